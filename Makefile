@@ -1,0 +1,31 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/
+export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/.cache/bin:$(PATH)
+CONFIG ?= config.yaml
+
+include $(wildcard make/*.mk)
+
+$(VENV)/.done: pyproject.toml agent/pyproject.toml
+	@echo "setting up $(VENV) (first time: about a minute)" >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: set PYTHON=")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN)pip install --quiet --disable-pip-version-check -e '.[local,test]' -e ./agent
+	@touch $@
+
+.cache/.tools: tools/fetch_tools.py $(VENV)/.done
+	@mkdir -p .cache
+	@$(RUN)python tools/fetch_tools.py
+	@touch $@
+
+.PHONY: setup help clean
+setup: $(VENV)/.done .cache/.tools ## Virtual environment, helm and kubectl, all inside this folder
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+clean: ## Remove what was built and downloaded
+	rm -rf $(VENV) .cache build

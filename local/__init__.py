@@ -1,0 +1,1 @@
+"""The whole path of a task on one machine: AWS emulator, simulated runtimes, real agents."""

@@ -1,0 +1,8 @@
+.PHONY: test lint check
+test: setup ## All tests: no AWS account, no Docker, no Go
+	$(RUN)pytest tests --ignore=tests/e2e -n auto
+
+lint: setup ## ruff, mypy, helm lint
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+	$(RUN)mypy
