@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from generator import names
+
 RuntimeType = Literal["sdwebui", "comfyui", "invokeai", "custom"]
 
 
@@ -58,11 +60,12 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Nodes:
-    """What the runtime's nodes may be."""
+    """What the runtime's nodes may be. `gpu_limit` is how many GPUs they may have together."""
 
     instance_types: tuple[str, ...]
     spot: bool
     on_demand: bool
+    gpu_limit: int | None
 
 
 @dataclass(frozen=True)
@@ -117,3 +120,8 @@ class Solution:
     requests_topic_arn: str
     results_topic_arn: str
     runtimes: tuple[Runtime, ...]
+
+    def role_arn(self, controller: str) -> str:
+        """The ARN of a controller's role: `karpenter-controller`, `karpenter-node`, `keda-operator`, …"""
+        role = names.controller_role(self.stack, controller)
+        return names.arn(self.partition.name, "iam", "", self.account, f"role/{role}")

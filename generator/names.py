@@ -59,3 +59,19 @@ def arn(partition: str, service: str, region: str, account: str, resource: str) 
 def queue_url(dns_suffix: str, region: str, account: str, name: str) -> str:
     """The URL under which SQS serves a queue."""
     return f"https://sqs.{region}.{dns_suffix}/{account}/{name}"
+
+
+def image(repository: str, tag: str, digest: str, registry: str | None) -> str:
+    """An image's full name: a digest wins over a tag, a mirror takes the place of the registry's host."""
+    name = mirrored(repository, registry)
+    return f"{name}@{digest}" if digest else f"{name}:{tag}"
+
+
+def mirrored(repository: str, registry: str | None) -> str:
+    """Where a mirror keeps `repository`: the same path, under another host."""
+    if registry is None:
+        return repository
+    host, slash, path = repository.partition("/")
+    # The rule of container engines: a first part with a dot or a port is a host, any other is a folder.
+    is_host = bool(slash) and ("." in host or ":" in host or host == "localhost")
+    return f"{registry.rstrip('/')}/{path if is_host else repository}"
