@@ -1,0 +1,55 @@
+"""A virtual environment made from a requirements file whose every line has a hash."""
+
+import contextlib
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+from local.processes import LocalError
+
+
+def python_of(folder: Path, requirements: Path) -> Path:
+    """The interpreter of the environment in `folder`, which is made when it is absent or out of date.
+
+    Safe to call from several processes at once: one makes it, the others wait.
+    """
+    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
+    stamp = folder / "made-from"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.with_suffix(".lock")):
+        if not stamp.exists() or stamp.read_text() != wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+            venv.create(folder, with_pip=True)
+            _install(folder, requirements)
+            stamp.write_text(wanted)
+    return folder / "bin" / "python"
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _install(folder: Path, requirements: Path) -> None:
+    log = folder / "pip.log"
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    with log.open("wb") as out:
+        done = subprocess.run(  # noqa: S603 (our own command line)
+            [*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", str(requirements)],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise LocalError(
+            f"the packages of {requirements.name} could not be installed",
+            "check that pip reaches a Python package index (PIP_INDEX_URL names a mirror), then run it again",
+            log,
+        )
