@@ -5,6 +5,12 @@ S3_NAME_MAX = 63
 IAM_ROLE_NAME_MAX = 64
 KUBERNETES_NAME_MAX = 63
 
+# Where the one Helm release puts the operators, and the service accounts that their IAM roles trust.
+PLATFORM_NAMESPACE = "kube-system"
+KARPENTER_SERVICE_ACCOUNT = "karpenter"
+KEDA_SERVICE_ACCOUNT = "keda-operator"
+S3_CSI_SERVICE_ACCOUNT = "s3-csi-driver-sa"
+
 
 def requests_topic(stack: str) -> str:
     """SNS topic that takes tasks."""

@@ -1,0 +1,175 @@
+"""Values of the charts: one file for the platform, one for each runtime."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from generator import names, yaml_text
+from generator.model import Runtime, Solution
+from generator.resolve import merged
+
+Values = dict[str, Any]
+
+# The S3 CSI driver's chart names its three repositories in three places.
+S3_CSI_IMAGES = {
+    "driver": "public.ecr.aws/mountpoint-s3-csi-driver/aws-mountpoint-s3-csi-driver",
+    "nodeDriverRegistrar": "public.ecr.aws/eks-distro/kubernetes-csi/node-driver-registrar",
+    "livenessProbe": "public.ecr.aws/eks-distro/kubernetes-csi/livenessprobe",
+}
+
+
+def umbrella(solution: Solution) -> dict[str, str]:
+    """Values files for charts/sd-on-eks."""
+    files = {"values/platform.yaml": platform(solution)}
+    for runtime in solution.runtimes:
+        part = {"runtimes": {runtime.name: runtime_values(solution, runtime)}}
+        files[_path(runtime)] = {"global": global_values(solution), "sd-runtimes": part}
+    return _texts(files)
+
+
+def runtimes_alone(solution: Solution) -> dict[str, str]:
+    """Values files for charts/sd-runtimes, for a cluster that has the operators already."""
+    return _texts(
+        {
+            _path(runtime): {
+                "global": global_values(solution),
+                "runtimes": {runtime.name: runtime_values(solution, runtime)},
+            }
+            for runtime in solution.runtimes
+        }
+    )
+
+
+def global_values(solution: Solution) -> Values:
+    """What all runtimes share."""
+    return {
+        "stackName": solution.stack,
+        "region": solution.region,
+        "accountId": solution.account,
+        "partition": solution.partition.name,
+        "dnsSuffix": solution.partition.dns_suffix,
+        "imageRegistry": solution.image_registry or "",
+        "eksVersion": solution.versions.eks,
+        "tags": dict(solution.tags),
+    }
+
+
+def runtime_values(solution: Solution, runtime: Runtime) -> Values:
+    """One runtime: what follows from names, with the user's `extraValues` laid upon it."""
+    model = {"modelFilename": runtime.model_filename} if runtime.model_filename else {}
+    generated = {
+        "namespace": runtime.namespace,
+        "type": runtime.type,
+        **model,
+        "dynamicModel": runtime.dynamic_model,
+        "karpenter": {
+            "nodeTemplate": {
+                "iamRole": names.controller_role(solution.stack, "karpenter-node"),
+                "amiVersion": solution.versions.bottlerocket,
+            }
+        },
+        "runtime": {
+            "serviceAccountName": runtime.service_account,
+            "serviceAccountRoleArn": runtime.role_arn,
+            "queueAgent": {
+                "s3Bucket": runtime.output_bucket,
+                "snsTopicArn": solution.results_topic_arn,
+                "sqsQueueUrl": runtime.queue_url,
+                "deadLetterQueueUrl": runtime.dead_letter_queue_url,
+            },
+            "persistence": {"s3": {"modelBucket": solution.model_bucket}},
+        },
+    }
+    return merged(generated, _said(runtime.extra_values, generated))
+
+
+def _said(user: Mapping[str, Any], generated: Mapping[str, Any]) -> Values:
+    """`user` without empty strings in the place of a generated name: those say nothing."""
+    said: Values = {}
+    for key, value in user.items():
+        under = generated.get(key)
+        if isinstance(value, Mapping) and isinstance(under, Mapping):
+            said[key] = _said(value, under)
+        elif value != "" or not under:
+            said[key] = value
+    return said
+
+
+def platform(solution: Solution) -> Values:
+    """Values of Karpenter, KEDA and the Mountpoint S3 CSI driver."""
+    return {
+        "global": global_values(solution),
+        "karpenter": _karpenter(solution),
+        "keda": _keda(solution),
+        "aws-mountpoint-s3-csi-driver": _s3_csi(solution),
+    }
+
+
+def _karpenter(solution: Solution) -> Values:
+    """Keys of oci://public.ecr.aws/karpenter/karpenter."""
+    controller: Values = {
+        "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
+    }
+    if solution.image_registry:
+        # The chart's digest stays: a mirrored image is the same image.
+        repository = names.mirrored("public.ecr.aws/karpenter/controller", solution.image_registry)
+        controller["image"] = {"repository": repository}
+    return {
+        "serviceAccount": {
+            # The chart would name it after the release; the role trusts this name.
+            "name": names.KARPENTER_SERVICE_ACCOUNT,
+            "annotations": _role(solution, "karpenter-controller"),
+        },
+        "settings": {
+            "clusterName": solution.stack,
+            "interruptionQueue": names.interruption_queue(solution.stack),
+        },
+        "controller": controller,
+    }
+
+
+def _keda(solution: Solution) -> Values:
+    """Keys of kedacore/keda."""
+    values: Values = {
+        # The umbrella has the CRDs in crds/, or a fresh cluster would refuse its ScaledObjects.
+        "crds": {"install": False},
+        "clusterName": solution.stack,
+        "podIdentity": {"aws": {"irsa": {"enabled": True, "roleArn": solution.role_arn("keda-operator")}}},
+    }
+    if solution.image_registry:
+        parts = ("keda", "metricsApiServer", "webhooks")
+        values["image"] = {part: {"registry": solution.image_registry} for part in parts}
+    return values
+
+
+def _s3_csi(solution: Solution) -> Values:
+    """Keys of aws-mountpoint-s3-csi-driver."""
+    values: Values = {
+        "node": {
+            # GPU nodes are tainted; without this they would have no driver, and no models.
+            "tolerateAllTaints": True,
+            "serviceAccount": {
+                "name": names.S3_CSI_SERVICE_ACCOUNT,
+                "annotations": _role(solution, "s3-csi-driver"),
+            },
+        }
+    }
+    if solution.image_registry:
+        mirror = {
+            part: {"repository": names.mirrored(repository, solution.image_registry)}
+            for part, repository in S3_CSI_IMAGES.items()
+        }
+        values["image"] = mirror.pop("driver")
+        values["sidecars"] = {part: {"image": image} for part, image in mirror.items()}
+    return values
+
+
+def _role(solution: Solution, controller: str) -> Values:
+    return {"eks.amazonaws.com/role-arn": solution.role_arn(controller)}
+
+
+def _path(runtime: Runtime) -> str:
+    return f"values/{runtime.name}.yaml"
+
+
+def _texts(files: Mapping[str, Values]) -> dict[str, str]:
+    return {path: yaml_text.dump(values) for path, values in files.items()}
