@@ -118,9 +118,13 @@ def load_document(args: argparse.Namespace) -> Document:
 
 def load_solution(args: argparse.Namespace) -> Solution:
     """From the file to the solution. Prints warnings; raises ConfigError with all errors."""
+    return solve(load_document(args), args)
+
+
+def solve(config: Document, args: argparse.Namespace) -> Solution:
+    """From a document to the solution; for commands that also need the text itself."""
     from generator import resolve, validate  # noqa: PLC0415 - only commands that derive something need them
 
-    config = load_document(args)
     facts = Facts(paths.data())
     where = context(args, config.data)
     problems = validate.problems(config, schema(), facts, where, deriving=True)
