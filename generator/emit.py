@@ -101,6 +101,7 @@ def platform(solution: Solution) -> Values:
         "karpenter": _karpenter(solution),
         "keda": _keda(solution),
         "aws-mountpoint-s3-csi-driver": _s3_csi(solution),
+        "sd-runtimes": {"createNamespaces": True},
     }
 
 

@@ -38,7 +38,6 @@ EXTRA_DEFAULTS: Data = {
         "scaling": {"enabled": True, "queueLength": 4, "maxReplicaCount": 20, "minReplicaCount": 0},
         "inferenceApi": {"resources": {"limits": {"nvidia.com/gpu": "1"}}},
         "queueAgent": {
-            "image": {"repository": "sd-on-eks/queue-agent", "tag": "0.1.0", "digest": ""},
             "taskTimeoutSeconds": 1800,
             "maxAttempts": 5,
             "inputBuckets": [],
@@ -46,6 +45,7 @@ EXTRA_DEFAULTS: Data = {
         },
     },
 }
+AGENT_IMAGE: Data = {"repository": "sd-on-eks/queue-agent", "tag": "0.1.0", "digest": ""}
 RUNTIME_IMAGES: Mapping[str, Data] = {
     "sdwebui": {"repository": "public.ecr.aws/bingjiao/sd-on-eks/sdwebui", "tag": "1.2.0", "digest": ""},
     "comfyui": {"repository": "public.ecr.aws/bingjiao/sd-on-eks/comfyui", "tag": "1.2.0", "digest": ""},
@@ -172,8 +172,8 @@ def _runtime(entry: Data, place: _Place) -> Runtime:
         scaling=_scaling(runtime["scaling"]),
         nodes=_nodes(full["karpenter"]["provisioner"]),
         gpus_per_pod=int(limits["nvidia.com/gpu"]),
-        runtime_image=_image(_runtime_image(entry["type"], runtime["inferenceApi"]), place),
-        agent_image=_image(agent["image"], place),
+        runtime_image=_image(RUNTIME_IMAGES[entry["type"]], runtime["inferenceApi"], place),
+        agent_image=_image(AGENT_IMAGE, agent, place),
         xray=agent["xray"]["enabled"],
         extra_values=extra,
     )
@@ -208,9 +208,9 @@ def _nodes(provisioner: Data) -> Nodes:
     )
 
 
-def _runtime_image(kind: str, inference_api: Data) -> Data:
-    return merged(RUNTIME_IMAGES[kind], inference_api.get("image", {}))
-
-
-def _image(image: Data, place: _Place) -> str:
-    return names.image(image["repository"], image["tag"], image["digest"], place.registry)
+def _image(default: Data, container: Data, place: _Place) -> str:
+    """The container's image; a mirror has only those that the user did not place elsewhere."""
+    user = container.get("image", {})
+    image = merged(default, user)
+    registry = None if user.get("repository") else place.registry
+    return names.image(image["repository"], image["tag"], image["digest"], registry)
