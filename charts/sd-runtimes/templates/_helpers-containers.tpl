@@ -1,0 +1,122 @@
+{{- /*
+sd-runtimes.probes.runtime (runtime, profile): three probes, since "starts", "takes tasks" and "lives" are three
+questions. A start may take half an hour: a large model from S3 on a node that has just come up.
+*/ -}}
+{{- define "sd-runtimes.probes.runtime" -}}
+{{- $probes := .profile.probes -}}
+{{- if eq .runtime.type "custom" -}}
+{{- $path := .runtime.runtime.inferenceApi.probePath -}}
+{{- $probes = dict "startup" $path "readiness" $path "liveness" $path -}}
+{{- end -}}
+startupProbe:
+  {{- include "sd-runtimes.probe" (dict "path" $probes.startup) | nindent 2 }}
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: 360
+readinessProbe:
+  {{- include "sd-runtimes.probe" (dict "path" $probes.readiness) | nindent 2 }}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+# Five minutes of silence. A busy runtime answers late; one restarted too soon loses its task and reloads its model.
+livenessProbe:
+  {{- include "sd-runtimes.probe" (dict "path" $probes.liveness) | nindent 2 }}
+  periodSeconds: 30
+  timeoutSeconds: 10
+  failureThreshold: 10
+{{- end -}}
+
+{{- /* sd-runtimes.mounts.runtime (runtime, profile) */ -}}
+{{- define "sd-runtimes.mounts.runtime" -}}
+- name: models
+  mountPath: {{ .runtime.runtime.inferenceApi.modelMountPath | quote }}
+  readOnly: true
+- name: runtime-config
+  mountPath: /etc/sd-on-eks
+  readOnly: true
+{{- range $name, $volume := .profile.scratch }}
+- name: {{ $name }}
+  mountPath: {{ $volume.path | quote }}
+{{- end }}
+{{- end -}}
+
+{{- /* sd-runtimes.volumes (runtime, profile) */ -}}
+{{- define "sd-runtimes.volumes" -}}
+- name: models
+  {{- if .runtime.runtime.persistence.enabled }}
+  persistentVolumeClaim:
+    claimName: {{ include "sd-runtimes.name.claim" .runtime }}
+    readOnly: true
+  {{- else }}
+  emptyDir: {}
+  {{- end }}
+- name: runtime-config
+  configMap:
+    name: {{ include "sd-runtimes.name.runtimeConfig" .runtime }}
+- name: agent-scratch
+  emptyDir:
+    sizeLimit: 2Gi
+{{- range $name, $volume := .profile.scratch }}
+- name: {{ $name }}
+  emptyDir:
+    sizeLimit: {{ $volume.sizeLimit }}
+{{- end }}
+{{- end -}}
+
+{{- /* sd-runtimes.container.agent (runtime): told to end, it ends its task first, so it needs no preStop. */ -}}
+{{- define "sd-runtimes.container.agent" -}}
+{{- $agent := .runtime.queueAgent -}}
+- name: queue-agent
+  image: {{ include "sd-runtimes.image.agent" . | quote }}
+  imagePullPolicy: {{ $agent.imagePullPolicy }}
+  envFrom:
+    - configMapRef:
+        name: {{ include "sd-runtimes.name.agentConfig" . }}
+  {{- with $agent.extraEnv }}
+  env:
+    {{- include "sd-runtimes.env" . | trim | nindent 4 }}
+  {{- end }}
+  ports:
+    - {name: agent, containerPort: 8081}
+  livenessProbe:
+    httpGet: {path: /healthz, port: agent}
+    initialDelaySeconds: 10
+    periodSeconds: 10
+    timeoutSeconds: 5
+    failureThreshold: 6
+  readinessProbe:
+    httpGet: {path: /readyz, port: agent}
+    periodSeconds: 10
+    timeoutSeconds: 5
+  resources:
+    {{- toYaml $agent.resources | nindent 4 }}
+  securityContext:
+    {{- include "sd-runtimes.securityContext" (dict "readOnly" true) | nindent 4 }}
+  volumeMounts:
+    - name: agent-scratch
+      mountPath: /tmp
+{{- end -}}
+
+{{- /* sd-runtimes.container.collector (runtime): hands the agent's traces to X-Ray. */ -}}
+{{- define "sd-runtimes.container.collector" -}}
+- name: trace-collector
+  image: {{ include "sd-runtimes.image.collector" . | quote }}
+  imagePullPolicy: {{ .runtime.queueAgent.imagePullPolicy }}
+  args: [--config=/etc/sd-on-eks/collector.yaml]
+  env:
+    - name: AWS_REGION
+      value: {{ .global.region | quote }}
+  # The last spans come from the agent's last task.
+  lifecycle:
+    preStop:
+      httpGet: {path: /drained, port: 8081}
+  resources:
+    requests: {cpu: 50m, memory: 64Mi}
+    limits: {memory: 256Mi}
+  securityContext:
+    {{- include "sd-runtimes.securityContext" (dict "readOnly" true) | nindent 4 }}
+  volumeMounts:
+    - name: runtime-config
+      mountPath: /etc/sd-on-eks
+      readOnly: true
+{{- end -}}

@@ -1,0 +1,94 @@
+{{- /* sd-runtimes.raid (runtime): "true" when the nodes' NVMe disks hold images and scratch files. */ -}}
+{{- define "sd-runtimes.raid" -}}
+{{- if and (eq .karpenter.nodeTemplate.instanceStorePolicy "RAID0") (not .snapshot) -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{- /* sd-runtimes.requirements (runtime): what a node of the runtime must be. */ -}}
+{{- define "sd-runtimes.requirements" -}}
+{{- $p := .karpenter.provisioner -}}
+- key: kubernetes.io/arch
+  operator: In
+  values: [amd64]
+- key: kubernetes.io/os
+  operator: In
+  values: [linux]
+- key: karpenter.sh/capacity-type
+  operator: In
+  values:
+    {{- if $p.capacityType.spot }}
+    - spot
+    {{- end }}
+    {{- if $p.capacityType.onDemand }}
+    - on-demand
+    {{- end }}
+{{- with $p.instanceType }}
+- key: node.kubernetes.io/instance-type
+  operator: In
+  values:
+    {{- range . }}
+    - {{ . | quote }}
+    {{- end }}
+{{- end }}
+{{- if include "sd-runtimes.raid" . }}
+# An instance without NVMe disks does not boot with RAID0.
+- key: karpenter.k8s.aws/instance-local-nvme
+  operator: Gt
+  values: ["0"]
+{{- end }}
+{{- range $p.extraRequirements }}
+- key: {{ .key | quote }}
+  operator: {{ .operator }}
+  {{- with .values }}
+  values:
+    {{- range . }}
+    - {{ . | toString | quote }}
+    {{- end }}
+  {{- end }}
+  {{- with .minValues }}
+  minValues: {{ int . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /*
+sd-runtimes.ebs (volume): always encrypted. The size is there beside a snapshot too: Karpenter would else count with
+its default of 20 Gi and find no room for the images.
+*/ -}}
+{{- define "sd-runtimes.ebs" -}}
+encrypted: true
+volumeSize: {{ .volumeSize }}
+volumeType: {{ .volumeType }}
+deleteOnTermination: {{ .deleteOnTermination }}
+{{- with .iops }}
+iops: {{ int . }}
+{{- end }}
+{{- with .throughput }}
+throughput: {{ int . }}
+{{- end }}
+{{- with .snapshotID }}
+snapshotID: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{- /* sd-runtimes.instanceTags (runtime): ours < the solution's < the runtime's. */ -}}
+{{- define "sd-runtimes.instanceTags" -}}
+{{- $tags := dict "stack" .global.stackName "runtime" .name -}}
+{{- include "sd-runtimes.merge" (dict "into" $tags "over" (.global.tags | default dict)) -}}
+{{- include "sd-runtimes.merge" (dict "into" $tags "over" .karpenter.nodeTemplate.tags) -}}
+{{- toYaml $tags -}}
+{{- end -}}
+
+{{- /*
+sd-runtimes.userData (runtime): images are pulled by SOCI in parallel. Not with an image cache: its snapshot was made
+by containerd's own snapshotter, whose layers SOCI would not find. Not when the user's text sets the runtime itself:
+TOML refuses a table that is there twice.
+*/ -}}
+{{- define "sd-runtimes.userData" -}}
+{{- $own := .karpenter.nodeTemplate.userData -}}
+{{- if not (or .snapshot (contains "settings.container-runtime" $own)) -}}
+{{ .files.Get "files/parallel-pull.toml" }}
+{{- end -}}
+{{ $own }}
+{{- end -}}

@@ -1,0 +1,102 @@
+{{- /* sd-runtimes.env (a map): the map as a container's list, in the order of its keys. */ -}}
+{{- define "sd-runtimes.env" -}}
+{{- range $key, $value := . }}
+- name: {{ $key }}
+  value: {{ $value | toString | quote }}
+{{- end }}
+{{- end -}}
+
+{{- /*
+sd-runtimes.env.runtime (runtime, profile): profile < what the chart knows < the user. The first three are there for
+`$(NAME)` in commands and for images that are not ours.
+*/ -}}
+{{- define "sd-runtimes.env.runtime" -}}
+{{- $rt := .runtime -}}
+{{- $api := $rt.runtime.inferenceApi -}}
+{{- $env := dict "MODELS_PATH" $api.modelMountPath "RUNTIME_PORT" (include "sd-runtimes.port" $rt) "EXTRA_CMD_ARG" $api.commandArguments -}}
+{{- include "sd-runtimes.merge" (dict "into" $env "over" (.profile.env | default dict)) -}}
+{{- if eq $rt.type "sdwebui" -}}
+{{- if $rt.dynamicModel -}}
+{{- $_ := set $env "DYNAMIC_SD_MODEL" "true" -}}
+{{- else -}}
+{{- $_ := set $env "SD_MODEL_CHECKPOINT" $rt.modelFilename -}}
+{{- end -}}
+{{- $args := compact (list $env.EXTRA_CMD_ARG (ternary .profile.dynamicArguments "" $rt.dynamicModel) $api.commandArguments) -}}
+{{- $_ := set $env "EXTRA_CMD_ARG" (join " " $args) -}}
+{{- else -}}
+{{- $_ := set $env "EXTRA_CMD_ARG" $api.commandArguments -}}
+{{- end -}}
+{{- include "sd-runtimes.merge" (dict "into" $env "over" $api.extraEnv) -}}
+{{- include "sd-runtimes.env" $env -}}
+{{- end -}}
+
+{{- /* sd-runtimes.port (runtime): only a custom runtime may choose; the profiles make the others listen on 8080. */ -}}
+{{- define "sd-runtimes.port" -}}
+{{ ternary .runtime.inferenceApi.port 8080 (eq .type "custom") | int }}
+{{- end -}}
+
+{{- /* sd-runtimes.probe (runtime, path): what one probe of the runtime asks for. */ -}}
+{{- define "sd-runtimes.probe" -}}
+httpGet:
+  path: {{ .path | quote }}
+  port: runtime
+{{- end -}}
+
+{{- /* sd-runtimes.securityContext (readOnly): a container of the restricted pod security standard. */ -}}
+{{- define "sd-runtimes.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: {{ .readOnly }}
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- /* sd-runtimes.config.agent (runtime): the queue agent's settings, as the data of a ConfigMap. */ -}}
+{{- define "sd-runtimes.config.agent" -}}
+{{- $a := .runtime.queueAgent -}}
+{{- $env := dict
+      "AWS_REGION" .global.region
+      "AWS_DEFAULT_REGION" .global.region
+      "RUNTIME_NAME" .name
+      "RUNTIME_TYPE" .type
+      "RUNTIME_URL" (printf "http://127.0.0.1:%s" (include "sd-runtimes.port" .))
+      "SQS_QUEUE_URL" $a.sqsQueueUrl
+      "DEAD_LETTER_QUEUE_URL" $a.deadLetterQueueUrl
+      "S3_BUCKET" $a.s3Bucket
+      "SNS_TOPIC_ARN" $a.snsTopicArn
+      "MODELS_PATH" .runtime.inferenceApi.modelMountPath
+      "TASK_TIMEOUT_SECONDS" (int $a.taskTimeoutSeconds | toString)
+      "MAX_ATTEMPTS" (int $a.maxAttempts | toString)
+      "SHUTDOWN_GRACE_SECONDS" (sub .grace 15 | toString)
+      "INPUT_BUCKETS" (join "," $a.inputBuckets)
+      "AGENT_PORT" "8081" -}}
+{{- if and (eq .type "sdwebui") .dynamicModel -}}
+{{- $_ := set $env "DYNAMIC_SD_MODEL" "true" -}}
+{{- else if eq .type "sdwebui" -}}
+{{- $_ := set $env "MODEL_FILENAME" .modelFilename -}}
+{{- else if eq .type "custom" -}}
+{{- $_ := set $env "TASK_PATH" .runtime.inferenceApi.taskPath -}}
+{{- $_ := set $env "READY_PATH" .runtime.inferenceApi.probePath -}}
+{{- end -}}
+{{- if .traces -}}
+{{- $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" "http://127.0.0.1:4318" -}}
+{{- end -}}
+{{- with .global.awsEndpoint -}}
+{{- $_ := set $env "AWS_ENDPOINT_URL" . -}}
+{{- end -}}
+{{- toYaml $env -}}
+{{- end -}}
+
+{{- /* sd-runtimes.config.runtime (runtime, profile): files for the runtime and the collector, as the data of a ConfigMap. */ -}}
+{{- define "sd-runtimes.config.runtime" -}}
+{{- $data := dict -}}
+{{- range $file, $text := .profile.files -}}
+{{- $_ := set $data $file ($text | replace "$(MODELS_PATH)" $.runtime.runtime.inferenceApi.modelMountPath) -}}
+{{- end -}}
+{{- range .profile.copies -}}
+{{- $_ := set $data . ($.runtime.files.Get (printf "files/%s" .)) -}}
+{{- end -}}
+{{- if .runtime.traces -}}
+{{- $_ := set $data "collector.yaml" (.runtime.files.Get "files/collector.yaml" | replace "$(REGION)" .runtime.global.region) -}}
+{{- end -}}
+{{- toYaml $data -}}
+{{- end -}}
