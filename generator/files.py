@@ -30,9 +30,9 @@ def origin(name: str, text: str) -> Origin:
     return Origin(PurePosixPath(name.replace("\\", "/")).name, hashlib.sha256(text.encode()).hexdigest())
 
 
-def build(solution: Solution, source: Origin, chart: str, templates: Mapping[str, str]) -> dict[str, str]:
+def build(solution: Solution, source: Origin, chart: str, cluster_template: str) -> dict[str, str]:
     """Path and text of each file for `chart`, each with a line that says what it was made from."""
-    bodies = _everything(solution, templates) if chart == UMBRELLA else emit.runtimes_alone(solution)
+    bodies = _everything(solution, cluster_template) if chart == UMBRELLA else emit.runtimes_alone(solution)
     files = {path: _headed(path, text, source) for path, text in bodies.items()}
     return {**files, MADE_FROM: _made_from(files, source)}
 
@@ -43,8 +43,8 @@ def without_header(text: str) -> str:
     return rest if " generator build" in first else text
 
 
-def _everything(solution: Solution, templates: Mapping[str, str]) -> dict[str, str]:
-    return {**cluster.files(solution, templates["cluster.yaml.j2"]), **emit.umbrella(solution)}
+def _everything(solution: Solution, cluster_template: str) -> dict[str, str]:
+    return {**cluster.files(solution, cluster_template), **emit.umbrella(solution)}
 
 
 def _headed(path: str, text: str, source: Origin) -> str:

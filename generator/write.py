@@ -9,7 +9,7 @@ from pathlib import Path
 from generator.files import MADE_FROM
 
 
-class NotOurs(Exception):
+class NotOursError(Exception):
     """The folder holds something that no build wrote."""
 
 
@@ -59,7 +59,7 @@ def _added(folder: Path) -> set[str]:
     if not folder.exists():
         return set()
     if not (folder / MADE_FROM).is_file() and any(folder.iterdir()):
-        raise NotOurs(f"{folder} was not written by `generator build` (it has no {MADE_FROM})")
+        raise NotOursError(f"{folder} was not written by `generator build` (it has no {MADE_FROM})")
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     return found - _listed(folder) - {MADE_FROM}
 
