@@ -1,0 +1,225 @@
+"""The plan: nodes, quotas, cost and licences follow from the config."""
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from generator import paths, plan, plan_text, prices, quotas, resolve, stack
+from generator.context import Context
+from generator.facts import Facts
+from generator.model import Solution
+
+FACTS = Facts(paths.data())
+PRICES = prices.load(paths.data())
+
+
+def solve(*runtimes: dict[str, Any], region: str = "us-east-1", **top: Any) -> Solution:
+    """A solution of these runtimes."""
+    partition = FACTS.partition(region).name
+    data = {
+        "stackName": "demo",
+        "modelBucketArn": f"arn:{partition}:s3:::models",
+        "modelsRuntime": list(runtimes),
+    }
+    where = Context(region, "111122223333", date(2026, 11, 22))
+    return resolve.solution({**data, **top}, FACTS, where)
+
+
+def runtime(name: str = "one", kind: str = "comfyui", **extra: Any) -> dict[str, Any]:
+    """A runtime of the config."""
+    return {"name": name, "type": kind, "extraValues": extra}
+
+
+def nodes(types: list[str], **more: Any) -> dict[str, Any]:
+    """`extraValues.karpenter` with these instance types."""
+    return {"provisioner": {"instanceType": types, **more}}
+
+
+def planned(solution: Solution, seconds: dict[str, float] | None = None) -> plan.Plan:
+    return plan.plan(solution, FACTS, PRICES, plan.kinds(stack.files(solution)), seconds)
+
+
+def need(found: plan.Plan, quota_code: str) -> plan.Need:
+    return next(one for one in found.needs if one.quota.code == quota_code)
+
+
+def test_the_seven_quotas_are_named_with_the_numbers_that_the_plan_needs() -> None:
+    found = planned(solve(runtime("one"), runtime("two"), eksVersion="1.34"))
+
+    needed = {one.quota.code: (one.least, one.most) for one in found.needs}
+    # 2 runtimes × 20 pods, each on a node of 4 vCPUs (xlarge) or 8 (2xlarge).
+    assert needed["L-DB2E81BA"] == (160, 320)
+    assert needed["L-3819A6DF"] == (160, 320)
+    assert needed["L-0263D0A3"] == (3, 3)
+    assert needed["L-F678F1CE"] == (1, 1)
+    assert needed["L-FE5A380F"] == (1, 1)
+    assert needed["L-F8E2BA85"] == (60, 100)
+    assert needed["L-DC2B2D3D"] == (2, 2)
+
+
+def test_a_gpu_limit_of_karpenter_bounds_the_nodes() -> None:
+    limited = nodes(["g5.xlarge"], resourceLimits={"nvidia.com/gpu": 3})
+
+    found = planned(solve(runtime(karpenter=limited)))
+
+    assert found.runtimes[0].pods == 3
+    assert need(found, "L-DB2E81BA").most == 12
+
+
+def test_pods_share_a_node_with_several_gpus() -> None:
+    found = planned(solve(runtime(karpenter=nodes(["g5.12xlarge"]))))
+
+    option = found.runtimes[0].options[0]
+    assert (option.pods_per_node, option.nodes, option.vcpus) == (4, 5, 240)
+
+
+def test_p_types_count_against_the_quotas_of_their_own_family() -> None:
+    found = planned(
+        solve(runtime(karpenter=nodes(["p4d.24xlarge"])), runtime("two", karpenter=nodes(["p5.48xlarge"])))
+    )
+
+    codes = {one.quota.code for one in found.needs}
+    assert {"L-417A185B", "L-7212CCBC", "L-C4BD4855"} <= codes
+    assert "L-DB2E81BA" not in codes
+
+
+def test_a_runtime_with_types_of_two_families_may_do_without_either_quota() -> None:
+    found = planned(solve(runtime(karpenter=nodes(["g5.xlarge", "p4d.24xlarge"]))))
+
+    assert need(found, "L-DB2E81BA").least == 0
+    assert need(found, "L-DB2E81BA").most == 80
+
+
+def test_spot_and_on_demand_name_each_other_when_either_may_serve() -> None:
+    both = planned(solve(runtime()))
+    spot = planned(
+        solve(runtime(karpenter={"provisioner": {"capacityType": {"onDemand": False, "spot": True}}}))
+    )
+
+    assert need(both, "L-3819A6DF").other_market == "L-DB2E81BA"
+    assert need(spot, "L-3819A6DF").other_market is None
+    assert "L-DB2E81BA" not in {one.quota.code for one in spot.needs}
+
+
+def test_idle_cost_is_the_sum_of_its_lines_and_holds_no_gpu() -> None:
+    found = planned(solve(runtime(), eksVersion="1.34"))
+
+    assert found.cost.unknown == ()
+    # 730 h × (0.10 + 2 × 0.0816 + 3 × 0.045 + 3 × 0.005) + 160 GB × 0.08, and 0.10 for each alarm.
+    alarms = plan.kinds(stack.files(solve(runtime())))["AWS::CloudWatch::Alarm"]
+    assert found.cost.idle_total == pytest.approx(730 * 0.4132 + 12.8 + 0.1 * alarms)
+    assert not any("GPU" in line.what for line in found.cost.idle)
+
+
+def test_pods_that_are_kept_without_tasks_cost_when_idle() -> None:
+    found = planned(solve(runtime(runtime={"scaling": {"minReplicaCount": 2}})))
+
+    kept = next(line for line in found.cost.idle if "GPU" in line.what)
+    assert kept.amount == pytest.approx(2 * 730 * 1.006)
+
+
+def test_a_version_past_its_standard_support_costs_the_extended_price() -> None:
+    found = planned(solve(runtime(), eksVersion="1.31"))
+
+    assert found.cost.idle[0].amount == pytest.approx(730 * 0.6)
+
+
+def test_a_users_own_seconds_take_the_place_of_the_starting_points() -> None:
+    found = planned(solve(runtime(karpenter=nodes(["g5.xlarge"]))), {"a10g": 8.0})
+
+    line = found.cost.per_1000[0]
+    assert line.amount == pytest.approx(1000 * 8 / 3600 * 1.006)
+    assert line.formula == "1000 × 8 s ÷ 3600 × 1.006"
+
+
+def test_a_gpu_that_nobody_timed_is_unknown_and_not_guessed() -> None:
+    found = planned(solve(runtime(karpenter=nodes(["g7e.2xlarge"]))))
+
+    assert found.cost.per_1000[0].amount is None
+    assert "unknown s" in found.cost.per_1000[0].formula
+
+
+def test_another_region_says_whose_prices_are_shown() -> None:
+    found = planned(solve(runtime(), region="us-west-2"))
+
+    assert "us-west-2 has other prices" in found.cost.note
+    assert found.cost.priced_as.startswith("us-east-1, 20")
+
+
+def test_china_is_shown_in_its_own_currency_and_what_is_unknown_is_named() -> None:
+    found = planned(solve(runtime(karpenter=nodes(["g5.xlarge"])), region="cn-north-1"))
+
+    assert found.cost.currency == "CNY"
+    assert "3 NAT gateways" in found.cost.unknown
+
+
+def test_a_region_without_any_list_has_no_amounts() -> None:
+    found = planned(solve(runtime(karpenter=nodes(["g4dn.xlarge"])), region="cn-northwest-1"))
+
+    assert found.cost.idle_total == 0
+    assert all(line.amount is None for line in found.cost.idle)
+
+
+def test_every_runtime_type_names_its_licence() -> None:
+    text = plan_text.markdown(planned(solve(runtime("a", "sdwebui"), runtime("b"), runtime("c", "invokeai"))))
+
+    for licence in ("AGPL-3.0", "GPL-3.0", "Apache-2.0"):
+        assert licence in text
+
+
+def test_resources_of_the_stack_are_counted_from_its_template() -> None:
+    one, two = planned(solve(runtime("a"))), planned(solve(runtime("a"), runtime("b")))
+
+    def queues(found: plan.Plan) -> int:
+        return next(r.count for r in found.resources if r.kind == "AWS::SQS::Queue")
+
+    assert queues(two) - queues(one) == 2  # a queue and its dead-letter queue
+
+
+def test_the_json_says_what_the_page_says() -> None:
+    found = planned(solve(runtime()))
+
+    data = json.loads(plan_text.files(found)["plan.json"])
+    assert data["cost"]["idle_total"] == round(found.cost.idle_total, 2)
+    assert {row["quota"]["code"] for row in data["needs"]} == {one.quota.code for one in found.needs}
+
+
+def test_the_same_config_gives_the_same_bytes() -> None:
+    assert plan_text.files(planned(solve(runtime()))) == plan_text.files(planned(solve(runtime())))
+
+
+@pytest.mark.parametrize(
+    ("name", "market", "code"),
+    [
+        ("g5.xlarge", "spot", "L-3819A6DF"),
+        ("gr6.4xlarge", "on-demand", "L-DB2E81BA"),
+        ("p3dn.24xlarge", "spot", "L-7212CCBC"),
+        ("p5en.48xlarge", "spot", "L-C4BD4855"),
+        ("p6-b200.48xlarge", "on-demand", "L-417A185B"),
+        ("m7g.large", "on-demand", "L-1216C47A"),
+        ("t4g.medium", "on-demand", "L-1216C47A"),
+    ],
+)
+def test_the_quota_code_follows_from_the_family(name: str, market: quotas.Market, code: str) -> None:
+    found = quotas.of_instance(name, market)
+
+    assert found is not None
+    assert found.code == code
+
+
+@pytest.mark.parametrize("name", ["p6-b200.48xlarge", "inf2.xlarge", "hpc7g.4xlarge"])
+def test_a_quota_that_is_not_known_is_none(name: str) -> None:
+    assert quotas.of_instance(name, "spot") is None
+
+
+def test_every_price_names_its_source_and_date() -> None:
+    data = json.loads((paths.data() / "prices.json").read_text("utf-8"))
+
+    for row in data["instances"].values():
+        assert date.fromisoformat(row["date"])
+        assert row["source"]
+    for row in data["services"].values():
+        assert date.fromisoformat(row["date"])
+        assert all(item["source"] and item["unit"] for item in row["prices"].values())
