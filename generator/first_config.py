@@ -47,13 +47,18 @@ def _top(answers: Answers) -> list[str]:
         'eksVersion: "1.34"',
     ]
     if partition(answers.region) == "aws-cn":
-        registry = f"{answers.account or 'ACCOUNT'}.dkr.ecr.{answers.region}.amazonaws.com.cn"
         lines += [
             "",
-            "# Public registries cannot be relied on in China: `generator images` copies all images here.",
+            "# Public registries cannot be relied on in China: `generator images` copies all images to this one.",
+            f"imageRegistry: {_registry(answers)}",
         ]
-        lines += [f"imageRegistry: {registry}"]
     return lines
+
+
+def _registry(answers: Answers) -> str:
+    if not answers.account:
+        return "registry.example.com.cn"
+    return f"{answers.account}.dkr.ecr.{answers.region}.amazonaws.com.cn"
 
 
 def _runtime(answers: Answers) -> list[str]:

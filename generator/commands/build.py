@@ -14,8 +14,8 @@ EXAMPLES = """\
   generator build config.yaml --chart sd-runtimes    values for the runtimes' chart alone
 """
 DESCRIPTION = """\
-Write everything that is deployed: CloudFormation, the eksctl ClusterConfig, chart values, policy and plan. The
-same config gives the same bytes. A build that fails leaves the files of the last one as they were; files
+Write everything that is deployed: CloudFormation, eksctl's ClusterConfig, chart values, policy and plan.
+The same config gives the same bytes. A build that fails leaves the files of the last one as they were; files
 that you added to the folder stay.
 """
 
