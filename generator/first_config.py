@@ -49,7 +49,7 @@ def _top(answers: Answers) -> list[str]:
     if partition(answers.region) == "aws-cn":
         lines += [
             "",
-            "# Public registries cannot be relied on in China: `generator images` copies all images to this one.",
+            "# Public registries cannot be relied on in China: `generator images` copies all images here.",
             f"imageRegistry: {_registry(answers)}",
         ]
     return lines
