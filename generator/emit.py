@@ -112,7 +112,7 @@ def _karpenter(solution: Solution) -> Values:
     }
     if solution.image_registry:
         # The chart's digest stays: a mirrored image is the same image.
-        repository = names.mirrored("public.ecr.aws/karpenter/controller", solution.image_registry)
+        repository = names.moved("public.ecr.aws/karpenter/controller", solution.image_registry)
         controller["image"] = {"repository": repository}
     return {
         "serviceAccount": {
@@ -156,7 +156,7 @@ def _s3_csi(solution: Solution) -> Values:
     }
     if solution.image_registry:
         mirror = {
-            part: {"repository": names.mirrored(repository, solution.image_registry)}
+            part: {"repository": names.moved(repository, solution.image_registry)}
             for part, repository in S3_CSI_IMAGES.items()
         }
         values["image"] = mirror.pop("driver")

@@ -5,6 +5,10 @@ S3_NAME_MAX = 63
 IAM_ROLE_NAME_MAX = 64
 KUBERNETES_NAME_MAX = 63
 
+# The tags by which a solution's resources are known: in bills, and in what its deployer may touch.
+STACK_TAG = "sd-on-eks/stack"
+RUNTIME_TAG = "sd-on-eks/runtime"
+
 # Where the one Helm release puts the operators, and the service accounts that their IAM roles trust.
 PLATFORM_NAMESPACE = "kube-system"
 KARPENTER_SERVICE_ACCOUNT = "karpenter"
@@ -20,6 +24,16 @@ def requests_topic(stack: str) -> str:
 def results_topic(stack: str) -> str:
     """SNS topic that announces results."""
     return f"{stack}-results"
+
+
+def alarms_topic(stack: str) -> str:
+    """SNS topic that announces alarms."""
+    return f"{stack}-alarms"
+
+
+def api(stack: str) -> str:
+    """The HTTP API, its function, key and usage plan."""
+    return f"{stack}-api"
 
 
 def queue(stack: str, runtime: str) -> str:
@@ -43,7 +57,7 @@ def runtime_role(stack: str, runtime: str) -> str:
 
 
 def controller_role(stack: str, controller: str) -> str:
-    """IAM role of `karpenter-controller`, `karpenter-node`, `keda-operator` or `s3-csi-driver`."""
+    """IAM role of one part: `karpenter-controller`, `karpenter-node`, `keda-operator`, `s3-csi-driver`, …"""
     return f"{stack}-{controller}"
 
 
@@ -67,17 +81,18 @@ def queue_url(dns_suffix: str, region: str, account: str, name: str) -> str:
     return f"https://sqs.{region}.{dns_suffix}/{account}/{name}"
 
 
-def image(repository: str, tag: str, digest: str, registry: str | None) -> str:
-    """An image's full name: a digest wins over a tag, a mirror takes the place of the registry's host."""
-    name = mirrored(repository, registry)
-    return f"{name}@{digest}" if digest else f"{name}:{tag}"
+def ecr(account: str, region: str, dns_suffix: str) -> str:
+    """The registry that every account has."""
+    return f"{account}.dkr.ecr.{region}.{dns_suffix}"
 
 
-def mirrored(repository: str, registry: str | None) -> str:
-    """Where a mirror keeps `repository`: the same path, under another host."""
-    if registry is None:
-        return repository
-    host, slash, path = repository.partition("/")
+def registry_of(repository: str) -> str:
+    """The registry that a repository names, or nothing."""
+    host, slash, _ = repository.partition("/")
     # The rule of container engines: a first part with a dot or a port is a host, any other is a folder.
-    is_host = bool(slash) and ("." in host or ":" in host or host == "localhost")
-    return f"{registry.rstrip('/')}/{path if is_host else repository}"
+    return host if slash and ("." in host or ":" in host or host == "localhost") else ""
+
+
+def moved(repository: str, registry: str) -> str:
+    """The same repository in another registry."""
+    return f"{registry}/{repository.removeprefix(f'{registry_of(repository)}/')}"

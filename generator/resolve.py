@@ -42,14 +42,15 @@ EXTRA_DEFAULTS: Data = {
             "maxAttempts": 5,
             "inputBuckets": [],
             "xray": {"enabled": False},
+            "XRay": {"enabled": False},
         },
     },
 }
 AGENT_IMAGE: Data = {"repository": "sd-on-eks/queue-agent", "tag": "0.1.0", "digest": ""}
 RUNTIME_IMAGES: Mapping[str, Data] = {
-    "sdwebui": {"repository": "public.ecr.aws/bingjiao/sd-on-eks/sdwebui", "tag": "1.2.0", "digest": ""},
-    "comfyui": {"repository": "public.ecr.aws/bingjiao/sd-on-eks/comfyui", "tag": "1.2.0", "digest": ""},
-    "invokeai": {"repository": "ghcr.io/invoke-ai/invokeai", "tag": "v6.8.1-cuda", "digest": ""},
+    "sdwebui": {"repository": "sd-on-eks/sdwebui", "tag": "1.10.1", "digest": ""},
+    "comfyui": {"repository": "sd-on-eks/comfyui", "tag": "0.8.0", "digest": ""},
+    "invokeai": {"repository": "ghcr.io/invoke-ai/invokeai", "tag": "v6.14.1-cuda", "digest": ""},
     "custom": {"repository": "", "tag": "", "digest": ""},
 }
 
@@ -142,7 +143,7 @@ def _api(gateway: Data) -> Api:
 
 def _runtime(entry: Data, place: _Place) -> Runtime:
     name = entry["name"]
-    extra = _in_our_spelling(entry["extraValues"] or {})
+    extra = entry["extraValues"]
     full = merged(EXTRA_DEFAULTS, extra)
     runtime, agent = full["runtime"], full["runtime"]["queueAgent"]
     queue = names.queue(place.stack, name)
@@ -174,19 +175,9 @@ def _runtime(entry: Data, place: _Place) -> Runtime:
         gpus_per_pod=int(limits["nvidia.com/gpu"]),
         runtime_image=_image(RUNTIME_IMAGES[entry["type"]], runtime["inferenceApi"], place),
         agent_image=_image(AGENT_IMAGE, agent, place),
-        xray=agent["xray"]["enabled"],
+        xray=agent["xray"]["enabled"] or agent["XRay"]["enabled"],
         extra_values=extra,
     )
-
-
-def _in_our_spelling(extra: Data) -> Data:
-    """`extra` with the reference system's `queueAgent.XRay` under the name that the chart reads."""
-    agent = extra.get("runtime", {}).get("queueAgent", {})
-    if "XRay" not in agent:
-        return extra
-    renamed = {key: value for key, value in agent.items() if key != "XRay"}
-    renamed["xray"] = merged(agent["XRay"], agent.get("xray", {}))
-    return {**extra, "runtime": {**extra["runtime"], "queueAgent": renamed}}
 
 
 def _scaling(scaling: Data) -> Scaling:
@@ -209,8 +200,14 @@ def _nodes(provisioner: Data) -> Nodes:
 
 
 def _image(default: Data, container: Data, place: _Place) -> str:
-    """The container's image; a mirror has only those that the user did not place elsewhere."""
+    """The container's image, by the rule of the chart (sd-runtimes.image)."""
     user = container.get("image", {})
-    image = merged(default, user)
-    registry = None if user.get("repository") else place.registry
-    return names.image(image["repository"], image["tag"], image["digest"], registry)
+    image = {**default, **{key: value for key, value in user.items() if value}}
+    repository = image["repository"]
+    named = names.registry_of(repository)
+    if place.registry and not (named and user.get("repository")):
+        repository = names.moved(repository, place.registry)
+    elif not named:
+        ecr = names.ecr(place.account, place.region, place.partition.dns_suffix)
+        repository = names.moved(repository, ecr)
+    return f"{repository}@{image['digest']}" if image["digest"] else f"{repository}:{image['tag']}"
