@@ -6,7 +6,7 @@ https://github.com/aws/karpenter-provider-aws/tree/v1.8.8/website/content/en/doc
 
 from generator import names
 from generator.model import Solution
-from generator.policy import Document, allow, arn, document, iam_arn, user_chose
+from generator.policy import Document, allow, arn, document, iam_arn, user_chose, version
 
 
 def controller(solution: Solution) -> Document:
@@ -25,15 +25,6 @@ def _node_roles(solution: Solution) -> list[str]:
     own = names.controller_role(solution.stack, "karpenter-node")
     chosen = [user_chose(r, "karpenter", "nodeTemplate", "iamRole") for r in solution.runtimes]
     return [iam_arn(solution, f"role/{role}") for role in sorted({own, *filter(None, chosen)})]
-
-
-def _since(solution: Solution, version: str) -> bool:
-    """Whether the solution's Karpenter is that version or a later one."""
-    return _numbers(solution.versions.karpenter) >= _numbers(version)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
 
 
 def _ec2(solution: Solution, *kinds: str) -> list[str]:
@@ -56,9 +47,9 @@ def _instances(solution: Solution) -> list[Document]:
         for k in ("image", "snapshot")
     ]
     shared = ["security-group", "subnet", "capacity-reservation"]
-    shared += ["placement-group"] if _since(solution, "1.11.0") else []
+    shared += ["placement-group"] if version(solution.versions.karpenter) >= (1, 11) else []
     tagged = ["fleet", "instance", "volume", "network-interface", "launch-template", "spot-instances-request"]
-    tagged += [] if _since(solution, "1.9.0") else ["capacity-reservation"]
+    tagged += [] if version(solution.versions.karpenter) >= (1, 9) else ["capacity-reservation"]
     ours = {
         "StringEquals": _owned(solution, "ResourceTag"),
         "StringLike": {"aws:ResourceTag/karpenter.sh/nodepool": "*"},
@@ -111,8 +102,8 @@ def _reads(solution: Solution) -> list[Document]:
     kinds = ["CapacityReservations", "Images", "Instances", "InstanceTypeOfferings", "InstanceTypes"]
     kinds += ["LaunchTemplates", "SecurityGroups", "SpotPriceHistory", "Subnets"]
     # upgrade-guide.md of Karpenter: 1.11 reads placement groups, 1.12 the health of instances.
-    kinds += ["PlacementGroups"] if _since(solution, "1.11.0") else []
-    kinds += ["InstanceStatus"] if _since(solution, "1.12.0") else []
+    kinds += ["PlacementGroups"] if version(solution.versions.karpenter) >= (1, 11) else []
+    kinds += ["InstanceStatus"] if version(solution.versions.karpenter) >= (1, 12) else []
     here = {"StringEquals": {"aws:RequestedRegion": solution.region}}
     ssm = names.arn(solution.partition.name, "ssm", solution.region, "", "parameter/aws/service/*")
     queue = arn(solution, "sqs", names.interruption_queue(solution.stack))

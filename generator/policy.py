@@ -55,3 +55,8 @@ def user_chose(runtime: Runtime, *path: str) -> str | None:
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value if isinstance(value, str) and value else None
+
+
+def version(text: str) -> tuple[int, ...]:
+    """A version such as 1.8.8 in a form that compares."""
+    return tuple(int(part) for part in text.split("."))

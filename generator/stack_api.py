@@ -1,0 +1,129 @@
+"""The HTTP API as API Gateway is told of it: routes, first checks, refusals, log. The rest is in api/."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+PROBLEM = "'application/problem+json'"
+TOO_LARGE = "Send pictures as https:// or s3:// URLs, not inside the task: a task may have 256 KB."
+TOO_FAST = "This key asks faster than its usage plan allows. Wait a second, then try again, ever more slowly."
+NO_OBJECT = (
+    "The body must be a JSON object: with the key `task` for /v1alpha2, `alwayson_scripts` for /v1alpha1."
+)
+WRONG_KEY = "The header x-api-key has no key of this API."
+NO_SUCH_PATH = "There is no such path here; GET /openapi.json lists them."
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One part of a path; without a parent it is at the root."""
+
+    id: str
+    part: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a body must have before the function is called for it."""
+
+    id: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One verb on one resource. `ANY` leaves to the function to say which verbs there are."""
+
+    id: str
+    resource: str
+    verb: str
+    model: str | None = None
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What API Gateway answers by itself: a problem document, as the function's own refusals are."""
+
+    id: str
+    type: str
+    status: int | None
+    detail: str
+    retry_after_seconds: int | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The response's headers, in API Gateway's notation of a constant."""
+        headers = {"gatewayresponse.header.Content-Type": PROBLEM}
+        if self.retry_after_seconds is not None:
+            headers["gatewayresponse.header.Retry-After"] = f"'{self.retry_after_seconds}'"
+        return headers
+
+    @property
+    def template(self) -> str:
+        """The response's body."""
+        body: dict[str, Any] = {"type": "about:blank", "title": TITLES.get(self.status, "Refused")}
+        if self.status is not None:
+            body["status"] = self.status
+        # API Gateway's own words come quoted; ours are quoted here.
+        detail = json.dumps(self.detail) if self.detail else "$context.error.messageString"
+        return f'{json.dumps(body)[:-1]}, "detail": {detail}}}'
+
+
+TITLES: dict[int | None, str] = {
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    413: "Content Too Large",
+    429: "Too Many Requests",
+}
+
+RESOURCES = (
+    Resource("V1alpha1", "v1alpha1"),
+    Resource("V1alpha2", "v1alpha2"),
+    Resource("V1alpha2Runtime", "{runtime}", "V1alpha2"),
+    Resource("V1alpha2Task", "{id}", "V1alpha2Runtime"),
+    Resource("OpenApi", "openapi.json"),
+)
+# Only what API Gateway can refuse in words that name the field. Tests hold these against the schema of api/.
+MODELS = (
+    Model("V1alpha1Body", {"type": "object", "required": ["alwayson_scripts"]}),
+    Model("V1alpha2Body", {"type": "object", "required": ["task"]}),
+)
+METHODS = (
+    Method("PostV1alpha1", "V1alpha1", "POST", model="V1alpha1Body"),
+    Method("PostV1alpha2", "V1alpha2", "POST", model="V1alpha2Body"),
+    Method("AnyV1alpha1", "V1alpha1", "ANY"),
+    Method("AnyV1alpha2", "V1alpha2", "ANY"),
+    Method("AnyV1alpha2Task", "V1alpha2Task", "ANY", parameters=("runtime", "id")),
+    Method("AnyOpenApi", "OpenApi", "ANY"),
+)
+REFUSALS = (
+    Refusal("BadBody", "BAD_REQUEST_BODY", 400, NO_OBJECT),
+    Refusal("WrongKey", "INVALID_API_KEY", 403, WRONG_KEY),
+    # API Gateway says "Missing Authentication Token" with 403 for a path that it does not have.
+    Refusal("NoSuchPath", "MISSING_AUTHENTICATION_TOKEN", 404, NO_SUCH_PATH),
+    Refusal("TooLarge", "REQUEST_TOO_LARGE", 413, TOO_LARGE),
+    Refusal("TooFast", "THROTTLED", 429, TOO_FAST, retry_after_seconds=1),
+    Refusal("AnyOther4xx", "DEFAULT_4XX", None, ""),
+    Refusal("AnyOther5xx", "DEFAULT_5XX", None, ""),
+)
+LOG_FIELDS = {
+    "time": "requestTime",
+    "requestId": "requestId",
+    "ip": "identity.sourceIp",
+    "key": "identity.apiKeyId",
+    "method": "httpMethod",
+    "path": "path",
+    "status": "status",
+    "bytes": "responseLength",
+    "milliseconds": "responseLatency",
+    "error": "error.responseType",
+    "trace": "xrayTraceId",
+}
+
+
+def log_format() -> str:
+    """One line of the access log."""
+    return json.dumps({name: f"$context.{variable}" for name, variable in LOG_FIELDS.items()})
