@@ -1,1 +1,1 @@
-"""The queue agent: takes tasks from SQS, runs them on the runtime beside it, stores results, tells the caller."""
+"""The queue agent: takes tasks from SQS, runs them on the runtime beside it, stores and announces results."""

@@ -1,0 +1,280 @@
+"""The environment as one frozen object: every fault is found at start, and all of them at once."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any
+
+RUNTIME_TYPES = ("sdwebui", "comfyui", "invokeai", "custom")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+SQS_MAX_VISIBILITY_SECONDS = 43200
+
+
+class SettingsError(Exception):
+    """The environment cannot be used. One line for each fault."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(["the environment of the queue agent has faults:", *faults]))
+
+
+def _env(*names: str, parse: Callable[[str], Any], doc: str, default: Any = MISSING) -> Any:
+    """A setting: the variables that may hold it (first wins), how it is read, what it means."""
+    return field(default=default, metadata={"names": names, "parse": parse, "doc": doc})
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _matches(pattern: str, what: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"is not {what}")
+        return value
+
+    return parse
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        if not re.fullmatch(r"\d+(\.\d+)?", value) or not low <= float(value) <= high:
+            raise ValueError(f"is not a number from {low:g} to {high:g}")
+        return float(value)
+
+    return parse
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"\d{1,15}", value) or not low <= int(value) <= high:
+            raise ValueError(f"is not a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def _flag(value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise ValueError("is neither true nor false")
+    return value.lower() == "true"
+
+
+def _one_of(choices: tuple[str, ...], change: Callable[[str], str] = str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if change(value) not in choices:
+            raise ValueError(f"is none of {', '.join(choices)}")
+        return change(value)
+
+    return parse
+
+
+_url = _matches(r"https?://[^\s/?#@]+(/[^\s?#]*)?", "a URL that starts with http:// or https://")
+_path = _matches(r"/[^\s]*", "a path that starts with /")
+_bucket = _matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")
+_topic = _matches(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", "the ARN of an SNS topic")
+
+
+def _base_url(value: str) -> str:
+    return str(_url(value)).rstrip("/")
+
+
+def _buckets(value: str) -> tuple[str, ...]:
+    return tuple(_bucket(name.strip()) for name in value.split(",") if name.strip())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What one agent is told. `from_environment` makes it; README.md's table is made from it."""
+
+    region: str = _env(
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        parse=_matches(r"[a-z]{2}(-[a-z]+)+-\d", "a region"),
+        doc="Region of queue, topic and bucket.",
+    )
+    runtime_name: str = _env(
+        "RUNTIME_NAME",
+        parse=_matches(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "the name of a runtime"),
+        doc="Name of the runtime in the config; it stands in every callback.",
+    )
+    runtime_type: str = _env(
+        "RUNTIME_TYPE", parse=_one_of(RUNTIME_TYPES), doc="`sdwebui`, `comfyui`, `invokeai` or `custom`."
+    )
+    runtime_url: str = _env(
+        "RUNTIME_URL", parse=_base_url, default="http://127.0.0.1:8080", doc="Where the runtime answers."
+    )
+    queue_url: str = _env("SQS_QUEUE_URL", parse=_url, doc="Queue of this runtime.")
+    dead_letter_queue_url: str = _env(
+        "DEAD_LETTER_QUEUE_URL",
+        parse=_url,
+        doc="Where tasks go that cannot be read or that failed too often.",
+    )
+    bucket: str = _env("S3_BUCKET", parse=_bucket, doc="Bucket for the outputs.")
+    topic_arn: str = _env("SNS_TOPIC_ARN", parse=_topic, doc="Topic for the callbacks.")
+    model_filename: str = _env(
+        "MODEL_FILENAME", parse=_text, default="", doc="SD WebUI with a static model: its file name."
+    )
+    dynamic_model: bool = _env(
+        "DYNAMIC_SD_MODEL", parse=_flag, default=False, doc="SD WebUI: each task names its model."
+    )
+    models_path: str = _env(
+        "MODELS_PATH", parse=_path, default="/opt/ml/code/models", doc="Where the runtime sees the models."
+    )
+    task_path: str = _env(
+        "TASK_PATH", parse=_path, default="/", doc="`custom` only: the path that tasks are posted to."
+    )
+    ready_path: str = _env(
+        "READY_PATH",
+        parse=_path,
+        default="/",
+        doc="`custom` only: the path that answers 2xx when it is ready.",
+    )
+    task_timeout_seconds: float = _env(
+        "TASK_TIMEOUT_SECONDS",
+        parse=_number(0.1, SQS_MAX_VISIBILITY_SECONDS - 60),
+        default=1800.0,
+        doc="Longest run of one task; then it is stopped and its caller told.",
+    )
+    max_attempts: int = _env(
+        "MAX_ATTEMPTS",
+        parse=_whole(1, 100),
+        default=5,
+        doc="How often a task is tried when runtime or AWS fail; then it goes to the dead-letter queue.",
+    )
+    shutdown_grace_seconds: float = _env(
+        "SHUTDOWN_GRACE_SECONDS",
+        parse=_number(0, SQS_MAX_VISIBILITY_SECONDS),
+        default=1845.0,
+        doc="After SIGTERM, how long the running task may still take before it is given back.",
+    )
+    visibility_timeout_seconds: int = _env(
+        "VISIBILITY_TIMEOUT_SECONDS",
+        parse=_whole(2, SQS_MAX_VISIBILITY_SECONDS),
+        default=120,
+        doc="How soon another pod has the task of a pod that was killed. Renewed every third of it.",
+    )
+    receive_wait_seconds: int = _env(
+        "RECEIVE_WAIT_SECONDS", parse=_whole(0, 20), default=20, doc="Length of one long poll."
+    )
+    model_grouping_seconds: float = _env(
+        "MODEL_GROUPING_SECONDS",
+        parse=_number(0, 3600),
+        default=30.0,
+        doc="Dynamic model: how long a task may wait for others that use the loaded model. 0: never.",
+    )
+    aws_retry_seconds: float = _env(
+        "AWS_RETRY_SECONDS",
+        parse=_number(0, SQS_MAX_VISIBILITY_SECONDS),
+        default=3600.0,
+        doc="How long a finished task is held while S3 or SNS refuse it, before it is given back.",
+    )
+    runtime_silence_seconds: float = _env(
+        "RUNTIME_SILENCE_SECONDS",
+        parse=_number(0.1, 3600),
+        default=60.0,
+        doc="How long the runtime may leave the readiness probe unanswered while it works.",
+    )
+    cancel_grace_seconds: float = _env(
+        "CANCEL_GRACE_SECONDS",
+        parse=_number(0.1, 600),
+        default=30.0,
+        doc="How long the runtime may take to stop a task; a runtime that takes longer counts as hung.",
+    )
+    input_buckets: tuple[str, ...] = _env(
+        "INPUT_BUCKETS",
+        parse=_buckets,
+        default=(),
+        doc="Buckets that `s3://` inputs may come from, by comma.",
+    )
+    input_max_bytes: int = _env(
+        "INPUT_MAX_BYTES", parse=_whole(1, 2**30), default=33554432, doc="Largest input by URL."
+    )
+    input_timeout_seconds: float = _env(
+        "INPUT_TIMEOUT_SECONDS", parse=_number(0.1, 600), default=20.0, doc="Longest download of one input."
+    )
+    output_max_bytes: int = _env(
+        "OUTPUT_MAX_BYTES",
+        parse=_whole(1, 2**32),
+        default=536870912,
+        doc="Largest answer of the runtime for one task.",
+    )
+    callback_when_running: bool = _env(
+        "CALLBACK_WHEN_RUNNING",
+        "EXP_CALLBACK_WHEN_RUNNING",
+        parse=_flag,
+        default=False,
+        doc="Send a callback with status `running` when a task starts.",
+    )
+    agent_host: str = _env(
+        "AGENT_HOST",
+        parse=_text,
+        default="0.0.0.0",  # noqa: S104 (the kubelet and Prometheus ask the pod's address)
+        doc="Address of the agent's own endpoints.",
+    )
+    agent_port: int = _env(
+        "AGENT_PORT",
+        parse=_whole(0, 65535),
+        default=8081,
+        doc="Port of `/healthz`, `/readyz`, `/metrics` and `/drained`.",
+    )
+    log_level: str = _env(
+        "LOG_LEVEL", parse=_one_of(LOG_LEVELS, str.upper), default="INFO", doc="`DEBUG` … `ERROR`."
+    )
+    otlp_endpoint: str = _env(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        parse=_url,
+        default="",
+        doc="Where traces go (OTLP over HTTP); needs the extra `tracing`. Unset: no tracing.",
+    )
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """The settings, or `SettingsError` with every fault. A variable that is empty counts as unset."""
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for each in fields(Settings):
+        name, text = _found(each, environment)
+        try:
+            if text:
+                values[each.name] = each.metadata["parse"](text)
+            elif each.default is MISSING:
+                faults.append(f"{name}: is not set. {each.metadata['doc']}")
+        except ValueError as fault:
+            faults.append(f"{name}: {text!r} {fault}. {each.metadata['doc']}")
+    faults += _between(values)
+    if faults:
+        raise SettingsError(faults)
+    return Settings(**values)
+
+
+def _found(setting: Field[Any], environment: Mapping[str, str]) -> tuple[str, str]:
+    names: tuple[str, ...] = setting.metadata["names"]
+    return next(((name, environment[name]) for name in names if environment.get(name)), (names[0], ""))
+
+
+def _between(values: Mapping[str, Any]) -> Iterator[str]:
+    """Faults of settings that are right each by itself."""
+    if values.get("runtime_type") == "sdwebui":
+        static, dynamic = bool(values.get("model_filename")), values.get("dynamic_model", False)
+        if static and dynamic:
+            yield "MODEL_FILENAME, DYNAMIC_SD_MODEL: a runtime has one of them, not both"
+        if not static and not dynamic:
+            yield "MODEL_FILENAME: is not set, and DYNAMIC_SD_MODEL is not true: set one of them"
+
+
+def table() -> str:
+    """The settings as the Markdown table of README.md."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for each in fields(Settings):
+        names = " or ".join(f"`{name}`" for name in each.metadata["names"])
+        rows.append(f"| {names} | {_shown(each.default)} | {each.metadata['doc']} |")
+    return "\n".join(rows) + "\n"
+
+
+def _shown(default: object) -> str:
+    if default is MISSING:
+        return "required"
+    if default in ("", ()):
+        return ""
+    return f"`{default:g}`" if isinstance(default, float) else f"`{str(default).lower()}`"
