@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from generator import cluster, emit
+from generator import cluster, emit, plan, plan_text, stack
+from generator.facts import Facts
 from generator.model import Solution
+from generator.prices import Prices
 
 # Says which files a build wrote; JSON files, which cannot hold a comment, are named only there.
 MADE_FROM = "made-from.json"
@@ -25,14 +27,24 @@ class Origin:
     sha256: str
 
 
+@dataclass(frozen=True)
+class Ingredients:
+    """What a build is made of, beside the config."""
+
+    facts: Facts
+    prices: Prices
+    cluster_template: str
+
+
 def origin(name: str, text: str) -> Origin:
     """The origin of what is made from a file with this text."""
     return Origin(PurePosixPath(name.replace("\\", "/")).name, hashlib.sha256(text.encode()).hexdigest())
 
 
-def build(solution: Solution, source: Origin, chart: str, cluster_template: str) -> dict[str, str]:
+def build(solution: Solution, source: Origin, chart: str, ingredients: Ingredients) -> dict[str, str]:
     """Path and text of each file for `chart`, each with a line that says what it was made from."""
-    bodies = _everything(solution, cluster_template) if chart == UMBRELLA else emit.runtimes_alone(solution)
+    alone = chart == RUNTIMES_ALONE
+    bodies = emit.runtimes_alone(solution) if alone else _everything(solution, ingredients)
     files = {path: _headed(path, text, source) for path, text in bodies.items()}
     return {**files, MADE_FROM: _made_from(files, source)}
 
@@ -43,8 +55,16 @@ def without_header(text: str) -> str:
     return rest if " generator build" in first else text
 
 
-def _everything(solution: Solution, cluster_template: str) -> dict[str, str]:
-    return {**cluster.files(solution, cluster_template), **emit.umbrella(solution)}
+def _everything(solution: Solution, ingredients: Ingredients) -> dict[str, str]:
+    """In the order in which they are applied; the plan last."""
+    stacks = stack.files(solution)
+    planned = plan.plan(solution, ingredients.facts, ingredients.prices, plan.kinds(stacks))
+    return {
+        **stacks,
+        **cluster.files(solution, ingredients.cluster_template),
+        **emit.umbrella(solution),
+        **plan_text.files(planned),
+    }
 
 
 def _headed(path: str, text: str, source: Origin) -> str:

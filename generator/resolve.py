@@ -42,7 +42,6 @@ EXTRA_DEFAULTS: Data = {
             "maxAttempts": 5,
             "inputBuckets": [],
             "xray": {"enabled": False},
-            "XRay": {"enabled": False},
         },
     },
 }
@@ -175,7 +174,8 @@ def _runtime(entry: Data, place: _Place) -> Runtime:
         gpus_per_pod=int(limits["nvidia.com/gpu"]),
         runtime_image=_image(RUNTIME_IMAGES[entry["type"]], runtime["inferenceApi"], place),
         agent_image=_image(AGENT_IMAGE, agent, place),
-        xray=agent["xray"]["enabled"] or agent["XRay"]["enabled"],
+        # The reference system spells it `XRay`.
+        xray=any(agent.get(spelling, {}).get("enabled", False) for spelling in ("xray", "XRay")),
         extra_values=extra,
     )
 

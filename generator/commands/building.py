@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from generator import files, paths
+from generator import files, paths, prices
 from generator.commands import common
 from generator.document import Document
+from generator.facts import Facts
 from generator.model import Solution
 
 
@@ -23,8 +24,13 @@ def add_chart(parser: argparse.ArgumentParser, default: str | None, said: str) -
 
 def built(config: Document, solution: Solution, chart: str) -> dict[str, str]:
     """Path and text of every file of one config."""
+    return files.build(solution, files.origin(config.source, config.text), chart, ingredients())
+
+
+def ingredients() -> files.Ingredients:
+    """What builds are made of, as it ships with the generator."""
     template = (paths.root() / "cluster" / "cluster.yaml.j2").read_text("utf-8")
-    return files.build(solution, files.origin(config.source, config.text), chart, template)
+    return files.Ingredients(Facts(paths.data()), prices.load(paths.data()), template)
 
 
 def solve_and_build(args: argparse.Namespace, chart: str) -> tuple[Solution, dict[str, str]]:
