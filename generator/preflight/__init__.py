@@ -1,0 +1,1 @@
+"""Asks AWS, before anything is made, whether the plan can work in this account. Read-only unless asked."""

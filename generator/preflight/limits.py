@@ -1,0 +1,132 @@
+"""Service quotas against the plan: what the account may have, what it has, what the plan adds."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from generator import aws, quotas
+from generator.model import Solution
+from generator.plan import Need
+from generator.preflight import usage
+from generator.preflight.check import Asker, Check, Subject
+from generator.preflight.result import Increase, Result, Status
+from generator.quotas import Quota
+
+THEME = "quotas"
+# Quotas of S3 are the account's; Service Quotas shows and raises them in one region of the partition.
+S3_QUOTA_REGION: Mapping[str, str] = {"aws": "us-east-1", "aws-cn": "cn-north-1"}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A quota's value and what others use of it; the same of the market that may serve instead."""
+
+    limit: float
+    used: int
+    other_limit: float = 0
+    other_used: int = 0
+
+    @property
+    def free(self) -> float:
+        """What is left."""
+        return self.limit - self.used
+
+    @property
+    def other_free(self) -> float:
+        """What is left of the other market."""
+        return self.other_limit - self.other_used
+
+
+def checks(subject: Subject) -> Iterator[Check[Any]]:
+    """One check for each quota that the plan draws on."""
+    by_code = {need.quota.code: need.quota for need in subject.plan.needs}
+    for need in subject.plan.needs:
+        other = by_code.get(need.other_market or "")
+        yield Check(
+            THEME,
+            need.quota.name,
+            partial(measure, need.quota, other, _counter(need.quota, subject), _region(need.quota, subject)),
+            partial(judge, subject.solution, need),
+        )
+
+
+def measure(
+    quota: Quota, other: Quota | None, count: Callable[[Asker, Quota], int], region: str, asker: Asker
+) -> Measure:
+    """Value and usage of one quota, and of the one that may serve instead."""
+    if other is None:
+        return Measure(value(asker, quota, region), count(asker, quota))
+    return Measure(
+        limit=value(asker, quota, region),
+        used=count(asker, quota),
+        other_limit=value(asker, other, region),
+        other_used=count(asker, other),
+    )
+
+
+def value(asker: Asker, quota: Quota, region: str) -> float:
+    """What the account may have; AWS's default where the account has no value of its own."""
+    return asker.once(f"quota {quota.code}", lambda a: _value(a.client("service-quotas", region), quota))
+
+
+def _value(client: Any, quota: Quota) -> float:
+    key = {"ServiceCode": quota.service, "QuotaCode": quota.code}
+    try:
+        return float(client.get_service_quota(**key)["Quota"]["Value"])
+    except aws.refusals() as error:
+        if aws.code(error) != "NoSuchResourceException":
+            raise
+        return float(client.get_aws_default_service_quota(**key)["Quota"]["Value"])
+
+
+def _region(quota: Quota, subject: Subject) -> str:
+    solution = subject.solution
+    if quota is quotas.BUCKETS:
+        return S3_QUOTA_REGION.get(solution.partition.name, solution.region)
+    return solution.region
+
+
+def _counter(quota: Quota, subject: Subject) -> Callable[[Asker, Quota], int]:
+    """How to count what others use. SNS has no such count: its quota is a rate."""
+    solution, stack = subject.solution, subject.solution.stack
+    buckets = [runtime.output_bucket for runtime in solution.runtimes]
+    counters: dict[Quota, Callable[[Asker, Quota], int]] = {
+        quotas.ADDRESSES: lambda asker, _: usage.other_addresses(asker, stack),
+        quotas.VPCS: lambda asker, _: usage.other_vpcs(asker, stack),
+        quotas.NAT_GATEWAYS: lambda asker, _: usage.other_gateways(asker, stack, solution.zones),
+        quotas.BUCKETS: lambda asker, _: usage.other_buckets(asker, buckets),
+        quotas.PUBLISHES: lambda _asker, _quota: 0,
+    }
+
+    def vcpus(asker: Asker, of: Quota) -> int:
+        running = asker.once("running instances", usage.running)
+        return usage.vcpus(running, solution, subject.facts)[of.code]
+
+    return counters.get(quota, vcpus)
+
+
+def judge(solution: Solution, need: Need, found: Measure) -> Iterator[Result]:
+    """Enough for the largest choice of nodes; or at least for the smallest; or not."""
+    link = quotas.console_link(need.quota, solution.region, solution.partition.dns_suffix)
+    said = f"{found.limit:,.0f} {need.quota.unit} allowed, {found.used:,} in use by others, {_needed(need)} needed"
+    if found.free >= need.most:
+        yield Result(THEME, need.quota.name, Status.PASSED, said)
+        return
+    wanted = math.ceil(found.used + need.most)
+    increase = Increase(need.quota.service, need.quota.code, wanted)
+    mend = f"ask for {wanted:,} ({need.quota.code}): --request-increase does, or the link"
+    yield Result(THEME, need.quota.name, _short(need, found), said, mend, link, increase)
+
+
+def _short(need: Need, found: Measure) -> Status:
+    """A quota that is short fails the plan unless the smallest nodes, or the other market, still fit."""
+    fits = found.free >= need.least
+    if need.other_market is not None:
+        fits = fits or found.free + found.other_free >= need.least
+    return Status.WARNING if fits else Status.FAILED
+
+
+def _needed(need: Need) -> str:
+    return f"{need.least:,}" if need.least == need.most else f"{need.least:,} to {need.most:,}"

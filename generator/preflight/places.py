@@ -1,0 +1,136 @@
+"""The region, its zones and which instance types they offer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from generator.facts import ZONES_WITHOUT_EKS
+from generator.model import Runtime, Solution
+from generator.preflight.check import Asker, Check, Subject
+from generator.preflight.result import Result, Status
+
+THEME = "region"
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone as this account sees it: names differ between accounts, ids do not."""
+
+    name: str
+    id: str
+    available: bool
+
+
+Offers = Mapping[str, frozenset[str]]
+
+
+def checks(subject: Subject) -> Iterator[Check[Any]]:
+    """Region, zones, and what each runtime's nodes may be."""
+    solution = subject.solution
+    yield Check(
+        THEME, "region", partial(region_status, solution.region), partial(judge_region, solution.region)
+    )
+    yield Check(THEME, "zones", zones, partial(judge_zones, solution.zones))
+    offered = partial(offers, types=_types(solution))
+    yield Check(THEME, "instance types", offered, partial(judge_offers, solution))
+
+
+def _types(solution: Solution) -> tuple[str, ...]:
+    gpu = {name for runtime in solution.runtimes for name in runtime.nodes.instance_types}
+    return (*sorted(gpu), solution.components.instance_type)
+
+
+def region_status(region: str, asker: Asker) -> str:
+    """`opt-in-not-required`, `opted-in` or `not-opted-in`; empty for a region that AWS does not know."""
+    found = asker.client("ec2").describe_regions(AllRegions=True)["Regions"]
+    return next((str(row.get("OptInStatus", "")) for row in found if row["RegionName"] == region), "")
+
+
+def zones(asker: Asker) -> list[Zone]:
+    """The region's availability zones, without local and wavelength zones."""
+    found = asker.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    return [
+        Zone(row["ZoneName"], row["ZoneId"], row["State"] == "available")
+        for row in found
+        if row.get("ZoneType", "availability-zone") == "availability-zone"
+    ]
+
+
+def offers(asker: Asker, types: Sequence[str]) -> Offers:
+    """Which zones offer each type, by the zone's name."""
+    pages = (
+        asker.client("ec2")
+        .get_paginator("describe_instance_type_offerings")
+        .paginate(
+            LocationType="availability-zone",
+            Filters=[{"Name": "instance-type", "Values": sorted(set(types))}],
+        )
+    )
+    found: dict[str, set[str]] = {name: set() for name in types}
+    for page in pages:
+        for row in page["InstanceTypeOfferings"]:
+            found[row["InstanceType"]].add(row["Location"])
+    return {name: frozenset(places) for name, places in found.items()}
+
+
+def judge_region(region: str, status: str) -> Iterator[Result]:
+    """Regions that came after March 2019 must be switched on for each account."""
+    if not status:
+        yield Result(THEME, "region", Status.FAILED, f"AWS knows no region {region}", "check `region`")
+    elif status == "not-opted-in":
+        mend = f"switch it on: aws account enable-region --region-name {region} (takes minutes to hours)"
+        yield Result(THEME, "region", Status.FAILED, f"{region} is switched off in this account", mend)
+    else:
+        yield Result(THEME, "region", Status.PASSED, f"{region} is switched on")
+
+
+def judge_zones(wanted: Sequence[str], found: Sequence[Zone]) -> Iterator[Result]:
+    """The three zones of cluster.yaml must be there, and EKS must accept them."""
+    by_name = {zone.name: zone for zone in found}
+    bad = []
+    for name in wanted:
+        zone = by_name.get(name)
+        if zone is None:
+            bad.append(f"{name} is not in this account")
+        elif not zone.available:
+            bad.append(f"{name} is not available")
+        elif zone.id in ZONES_WITHOUT_EKS:
+            bad.append(f"{name} is {zone.id} in this account, where EKS has no control plane")
+    if not bad:
+        yield Result(THEME, "zones", Status.PASSED, ", ".join(wanted))
+        return
+    usable = [zone.name for zone in found if zone.available and zone.id not in ZONES_WITHOUT_EKS]
+    mend = f"in build/, put three of {', '.join(usable)} into `availabilityZones` of cluster.yaml"
+    if len(usable) < 3:
+        mend = f"choose another region: only {len(usable)} zones of this one can be used"
+    yield Result(THEME, "zones", Status.FAILED, "; ".join(bad), mend)
+
+
+def judge_offers(solution: Solution, offered: Offers) -> Iterator[Result]:
+    """Each runtime needs one type in one of the three zones; the controllers need theirs."""
+    for runtime in solution.runtimes:
+        yield _judge_runtime(runtime, solution.zones, offered)
+    kind = solution.components.instance_type
+    places = sorted(offered[kind] & set(solution.zones))
+    what = f"{kind} for the controllers"
+    if not places:
+        mend = "choose another `clusterComponents.instanceType`"
+        yield Result(THEME, what, Status.FAILED, f"not offered in {', '.join(solution.zones)}", mend)
+    else:
+        yield Result(THEME, what, Status.PASSED, f"offered in {', '.join(places)}")
+
+
+def _judge_runtime(runtime: Runtime, zones: Sequence[str], offered: Offers) -> Result:
+    what = f"instance types of {runtime.name}"
+    have = {name: sorted(offered[name] & set(zones)) for name in runtime.nodes.instance_types}
+    missing = [name for name, places in have.items() if not places]
+    mend = "change extraValues.karpenter.provisioner.instanceType of this runtime"
+    if len(missing) == len(have):
+        return Result(THEME, what, Status.FAILED, f"none of {', '.join(missing)} is offered here", mend)
+    if missing:
+        return Result(
+            THEME, what, Status.WARNING, f"{', '.join(missing)} not offered here; the others are", mend
+        )
+    said = "; ".join(f"{name} in {len(places)} of {len(zones)} zones" for name, places in have.items())
+    return Result(THEME, what, Status.PASSED, said)

@@ -1,0 +1,41 @@
+"""The service-linked role that EC2 needs before it starts a spot instance for an account."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from generator import aws
+from generator.preflight.check import Asker, Check, Subject
+from generator.preflight.result import Result, Status
+
+THEME = "spot"
+ROLE = "AWSServiceRoleForEC2Spot"
+CREATE = "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com"
+
+
+def checks(subject: Subject) -> Iterator[Check[Any]]:
+    """One, where any runtime may use spot nodes."""
+    nodes = [runtime.nodes for runtime in subject.solution.runtimes if runtime.nodes.spot]
+    if nodes:
+        only_spot = any(not node.on_demand for node in nodes)
+        yield Check(THEME, ROLE, exists, partial(judge, only_spot))
+
+
+def exists(asker: Asker) -> bool:
+    """Whether the account has the role."""
+    try:
+        asker.client("iam").get_role(RoleName=ROLE)
+    except aws.refusals() as error:
+        if aws.code(error) != "NoSuchEntity":
+            raise
+        return False
+    return True
+
+
+def judge(only_spot: bool, found: bool) -> Iterator[Result]:
+    """Karpenter may not make the role itself; without it each spot node is refused."""
+    if found:
+        yield Result(THEME, ROLE, Status.PASSED, "exists")
+    else:
+        status = Status.FAILED if only_spot else Status.WARNING
+        yield Result(THEME, ROLE, status, "does not exist: EC2 will refuse spot nodes", CREATE)

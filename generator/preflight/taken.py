@@ -1,0 +1,103 @@
+"""Names: free, or this solution's own from an earlier run."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from generator import aws, cluster, names, stack
+from generator.model import Solution
+from generator.preflight.check import Asker, Check, Subject
+from generator.preflight.result import Result, Status
+from generator.preflight.versions import cluster_version
+
+THEME = "names"
+ABSENT = frozenset(
+    {
+        "404",
+        "NoSuchBucket",
+        "NoSuchEntity",
+        "NotFound",
+        "NotFoundException",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+    }
+)
+# S3 answers so for a bucket that another account has.
+ANOTHERS_BUCKET = frozenset({"403", "AccessDenied"})
+Ask = Callable[[Asker], Any]
+
+
+def checks(subject: Subject) -> Iterator[Check[Any]]:
+    """Queues, buckets, topics and roles, each against what the solution's own stacks hold."""
+    solution = subject.solution
+    for runtime in solution.runtimes:
+        for queue in (runtime.queue_name, runtime.dead_letter_queue_name):
+            yield _check(solution, "queue", queue, _queue(queue))
+        yield _check(solution, "bucket", runtime.output_bucket, _bucket(runtime.output_bucket))
+    for arn in (solution.requests_topic_arn, solution.results_topic_arn):
+        yield _check(solution, "topic", arn.rpartition(":")[2], _topic(arn))
+    roles = {account.role_name for account in cluster.service_accounts(solution)}
+    for role in sorted(roles | {names.controller_role(solution.stack, "karpenter-node")}):
+        yield _check(solution, "role", role, _role(role))
+
+
+def _check(solution: Solution, kind: str, name: str, ask: Ask) -> Check[Any]:
+    return Check(THEME, f"{kind} {name}", partial(_state, solution, ask), partial(judge, kind, name))
+
+
+def _queue(name: str) -> Ask:
+    return lambda asker: asker.client("sqs").get_queue_url(QueueName=name)
+
+
+def _bucket(name: str) -> Ask:
+    return lambda asker: asker.client("s3").head_bucket(Bucket=name)
+
+
+def _topic(arn: str) -> Ask:
+    return lambda asker: asker.client("sns").get_topic_attributes(TopicArn=arn)
+
+
+def _role(name: str) -> Ask:
+    return lambda asker: asker.client("iam").get_role(RoleName=name)
+
+
+def _state(solution: Solution, ask: Ask, asker: Asker) -> str:
+    """`free`, `own`, `taken`, or `another's` for a bucket of another account."""
+    try:
+        ask(asker)
+    except aws.refusals() as error:
+        if aws.code(error) in ABSENT:
+            return "free"
+        if aws.code(error) in ANOTHERS_BUCKET and getattr(error, "operation_name", "") == "HeadBucket":
+            return "another's"
+        raise
+    return "own" if asker.once("deployed", partial(deployed, solution)) else "taken"
+
+
+def deployed(solution: Solution, asker: Asker) -> bool:
+    """Whether the solution's stack, or its cluster, exists: names in use are then its own."""
+    name = stack.stack_name(solution, "stack.yaml")
+    try:
+        asker.client("cloudformation").describe_stacks(StackName=name)
+    except aws.refusals() as error:
+        # AWS says this, and no code of its own, for a stack that does not exist.
+        if aws.code(error) != "ValidationError":
+            raise
+        return asker.once("cluster", lambda a: cluster_version(a.client("eks"), solution.stack)) is not None
+    return True
+
+
+def judge(kind: str, name: str, state: str) -> Iterator[Result]:
+    """What is kept from an earlier solution stands in the way of the next one of that name."""
+    what = f"{kind} {name}"
+    if state == "free":
+        yield Result(THEME, what, Status.PASSED, "is free")
+    elif state == "own":
+        yield Result(THEME, what, Status.PASSED, "belongs to this solution")
+    elif state == "another's":
+        mend = "choose another `stackName`: bucket names are shared by all accounts"
+        yield Result(THEME, what, Status.FAILED, "may not be read: another account may have it", mend)
+    else:
+        mend = "kept by an uninstall? `generator deploy FILE --adopt` takes it over; else another `stackName`"
+        yield Result(THEME, what, Status.FAILED, "exists, and is not of a stack of this solution", mend)
