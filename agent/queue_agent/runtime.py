@@ -62,6 +62,14 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Ran:
+    """A task whose work on the GPU is over: `payload` is what its adapter needs to collect the outputs."""
+
+    task: Task
+    payload: Any
+
+
+@dataclass(frozen=True)
 class Output:
     """One thing that the runtime made."""
 
@@ -103,12 +111,16 @@ class Adapter(Protocol):
         Raises `TaskError` when the task is wrong. The same task may be prepared again later, or never run.
         """
 
-    async def run(self, prepared: Prepared, on_progress: Progress) -> RunResult:
-        """Do the work once and fetch its outputs; 0.0 … 1.0 to `on_progress` where the runtime tells.
+    async def run(self, prepared: Prepared, on_progress: Progress) -> Ran:
+        """Do the work once and return when the GPU is free; 0.0 … 1.0 to `on_progress` where the runtime tells.
 
         Looks whether an earlier attempt left the work on the runtime before submitting it. Raises
-        `TaskError`, `RuntimeUnavailable` or `Cancelled`. When this coroutine is cancelled, the core calls `cancel` next.
+        `TaskError`, `RuntimeUnavailable` or `Cancelled`. When this coroutine is cancelled, the core calls
+        `cancel` next.
         """
+
+    async def collect(self, ran: Ran) -> RunResult:
+        """Decode or fetch what the run made, while the next task runs. Raises what `run` raises."""
 
     async def cancel(self, task: Task) -> None:
         """Stop the task if the runtime has it, running or waiting. No error when it has not."""
