@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,31 +20,37 @@ def replace(folder: Path, files: Mapping[str, str]) -> None:
     mended by the next.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.with_name(f".{folder.name}.old")
-    _recover(folder, aside)
+    _recover(folder)
     added = _added(folder)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
+    fresh = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)  # of a run that was killed
+    fresh.mkdir()
     try:
         _fill(fresh, files)
         for path in added - files.keys():
             _copy(folder / path, fresh / path)
-        fresh.chmod(0o755)  # mkdtemp's folders are for their owner alone
         if folder.exists():
-            folder.rename(aside)
+            folder.rename(_aside(folder))
         fresh.rename(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        _recover(folder, aside)
+        _recover(folder)
 
 
 def read(folder: Path) -> dict[str, str]:
     """The files that the last build wrote to `folder`, as they are now."""
+    _recover(folder)
     paths = sorted(_listed(folder)) if folder.is_dir() else []
     return {path: (folder / path).read_text("utf-8") for path in paths if (folder / path).is_file()}
 
 
-def _recover(folder: Path, aside: Path) -> None:
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _recover(folder: Path) -> None:
     """Bring the old folder back if no new one took its place, else remove it."""
+    aside = _aside(folder)
     if not aside.exists():
         return
     if folder.exists():

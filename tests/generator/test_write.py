@@ -1,0 +1,126 @@
+"""A build is put in place whole, or the last one stays."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from generator import write
+from generator.files import MADE_FROM
+
+Files = dict[str, str]
+
+
+def made(version: str) -> Files:
+    """A build of three files with this text."""
+    files = {f"values/{name}.yaml": version for name in ("a", "b", "c")}
+    return {**files, MADE_FROM: json.dumps({"files": dict.fromkeys(files, "")})}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that holds an earlier build."""
+    folder = tmp_path / "build" / "demo"
+    write.replace(folder, made("old"))
+    return folder
+
+
+def values(folder: Path) -> Files:
+    return {path: text for path, text in write.read(folder).items() if path != MADE_FROM}
+
+
+def test_a_build_takes_the_place_of_the_last_one(folder: Path) -> None:
+    write.replace(folder, made("new"))
+
+    assert set(values(folder).values()) == {"new"}
+
+
+def test_files_that_the_new_build_has_no_more_are_gone(folder: Path) -> None:
+    new = made("new")
+    del new["values/c.yaml"]
+
+    write.replace(folder, new)
+
+    assert not (folder / "values/c.yaml").exists()
+
+
+def test_files_that_the_user_added_stay(folder: Path) -> None:
+    (folder / "values/mine.yaml").write_text("replicas: 3")
+
+    write.replace(folder, made("new"))
+
+    assert (folder / "values/mine.yaml").read_text() == "replicas: 3"
+
+
+def test_a_folder_that_no_build_wrote_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(write.NotOursError):
+        write.replace(tmp_path, made("new"))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_build_that_fails_leaves_the_last_one_and_nothing_else(folder: Path) -> None:
+    cannot_be = {**made("new"), "values/a.yaml/b.yaml": "a file cannot be a folder too"}
+
+    with pytest.raises(OSError, match=r"a\.yaml"):
+        write.replace(folder, cannot_be)
+
+    assert set(values(folder).values()) == {"old"}
+    assert [path.name for path in folder.parent.iterdir()] == ["demo"]
+
+
+# Ends the process, as a power cut would, just before the Nth event of a kind (Python tells audit hooks of each).
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from generator import write
+
+kind, count, folder, files = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4])
+seen = 0
+
+def hook(event, args):
+    global seen
+    if event == kind and str(folder.parent) in str(args[0]):
+        seen += 1
+        if seen == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(hook)
+write.replace(folder, files)
+"""
+MOMENTS = [
+    ("open", 2, "old"),  # half the new files written
+    ("os.rename", 1, "old"),  # all written, the old folder in its place
+    ("os.rename", 2, "old"),  # the old folder aside, none in its place
+    ("shutil.rmtree", 2, "new"),  # the new folder in its place, the old one not yet removed
+]
+
+
+@pytest.mark.parametrize(("kind", "count", "left"), MOMENTS)
+def test_a_build_that_is_killed_leaves_one_build_whole(
+    folder: Path, kind: str, count: int, left: str
+) -> None:
+    killed = kill_at(kind, count, folder, made("new"))
+
+    assert killed.returncode == -9
+    assert values(folder) == {path: text for path, text in made(left).items() if path != MADE_FROM}
+
+
+def test_the_next_build_sweeps_up_after_one_that_was_killed(folder: Path) -> None:
+    kill_at("os.rename", 2, folder, made("new"))
+
+    write.replace(folder, made("newer"))
+
+    assert [path.name for path in folder.parent.iterdir()] == ["demo"]
+
+
+def kill_at(
+    kind: str, count: int, folder: Path, files: Mapping[str, str]
+) -> "subprocess.CompletedProcess[str]":
+    words = [sys.executable, "-c", KILLED, kind, str(count), str(folder), json.dumps(files)]
+    return subprocess.run(words, check=False, capture_output=True, text=True)
