@@ -92,3 +92,9 @@ TOML refuses a table that is there twice.
 {{- end -}}
 {{ $own }}
 {{- end -}}
+
+{{- /* sd-runtimes.amiAlias (nodeTemplate): Bottlerocket's releases begin with `v`, whether the user wrote it or not. */ -}}
+{{- define "sd-runtimes.amiAlias" -}}
+{{- $version := .amiVersion | toString -}}
+{{ lower .amiFamily }}@{{ ternary $version (print "v" (trimPrefix "v" $version)) (eq $version "latest") }}
+{{- end -}}

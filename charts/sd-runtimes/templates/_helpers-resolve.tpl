@@ -28,8 +28,8 @@ false, 0 or "" for "not said".
 
 {{- /*
 sd-runtimes.resolve (root, name, entry, into): fills `into` with defaults and entry, and with `name`, `global`,
-`chart`, `files` (the chart's), `explicit` (the entry as written), and what several templates must agree on:
-`grace` (seconds a pod has to end), `scales`, `traces`, `s3` and `snapshot` (booleans).
+`chart`, `files` (the chart's), `said` (the entry as written), and what several templates must agree on:
+`grace` (seconds a pod has to end), `traces`, `s3` and `snapshot` (booleans).
 */ -}}
 {{- define "sd-runtimes.resolve" -}}
 {{- $rt := .into -}}
@@ -38,13 +38,13 @@ sd-runtimes.resolve (root, name, entry, into): fills `into` with defaults and en
 {{- end -}}
 {{- include "sd-runtimes.merge" (dict "into" $rt "over" (.entry | default dict)) -}}
 {{- $_ := set $rt "name" .name -}}
-{{- $_ := set $rt "explicit" (.entry | default dict) -}}
+{{- $_ := set $rt "said" (.entry | default dict) -}}
 {{- $_ := set $rt "global" .root.Values.global -}}
 {{- $_ := set $rt "chart" .root.Chart -}}
 {{- $_ := set $rt "release" .root.Release -}}
 {{- $_ := set $rt "files" .root.Files -}}
 {{- $_ := set $rt "grace" (add (int $rt.runtime.queueAgent.taskTimeoutSeconds) 60) -}}
-{{- $_ := set $rt "traces" (or $rt.runtime.queueAgent.xray.enabled $rt.runtime.queueAgent.XRay.enabled) -}}
+{{- $_ := set $rt "traces" (or $rt.runtime.queueAgent.xray.enabled (dig "XRay" "enabled" false $rt.runtime.queueAgent)) -}}
 {{- $p := $rt.runtime.persistence -}}
 {{- $_ := set $rt "s3" (and $p.enabled $p.s3.enabled (not $p.existingClaim)) -}}
 {{- $_ := set $rt "snapshot" (not (empty $rt.karpenter.nodeTemplate.dataVolume.snapshotID)) -}}

@@ -1,0 +1,82 @@
+{{- /*
+The refusals of values/guards.yaml. Each template here gives a YAML list of sentences "key: fault: cure"; what is
+refused and why is in _guards-pods.tpl and _guards-nodes.tpl. Every rule has a case in tests/charts/test_guards.py.
+*/ -}}
+
+{{- /* sd-runtimes.problems.solution (root): what is wrong with `global`. */ -}}
+{{- define "sd-runtimes.problems.solution" -}}
+{{- $g := .Values.global -}}
+{{- if .Values.runtimes -}}
+{{- range $key := list "stackName" "region" "accountId" }}
+{{- if not (get $g $key) }}
+- {{ printf "global.%s is empty, and names are made from it: set it" $key | quote }}
+{{- end }}
+{{- end }}
+{{- $china := hasPrefix "cn-" $g.region }}
+{{- $partition := ternary "aws-cn" "aws" $china }}
+{{- $suffix := ternary "amazonaws.com.cn" "amazonaws.com" $china }}
+{{- if and $g.region (or (ne $g.partition $partition) (ne $g.dnsSuffix $suffix)) }}
+- {{ printf "global.partition %s and global.dnsSuffix %s do not belong to region %s: set %s and %s" $g.partition $g.dnsSuffix $g.region $partition $suffix | quote }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- /* sd-runtimes.problems.runtimes (root): what is wrong with the runtimes, one by one and between each other. */ -}}
+{{- define "sd-runtimes.problems.runtimes" -}}
+{{- $accounts := dict -}}
+{{- range $name, $entry := .Values.runtimes -}}
+{{- $rt := dict }}{{ include "sd-runtimes.resolve" (dict "root" $ "name" $name "entry" $entry "into" $rt) }}
+{{- $where := printf "runtimes.%s" $name }}
+{{- $missing := include "sd-runtimes.problems.missing" (dict "runtime" $rt "where" $where) }}
+{{- if $missing }}
+{{- $missing }}
+{{- else }}
+{{- include "sd-runtimes.problems.names" (dict "runtime" $rt "where" $where) }}
+{{- include "sd-runtimes.problems.type" (dict "runtime" $rt "where" $where) }}
+{{- include "sd-runtimes.problems.containers" (dict "runtime" $rt "where" $where) }}
+{{- include "sd-runtimes.problems.scaling" (dict "runtime" $rt "where" $where) }}
+{{- include "sd-runtimes.problems.models" (dict "runtime" $rt "where" $where) }}
+{{- include "sd-runtimes.problems.nodes" (dict "runtime" $rt "where" $where) }}
+{{- include "sd-runtimes.problems.nodeTemplate" (dict "runtime" $rt "where" $where) }}
+{{- $account := printf "%s/%s" $rt.namespace (include "sd-runtimes.name.serviceAccount" $rt) }}
+{{- if hasKey $accounts $account }}
+- {{ printf "%s.runtime.serviceAccountName: %s is also the account of %s, and one account has one role: give each its own" $where $account (get $accounts $account) | quote }}
+{{- end }}
+{{- $_ := set $accounts $account $name }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- /*
+sd-runtimes.problems.missing (runtime, where): values without which nothing can be said of the others. They are there
+by default, so only an explicit null takes them away.
+*/ -}}
+{{- define "sd-runtimes.problems.missing" -}}
+{{- $rt := .runtime -}}
+{{- $where := .where -}}
+{{- range $path := list "namespace" "type" "modelFilename" "dynamicModel"
+      "karpenter.provisioner.instanceType" "karpenter.provisioner.consolidation"
+      "karpenter.provisioner.capacityType.onDemand" "karpenter.provisioner.capacityType.spot"
+      "karpenter.provisioner.extraRequirements" "karpenter.provisioner.extraTaints"
+      "karpenter.provisioner.disruption.consolidateAfter" "karpenter.provisioner.disruption.expireAfter"
+      "karpenter.nodeTemplate.iamRole" "karpenter.nodeTemplate.amiFamily" "karpenter.nodeTemplate.amiVersion"
+      "karpenter.nodeTemplate.instanceStorePolicy" "karpenter.nodeTemplate.userData"
+      "karpenter.nodeTemplate.osVolume.volumeSize" "karpenter.nodeTemplate.osVolume.volumeType"
+      "karpenter.nodeTemplate.osVolume.deleteOnTermination" "karpenter.nodeTemplate.dataVolume.volumeSize"
+      "karpenter.nodeTemplate.dataVolume.volumeType" "karpenter.nodeTemplate.dataVolume.deleteOnTermination"
+      "runtime.scaling.enabled" "runtime.scaling.queueLength" "runtime.scaling.cooldownPeriod"
+      "runtime.scaling.maxReplicaCount" "runtime.scaling.minReplicaCount" "runtime.scaling.pollingInterval"
+      "runtime.scaling.scaleOnInFlight" "runtime.inferenceApi.imagePullPolicy" "runtime.inferenceApi.modelMountPath"
+      "runtime.inferenceApi.commandArguments" "runtime.inferenceApi.port" "runtime.inferenceApi.probePath"
+      "runtime.inferenceApi.taskPath" "runtime.queueAgent.imagePullPolicy" "runtime.queueAgent.taskTimeoutSeconds"
+      "runtime.queueAgent.maxAttempts" "runtime.queueAgent.inputBuckets" "runtime.queueAgent.s3Bucket"
+      "runtime.queueAgent.snsTopicArn" "runtime.queueAgent.sqsQueueUrl" "runtime.queueAgent.deadLetterQueueUrl"
+      "runtime.persistence.enabled" "runtime.persistence.size" "runtime.persistence.accessModes"
+      "runtime.persistence.s3.enabled" "runtime.persistence.s3.modelBucket" "runtime.networkPolicy.enabled" }}
+{{- $node := $rt }}
+{{- range splitList "." $path }}{{ $node = get $node . }}{{ end }}
+{{- if or (kindIs "invalid" $node) (and (kindIs "string" $node) (eq $node "") (has $path (list "namespace" "karpenter.nodeTemplate.amiVersion"))) }}
+- {{ printf "%s.%s is taken away, and there is nothing to take its place: leave it out for the default, or give it a value" $where $path | quote }}
+{{- end }}
+{{- end -}}
+{{- end -}}

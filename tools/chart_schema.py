@@ -1,0 +1,103 @@
+"""Write charts/sd-runtimes/values.schema.json from values-schema.json, so that the two cannot differ.
+
+The chart's schema is the part of the solution config that describes one runtime, once for `defaults` and once for
+each entry of `runtimes`, and what the chart needs to know of the whole solution.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "values-schema.json"
+TARGET = ROOT / "charts" / "sd-runtimes" / "values.schema.json"
+# Helm shows none of these, and an older parser may stumble over an example that is no schema.
+DROPPED = {"examples"}
+# What stands beside `karpenter` and `runtime` in an entry has these names in the config too.
+BESIDE = ("namespace", "type", "modelFilename", "dynamicModel")
+
+Schema = dict[str, Any]
+
+
+def chart_schema(source: Schema) -> Schema:
+    """The schema of the chart's values."""
+    definitions = source["definitions"]
+    entry = definitions["modelsRuntime"]["properties"]
+    name = entry["name"]
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Values of the chart sd-runtimes",
+        "$comment": "Made from values-schema.json by `make chart-docs`; edit that file, not this one.",
+        **_closed(
+            enabled={"type": "boolean"},
+            createNamespaces={"type": "boolean"},
+            defaults={"$ref": "#/definitions/entry"},
+            runtimes={
+                "type": "object",
+                "propertyNames": {"pattern": name["pattern"], "maxLength": name["maxLength"]},
+                "additionalProperties": {"$ref": "#/definitions/entry"},
+            },
+            **{"global": _global(source["properties"])},
+        ),
+        "definitions": {
+            "entry": {
+                **_closed(
+                    **{key: _bare(entry[key]) for key in BESIDE},
+                    karpenter={"$ref": "#/definitions/karpenter"},
+                    runtime={"$ref": "#/definitions/runtime"},
+                ),
+                # `name:` with nothing behind it is a runtime of defaults.
+                "type": ["object", "null"],
+            },
+            "karpenter": _bare(definitions["karpenter"]),
+            "runtime": _bare(definitions["runtime"]),
+        },
+    }
+
+
+def _global(top: Schema) -> Schema:
+    """Empty is allowed where the chart's own default is empty: a guard says it better than a pattern."""
+    optional = {key: {**_bare(top[key]), "pattern": f"^$|{top[key]['pattern']}"} for key in ("stackName", "region", "accountId")}
+    return _closed(
+        **optional,
+        imageRegistry=_bare(top["imageRegistry"]),
+        eksVersion={"type": "string", "pattern": r"^1\.[0-9]+$"},
+        tags=_bare(top["tags"]),
+        partition={"type": "string", "enum": ["aws", "aws-cn"]},
+        dnsSuffix={"type": "string", "enum": ["amazonaws.com", "amazonaws.com.cn"]},
+        awsEndpoint={"type": "string", "pattern": "^(https?://[^ ]+)?$"},
+        # KEDA's: Helm hands `global` to every chart of an umbrella.
+        image={"type": "object"},
+    )
+
+
+def _closed(**properties: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _bare(node: Any) -> Any:
+    """`node` without what only the generator reads."""
+    if isinstance(node, list):
+        return [_bare(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    bare: Schema = {}
+    for key, value in node.items():
+        if key == "properties":
+            bare[key] = {name: _bare(schema) for name, schema in value.items()}
+        elif key not in DROPPED and not key.startswith("x-"):
+            bare[key] = _bare(value)
+    return bare
+
+
+def text() -> str:
+    """The file as it should be."""
+    source = json.loads(SOURCE.read_text(encoding="utf-8"))
+    return json.dumps(chart_schema(source), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(TARGET.read_text(encoding="utf-8") != text() and f"{TARGET} is stale: run `make chart-docs`")
+    TARGET.write_text(text(), encoding="utf-8")
