@@ -73,7 +73,8 @@ class FrontDoor:
     def submit(self, body: Body) -> Receipt:
         """Send a task of either version; both carry their own form."""
         answer = self._call("POST", "v1alpha2" if "task" in body else "v1alpha1", body)
-        return Receipt(str(answer["id"]), str(answer["runtime"]), str(answer.get("output_location", "")))
+        task = answer.get("id") or answer["id_task"]  # the older version calls it id_task
+        return Receipt(str(task), str(answer["runtime"]), str(answer["output_location"]))
 
     def status(self, runtime: str, task: str) -> Status:
         """How a task goes."""

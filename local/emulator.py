@@ -27,14 +27,17 @@ REGION = "us-east-1"
 class Emulator:
     """One emulator process. `with Emulator() as aws:` starts it and ends it; nothing of it stays on disk.
 
-    Its files are in `folder`, or in a folder that goes with it. `enforce_iam` makes it refuse what the
-    policies do not allow. Start it in the main thread (see `processes.start`).
+    Its files are in `folder`, or in a folder that goes with it. `account` is the one that unsigned calls, as
+    those to an HTTP API, belong to. `enforce_iam` makes it refuse what the policies do not allow. Start it in
+    the main thread (see `processes.start`).
     """
 
-    def __init__(self, *, folder: Path | None = None, enforce_iam: bool = False) -> None:
+    def __init__(
+        self, *, folder: Path | None = None, account: str = ACCOUNT, enforce_iam: bool = False
+    ) -> None:
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="sd-emulator-"))
-        self._enforce_iam = enforce_iam
+        self._settings = {"MINISTACK_ACCOUNT_ID": account, "AUTH": str(enforce_iam).lower()}
         self.port = 0
         self._child: Child | None = None
 
@@ -101,7 +104,7 @@ class Emulator:
         folder = str(self.folder)
         places = {"TMPDIR": folder, "STATE_DIR": f"{folder}/state", "S3_DATA_DIR": f"{folder}/s3"}
         listen = {"BIND_HOST": "127.0.0.1", "MINISTACK_HOST": "127.0.0.1", "GATEWAY_PORT": str(self.port)}
-        return outside(os.environ) | places | listen | {"AUTH": str(self._enforce_iam).lower()}
+        return outside(os.environ) | places | listen | self._settings
 
     def _answers_soon(self) -> bool:
         end = time.monotonic() + START_SECONDS
