@@ -47,7 +47,7 @@ def files(solution: Solution, template: str) -> dict[str, str]:
         vpc_cni_policy_arn=names.arn(
             solution.partition.name, "iam", "", "aws", "policy/AmazonEKS_CNI_Policy"
         ),
-        tags={**solution.tags, "karpenter.sh/discovery": solution.stack},
+        tags={**solution.tags, names.STACK_TAG: solution.stack, "karpenter.sh/discovery": solution.stack},
     )
     return {"cluster.yaml": text}
 

@@ -74,7 +74,7 @@ def test_a_build_that_fails_leaves_the_last_one_and_nothing_else(folder: Path) -
     assert [path.name for path in folder.parent.iterdir()] == ["demo"]
 
 
-# Ends the process, as a power cut would, just before the Nth event of a kind (Python tells audit hooks of each).
+# Ends the process, as a power cut would, just before the Nth event of a kind: audit hooks hear of each.
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
