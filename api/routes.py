@@ -62,10 +62,10 @@ class Api:
         try:
             answer = _answer(HTTPStatus.OK, self._route(event))
         except ProblemError as problem:
-            answer = _refusal(problem)
+            answer = _refused(problem)
         except (BotoCoreError, ClientError) as error:
             log.error("AWS did not do what was asked: %s", error)
-            answer = _refusal(unavailable())
+            answer = _refused(unavailable())
         _log(event, answer, began)
         return answer
 
@@ -171,7 +171,7 @@ def _answer(
     return {"statusCode": int(status), "headers": {"Content-Type": kind, **headers}, "body": text}
 
 
-def _refusal(problem: ProblemError) -> Answer:
+def _refused(problem: ProblemError) -> Answer:
     return _answer(problem.status, problem.document(), "application/problem+json", **problem.headers)
 
 
