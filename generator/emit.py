@@ -3,18 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from generator import names, yaml_text
+from generator import images, names, yaml_text
 from generator.model import Runtime, Solution
 from generator.resolve import merged
 
 Values = dict[str, Any]
-
-# The S3 CSI driver's chart names its three repositories in three places.
-S3_CSI_IMAGES = {
-    "driver": "public.ecr.aws/mountpoint-s3-csi-driver/aws-mountpoint-s3-csi-driver",
-    "nodeDriverRegistrar": "public.ecr.aws/eks-distro/kubernetes-csi/node-driver-registrar",
-    "livenessProbe": "public.ecr.aws/eks-distro/kubernetes-csi/livenessprobe",
-}
 
 
 def umbrella(solution: Solution) -> dict[str, str]:
@@ -155,12 +148,12 @@ def _s3_csi(solution: Solution) -> Values:
         }
     }
     if solution.image_registry:
-        mirror = {
-            part: {"repository": names.moved(repository, solution.image_registry)}
-            for part, repository in S3_CSI_IMAGES.items()
+        registry = solution.image_registry
+        values["image"] = {"repository": names.moved(images.S3_CSI_DRIVER, registry)}
+        values["sidecars"] = {
+            part: {"image": {"repository": names.moved(repository, registry)}}
+            for part, (repository, _) in images.S3_CSI_SIDECARS[solution.versions.s3_csi].items()
         }
-        values["image"] = mirror.pop("driver")
-        values["sidecars"] = {part: {"image": image} for part, image in mirror.items()}
     return values
 
 

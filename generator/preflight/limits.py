@@ -110,7 +110,8 @@ def _counter(quota: Quota, subject: Subject) -> Callable[[Asker, Quota], int]:
 def judge(solution: Solution, need: Need, found: Measure) -> Iterator[Result]:
     """Enough for the largest choice of nodes; or at least for the smallest; or not."""
     link = quotas.console_link(need.quota, solution.region, solution.partition.dns_suffix)
-    said = f"{found.limit:,.0f} {need.quota.unit} allowed, {found.used:,} in use by others, {_needed(need)} needed"
+    used = f"{found.used:,} in use by others"
+    said = f"{found.limit:,.0f} {need.quota.unit} allowed, {used}, {_needed(need)} needed"
     if found.free >= need.most:
         yield Result(THEME, need.quota.name, Status.PASSED, said)
         return
