@@ -1,13 +1,13 @@
 """A config file as data, with the place (line and column) of every key and value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import yaml
 
-from generator.errors import ConfigError, Problem
+from generator.errors import ConfigError, Problem, Severity
 
 # libyaml's parser is ten times faster; a Python without it still works.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -21,6 +21,12 @@ Mark = tuple[int, int]
 YAML_TEXT = "SD001"
 YAML_DUPLICATE = "SD002"
 YAML_SHAPE = "SD003"
+
+RULES: Mapping[str, tuple[Severity, str]] = {
+    YAML_TEXT: (Severity.ERROR, "A file that cannot be read, or that is no YAML."),
+    YAML_DUPLICATE: (Severity.ERROR, "A key that is there twice: YAML keeps the last and drops the first."),
+    YAML_SHAPE: (Severity.ERROR, "YAML that cannot be a config: empty, a list, endless aliases."),
+}
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class InstanceType:
     vcpu: int
     memory_mib: int
     arch: str
+    pods: int
     gpus: int = 0
     gpu_name: str = ""
     gpu_manufacturer: str = ""

@@ -23,7 +23,17 @@ from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBacken
 
 DATA = Path(__file__).resolve().parent.parent / "generator" / "data"
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
-COLUMNS = ["vcpu", "memory_mib", "arch", "gpus", "gpu_name", "gpu_manufacturer", "gpu_memory_mib", "nvme_gb"]
+COLUMNS = [
+    "vcpu",
+    "memory_mib",
+    "arch",
+    "pods",
+    "gpus",
+    "gpu_name",
+    "gpu_manufacturer",
+    "gpu_memory_mib",
+    "nvme_gb",
+]
 
 # The packaged table lacks the third zone of Beijing, which newer accounts see as cn-north-1d.
 MISSING_ZONES = {"cn-north-1": {"cn-north-1d": "cnn1-az4"}}
@@ -138,6 +148,7 @@ def row(info: Mapping[str, Any]) -> list[Any]:
         info["VCpuInfo"]["DefaultVCpus"],
         info["MemoryInfo"]["SizeInMiB"],
         arch,
+        pods(info["NetworkInfo"]),
         sum(gpu["Count"] for gpu in whole),
     ]
     # Names as Karpenter spells them in its labels karpenter.k8s.aws/instance-gpu-*.
@@ -150,6 +161,16 @@ def row(info: Mapping[str, Any]) -> list[Any]:
     while cells[-1] in (0, ""):
         cells.pop()
     return cells
+
+
+def pods(network: Mapping[str, Any]) -> int:
+    """How many pods a node may run: one address of each interface is the interface's own, two pods need none.
+
+    https://github.com/awslabs/amazon-eks-ami/blob/main/templates/shared/runtime/eni-max-pods.txt
+    """
+    interfaces: int = network["NetworkCards"][network["DefaultNetworkCardIndex"]]["MaximumNetworkInterfaces"]
+    addresses: int = network["Ipv4AddressesPerInterface"]
+    return interfaces * (addresses - 1) + 2
 
 
 def label(name: str) -> str:
