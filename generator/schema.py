@@ -15,7 +15,11 @@ NETWORK_IS_FIXED = (
 )
 # Names, in lower case and without `-` and `_`, by which people try to set the network.
 NETWORK_KEYS = frozenset(
-    ["vpc", "vpcid", "vpccidr", "vpcname", "cidr", "cidrblock", "network", "networking", "subnet", "subnets", "subnetids", "publicsubnets", "privatesubnets", "privatecluster", "availabilityzone", "availabilityzones", "azs", "zones", "maxazs", "nat", "natgateway", "natgateways", "internetgateway", "igw", "egress", "securitygroup", "securitygroups", "securitygroupids", "routetable", "routetables", "elasticip", "elasticips", "eip", "eips", "clusterendpoints"]
+    {"vpc", "vpcid", "vpccidr", "vpcname", "cidr", "cidrblock", "network", "networking", "subnet", "subnets"}
+    | {"subnetids", "publicsubnets", "privatesubnets", "privatecluster", "availabilityzone", "azs", "zones"}
+    | {"availabilityzones", "maxazs", "nat", "natgateway", "natgateways", "internetgateway", "igw", "egress"}
+    | {"securitygroup", "securitygroups", "securitygroupids", "routetable", "routetables", "elasticip", "eip"}
+    | {"elasticips", "eips", "clusterendpoints"}
 )
 
 MISSING = "SD102"

@@ -9,10 +9,32 @@ from generator.place import Place
 
 # The CEL rules of karpenter.sh_nodepools.yaml v1.8.8; since 1.9 those on kubernetes.io and k8s.io are gone.
 _KUBERNETES_LABELS = frozenset(
-    ["beta.kubernetes.io/instance-type", "beta.kubernetes.io/os", "beta.kubernetes.io/arch", "failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone", "topology.kubernetes.io/region", "kubernetes.io/arch", "kubernetes.io/os", "node.kubernetes.io/windows-build"]
+    {
+        *("beta.kubernetes.io/instance-type", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"),
+        *("failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone"),
+        *("topology.kubernetes.io/region", "topology.kubernetes.io/zone"),
+        *("kubernetes.io/arch", "kubernetes.io/os", "node.kubernetes.io/windows-build"),
+    }
+)
+# The labels karpenter.k8s.aws/instance-*.
+_INSTANCE_LABELS = frozenset(
+    {
+        *("category", "family", "generation", "size", "hypervisor", "encryption-in-transit-supported"),
+        *(
+            "cpu",
+            "cpu-manufacturer",
+            "cpu-sustained-clock-speed-mhz",
+            "memory",
+            "local-nvme",
+            "capability-flex",
+        ),
+        *("ebs-bandwidth", "network-bandwidth", "gpu-name", "gpu-manufacturer", "gpu-count", "gpu-memory"),
+        *("accelerator-name", "accelerator-manufacturer", "accelerator-count"),
+    }
 )
 _AWS_LABELS = frozenset(
-    ["capacity-reservation-type", "capacity-reservation-id", "ec2nodeclass", "instance-encryption-in-transit-supported", "instance-category", "instance-hypervisor", "instance-family", "instance-generation", "instance-local-nvme", "instance-size", "instance-cpu", "instance-cpu-manufacturer", "instance-cpu-sustained-clock-speed-mhz", "instance-memory", "instance-ebs-bandwidth", "instance-network-bandwidth", "instance-gpu-name", "instance-gpu-manufacturer", "instance-gpu-count", "instance-gpu-memory", "instance-accelerator-name", "instance-accelerator-manufacturer", "instance-accelerator-count", "instance-capability-flex"]
+    {"ec2nodeclass", "capacity-reservation-type", "capacity-reservation-id"}
+    | {f"instance-{name}" for name in _INSTANCE_LABELS}
 )
 # Labels whose requirement the chart writes itself, and the key of the config that sets it.
 _OWN_REQUIREMENTS = {

@@ -13,7 +13,8 @@ OWN_LABELS = frozenset(
 
 # Folders that a container cannot do without, the chart's own mounts among them.
 NEEDED_FOLDERS = frozenset(
-    ["/bin", "/data", "/dev", "/etc", "/etc/sd-on-eks", "/home", "/invokeai", "/lib", "/opt", "/opt/ml", "/opt/ml/code", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var"]
+    {"/bin", "/data", "/dev", "/etc", "/etc/sd-on-eks", "/home", "/invokeai", "/lib", "/opt", "/opt/ml"}
+    | {"/opt/ml/code", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var"}  # noqa: S108
 )
 
 # What the queue agent's environment says by itself: the key of the config that a user should set instead.

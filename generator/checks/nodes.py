@@ -23,9 +23,9 @@ CONTROLLER_MIB = 4096
 def allocatable(kind: InstanceType) -> tuple[Decimal, Decimal]:
     """Cores and bytes that pods can have on a node, by Karpenter's formula.
 
-    Memory: 7.5 % goes to the hypervisor (vmMemoryOverheadPercent), 255 MiB and 11 MiB for each possible pod to
-    the kubelet, 100 MiB to its eviction threshold. Cores: 6 % of the first, 1 % of the second, 0.5 % of the next
-    two, 0.25 % of the others go to the kubelet. Source: pkg/providers/instancetype/types.go of
+    Memory: 7.5 % goes to the hypervisor (vmMemoryOverheadPercent), 255 MiB and 11 MiB for each possible pod
+    to the kubelet, 100 MiB to its eviction threshold. Cores: 6 % of the first, 1 % of the second, 0.5 % of the
+    next two, 0.25 % of the others go to the kubelet. Source: pkg/providers/instancetype/types.go of
     aws/karpenter-provider-aws v1.8.8, whose page says 7910m and 29317Mi for g5.2xlarge, as this does.
     """
     milli = kind.vcpu * 1000
@@ -131,7 +131,8 @@ def pods_fit(case: Case) -> Iterator[Finding]:
         for place, kind in listed(runtime, case):
             has_cores, has_memory = allocatable(kind)
             if cores > has_cores:
-                what = f"the pod, with its node's own pods, needs {cores:f} cores; {kind.name} offers {has_cores:f}"
+                offer = f"{kind.name} offers {has_cores:f}"
+                what = f"the pod, with its node's own pods, needs {cores:f} cores; {offer}"
                 yield Finding(place, what, "use a larger type, or lower resources.requests.cpu")
             if memory > has_memory:
                 offer = f"{kind.name} offers {gib(has_memory)}"

@@ -38,7 +38,7 @@ def snapshots_have_a_size(case: Case) -> Iterator[Finding]:
     for volume in _volumes(case):
         snapshot, size = volume.at("snapshotID"), volume.at("volumeSize")
         if snapshot.text() and not size.given:
-            what = f"a snapshot without volumeSize: {size.value} is used, and EC2 refuses less than the snapshot's"
+            what = f"without volumeSize {size.value} is used, and EC2 refuses less than the snapshot's size"
             yield Finding(snapshot, what, "add volumeSize, at least the size of the snapshot")
 
 
