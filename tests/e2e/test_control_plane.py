@@ -1,0 +1,17 @@
+"""The control plane itself."""
+
+from cluster import Cluster
+
+
+def test_the_api_server_is_the_version_of_the_contract(control_plane: Cluster) -> None:
+    assert '"gitVersion": "v1.28.15"' in control_plane.kubectl("get", "--raw", "/version")
+
+
+def test_keda_serves_external_metrics(cluster: Cluster) -> None:
+    assert '"groupVersion":"external.metrics.k8s.io/v1beta1"' in cluster.kubectl(
+        "get", "--raw", "/apis/external.metrics.k8s.io/v1beta1"
+    )
+
+
+def test_karpenter_knows_its_node_class(cluster: Cluster) -> None:
+    assert cluster.items("kwoknodeclasses")[0]["metadata"]["name"] == "kwok"
