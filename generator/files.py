@@ -16,6 +16,7 @@ MADE_FROM = "made-from.json"
 UMBRELLA, RUNTIMES_ALONE = "sd-on-eks", "sd-runtimes"
 CHARTS = (UMBRELLA, RUNTIMES_ALONE)
 
+_MADE = "Made by `generator build` from"
 _COMMENT = {".yaml": ("# ", ""), ".md": ("<!-- ", " -->")}
 
 
@@ -52,7 +53,7 @@ def build(solution: Solution, source: Origin, chart: str, ingredients: Ingredien
 def without_header(text: str) -> str:
     """A file's text without the line that says what it was made from, so that two builds can be compared."""
     first, _, rest = text.partition("\n")
-    return rest if " generator build" in first else text
+    return rest if _MADE in first else text
 
 
 def _everything(solution: Solution, ingredients: Ingredients) -> dict[str, str]:
@@ -71,7 +72,7 @@ def _headed(path: str, text: str, source: Origin) -> str:
     if (suffix := PurePosixPath(path).suffix) not in _COMMENT:
         return text
     start, end = _COMMENT[suffix]
-    said = f"Made by `generator build` from {source.name} (sha256 {source.sha256[:12]}): edit that, not this."
+    said = f"{_MADE} {source.name} (sha256 {source.sha256[:12]}): edit that, not this."
     return f"{start}{said}{end}\n{text}"
 
 

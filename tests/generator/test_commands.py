@@ -1,0 +1,205 @@
+"""build, render, diff and init, run as a user runs them."""
+
+import hashlib
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def file(tmp_path: Path, config: dict[str, Any]) -> Path:
+    """A config in the folder that commands run in."""
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def changed(file: Path, **top: Any) -> None:
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **top}))
+
+
+def built(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_build_writes_every_file_and_prints_its_path(file: Path, cli: Cli) -> None:
+    done = cli("build", "config.yaml")
+
+    names = ["stack.yaml", "network.yaml", "cluster.yaml", "values/platform.yaml", "values/sdxl.yaml"]
+    names += ["plan.md", "plan.json", "made-from.json"]
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [f"build/demo/{name}" for name in names]
+    assert set(built(file.parent / "build/demo")) == set(names)
+
+
+def test_the_same_config_gives_the_same_bytes(file: Path, cli: Cli) -> None:
+    cli("build", "config.yaml", "-o", "one")
+    cli("build", "config.yaml", "-o", "two")
+
+    assert built(file.parent / "one") == built(file.parent / "two")
+
+
+def test_every_file_says_which_config_it_was_made_from(file: Path, cli: Cli) -> None:
+    cli("build", "config.yaml")
+
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    files = built(file.parent / "build/demo")
+    listed = json.loads(files.pop("made-from.json"))
+    assert listed["config"] == "config.yaml"
+    assert listed["sha256"] == digest
+    assert listed["files"] == {path: hashlib.sha256(text).hexdigest() for path, text in sorted(files.items())}
+    for path, text in files.items():
+        first = text.decode().partition("\n")[0]
+        assert path.endswith(".json") or f"config.yaml (sha256 {digest[:12]})" in first, path
+
+
+def test_a_config_that_is_wrong_leaves_the_last_build_as_it_was(file: Path, cli: Cli) -> None:
+    cli("build", "config.yaml")
+    before = built(file.parent / "build")
+    changed(file, stackName="Not A Name")
+
+    done = cli("build", "config.yaml")
+
+    assert done.returncode == 2
+    assert built(file.parent / "build") == before
+
+
+def test_a_folder_that_is_not_a_build_is_refused_with_a_cure(file: Path, cli: Cli) -> None:
+    (file.parent / "build/demo").mkdir(parents=True)
+    (file.parent / "build/demo/mine.txt").write_text("mine")
+
+    done = cli("build", "config.yaml")
+
+    assert done.returncode == 2
+    assert "choose another folder with -o" in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named(file: Path, cli: Cli) -> None:
+    (file.parent / "build").write_text("a file")
+
+    done = cli("build", "config.yaml")
+
+    assert done.returncode == 2
+    assert "cannot write build" in done.stderr
+
+
+def test_build_for_the_runtimes_chart_writes_its_values_alone(file: Path, cli: Cli) -> None:
+    cli("build", "config.yaml", "--chart", "sd-runtimes")
+
+    assert set(built(file.parent / "build/demo")) == {"values/sdxl.yaml", "made-from.json"}
+
+
+def test_render_prints_manifests_that_read_as_yaml(file: Path, cli: Cli) -> None:
+    done = cli("render", "config.yaml", "--chart", "sd-runtimes")
+
+    kinds = {each["kind"] for each in yaml.safe_load_all(done.stdout) if each}
+    assert {"Deployment", "ScaledObject", "NodePool", "EC2NodeClass"} <= kinds
+
+
+def test_render_writes_nothing(file: Path, cli: Cli) -> None:
+    cli("render", "config.yaml", "--chart", "sd-runtimes")
+
+    assert [path.name for path in file.parent.iterdir()] == ["config.yaml"]
+
+
+def test_diff_shows_what_a_changed_config_changes_in_the_last_build(file: Path, cli: Cli) -> None:
+    cli("build", "config.yaml")
+    changed(file, tags={"team": "art"})
+
+    done = cli("diff", "config.yaml")
+
+    assert done.returncode == 0, done.stderr
+    assert "+++ b/values/sdxl.yaml" in done.stdout
+    assert "+    team: art" in done.stdout
+
+
+def test_diff_of_an_unchanged_config_prints_nothing(file: Path, cli: Cli) -> None:
+    cli("build", "config.yaml")
+    file.write_text("# only a comment is new\n" + file.read_text())
+
+    assert cli("diff", "config.yaml").stdout == ""
+
+
+def test_diff_against_another_config_needs_no_build(file: Path, cli: Cli) -> None:
+    other = file.read_text()
+    changed(file, eksVersion="1.34")
+
+    done = cli("diff", "config.yaml", "--against", "-", stdin=other)
+
+    assert re.search(r'^-  version: "1.28"\n\+  version: "1.34"$', done.stdout, re.MULTILINE)
+
+
+def test_diff_without_a_build_says_that_every_file_is_new(file: Path, cli: Cli) -> None:
+    done = cli("diff", "config.yaml")
+
+    assert "every file is new" in done.stderr
+    assert "--- /dev/null" in done.stdout
+
+
+def test_diff_has_no_colours_in_a_pipe(file: Path, cli: Cli) -> None:
+    assert "\x1b" not in cli("diff", "config.yaml").stdout
+
+
+@pytest.mark.parametrize("kind", ["sdwebui", "comfyui", "invokeai", "custom"])
+@pytest.mark.parametrize("region", ["us-east-1", "cn-north-1"])
+def test_a_first_config_validates(kind: str, region: str, tmp_path: Path, cli: Cli) -> None:
+    words = ["--no-questions", "--type", kind, "--region", region, "--account", "123456789012"]
+    (tmp_path / "config.yaml").write_text(cli("init", *words).stdout)
+
+    done = cli("validate", "config.yaml")
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_init_never_overwrites_a_file(file: Path, cli: Cli) -> None:
+    before = file.read_text()
+
+    done = cli("init", "-o", "config.yaml")
+
+    assert done.returncode == 2
+    assert file.read_text() == before
+
+
+def test_init_refuses_an_answer_that_no_config_may_hold(tmp_path: Path, cli: Cli) -> None:
+    done = cli("init", "--stack-name", "Not A Name", "-o", "config.yaml")
+
+    assert done.returncode == 2
+    assert "stackName" in done.stderr
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_init_asks_on_a_terminal_for_what_no_flag_says(tmp_path: Path) -> None:
+    answers = "art\n123456789012\n\ncomfyui\n"
+
+    config = yaml.safe_load(typed(tmp_path, answers, "--region", "us-east-1"))
+
+    assert config["stackName"] == "art"
+    assert config["region"] == "us-east-1"
+    assert config["modelBucketArn"] == "arn:aws:s3:::art-models-123456789012"
+    assert config["modelsRuntime"][0]["type"] == "comfyui"
+
+
+def typed(folder: Path, answers: str, *words: str) -> str:
+    """What init writes when these lines are typed at a terminal."""
+    terminal, child = pty.openpty()
+    command = [sys.executable, "-m", "generator.cli", "init", *words]
+    with subprocess.Popen(
+        command, cwd=folder, stdin=child, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        os.write(terminal, answers.encode())
+        text, _ = run.communicate(timeout=30)
+    os.close(child)
+    os.close(terminal)
+    return text
