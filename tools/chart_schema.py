@@ -1,7 +1,7 @@
 """Write charts/sd-runtimes/values.schema.json from values-schema.json, so that the two cannot differ.
 
-The chart's schema is the part of the solution config that describes one runtime, once for `defaults` and once for
-each entry of `runtimes`, and what the chart needs to know of the whole solution.
+The chart's schema is the part of the solution config that describes one runtime, once for `defaults` and once
+for each entry of `runtimes`, and what the chart needs to know of the whole solution.
 """
 
 import json
@@ -58,9 +58,12 @@ def chart_schema(source: Schema) -> Schema:
 
 def _global(top: Schema) -> Schema:
     """Empty is allowed where the chart's own default is empty: a guard says it better than a pattern."""
-    optional = {key: {**_bare(top[key]), "pattern": f"^$|{top[key]['pattern']}"} for key in ("stackName", "region", "accountId")}
+    may_be_empty = {
+        key: {**_bare(top[key]), "pattern": f"^$|{top[key]['pattern']}"}
+        for key in ("stackName", "region", "accountId")
+    }
     return _closed(
-        **optional,
+        **may_be_empty,
         imageRegistry=_bare(top["imageRegistry"]),
         eksVersion={"type": "string", "pattern": r"^1\.[0-9]+$"},
         tags=_bare(top["tags"]),

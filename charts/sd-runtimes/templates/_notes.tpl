@@ -1,0 +1,54 @@
+{{- /* sd-runtimes.notes (the chart's root): what to do next, for this chart's NOTES.txt and the umbrella's. */ -}}
+{{- define "sd-runtimes.notes" -}}
+{{- $root := . -}}
+{{- $g := .Values.global -}}
+{{- if not .Values.runtimes -}}
+No runtime yet: name one under `runtimes`, or let `generator build` write the values.
+{{- else -}}
+{{ $g.stackName }} has {{ len .Values.runtimes }} runtime(s) in {{ $g.region }}:
+{{- range $name, $entry := .Values.runtimes }}
+{{- $rt := dict }}{{ include "sd-runtimes.resolve" (dict "root" $root "name" $name "entry" $entry "into" $rt) }}
+  {{ $name }} ({{ $rt.type }}, namespace {{ $rt.namespace }}, {{ int $rt.runtime.scaling.minReplicaCount }} to {{ int $rt.runtime.scaling.maxReplicaCount }} pods)
+{{- end }}
+{{- $name := keys .Values.runtimes | sortAlpha | first }}
+{{- $rt := dict }}{{ include "sd-runtimes.resolve" (dict "root" $root "name" $name "entry" (get .Values.runtimes $name) "into" $rt) }}
+{{- $profile := include "sd-runtimes.profile" $rt | fromYaml }}
+
+Send a first task to {{ $name }}:
+
+  aws sns publish --region {{ $g.region }} \
+    --topic-arn arn:{{ $g.partition }}:sns:{{ $g.region }}:{{ $g.accountId }}:{{ $g.stackName }}-requests \
+    --message-attributes '{"runtime":{"DataType":"String","StringValue":"{{ $name }}"}}' \
+    --message '{"metadata":{"id":"first","runtime":"{{ $name }}","tasktype":"{{ $profile.firstTask.tasktype }}"},"content":{{ $profile.firstTask.content }}}'
+
+With no pod running a GPU node starts first, which takes some minutes. Watch it come, then fetch what was made:
+
+  kubectl -n {{ $rt.namespace }} get scaledobject,pods -l app.kubernetes.io/instance={{ $name }} -w
+  aws s3 cp --recursive s3://{{ $rt.runtime.queueAgent.s3Bucket }}/first/ .
+
+{{- $images := dict }}
+{{- range $each, $entry := .Values.runtimes }}
+{{- $one := dict }}{{ include "sd-runtimes.resolve" (dict "root" $root "name" $each "entry" $entry "into" $one) }}
+{{- $_ := set $images (include "sd-runtimes.image.agent" $one) true }}
+{{- $_ := set $images (include "sd-runtimes.image.runtime" (dict "runtime" $one "profile" (include "sd-runtimes.profile" $one | fromYaml))) true }}
+{{- end }}
+
+Images that the nodes pull; those of {{ $g.imageRegistry | default "the account's own ECR" }} have to be pushed there first:
+{{- range keys $images | sortAlpha }}
+  {{ . }}
+{{- end }}
+{{- $folders := list }}
+{{- range $each, $entry := .Values.runtimes }}
+{{- $one := dict }}{{ include "sd-runtimes.resolve" (dict "root" $root "name" $each "entry" $entry "into" $one) }}
+{{- $folders = concat $folders ((include "sd-runtimes.profile" $one | fromYaml).modelFolders | default list) | uniq }}
+{{- end }}
+{{- with $folders }}
+
+SD WebUI needs these folders in the model bucket, empty ones too (an object whose key ends with "/"):
+  {{ join " " . }}
+{{- end }}
+
+Before an uninstall the runtimes have to go while Karpenter and KEDA still live, or GPU instances stay behind:
+first upgrade with no runtimes and wait for `kubectl get nodeclaims` to be empty, then uninstall.
+{{- end }}
+{{- end -}}

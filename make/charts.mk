@@ -1,0 +1,19 @@
+EKS ?= 1.28
+.PHONY: deps crds chart-docs lint-charts
+deps: setup ## Pull Karpenter, KEDA and the S3 CSI driver for the umbrella chart (EKS=1.34 for another row)
+	@$(RUN)python tools/chart_deps.py --eks $(EKS)
+
+CHART_FOLDER = $(if $(filter 1.28,$(EKS)),charts/sd-on-eks,build/charts/$(EKS)/sd-on-eks)
+crds: setup ## Apply all CRDs to the cluster, before an upgrade: Helm installs them once and never again
+	helm show crds $(CHART_FOLDER) | kubectl apply --server-side --force-conflicts -f -
+
+chart-docs: setup ## Write values.schema.json and the tables of the charts' READMEs
+	@$(RUN)python tools/chart_schema.py
+	@$(RUN)python tools/chart_docs.py
+
+lint: lint-charts
+lint-charts: setup
+	@$(RUN)python tools/chart_schema.py --check
+	@$(RUN)python tools/chart_docs.py --check
+	helm lint --strict charts/sd-runtimes
+	helm lint charts/sd-on-eks
