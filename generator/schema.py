@@ -38,7 +38,7 @@ RULES: Mapping[str, tuple[Severity, str]] = {
     "SD111": (Severity.WARNING, "An older spelling of a key."),
 }
 
-_TYPES = {
+TYPES = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
@@ -147,7 +147,7 @@ def _of_value(error: Any, raw: str) -> tuple[str, str, str]:
 
 
 def _of_type(value: Any, raw: str, wanted: list[str], here: Schema) -> tuple[str, str, str]:
-    kinds = " or ".join(_TYPES[kind] for kind in wanted)
+    kinds = " or ".join(TYPES[kind] for kind in wanted)
     if value is None:
         return (
             "SD103",

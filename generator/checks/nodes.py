@@ -24,8 +24,8 @@ def allocatable(kind: InstanceType) -> tuple[Decimal, Decimal]:
     """Cores and bytes that pods can have on a node, by Karpenter's formula.
 
     Memory: 7.5 % goes to the hypervisor (vmMemoryOverheadPercent), 255 MiB and 11 MiB for each possible pod
-    to the kubelet, 100 MiB to its eviction threshold. Cores: 6 % of the first, 1 % of the second, 0.5 % of the
-    next two, 0.25 % of the others go to the kubelet. Source: pkg/providers/instancetype/types.go of
+    to the kubelet, 100 MiB to its eviction threshold. Cores: 6 % of the first, 1 % of the second, 0.5 % of
+    the next two, 0.25 % of the others go to the kubelet. Source: pkg/providers/instancetype/types.go of
     aws/karpenter-provider-aws v1.8.8, whose page says 7910m and 29317Mi for g5.2xlarge, as this does.
     """
     milli = kind.vcpu * 1000

@@ -135,11 +135,13 @@ def solve(config: Document, args: argparse.Namespace) -> Solution:
 
 
 def print_problems(problems: Iterable[Problem], args: argparse.Namespace) -> None:
-    """Problems on standard error, each with its line of the file when the file can be read again."""
+    """Problems on standard error, each with its line of the file (standard input cannot be read again)."""
     from generator import report  # noqa: PLC0415
 
     found = list(problems)
-    print(report.text(found, {}, color=use_color(args, sys.stderr)), file=sys.stderr, end="")
+    files = {problem.source: Path(problem.source) for problem in found}
+    lines = {name: path.read_text("utf-8").splitlines() for name, path in files.items() if path.is_file()}
+    print(report.text(found, lines, color=use_color(args, sys.stderr)), file=sys.stderr, end="")
 
 
 def use_color(args: argparse.Namespace, stream: Any) -> bool:
