@@ -1,0 +1,155 @@
+"""GET and DELETE: a task's way from the queue to its end, and how it can be stopped."""
+
+import json
+import time
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Deployed
+
+TASK = "/v1alpha2/sdxl-turbo/"
+
+
+def claim(state: str, seconds: float = 60) -> dict[str, Any]:
+    now = time.time()
+    return {"owner": "pod-1", "attempt": 1, "started": now, "expires": now + seconds, "state": state}
+
+
+def result(task: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": task,
+        "runtime": "sdxl-turbo",
+        "status": "completed",
+        "result": True,
+        "context": {"user": 7},
+        "outputs": [{"key": f"out/{task}/{task}-1.png"}],
+        "duration": 1.5,
+        "seed": 42,
+        "model": "sd_xl_turbo_1.0.safetensors",
+        "attempt": 1,
+        **changes,
+    }
+
+
+def status(api: Deployed, task: str) -> str:
+    return str(api.call("GET", TASK + task).body["status"])
+
+
+def test_a_task_is_queued_then_running_then_completed_with_links_to_its_pictures(api: Deployed) -> None:
+    api.submit("life")
+    seen = [status(api, "life")]
+    api.write("sdxl-turbo", ".tasks/life/claim.json", claim("running"))
+    seen.append(status(api, "life"))
+    api.write("sdxl-turbo", "out/life/life-1.png", "a picture")
+    api.write("sdxl-turbo", "out/life/result.json", result("life"))
+
+    reply = api.call("GET", TASK + "life")
+
+    assert [*seen, reply.body["status"]] == ["queued", "running", "completed"]
+    assert (reply.body["seed"], reply.body["duration"], reply.body["context"]) == (42, 1.5, {"user": 7})
+    [link] = reply.body["images"]
+    with urllib.request.urlopen(link, timeout=10) as picture:
+        assert json.loads(picture.read()) == "a picture"
+
+
+def test_a_link_is_signed_for_the_region_and_ends_within_the_hour(api: Deployed) -> None:
+    api.submit("link")
+    api.write("sdxl-turbo", "out/link/result.json", result("link"))
+
+    [link] = api.call("GET", TASK + "link").body["images"]
+
+    assert "X-Amz-Expires=3600" in link
+    assert "us-east-1%2Fs3%2Faws4_request" in link
+
+
+def test_a_failed_task_says_why(api: Deployed) -> None:
+    error = {"code": "out_of_memory", "message": "the picture does not fit"}
+    api.submit("sad")
+    api.write("sdxl-turbo", "out/sad/result.json", result("sad", status="failed", outputs=[], error=error))
+
+    reply = api.call("GET", TASK + "sad")
+
+    assert (reply.body["status"], reply.body["error"], reply.body["images"]) == ("failed", error, [])
+
+
+@pytest.mark.parametrize("lost", [claim("released"), claim("running", seconds=-1)])
+def test_a_task_whose_agent_gave_it_back_or_died_is_queued_again(api: Deployed, lost: dict[str, Any]) -> None:
+    api.submit("back")
+    api.write("sdxl-turbo", ".tasks/back/claim.json", lost)
+
+    assert status(api, "back") == "queued"
+
+
+def test_a_task_that_came_past_the_api_is_known_by_its_result(api: Deployed) -> None:
+    api.write("sdxl-turbo", "direct/result.json", result("direct", outputs=[]))
+
+    assert status(api, "direct") == "completed"
+
+
+def test_a_task_that_is_not_known_is_404(api: Deployed) -> None:
+    reply = api.call("GET", TASK + "never")
+
+    assert reply.status == 404
+    assert "never" in reply.body["detail"]
+
+
+def test_a_runtime_that_is_not_there_is_404(api: Deployed) -> None:
+    assert api.call("GET", "/v1alpha2/other/life").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("/v1alpha2/sdxl-turbo/a.b", "id"), ("/v1alpha2/SDXL/a", "runtime")]
+)
+def test_a_path_that_cannot_name_a_task_is_400(api: Deployed, path: str, field: str) -> None:
+    reply = api.call("GET", path)
+
+    assert (reply.status, reply.fields) == (400, [field])
+
+
+def test_what_waits_can_be_cancelled_twice(api: Deployed) -> None:
+    api.submit("stop")
+
+    first, second = (api.call("DELETE", TASK + "stop") for _ in range(2))
+
+    assert first.status == second.status == 200
+    assert first.body == {"id": "stop", "runtime": "sdxl-turbo", "status": "cancelled"}
+    assert status(api, "stop") == "cancelled"
+
+
+def test_a_cancelled_task_bars_an_agent_that_claims_it_only_when_free(api: Deployed) -> None:
+    api.submit("barred")
+    api.call("DELETE", TASK + "barred")
+    s3, bucket = api.cloud.client("s3"), api.solution.runtimes[0].output_bucket
+
+    with pytest.raises(s3.exceptions.ClientError, match="PreconditionFailed"):
+        s3.put_object(Bucket=bucket, Key=".tasks/barred/claim.json", Body=b"{}", IfNoneMatch="*")
+
+
+@pytest.mark.parametrize("lost", [claim("released"), claim("running", seconds=-1)])
+def test_what_was_given_back_can_be_cancelled(api: Deployed, lost: dict[str, Any]) -> None:
+    api.submit("again")
+    api.write("sdxl-turbo", ".tasks/again/claim.json", lost)
+
+    assert api.call("DELETE", TASK + "again").status == 200
+    assert status(api, "again") == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["running", "done"])
+def test_what_has_begun_cannot_be_cancelled(api: Deployed, state: str) -> None:
+    api.submit(f"late-{state}")
+    api.write("sdxl-turbo", f".tasks/late-{state}/claim.json", claim(state))
+
+    assert api.call("DELETE", TASK + f"late-{state}").status == 409
+
+
+def test_what_has_ended_cannot_be_cancelled(api: Deployed) -> None:
+    api.submit("over")
+    api.write("sdxl-turbo", "out/over/result.json", result("over"))
+
+    assert api.call("DELETE", TASK + "over").status == 409
+
+
+def test_what_is_not_known_cannot_be_cancelled(api: Deployed) -> None:
+    assert api.call("DELETE", TASK + "never-sent").status == 404

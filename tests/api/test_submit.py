@@ -1,0 +1,223 @@
+"""POST: what is taken and where it goes, what is refused and why."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Deployed
+
+LONG = "x" * 65
+_ids = itertools.count()
+
+
+def a_task(**changes: Any) -> dict[str, Any]:
+    metadata = {
+        "id": f"a{next(_ids)}",
+        "runtime": "sdxl-turbo",
+        "tasktype": "text-to-image",
+        "context": {"n": 1},
+    }
+    content = changes.pop("content", {"prompt": "a dog"})
+    return {"task": {"metadata": {**metadata, **changes}, "content": content}}
+
+
+def test_a_task_goes_to_the_queue_of_its_runtime_alone(api: Deployed) -> None:
+    api.messages("sdxl-turbo")
+    body = a_task(id="only-here", prefix="/out/2026/")
+
+    reply = api.call("POST", "/v1alpha2", body)
+
+    bucket = api.solution.runtimes[0].output_bucket
+    assert (reply.status, reply.body) == (
+        200,
+        {
+            "id": "only-here",
+            "runtime": "sdxl-turbo",
+            "output_location": f"s3://{bucket}/out/2026/only-here/",
+        },
+    )
+    [message] = api.messages("sdxl-turbo")
+    assert message["metadata"] == body["task"]["metadata"] | {"prefix": "out/2026"}
+    assert message["content"] == {"prompt": "a dog"}
+    assert message["attributes"]["runtime"]["StringValue"] == "sdxl-turbo"
+    assert [api.messages("comfyui"), api.messages("invokeai")] == [[], []]
+
+
+def test_a_v1alpha1_task_goes_where_its_model_is(api: Deployed) -> None:
+    api.messages("sdxl-turbo")
+    scripts = {
+        "task": "text-to-image",
+        "sd_model_checkpoint": "sd_xl_turbo_1.0.safetensors",
+        "id_task": "old",
+        "save_dir": "outputs",
+    }
+
+    reply = api.call("POST", "/v1alpha1", {"alwayson_scripts": scripts, "prompt": "a dog"})
+
+    assert reply.status == 200
+    assert reply.body["id_task"] == "old"
+    assert reply.body["runtime"] == "sdxl-turbo"
+    assert reply.body["output_location"].endswith("/outputs/old/")
+    [message] = api.messages("sdxl-turbo")
+    wanted = {
+        "id": "old",
+        "runtime": "legacy",
+        "tasktype": "text-to-image",
+        "prefix": "outputs",
+        "context": {},
+    }
+    assert message["metadata"] == wanted
+    assert message["content"] == {"alwayson_scripts": scripts, "prompt": "a dog"}
+
+
+def test_a_model_that_no_runtime_has_is_404_and_says_which_there_are(api: Deployed) -> None:
+    scripts = {"task": "text-to-image", "sd_model_checkpoint": "other.safetensors"}
+
+    reply = api.call("POST", "/v1alpha1", {"alwayson_scripts": scripts})
+
+    assert reply.status == 404
+    assert "sd_xl_turbo_1.0.safetensors" in reply.body["detail"]
+
+
+def test_an_id_is_made_when_none_is_given(api: Deployed) -> None:
+    body = a_task()
+    del body["task"]["metadata"]["id"]
+
+    first, second = (api.call("POST", "/v1alpha2", body) for _ in range(2))
+
+    assert first.status == second.status == 200
+    assert first.body["id"] != second.body["id"]
+    assert {first.body["id"], second.body["id"]} <= {m["metadata"]["id"] for m in api.messages("sdxl-turbo")}
+
+
+def test_a_task_sent_twice_is_published_once(api: Deployed) -> None:
+    api.messages("sdxl-turbo")
+    body = a_task(id="twice")
+
+    first, second = (api.call("POST", "/v1alpha2", body) for _ in range(2))
+
+    assert first.body == second.body
+    assert first.status == second.status == 200
+    assert [m["metadata"]["id"] for m in api.messages("sdxl-turbo")] == ["twice"]
+
+
+def test_a_task_that_was_written_down_but_not_published_is_published_when_sent_again(api: Deployed) -> None:
+    api.call("POST", "/v1alpha2", a_task(id="halfway"))
+    api.messages("sdxl-turbo")
+    bucket = api.solution.runtimes[0].output_bucket
+    s3, key = api.cloud.client("s3"), ".tasks/halfway/request.json"
+    written = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    s3.put_object(
+        Bucket=bucket, Key=key, Body=written.replace('"published": true', '"published": false').encode()
+    )
+
+    api.call("POST", "/v1alpha2", a_task(id="halfway"))
+
+    assert [m["metadata"]["id"] for m in api.messages("sdxl-turbo")] == ["halfway"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"content": {"prompt": "a cat"}}, {"prefix": "elsewhere"}, {"context": 2}]
+)
+def test_another_task_under_the_same_id_is_409(api: Deployed, change: dict[str, Any]) -> None:
+    api.call("POST", "/v1alpha2", a_task(id="mine"))
+
+    reply = api.call("POST", "/v1alpha2", a_task(id="mine", **change))
+
+    assert reply.status == 409
+    assert "mine" in reply.body["detail"]
+
+
+BAD = [
+    ({}, ["task"]),
+    ([], ["body"]),
+    ("task", ["body"]),
+    ({"task": None}, ["task"]),
+    ({"task": {}}, ["task.metadata", "task.content"]),
+    (a_task(runtime=7), ["task.metadata.runtime"]),
+    (a_task(id="../etc"), ["task.metadata.id"]),
+    (a_task(id="line\n"), ["task.metadata.id"]),
+    (a_task(id=LONG), ["task.metadata.id"]),
+    (a_task(prefix="a/../b"), ["task.metadata.prefix"]),
+    (a_task(prefix=".tasks"), ["task.metadata.prefix"]),
+    (a_task(prefix="a/" * 129), ["task.metadata.prefix"]),
+    (a_task(tasktype="pipeline"), ["task.metadata.tasktype"]),
+    (a_task(runtime="comfyui"), ["task.metadata.tasktype"]),
+    (a_task(content={}), ["task.content"]),
+    (a_task(content="a dog"), ["task.content"]),
+    (b"", ["body"]),
+    (b"{", ["body"]),
+    (b'{"task": NaN}', ["body"]),
+    (b'{"task": 1e999}', ["body"]),
+    (b"[" * 100_000, ["body"]),
+    (b"\xff\xfe", ["body"]),
+]
+
+
+@pytest.mark.parametrize(("body", "fields"), BAD)
+def test_a_bad_body_is_400_with_the_fields_that_are_wrong(
+    api: Deployed, body: Any, fields: list[str]
+) -> None:
+    reply = api.call("POST", "/v1alpha2", body)
+
+    assert reply.status == 400, reply.body
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.fields == fields
+    assert fields[0] in reply.body["detail"]
+
+
+BAD_LEGACY = [
+    ({"prompt": "x"}, ["alwayson_scripts"]),
+    ({"alwayson_scripts": {}}, ["alwayson_scripts.task", "alwayson_scripts.sd_model_checkpoint"]),
+    (
+        {
+            "alwayson_scripts": {
+                "task": "dance",
+                "sd_model_checkpoint": "m",
+                "id_task": "a b",
+                "save_dir": "a//b",
+            }
+        },
+        ["alwayson_scripts.task", "alwayson_scripts.id_task", "alwayson_scripts.save_dir"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "fields"), BAD_LEGACY)
+def test_a_bad_v1alpha1_body_is_400_with_its_fields(api: Deployed, body: Any, fields: list[str]) -> None:
+    reply = api.call("POST", "/v1alpha1", body)
+
+    assert (reply.status, reply.fields) == (400, fields)
+
+
+def test_a_runtime_that_is_not_there_is_404_and_says_which_there_are(api: Deployed) -> None:
+    reply = api.call("POST", "/v1alpha2", a_task(runtime="sdxl"))
+
+    assert reply.status == 404
+    assert "comfyui, invokeai, sdxl-turbo" in reply.body["detail"]
+
+
+def test_a_task_over_the_limit_of_sns_is_413_with_advice_and_leaves_no_trace(api: Deployed) -> None:
+    task = a_task(id="large", content={"init_images": ["x" * 262_144]})
+
+    reply = api.call("POST", "/v1alpha2", task)
+
+    assert reply.status == 413
+    assert "URLs" in reply.body["detail"]
+    assert api.call("GET", "/v1alpha2/sdxl-turbo/large").status == 404
+
+
+def test_a_task_just_under_the_limit_of_sns_arrives_whole(api: Deployed) -> None:
+    api.messages("sdxl-turbo")
+    prompt = "猫" * 43_000  # three bytes as UTF-8, six as JSON in ASCII
+
+    assert api.submit("nearly-large", prompt=prompt).status == 200
+    assert api.messages("sdxl-turbo")[0]["content"]["prompt"] == prompt
+
+
+def test_text_that_sqs_would_refuse_arrives_as_it_was_sent(api: Deployed) -> None:
+    api.messages("sdxl-turbo")
+
+    assert api.submit("odd", prompt="\x00 \x1b \ufffe \ud83d").status == 200
+    assert api.messages("sdxl-turbo")[0]["content"]["prompt"] == "\x00 \x1b \ufffe \ud83d"
