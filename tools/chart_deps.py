@@ -1,7 +1,7 @@
 """Pull the charts that charts/sd-on-eks depends on, and put KEDA's CRDs into its crds/.
 
-For the EKS version that Chart.yaml is pinned to this happens in place. For another one (`--eks 1.34`) a copy of
-the umbrella goes to build/charts/1.34/, with the versions of that row of generator/data/versions.json.
+For the EKS version that Chart.yaml is pinned to this happens in place. For another one (`--eks 1.34`) a copy
+of the umbrella goes to build/charts/1.34/, with the versions of that row of generator/data/versions.json.
 The last line of output is the folder of the chart to install.
 """
 
