@@ -7,7 +7,8 @@ Schema = dict[str, Any]
 
 # It becomes part of object keys, and a ComfyUI and InvokeAI id.
 ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-NAME_PATTERN = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+# As in values-schema.json; a test holds the two together.
+NAME_PATTERN = "^[a-z]([a-z0-9-]*[a-z0-9])?$"
 # Segments without leading, trailing or double dots: `.tasks/` is ours, `..` is nobody's.
 _SEGMENT = r"[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]+)*"
 PREFIX_PATTERN = rf"^/?({_SEGMENT}(/{_SEGMENT})*/?)?$"

@@ -23,7 +23,8 @@ def a_task(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_task_goes_to_the_queue_of_its_runtime_alone(api: Deployed) -> None:
-    api.messages("sdxl-turbo")
+    for runtime in api.solution.runtimes:
+        api.messages(runtime.name)
     body = a_task(id="only-here", prefix="/out/2026/")
 
     reply = api.call("POST", "/v1alpha2", body)

@@ -1,0 +1,157 @@
+"""The function's code as it is deployed: one file, made of api/, in a template."""
+
+import ast
+import json
+import sys
+from collections import Counter
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api import openapi, schema, settings, validation
+from generator import names, paths, stack, stack_api, stack_function
+from tests.api.conftest import Solve
+
+MODULES = stack_function.read(paths.root() / "api")
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-lambda-function-code.html
+INLINE_CODE_MAX = 4 * 1024 * 1024
+
+
+def top_level_names(text: str) -> list[str]:
+    found: list[str] = []
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.append(node.name)
+        elif isinstance(node, ast.Assign):
+            found += [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found.append(node.target.id)
+    return found
+
+
+def test_every_module_of_api_is_deployed() -> None:
+    there = {path.stem for path in (paths.root() / "api").glob("*.py")} - {"__init__"}
+
+    assert set(MODULES) == there
+
+
+def test_no_two_modules_define_the_same_name() -> None:
+    counted = Counter(name for text in MODULES.values() for name in top_level_names(text))
+
+    assert [name for name, count in counted.items() if count > 1] == []
+
+
+def test_the_joined_file_imports_nothing_of_ours_and_little_of_others(solve: Solve) -> None:
+    joined = stack_function.joined(MODULES, stack_function.settings(solve("minimal")))
+
+    imported = {
+        (node.module or "").split(".")[0] if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in ast.walk(ast.parse(joined))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    assert "api" not in imported
+    assert imported <= {*sys.stdlib_module_names, "boto3", "botocore"}
+
+
+def test_a_thousand_runtimes_fit_into_the_function() -> None:
+    many = {f"runtime-{n}": {"type": "sdwebui", "bucket": "b" * 63, "model": "m" * 40} for n in range(1000)}
+    text = json.dumps({"stack": "s", "topic": "t", "runtimes": many})
+
+    assert len(stack_function.joined(MODULES, text)) < INLINE_CODE_MAX / 10
+
+
+def test_text_of_the_config_stays_text_in_the_code(solve: Solve) -> None:
+    odd = 'it\'s "odd"\\ \n and 大.safetensors'
+    joined = stack_function.joined(MODULES, json.dumps({"model": odd}))
+
+    [last] = [line for line in joined.splitlines() if line.startswith("handler = ")]
+    assert json.loads(ast.literal_eval(last.removeprefix("handler = start(").removesuffix(")"))) == {
+        "model": odd
+    }
+
+
+def test_api_gateway_asks_of_a_body_no_more_than_the_function_does() -> None:
+    bodies = {"V1alpha1Body": schema.legacy_task(()), "V1alpha2Body": schema.task(None, ())}
+
+    for model in stack_api.MODELS:
+        whole = bodies[model.id]
+        assert {key: whole[key] for key in model.schema} == model.schema
+
+
+def test_both_know_the_same_routes_and_verbs() -> None:
+    from api.routes import VERBS
+
+    parts = {resource.id: resource for resource in stack_api.RESOURCES}
+
+    def path(name: str) -> str:
+        resource = parts[name]
+        return (path(resource.parent) if resource.parent else "") + "/" + resource.part
+
+    assert {path(method.resource) for method in stack_api.METHODS} == set(VERBS)
+    described = openapi.document(settings.Settings("s", "t", {}), "prod")["paths"]
+    assert {
+        route: {verb.upper() for verb in verbs if verb != "parameters"} for route, verbs in described.items()
+    } == {route: set(verbs) for route, verbs in VERBS.items()}
+
+
+def keywords(part: Any) -> set[str]:
+    if not isinstance(part, dict):
+        return set()
+    inner = [*part.get("properties", {}).values()]
+    return set(part).union(*map(keywords, inner))
+
+
+KINDS: list[str | None] = [None, *schema.TASK_TYPES, "custom"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_checks_know_every_keyword_that_the_schema_uses(kind: str | None) -> None:
+    assert keywords(schema.task(kind, ["a"])) <= validation.KEYWORDS
+
+
+def test_the_checks_know_every_keyword_of_v1alpha1() -> None:
+    assert keywords(schema.legacy_task(["m"])) <= validation.KEYWORDS
+
+
+TEXT = st.one_of(st.sampled_from(["a", "text-to-image", "m", "x/y", "..", "", "a\n"]), st.text(max_size=5))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+METADATA = st.dictionaries(st.sampled_from(["id", "runtime", "tasktype", "prefix", "context"]), VALUES)
+BODIES = st.one_of(
+    VALUES,
+    st.fixed_dictionaries({"task": st.fixed_dictionaries({"metadata": METADATA, "content": VALUES})}),
+)
+
+
+@given(body=BODIES, kind=st.sampled_from(KINDS))
+def test_the_checks_agree_with_jsonschema(body: Any, kind: str | None) -> None:
+    wanted = schema.task(kind, ["a", "b"])
+    # Python's `$` lets a line break pass at the end, which ECMA-262, and so JSON Schema, does not.
+    strict = json.loads(json.dumps(wanted).replace('$"', '\\\\Z"'))
+
+    valid = jsonschema.Draft202012Validator(strict).is_valid(body)
+
+    assert (not list(validation.faults(body, wanted, ""))) is valid
+
+
+def test_a_runtime_is_named_in_a_path_as_in_the_config() -> None:
+    config = json.loads((paths.root() / "values-schema.json").read_text())
+
+    assert config["definitions"]["modelsRuntime"]["properties"]["name"]["pattern"] == schema.NAME_PATTERN
+
+
+def test_the_template_holds_the_code_unchanged(solve: Solve) -> None:
+    solution = solve("three-runtimes")
+    template = yaml.safe_load(stack.files(solution)["stack.yaml"])
+
+    code = template["Resources"]["ApiFunction"]["Properties"]["Code"]["ZipFile"]
+
+    assert code.rstrip() == stack_function.joined(MODULES, stack_function.settings(solution)).rstrip()
+    assert names.api(solution.stack) == template["Resources"]["ApiFunction"]["Properties"]["FunctionName"]
