@@ -1,5 +1,6 @@
 """A config file as data, with the place (line and column) of every key and value."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,9 @@ MAX_PLACES = 2_000_000
 
 Path = tuple[str | int, ...]
 Mark = tuple[int, int]
+
+# Keys that can stand in a path without quotes.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 YAML_TEXT = "SD001"
 YAML_DUPLICATE = "SD002"
@@ -200,6 +204,7 @@ def _yaml_mend(what: str) -> str:
         "cannot start any token": "indent with spaces, not tabs; quote a value that starts with @, ` or %",
         "mapping values are not allowed": "quote a value that holds `: `; check the indentation here",
         "did not find expected key": "check the indentation of this line and the one above",
+        "did not find expected '-'": "indent this line as far as the other keys of its list item",
         "could not find expected ':'": "put `: ` between key and value, and check the indentation",
         "did not find expected ',' or": "close the bracket or brace that was opened before",
         "but found another document": "keep one config in a file, and remove the `---`",
@@ -225,7 +230,7 @@ def dotted(path: Path) -> str:
     for step in path:
         if isinstance(step, int):
             text += f"[{step}]"
-        elif "." in step or "/" in step or not step:
+        elif not _PLAIN.fullmatch(step):
             text += f"[{step!r}]"
         else:
             text += f".{step}" if text else step

@@ -164,7 +164,7 @@ def rules_page(rules: Mapping[str, tuple[Severity, str]]) -> str:
         "Made by `make reference` from generator/checks/ and generator/schema.py; edit those, not this page. "
         "`generator explain SD202` shows one in a terminal.",
         "",
-        "An error stops every command (exit code 2). A warning is said, and fails with `validate --strict` only.",
+        "An error stops every command (exit code 2). A warning fails with `validate --strict` only.",
     ]
     for code, (severity, words) in rules.items():
         lines += ["", f"## {code}", "", f"{severity.value.capitalize()}. {words}"]

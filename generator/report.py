@@ -40,7 +40,8 @@ def _excerpt(problem: Problem, lines: Sequence[str], tint: str, dim: str, off: s
 def _word(line: str, column: int) -> int:
     """How many columns the key or value that starts at `column` takes."""
     rest = line[column - 1 :]
-    if rest[:1] in ("'", '"') and (end := rest.find(rest[0], 1)) > 0:
+    closing = {"'": "'", '"': '"', "[": "]", "{": "}"}.get(rest[:1])
+    if closing and (end := rest.find(closing, 1)) > 0:
         return end + 1
     for sign in (":", " #", ",", "]", "}", "- "):
         at = rest.find(sign)

@@ -57,7 +57,7 @@ _MEASURES = {
     "maxItems": ("SD107", "the list has {count} items", "{rule} are the most"),
     "uniqueItems": ("SD107", "the list names something twice", "keep one of each"),
     "minLength": ("SD107", "the text is empty", "give it a value{such}"),
-    "maxLength": ("SD107", "the text has {count} characters", "{rule} are the most"),
+    "maxLength": ("SD107", "the text has {count} characters", "{rule} are the most: save {excess}"),
 }
 
 
@@ -82,8 +82,8 @@ def _problems(error: Any, document: Document, schema: Schema) -> Iterator[Proble
         # jsonschema reports each missing key on its own, but names it only inside its message.
         missing = next(key for key in error.validator_value if f"'{key}' is a required" in error.message)
         known = resolved(error.schema["properties"][missing], schema)
-        what = f"{missing!r} is missing"
-        yield _at_key(document, path, MISSING, what, f"add it: {known['description']}{_such_as(known)}")
+        mend = f"add it{_such_as(known)} ({_sentence(known)})"
+        yield _at_key(document, path, MISSING, f"{missing!r} is missing", mend)
     else:
         line, column = document.value(path)
         code, what, mend = _of_value(error, document.raw(path))
@@ -142,29 +142,23 @@ def _of_value(error: Any, raw: str) -> tuple[str, str, str]:
         return "SD105", *_of_pattern(value, here)
     code, what, mend = _MEASURES[error.validator]
     count = len(value) if isinstance(value, str | list) else 0
-    words = {"value": value, "count": count, "rule": rule, "such": _such_as(here)}
+    excess = count - rule if isinstance(rule, int) else 0
+    words = {"value": value, "count": count, "rule": rule, "excess": excess, "such": _such_as(here)}
     return code, what.format(**words), mend.format(**words)
 
 
 def _of_type(value: Any, raw: str, wanted: list[str], here: Schema) -> tuple[str, str, str]:
     kinds = " or ".join(TYPES[kind] for kind in wanted)
     if value is None:
-        return (
-            "SD103",
-            f"no value, where {kinds} is wanted",
-            f"give it a value, or remove the key{_such_as(here)}",
-        )
+        return "SD103", f"no value instead of {kinds}", f"give it a value{_such_as(here)}, or remove the key"
     if "string" in wanted and raw and not isinstance(value, str):
-        return (
-            "SD110",
-            f"YAML reads {raw} as {_seen(value)}, where text is wanted",
-            f'write it in quotes: "{raw}"',
-        )
+        what = f"YAML reads {raw} as {_seen(value)}, not as text"
+        return "SD110", what, f'write it in quotes: "{raw}"'
     if isinstance(value, str) and wanted[0] in ("integer", "number", "boolean"):
         if re.fullmatch(r"-?[0-9.]+|true|false", value):
-            return "SD103", f"text, where {kinds} is wanted", f"remove the quotes: {value}"
-        return "SD103", f"{value!r} is text, where {kinds} is wanted", f"write {kinds}{_such_as(here)}"
-    return "SD103", f"{_seen(value)}, where {kinds} is wanted", f"write {kinds}{_such_as(here)}"
+            return "SD103", f"text instead of {kinds}", f"remove the quotes: {value}"
+        return "SD103", f"the text {value!r} instead of {kinds}", f"write {kinds}{_such_as(here)}"
+    return "SD103", f"{_seen(value)} instead of {kinds}", f"write {kinds}{_such_as(here)}"
 
 
 def _seen(value: Any) -> str:
@@ -186,7 +180,17 @@ def _of_enum(value: Any, allowed: list[Any]) -> str:
 
 
 def _of_pattern(value: str, here: Schema) -> tuple[str, str]:
-    return f"{value!r} is not {here['x-says']}", f"write {here['x-says']}"
+    plain = re.sub(r"[_ ]+", "-", value.lower())
+    close = plain != value and re.search(here["pattern"], plain)
+    return (
+        f"{value!r} is not {here['x-says']}",
+        f"did you mean {plain!r}?" if close else f"write {here['x-says']}",
+    )
+
+
+def _sentence(here: Schema) -> str:
+    """The first sentence of a description, in the middle of another."""
+    return str(here["description"]).partition(". ")[0].rstrip(".")
 
 
 def _such_as(here: Schema) -> str:
@@ -199,9 +203,8 @@ def _without_effect(document: Document, schema: Schema) -> Iterator[Problem]:
     """Keys that are accepted only so that configs of the reference system stay as they are."""
     for place in walk(top(document, schema)):
         if reason := place.schema.get("x-no-effect"):
-            yield _at_key(
-                document, place.path, "SD108", f"{place.key!r} has no effect: {reason}", "remove the key"
-            )
+            what = f"{place.key!r} has no effect: {reason}"
+            yield _at_key(document, place.path, "SD108", what, "remove the key")
         if new := place.schema.get("x-old-spelling"):
-            yield _at_key(document, place.path, "SD111", f"{place.key!r} is an older spelling of {new!r}",
-                          f"rename it to {new!r}")  # fmt: skip
+            what = f"{place.key!r} is an older spelling of {new!r}"
+            yield _at_key(document, place.path, "SD111", what, f"rename it to {new!r}")

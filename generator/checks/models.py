@@ -22,7 +22,8 @@ def _dynamic(runtime: Place) -> bool:
 def static_webui_has_a_model(case: Case) -> Iterator[Finding]:
     """SD WebUI without dynamicModel loads one checkpoint at start: modelFilename says which."""
     for runtime in _of_type(case, "sdwebui"):
-        if not _dynamic(runtime) and runtime.at("modelFilename").value in (None, ""):
+        static = runtime.at("dynamicModel").flag() is False
+        if static and runtime.at("modelFilename").value in (None, ""):
             mend = "add modelFilename, or dynamicModel: true when each task names its model"
             yield Finding(runtime, "a static SD WebUI runtime without modelFilename", mend)
 
@@ -151,7 +152,7 @@ def claims_can_be_bound(case: Case) -> Iterator[Finding]:
             )
 
 
-@rule("SD311")
+@rule("SD311", WARNING)
 def agent_tries_more_than_once_where_spot_takes_nodes(case: Case) -> Iterator[Finding]:
     """With spot nodes a task needs more than one attempt: each loss of a node counts as one."""
     for runtime in case.runtimes:

@@ -95,7 +95,7 @@ def instance_types_exist(case: Case) -> Iterator[Finding]:
         name = place.text()
         if place.given and name and case.facts.instance_type(name) is None:
             close = nearest(name, case.facts.instance_types())
-            mend = f"did you mean {close!r}?" if close else "`generator explain` names the key's examples"
+            mend = f"did you mean {close!r}?" if close else "write one such as g5.xlarge"
             yield Finding(place, f"EC2 has no instance type {name!r}", mend)
 
 
@@ -132,7 +132,7 @@ def pods_fit(case: Case) -> Iterator[Finding]:
             has_cores, has_memory = allocatable(kind)
             if cores > has_cores:
                 offer = f"{kind.name} offers {has_cores:f}"
-                what = f"the pod, with its node's own pods, needs {cores:f} cores; {offer}"
+                what = f"the pod, with its node's own pods, needs {cores.normalize():f} cores; {offer}"
                 yield Finding(place, what, "use a larger type, or lower resources.requests.cpu")
             if memory > has_memory:
                 offer = f"{kind.name} offers {gib(has_memory)}"
@@ -168,11 +168,9 @@ def some_default_type_fits(case: Case) -> Iterator[Finding]:
         kinds = [case.facts.instance_type(name) for name in place.words()]
         if not place.given and kinds and not any(kind and _fits(runtime, kind) for kind in kinds):
             cores, memory = needed(runtime)
-            what = (
-                f"none of {', '.join(place.words())} (the default) holds {cores:f} cores, {gib(memory)} and "
-            )
-            mend = "name larger types in extraValues.karpenter.provisioner.instanceType"
-            yield Finding(place, f"{what}{gpus(runtime)} GPU", mend)
+            size = f"{cores.normalize():f} cores, {gib(memory)} and GPUs: {gpus(runtime)}"
+            what = f"none of the default types ({', '.join(place.words())}) holds {size}"
+            yield Finding(place, what, "name larger types in extraValues.karpenter.provisioner.instanceType")
 
 
 def _fits(runtime: Place, kind: InstanceType) -> bool:
@@ -197,7 +195,7 @@ def _within(asked: Place, limit: Place, resource: str) -> Iterator[Finding]:
     place = asked if asked.given else limit
     if resource == "nvidia.com/gpu":
         if amount is not None and amount != most:
-            what = f"{amount:f} GPUs requested, but the limit is {most if most is not None else 'not set'}"
+            what = f"GPUs requested: {amount:f}, but the limit is {most if most is not None else 'not set'}"
             yield Finding(place, what, "Kubernetes wants both equal: write the same number twice")
     elif amount is not None and most is not None and amount > most:
         yield Finding(

@@ -8,6 +8,7 @@ from generator.place import Place
 from generator.schema import nearest
 
 # The GPU families that people use for pictures: named first when a region lacks another.
+USUAL_CONTROLLERS = ("m7g.large", "m6g.large", "m7i.large", "m6i.large", "m5.large")
 USUAL_GPUS = ("g4dn", "g5", "g6", "g6e", "g7e")
 
 
@@ -59,30 +60,29 @@ def arns_are_of_the_partition(case: Case) -> Iterator[Finding]:
 def place_is_said(case: Case) -> Iterator[Finding]:
     """Without region or account, the rules that need them are skipped (only `validate` goes on then)."""
     if not case.deriving:
-        for missing, flag in _unsaid(case):
+        for missing, key, flags in _unsaid(case):
             what = f"no {missing} is said: rules that need it are skipped"
-            yield Finding(case.config, what, f"set `{_key(missing)}`, or give {flag}")
+            yield Finding(case.config, what, f"set `{key}`, or give {flags}")
 
 
 @rule("SD705")
 def place_is_known(case: Case) -> Iterator[Finding]:
     """Names and ARNs hold region and account, so commands that derive them must know both."""
     if case.deriving:
-        for missing, flag in _unsaid(case):
+        for missing, key, flags in _unsaid(case):
             what = f"no {missing} is said, and names hold it"
-            yield Finding(case.config, what, f"set `{_key(missing)}`, or give {flag}")
+            yield Finding(case.config, what, f"set `{key}`, or give {flags}")
 
 
-def _unsaid(case: Case) -> list[tuple[str, str]]:
+def _unsaid(case: Case) -> list[tuple[str, str, str]]:
+    """What no one said: its name, its key, its flags. (A key with a wrong value was reported by the schema.)"""
     rows = [
-        ("region", case.context.region, "--region (or AWS_REGION)"),
-        ("account", case.context.account, "--account or --account-from-sts"),
+        ("region", "region", case.context.region, "--region (or AWS_REGION)"),
+        ("account", "accountId", case.context.account, "--account or --account-from-sts"),
     ]
-    return [(name, flag) for name, value, flag in rows if not value]
-
-
-def _key(missing: str) -> str:
-    return "accountId" if missing == "account" else missing
+    return [
+        (name, key, flags) for name, key, value, flags in rows if not value and not case.config.at(key).given
+    ]
 
 
 @rule("SD706")
@@ -116,12 +116,15 @@ def region_offers_the_gpus(case: Case) -> Iterator[Finding]:
                 yield Finding(kind, f"{region.name} does not offer {kind.value}", _what_there_is(region))
         elif gone and len(gone) == len(kinds.items()):
             what = f"{region.name} offers none of {', '.join(kinds.words())} (the default)"
-            mend = f"set extraValues.karpenter.provisioner.instanceType: {_what_there_is(region)}"
+            mend = f"name types in extraValues.karpenter.provisioner.instanceType: {_what_there_is(region)}"
             yield Finding(kinds, what, mend)
     controllers = case.config.at("clusterComponents", "instanceType")
     if _missing(controllers, region, case):
         what = f"{region.name} does not offer {controllers.value}"
-        yield Finding(controllers, what, "use a type of another family, such as m6g.large")
+        offered = [kind for kind in USUAL_CONTROLLERS if region.offers(kind)]
+        yield Finding(
+            controllers, what, f"use another type, such as {offered[0] if offered else 'one of its list'}"
+        )
 
 
 def _missing(kind: Place, region: Region, case: Case) -> bool:

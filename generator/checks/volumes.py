@@ -49,7 +49,7 @@ def iops_suit_the_volume(case: Case) -> Iterator[Finding]:
         kind, iops, size = volume.at("volumeType").text() or "", volume.at("iops").whole(), _gib(volume)
         place = _shown(volume, "iops")
         if kind == "gp2" and iops is not None:
-            yield Finding(place, "a gp2 volume takes no iops", "set iops: null, or volumeType: gp3")
+            yield Finding(place, "volumes of type gp2 take no iops", "set iops: null, or volumeType: gp3")
         if kind not in IOPS or iops is None or size is None:
             continue
         least, most, each = IOPS[kind]
@@ -70,7 +70,9 @@ def throughput_suits_the_volume(case: Case) -> Iterator[Finding]:
             continue
         if kind in ("gp2", "io1", "io2"):
             yield Finding(
-                place, f"a {kind} volume takes no throughput", "set throughput: null, or volumeType: gp3"
+                place,
+                f"volumes of type {kind} take no throughput",
+                "set throughput: null, or volumeType: gp3",
             )
         elif kind == "gp3" and throughput > iops / 4:
             what = f"{throughput} MiB/s need {throughput * 4} iops, and the volume has {iops}"

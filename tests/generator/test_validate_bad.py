@@ -1,0 +1,63 @@
+"""Every rule has configs that break it, with the exact words that people then read.
+
+A folder of bad/ holds config.yaml, expected.txt and, where a rule is about them, flags.txt (flags of the
+command line, or `deriving` for commands that derive names). UPDATE_EXPECTED=1 rewrites expected.txt: read the
+diff then.
+"""
+
+import argparse
+import os
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from generator import document, paths, report, validate
+from generator.commands import common
+from generator.errors import ConfigError
+from generator.facts import Facts
+
+BAD = Path(__file__).parent / "bad"
+CASES = sorted(folder.name for folder in BAD.iterdir())
+TODAY = date(2026, 11, 22)
+
+
+def said_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What `generator validate` says of a case, on one fixed day, in an empty environment."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    flags = (folder / "flags.txt").read_text().split() if (folder / "flags.txt").exists() else []
+    parser = argparse.ArgumentParser()
+    common.add_place(parser)
+    args = parser.parse_args([flag for flag in flags if flag != "deriving"])
+    lines: list[str] = []
+    try:
+        text = common.read(str(folder / "config.yaml"))
+        lines = text.splitlines()
+        config = document.load(text, "config.yaml")
+        context = replace(common.context(args, config.data), today=TODAY)
+        facts = Facts(paths.data())
+        found = validate.problems(config, common.schema(), facts, context, deriving="deriving" in flags)
+    except ConfigError as error:
+        found = [replace(problem, source="config.yaml") for problem in error.problems]
+    return report.text(found, {"config.yaml": lines})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_bad_config_is_answered_word_for_word(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = BAD / case
+    said = said_of(folder, monkeypatch)
+    if os.environ.get("UPDATE_EXPECTED"):
+        (folder / "expected.txt").write_text(said)
+
+    assert said == (folder / "expected.txt").read_text()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_case_shows_the_rule_that_its_name_says(case: str) -> None:
+    assert f"[{case[:5]}]" in (BAD / case / "expected.txt").read_text()
+
+
+def test_every_rule_has_a_case() -> None:
+    assert set(validate.catalogue()) == {case[:5] for case in CASES}
