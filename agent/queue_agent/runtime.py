@@ -37,7 +37,7 @@ class Task:
     runtime: str
     tasktype: str
     prefix: str  # "" or "a/b", safe as part of a key
-    context: Mapping[str, Any]
+    context: Any  # comes back in the callback, untouched
     content: Mapping[str, Any]
     request_sha256: str
     timeout_seconds: float  # for `Adapter.run`, which the core stops (then `cancel`) when it is over
@@ -112,7 +112,7 @@ class Adapter(Protocol):
         """
 
     async def run(self, prepared: Prepared, on_progress: Progress) -> Ran:
-        """Do the work once and return when the GPU is free; 0.0 … 1.0 to `on_progress` where the runtime tells.
+        """Do the work once and return when the GPU is free; 0.0 … 1.0 to `on_progress` where it is known.
 
         Looks whether an earlier attempt left the work on the runtime before submitting it. Raises
         `TaskError`, `RuntimeUnavailable` or `Cancelled`. When this coroutine is cancelled, the core calls
