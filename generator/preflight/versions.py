@@ -83,7 +83,5 @@ def _judge_existing(eks: str, existing: str) -> Result:
 
 
 def cure(facts: Facts, today: date) -> str:
-    """The one line to set: the newest version in standard support that is not brand new."""
-    standard = [eks for eks in facts.eks_versions() if today <= facts.support(eks).standard_ends]
-    choice = standard[0] if standard else facts.creatable(today)[-1]
-    return f'set eksVersion: "{choice}"'
+    """The one line to set: the version before the newest, which everything else was tried with."""
+    return f'set eksVersion: "{facts.creatable(today)[-2:][0]}"'

@@ -1,0 +1,47 @@
+"""`generator smoke`: sends one task through the deployed HTTP API and waits for its picture."""
+
+import argparse
+import json
+from pathlib import Path
+
+from generator import submit
+from generator.commands import common, deploying
+from generator.deploy import smoke
+from generator.errors import Exit
+
+EXAMPLES = """\
+  generator smoke config.yaml                                   a small picture from the first SD WebUI
+  generator smoke config.yaml --runtime comfyui --task examples/requests/comfyui-pipeline.json
+  generator smoke config.yaml --runtime any-model --model sd_xl_base_1.0.safetensors
+"""
+
+
+def add(subparsers: common.Subparsers) -> None:
+    """Declare the command."""
+    parser = common.command(subparsers, "smoke", __doc__ or "", EXAMPLES)
+    deploying.add_flags(parser)
+    parser.add_argument("--runtime", metavar="NAME", help="which runtime (default: the first SD WebUI)")
+    parser.add_argument("--task", type=Path, metavar="FILE", help="the task to send, as JSON")
+    parser.add_argument("--model", metavar="FILE", help="the checkpoint, for a runtime with a dynamic model")
+    parser.add_argument("--wait", type=float, default=20.0, metavar="MINUTES", help="default: 20")
+    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where pictures go (here)")
+
+
+def run(args: argparse.Namespace) -> Exit:
+    """Send it."""
+    try:
+        job = deploying.job(args, build=False)
+        task = json.loads(common.read(str(args.task))) if args.task else None
+        body = smoke.body(smoke.choose(job, args.runtime), task, args.model)
+        if args.dry_run:
+            print(json.dumps(body, indent=2))
+            return Exit.DONE
+        status, pictures = smoke.run(job, body, args.wait * 60, args.out)
+    except (submit.TaskRefusedError, submit.ApiUnreachableError, submit.TooLongError, ValueError) as error:
+        code = Exit.CONFIG if isinstance(error, submit.TaskRefusedError | ValueError) else Exit.AWS
+        deploying.say(f"generator smoke: {error}")
+        return code
+    except deploying.STOPS as error:
+        return deploying.reported("smoke", error)
+    print("\n".join(str(path) for path in pictures))
+    return Exit.DONE if status.status == "completed" else Exit.CONFIG

@@ -1,0 +1,72 @@
+"""A change set as a person reads it. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_SIGNS = {"Add": "+", "Modify": "~", "Remove": "-", "Import": ">", "Dynamic": "?"}
+# How CloudFormation words a replacement that it cannot exclude.
+_MAY_REPLACE = {"True": "replaced", "Conditional": "may be replaced"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to one resource. `keeps`: what goes from the stack stays in the account."""
+
+    action: str
+    logical_id: str
+    type: str
+    physical_id: str
+    replacement: str
+    keeps: bool
+    properties: tuple[str, ...]
+
+    @property
+    def loses(self) -> bool:
+        """Whether something that exists may be deleted."""
+        gone = self.action == "Remove" or self.replacement in _MAY_REPLACE
+        return gone and not self.keeps
+
+    def __str__(self) -> str:
+        """One line, as in `~ AWS::SQS::Queue OneQueue (VisibilityTimeout)`."""
+        line = f"{_SIGNS.get(self.action, '?')} {self.type} {self.physical_id or self.logical_id}"
+        notes = [*self.properties]
+        if self.replacement in _MAY_REPLACE:
+            notes.append(f"{_MAY_REPLACE[self.replacement]}{', the old one is kept' if self.keeps else ''}")
+        if self.action == "Remove":
+            notes.append("kept in the account" if self.keeps else "deleted")
+        return f"{line} ({', '.join(notes)})" if notes else line
+
+
+def changes(rows: Iterable[Mapping[str, Any]]) -> list[Change]:
+    """The changes of `describe_change_set`."""
+    return [_change(row["ResourceChange"]) for row in rows if "ResourceChange" in row]
+
+
+def _change(row: Mapping[str, Any]) -> Change:
+    targets = [detail.get("Target", {}) for detail in row.get("Details", ())]
+    named = {target.get("Name") or target.get("Attribute", "") for target in targets}
+    return Change(
+        action=str(row["Action"]),
+        logical_id=str(row["LogicalResourceId"]),
+        type=str(row["ResourceType"]),
+        physical_id=str(row.get("PhysicalResourceId") or ""),
+        replacement=str(row.get("Replacement", "False")),
+        keeps="Retain" in str(row.get("PolicyAction", "")),
+        properties=tuple(sorted(name for name in named if name)),
+    )
+
+
+def kept(found: Sequence[Change], template: Mapping[str, Any], before: Mapping[str, Any]) -> list[Change]:
+    """The same, with what the templates' policies keep: older answers of AWS do not say it."""
+    return [
+        Change(**{**vars(change), "keeps": True}) if _policy_keeps(change, template, before) else change
+        for change in found
+    ]
+
+
+def _policy_keeps(change: Change, template: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    source = before if change.action == "Remove" else template
+    policy = "DeletionPolicy" if change.action == "Remove" else "UpdateReplacePolicy"
+    resource = source.get("Resources", {}).get(change.logical_id, {})
+    return change.keeps or str(resource.get(policy, "")).startswith("Retain")

@@ -1,0 +1,84 @@
+"""What runs in the cluster: CRDs, then the one Helm release."""
+
+import sys
+
+from generator import names, paths
+from generator.deploy import eks, tools
+from generator.deploy.job import Job, RefusedError
+from generator.errors import AwsError
+
+OPERATORS_TIMEOUT = "10m"
+
+
+def sign_in(job: Job) -> None:
+    """Write the kubeconfig that all later steps use."""
+    job.tools.need("eksctl", "kubectl", "aws")
+    if not job.dry_run and eks.find(job) is None:
+        raise AwsError(f"there is no cluster {job.stack} yet: `make cluster` makes it")
+    target = str(tools.kubeconfig(job.folder))
+    command = ["eksctl", "utils", "write-kubeconfig", "--cluster", job.stack, *eks.region(job)]
+    job.tools.run(*command, "--kubeconfig", target)
+
+
+def dependencies(job: Job) -> None:
+    """Pull the charts of Karpenter, KEDA and the CSI driver, in the versions of this EKS version."""
+    if any((job.chart / "charts").glob("*.tgz")):
+        job.say(f"{job.chart}: its charts are there")
+        return
+    script = paths.root() / "tools" / "chart_deps.py"
+    if not script.exists():
+        raise RefusedError(
+            f"{job.chart} lacks its charts: run `make deps EKS={job.solution.versions.eks}` in a clone"
+        )
+    job.tools.need("helm")
+    job.tools.run(sys.executable, str(script), "--eks", job.solution.versions.eks)
+
+
+def crds(job: Job) -> None:
+    """Apply all CRDs: Helm installs them once and never again."""
+    job.tools.need("helm", "kubectl")
+    job.tools.pipe(
+        ("helm", "show", "crds", str(job.chart)),
+        ("kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-"),
+    )
+
+
+def apply(job: Job) -> None:
+    """Install or upgrade the release, and wait for the operators."""
+    job.tools.need("helm", "kubectl")
+    job.tools.run(*_upgrade(job, all_values(job)))
+    # Not `helm --wait`: it would wait for runtimes, that is for GPU nodes.
+    job.tools.run(
+        "kubectl", "wait", "deployment", "--namespace", names.PLATFORM_NAMESPACE, "--for=condition=Available",
+        "--selector", f"app.kubernetes.io/instance={job.stack}", f"--timeout={OPERATORS_TIMEOUT}",
+    )  # fmt: skip
+
+
+def prune(job: Job) -> None:
+    """The release without runtimes: Karpenter and KEDA live, and clean up after them."""
+    job.tools.run(*_upgrade(job, [str(job.folder / "values" / "platform.yaml")]))
+
+
+def uninstall(job: Job) -> None:
+    """Remove the release."""
+    command = ["helm", "uninstall", job.stack, "--namespace", names.PLATFORM_NAMESPACE]
+    job.tools.run(*command, "--ignore-not-found", "--wait")
+
+
+def installed(job: Job) -> bool:
+    """Whether the release exists."""
+    listed = job.tools.read("helm", "status", job.stack, "--namespace", names.PLATFORM_NAMESPACE)
+    return listed is not None
+
+
+def all_values(job: Job) -> list[str]:
+    """The values files of the build, in the order of the config."""
+    folder = job.folder / "values"
+    generated = [folder / "platform.yaml", *(folder / f"{r.name}.yaml" for r in job.solution.runtimes)]
+    return [str(path) for path in generated]
+
+
+def _upgrade(job: Job, values: list[str]) -> list[str]:
+    command = ["helm", "upgrade", "--install", job.stack, str(job.chart)]
+    command += ["--namespace", names.PLATFORM_NAMESPACE]
+    return [*command, *(word for path in values for word in ("--values", path))]

@@ -1,0 +1,111 @@
+"""How it goes: queues, pods and nodes, now."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generator import aws
+from generator.deploy import eks, stacks
+from generator.deploy.job import Job
+from generator.model import Runtime
+
+
+@dataclass(frozen=True)
+class Row:
+    """One runtime. `None` where the answer could not be had."""
+
+    runtime: str
+    waiting: int | None
+    running: int | None
+    dead: int | None
+    pods: str | None
+    nodes: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The whole solution."""
+
+    stack: str
+    cluster: str
+    api: str
+    rows: tuple[Row, ...]
+
+
+def status(job: Job) -> Status:
+    """What AWS and the cluster say."""
+    found, cluster = stacks.find(job, job.stack), eks.find(job)
+    pods = _pods(job) if cluster else None
+    nodes = _nodes(job) if cluster else None
+    return Status(
+        stack=found.status if found else "not there",
+        cluster=f"EKS {cluster.version}, {cluster.status}" if cluster else "not there",
+        api=found.outputs.get("ApiUrl", "") if found else "",
+        rows=tuple(_row(job, runtime, pods, nodes) for runtime in job.solution.runtimes),
+    )
+
+
+def _row(job: Job, runtime: Runtime, pods: Mapping[str, str] | None, nodes: Mapping[str, str] | None) -> Row:
+    waiting, running = _depth(job, runtime.queue_url)
+    dead, _ = _depth(job, runtime.dead_letter_queue_url)
+    return Row(
+        runtime=runtime.name,
+        waiting=waiting,
+        running=running,
+        dead=dead,
+        pods=pods.get(runtime.name, "0") if pods is not None else None,
+        nodes=nodes.get(runtime.cluster_scoped_name, "0") if nodes is not None else None,
+    )
+
+
+def _depth(job: Job, url: str) -> tuple[int | None, int | None]:
+    """Messages that wait, and those in work; nothing for a queue that is not there."""
+    wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    try:
+        found = job.aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
+    except aws.refusals():
+        return None, None
+    return int(found[wanted[0]]), int(found[wanted[1]])
+
+
+def _pods(job: Job) -> Mapping[str, str] | None:
+    """Pods by runtime, as in `2 Running, 1 Pending`."""
+    selector = f"app.kubernetes.io/part-of={job.stack},app.kubernetes.io/component=runtime"
+    found = _items(job, "pods", "--all-namespaces", "--selector", selector)
+    if found is None:
+        return None
+    return _counted(
+        (pod["metadata"]["labels"]["app.kubernetes.io/instance"], pod["status"]["phase"]) for pod in found
+    )
+
+
+def _nodes(job: Job) -> Mapping[str, str] | None:
+    """GPU nodes by NodePool, as in `2 g5.xlarge spot`."""
+    found = _items(job, "nodes", "--selector", "karpenter.sh/nodepool")
+    if found is None:
+        return None
+    labels = [node["metadata"]["labels"] for node in found]
+    kind, market = "node.kubernetes.io/instance-type", "karpenter.sh/capacity-type"
+    return _counted(
+        (
+            label["karpenter.sh/nodepool"],
+            f"{label.get(kind, '?')} {label.get(market, '')}",
+        )
+        for label in labels
+    )
+
+
+def _items(job: Job, *words: str) -> list[Mapping[str, Any]] | None:
+    text = job.tools.read("kubectl", "get", *words, "--output", "json")
+    return None if text is None else list(json.loads(text)["items"])
+
+
+def _counted(pairs: Any) -> dict[str, str]:
+    """Things by owner, counted by kind."""
+    counts = Counter(pairs)
+    owners: dict[str, list[str]] = {}
+    for (owner, kind), number in sorted(counts.items()):
+        owners.setdefault(owner, []).append(f"{number} {kind}".strip())
+    return {owner: ", ".join(kinds) for owner, kinds in owners.items()}

@@ -1,0 +1,98 @@
+"""The way out: runtimes first, while Karpenter and KEDA can clean up. No picture is ever deleted."""
+
+import time
+from collections.abc import Iterator
+
+from generator import aws, stack
+from generator.deploy import eks, network, release, stacks, templates
+from generator.deploy.job import Job
+from generator.errors import AwsError
+
+POLL_SECONDS = 10.0
+
+
+def run(job: Job, wait_seconds: float) -> None:
+    """Take everything away but what holds users' work."""
+    job.confirm(
+        f"Take {job.stack} out of {job.solution.account}, {job.solution.region}? Pictures and queues stay."
+    )
+    cluster = eks.found(job)
+    if cluster is not None or job.dry_run:
+        release.dependencies(job)
+        release.sign_in(job)
+        if job.dry_run or release.installed(job):
+            job.say("[1/5] runtimes: pods end their tasks, their nodes go")
+            release.prune(job)
+            wait_for_nodes(job, wait_seconds)
+            job.say("[2/5] release: Karpenter, KEDA, CSI driver")
+            release.uninstall(job)
+        refuse_with_nodes(job)
+    job.say("[3/5] S3 gateway endpoint")
+    stacks.delete(job, stack.stack_name(job.solution, network.FILE))
+    job.say("[4/5] cluster and network")
+    if cluster is not None or job.dry_run or _eksctl_left(job):
+        eks.delete(job)
+    job.say("[5/5] queues' alarms, topics, HTTP API, roles")
+    for file in reversed([name for name in stack.files(job.solution) if name != network.FILE]):
+        stacks.delete(job, stack.stack_name(job.solution, file))
+    templates.remove(job)
+    for line in kept(job):
+        job.say(line)
+
+
+def _eksctl_left(job: Job) -> bool:
+    return stacks.find(job, f"eksctl-{job.stack}-cluster") is not None
+
+
+def wait_for_nodes(job: Job, seconds: float) -> None:
+    """Wait until Karpenter has ended the GPU nodes. Raises AwsError when the time is up."""
+    if job.dry_run:
+        names = ",".join(runtime.cluster_scoped_name for runtime in job.solution.runtimes)
+        job.say(f"$ kubectl wait nodeclaims --selector 'karpenter.sh/nodepool in ({names})' --for=delete")
+        return
+    end = time.monotonic() + seconds
+    while left := node_claims(job):
+        if time.monotonic() > end:
+            said = f"after {seconds / 60:.0f} minutes {len(left)} GPU nodes are still there"
+            raise AwsError(f"{said} ({', '.join(left)}): a task may be running; run this again to wait on")
+        job.say(f"  {len(left)} GPU nodes left")
+        time.sleep(POLL_SECONDS)
+
+
+def node_claims(job: Job) -> list[str]:
+    """The names of Karpenter's nodes. Raises AwsError when the cluster does not say."""
+    text = job.tools.read("kubectl", "get", "nodeclaims", "--output", "name", "--ignore-not-found")
+    if text is None:
+        raise AwsError("`kubectl get nodeclaims` failed: without an answer no node may be taken for gone")
+    return text.split()
+
+
+def refuse_with_nodes(job: Job) -> None:
+    """Once Karpenter is gone nobody ends its nodes: they would run, and be paid for, for ever."""
+    if job.dry_run:
+        return
+    filters = [
+        {"Name": f"tag:kubernetes.io/cluster/{job.stack}", "Values": ["owned"]},
+        {"Name": "tag-key", "Values": ["karpenter.sh/nodepool"]},
+        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
+    ]
+    try:
+        rows = job.aws.client("ec2").describe_instances(Filters=filters)["Reservations"]
+    except aws.refusals() as error:
+        raise aws.refused(error, "running GPU nodes could not be looked up") from error
+    left = [instance["InstanceId"] for row in rows for instance in row["Instances"]]
+    if left:
+        command = (
+            f"aws ec2 terminate-instances --instance-ids {' '.join(left)} --region {job.solution.region}"
+        )
+        raise AwsError(f"{len(left)} GPU nodes still run: `{command}`, then run this again")
+
+
+def kept(job: Job) -> Iterator[str]:
+    """What is left on purpose, with the commands that remove it."""
+    region = job.solution.region
+    yield "Kept, because they hold pictures and tasks (docs/uninstall.md says more). To remove them for good:"
+    for runtime in job.solution.runtimes:
+        yield f"  aws s3 rb s3://{runtime.output_bucket} --force --region {region}"
+        for url in (runtime.queue_url, runtime.dead_letter_queue_url):
+            yield f"  aws sqs delete-queue --queue-url {url} --region {region}"

@@ -1,0 +1,98 @@
+"""Whether whoever deploys may do what deploying needs (iam/deployer-policy.json), asked of IAM itself."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from generator import aws
+from generator.preflight.check import Asker, Check, Subject
+from generator.preflight.credentials import identity
+from generator.preflight.result import Result, Status
+
+THEME = "rights"
+# SimulatePrincipalPolicy takes more, but answers one row for each action and resource.
+ACTIONS_A_CALL = 60
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Question:
+    """Actions on one resource."""
+
+    actions: tuple[str, ...]
+    resource: str
+
+
+def checks(subject: Subject) -> Iterator[Check[Any]]:
+    """One for each statement of the policy, in pieces that IAM takes."""
+    for document in subject.deployer:
+        for statement in document["Statement"]:
+            for question in questions(statement):
+                what = f"{statement.get('Sid', question.actions[0])} on {question.resource}"
+                yield Check(THEME, what, partial(denied, question), partial(judge, what, question))
+
+
+def questions(statement: Mapping[str, Any]) -> Iterator[Question]:
+    """What to ask for one statement: its actions on the first of its resources.
+
+    The resources of a statement differ in their names alone: whoever may use one may use all. One with
+    a condition is left out: IAM would have to be told what each request will hold.
+    """
+    if statement["Effect"] != "Allow" or "Condition" in statement:
+        return
+    resource = _list(statement["Resource"])[0]
+    actions = sorted(action for action in _list(statement["Action"]) if "*" not in action)
+    for start in range(0, len(actions), ACTIONS_A_CALL):
+        yield Question(tuple(actions[start : start + ACTIONS_A_CALL]), resource)
+
+
+def _list(value: str | Sequence[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def denied(question: Question, asker: Asker) -> list[str] | None:
+    """The actions that IAM would refuse; None for the account's root, whom nobody can refuse."""
+    arn = identity(asker)
+    if arn.endswith(":root"):
+        return None
+    principal = asker.once("principal", lambda a: principal_of(a.client("iam"), arn))
+    pages = (
+        asker.client("iam")
+        .get_paginator("simulate_principal_policy")
+        .paginate(
+            PolicySourceArn=principal,
+            ActionNames=list(question.actions),
+            ResourceArns=[question.resource.replace("*", "x") if question.resource != "*" else "*"],
+        )
+    )
+    rows = [row for page in pages for row in page["EvaluationResults"]]
+    return sorted({row["EvalActionName"] for row in rows if row["EvalDecision"] != "allowed"})
+
+
+def principal_of(iam: Any, arn: str) -> str:
+    """The user or role behind an identity: a session's ARN names its role without the role's path."""
+    if ":assumed-role/" not in arn:
+        return arn
+    role = arn.split("/")[1]
+    try:
+        return str(iam.get_role(RoleName=role)["Role"]["Arn"])
+    except aws.refusals() as error:
+        if aws.code(error) != "NoSuchEntity":
+            raise
+        return arn.replace(":sts:", ":iam:").replace(":assumed-role/", ":role/").rpartition("/")[0]
+
+
+def judge(what: str, question: Question, refused: list[str] | None) -> Iterator[Result]:
+    """An SCP or a boundary may refuse what a policy allows: the simulation counts both."""
+    if not refused:
+        said = (
+            "the account's root may do anything"
+            if refused is None
+            else f"{len(question.actions)} actions allowed"
+        )
+        yield Result(THEME, what, Status.PASSED, said)
+        return
+    shown = ", ".join(refused[:SHOWN]) + (f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else "")
+    mend = "attach iam/deployer-policy.json of the build to whoever deploys"
+    yield Result(THEME, what, Status.FAILED, f"not allowed: {shown}", mend)

@@ -1,0 +1,26 @@
+"""All checks of a subject, in the order in which a person wants to read them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from generator.preflight import (
+    credentials,
+    limits,
+    models,
+    places,
+    registry,
+    rights,
+    snapshots,
+    spot,
+    taken,
+    versions,
+)
+from generator.preflight.check import Check, Subject
+
+THEMES = (credentials, places, versions, limits, spot, models, snapshots, registry, taken, rights)
+
+
+def checks(subject: Subject) -> Iterator[Check[Any]]:
+    """Every check that this subject calls for."""
+    for theme in THEMES:
+        yield from theme.checks(subject)
