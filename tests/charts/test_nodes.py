@@ -1,0 +1,214 @@
+"""GPU nodes: what they may be, what is on them, when they go."""
+
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .conftest import Objects, Render
+
+SNAPSHOT = "snap-0123456789abcdef0"
+
+
+def pool(objects: Objects) -> dict[str, Any]:
+    return objects["NodePool/demo-one"]["spec"]
+
+
+def node_class(objects: Objects) -> dict[str, Any]:
+    return objects["EC2NodeClass/demo-one"]["spec"]
+
+
+def requirements(objects: Objects) -> dict[str, tuple[str, list[str]]]:
+    return {
+        each["key"]: (each["operator"], each.get("values", []))
+        for each in pool(objects)["template"]["spec"]["requirements"]
+    }
+
+
+def volumes(objects: Objects) -> dict[str, dict[str, Any]]:
+    return {each["deviceName"]: each["ebs"] for each in node_class(objects)["blockDeviceMappings"]}
+
+
+def test_a_node_is_an_x86_linux_with_nvme_disks(render: Render) -> None:
+    assert requirements(render(one={})) == {
+        "kubernetes.io/arch": ("In", ["amd64"]),
+        "kubernetes.io/os": ("In", ["linux"]),
+        "karpenter.sh/capacity-type": ("In", ["spot", "on-demand"]),
+        "node.kubernetes.io/instance-type": ("In", ["g5.xlarge", "g5.2xlarge", "g6.xlarge", "g6.2xlarge"]),
+        "karpenter.k8s.aws/instance-local-nvme": ("Gt", ["0"]),
+    }
+
+
+@pytest.mark.parametrize(("off", "left"), [("spot", "on-demand"), ("onDemand", "spot")])
+def test_a_capacity_type_can_be_turned_off(one: Callable[..., Objects], off: str, left: str) -> None:
+    rendered = one(f"karpenter.provisioner.capacityType.{off}", False)
+    assert requirements(rendered)["karpenter.sh/capacity-type"] == ("In", [left])
+
+
+def test_more_requirements_and_their_numbers_are_strings(one: Callable[..., Objects]) -> None:
+    extra = [
+        {"key": "karpenter.k8s.aws/instance-gpu-memory", "operator": "Gt", "values": ["22000"]},
+        {"key": "example.com/team", "operator": "Exists"},
+        {
+            "key": "karpenter.k8s.aws/instance-family",
+            "operator": "In",
+            "values": ["g5", "g6"],
+            "minValues": 2,
+        },
+    ]
+    rendered = one("karpenter.provisioner.extraRequirements", extra)
+    assert pool(rendered)["template"]["spec"]["requirements"][-3:] == extra
+
+
+def test_other_pods_stay_off_the_gpu_nodes(render: Render) -> None:
+    assert pool(render(one={}))["template"]["spec"]["taints"] == [
+        {"key": "nvidia.com/gpu", "effect": "NoSchedule"},
+        {"key": "runtime", "value": "one", "effect": "NoSchedule"},
+    ]
+
+
+def test_only_empty_nodes_go_and_working_pods_are_left_alone(render: Render) -> None:
+    rendered = render(one={})
+    assert pool(rendered)["disruption"] == {
+        "consolidationPolicy": "WhenEmpty",
+        "consolidateAfter": "5m",
+        "budgets": [
+            {"nodes": "100%", "reasons": ["Empty"]},
+            {"nodes": "1", "reasons": ["Drifted", "Underutilized"]},
+        ],
+    }
+    annotations = rendered["Deployment/one"]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["karpenter.sh/do-not-disrupt"] == "true"
+
+
+def test_consolidation_moves_pods_when_the_user_wants_it(one: Callable[..., Objects]) -> None:
+    rendered = one("karpenter.provisioner.consolidation", True)
+    assert pool(rendered)["disruption"]["consolidationPolicy"] == "WhenEmptyOrUnderutilized"
+    annotations = rendered["Deployment/one"]["spec"]["template"]["metadata"]["annotations"]
+    assert "karpenter.sh/do-not-disrupt" not in annotations
+
+
+@pytest.mark.parametrize("seconds", [10, 1800, 43140])
+def test_a_draining_node_waits_longer_than_its_pods(one: Callable[..., Objects], seconds: int) -> None:
+    rendered = one("runtime.queueAgent.taskTimeoutSeconds", seconds)
+    node = int(pool(rendered)["template"]["spec"]["terminationGracePeriod"].removesuffix("s"))
+    assert node > rendered.pod("one")["terminationGracePeriodSeconds"]
+
+
+def test_node_age_and_limits_are_the_users(render: Render) -> None:
+    provisioner = {
+        "disruption": {"consolidateAfter": "1h", "expireAfter": "Never"},
+        "resourceLimits": {"nvidia.com/gpu": 8, "cpu": 64},
+    }
+    spec = pool(render(one={"karpenter": {"provisioner": provisioner}}))
+    assert spec["disruption"]["consolidateAfter"] == "1h"
+    assert spec["template"]["spec"]["expireAfter"] == "Never"
+    assert spec["limits"] == {"nvidia.com/gpu": "8", "cpu": "64"}
+
+
+def test_node_labels_are_the_users_alone(render: Render) -> None:
+    assert "metadata" not in pool(render(one={}))["template"]
+    labels = {"labels": {"team": "art"}, "annotations": {"note": "x"}}
+    spec = pool(render(one={"karpenter": {"provisioner": labels}}))
+    assert spec["template"]["metadata"] == labels
+
+
+@pytest.mark.parametrize(
+    ("version", "alias"),
+    [
+        ("1.51.0", "bottlerocket@v1.51.0"),
+        ("v1.50.0", "bottlerocket@v1.50.0"),
+        ("latest", "bottlerocket@latest"),
+    ],
+)
+def test_the_ami_is_the_one_asked_for(one: Callable[..., Objects], version: str, alias: str) -> None:
+    rendered = one("karpenter.nodeTemplate.amiVersion", version)
+    assert node_class(rendered)["amiSelectorTerms"] == [{"alias": alias}]
+
+
+def test_nodes_are_in_private_subnets_with_the_clusters_security_group(render: Render) -> None:
+    spec = node_class(render(one={}))
+    assert spec["subnetSelectorTerms"] == [
+        {"tags": {"karpenter.sh/discovery": "demo", "kubernetes.io/role/internal-elb": "1"}}
+    ]
+    assert spec["securityGroupSelectorTerms"] == [{"tags": {"aws:eks:cluster-name": "demo"}}]
+
+
+def test_selectors_of_the_user_take_the_place_of_ours(render: Render) -> None:
+    mine = {"subnetSelector": {"net": "gpu"}, "securityGroupSelector": {"sg": "gpu"}}
+    spec = node_class(render(one={"karpenter": {"nodeTemplate": mine}}))
+    assert spec["subnetSelectorTerms"] == [{"tags": {"net": "gpu"}}]
+    assert spec["securityGroupSelectorTerms"] == [{"tags": {"sg": "gpu"}}]
+
+
+def test_pods_cannot_ask_for_the_nodes_credentials(render: Render) -> None:
+    options = node_class(render(one={}))["metadataOptions"]
+    assert (options["httpTokens"], options["httpPutResponseHopLimit"]) == ("required", 1)
+
+
+def test_both_volumes_are_there_and_encrypted(render: Render) -> None:
+    found = volumes(render(one={}))
+    assert list(found) == ["/dev/xvda", "/dev/xvdb"]
+    assert all(each["encrypted"] for each in found.values())
+    assert [each["volumeSize"] for each in found.values()] == ["10Gi", "100Gi"]
+
+
+def test_volumes_are_as_the_user_says(render: Render) -> None:
+    volume = {
+        "volumeSize": "200Gi",
+        "volumeType": "io2",
+        "deleteOnTermination": False,
+        "iops": 5000,
+        "throughput": None,
+    }
+    found = volumes(render(one={"karpenter": {"nodeTemplate": {"dataVolume": volume}}}))
+    assert found["/dev/xvdb"] == {
+        "encrypted": True,
+        "volumeSize": "200Gi",
+        "volumeType": "io2",
+        "deleteOnTermination": False,
+        "iops": 5000,
+    }
+
+
+def test_an_image_cache_is_not_hidden_by_the_nvme_disks(one: Callable[..., Objects]) -> None:
+    rendered = one("karpenter.nodeTemplate.dataVolume.snapshotID", SNAPSHOT)
+    volume = volumes(rendered)["/dev/xvdb"]
+    assert (volume["snapshotID"], volume["volumeSize"]) == (SNAPSHOT, "100Gi")
+    assert "instanceStorePolicy" not in node_class(rendered)
+    assert "karpenter.k8s.aws/instance-local-nvme" not in requirements(rendered)
+    assert "soci" not in node_class(rendered).get("userData", "")
+
+
+def test_nvme_disks_are_used_unless_the_user_says_no(one: Callable[..., Objects], render: Render) -> None:
+    assert node_class(render(one={}))["instanceStorePolicy"] == "RAID0"
+    rendered = one("karpenter.nodeTemplate.instanceStorePolicy", "None")
+    assert "instanceStorePolicy" not in node_class(rendered)
+    assert "karpenter.k8s.aws/instance-local-nvme" not in requirements(rendered)
+
+
+def test_images_are_pulled_in_parallel_beside_the_users_settings(one: Callable[..., Objects]) -> None:
+    rendered = one("karpenter.nodeTemplate.userData", "[settings.host-containers.admin]\nenabled = true\n")
+    text = node_class(rendered)["userData"]
+    assert 'snapshotter = "soci"' in text
+    assert text.endswith("[settings.host-containers.admin]\nenabled = true\n")
+
+
+def test_no_toml_table_is_said_twice(one: Callable[..., Objects], render: Render) -> None:
+    mine = '[settings.container-runtime]\nsnapshotter = "overlayfs"\n'
+    rendered = one("karpenter.nodeTemplate.userData", mine)
+    settings = tomllib.loads(node_class(rendered)["userData"])["settings"]
+    assert settings == {"container-runtime": {"snapshotter": "overlayfs"}}
+    default = tomllib.loads(node_class(render(one={}))["userData"])["settings"]
+    plugin = default["container-runtime-plugins"]["soci-snapshotter"]
+    assert plugin["pull-mode"] == "parallel-pull-unpack"
+
+
+def test_tags_of_the_runtime_win_over_those_of_the_solution(render: Render) -> None:
+    rendered = render(
+        {"global": {"tags": {"team": "art", "cost": "1"}}},
+        one={"karpenter": {"nodeTemplate": {"tags": {"team": "print"}}}},
+    )
+    tags = node_class(rendered)["tags"]
+    assert (tags["team"], tags["cost"], tags["runtime"], tags["stack"]) == ("print", "1", "one", "demo")

@@ -1,0 +1,226 @@
+"""Pods: who runs in them, as whom, when they start and how they end."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from .conftest import TYPES, Objects, Render
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_pod_holds_the_runtime_and_its_agent(types: Objects, name: str) -> None:
+    assert [each["name"] for each in types.pod(name)["containers"]] == ["runtime", "queue-agent"]
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_container_is_restricted(types: Objects, name: str) -> None:
+    pod = types.pod(name)
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 1000,
+        "runAsGroup": 1000,
+        "fsGroup": 1000,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    for container in pod["containers"]:
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_no_pod_holds_a_token_of_the_kubernetes_api(types: Objects, name: str) -> None:
+    assert types.pod(name)["automountServiceAccountToken"] is False
+    assert types[f"ServiceAccount/{name}"]["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_the_agent_cannot_write_but_to_its_scratch_folder(types: Objects, name: str) -> None:
+    agent = types.container(name, "queue-agent")
+    assert agent["securityContext"]["readOnlyRootFilesystem"] is True
+    assert [mount["mountPath"] for mount in agent["volumeMounts"]] == ["/tmp"]
+
+
+def test_a_read_only_root_is_given_up_only_where_a_profile_says_so(types: Objects) -> None:
+    read_only = {
+        name: types.container(name, "runtime")["securityContext"]["readOnlyRootFilesystem"] for name in TYPES
+    }
+    assert read_only == {"static": False, "dynamic": False, "comfy": False, "invoke": True, "own": False}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_models_are_mounted_read_only(types: Objects, name: str) -> None:
+    mounts = {each["name"]: each for each in types.container(name, "runtime")["volumeMounts"]}
+    assert mounts["models"] == {"name": "models", "mountPath": "/opt/ml/code/models", "readOnly": True}
+    volumes = {each["name"]: each for each in types.pod(name)["volumes"]}
+    assert volumes["models"]["persistentVolumeClaim"] == {"claimName": f"{name}-models", "readOnly": True}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_mount_has_a_volume_and_a_place_of_its_own(types: Objects, name: str) -> None:
+    volumes = {each["name"] for each in types.pod(name)["volumes"]}
+    for container in types.pod(name)["containers"]:
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+        places = [mount["mountPath"] for mount in container["volumeMounts"]]
+        assert len(places) == len(set(places))
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_slow_start_has_half_an_hour(types: Objects, name: str) -> None:
+    probe = types.container(name, "runtime")["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] == 1800
+
+
+# runtimes.md: paths that answer truly. InvokeAI answers 200 to every path that it does not know.
+PATHS = {
+    "static": ("/sdapi/v1/progress?skip_current_image=true",) * 3,
+    "comfy": ("/prompt",) * 3,
+    "invoke": ("/api/v1/queue/default/status", "/api/v1/queue/default/status", "/api/v1/app/version"),
+    "own": ("/alive",) * 3,
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_probes_ask_what_can_be_answered_truly(types: Objects, name: str) -> None:
+    runtime = types.container(name, "runtime")
+    probes = [runtime[probe]["httpGet"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
+    assert tuple(probe["path"] for probe in probes) == PATHS[name]
+    assert {probe["port"] for probe in probes} == {"runtime"}
+
+
+def test_the_runtime_waits_for_the_agent_to_drain(types: Objects) -> None:
+    for name in TYPES:
+        hook = types.container(name, "runtime")["lifecycle"]["preStop"]
+        assert hook == {"httpGet": {"path": "/drained", "port": 8081}}
+
+
+@pytest.mark.parametrize("seconds", [60, 1800, 43140])
+def test_the_longest_task_fits_the_grace_period(one: Callable[..., Objects], seconds: int) -> None:
+    rendered = one("runtime.queueAgent.taskTimeoutSeconds", seconds)
+    assert rendered.pod("one")["terminationGracePeriodSeconds"] == seconds + 60
+    assert rendered.agent("one")["TASK_TIMEOUT_SECONDS"] == str(seconds)
+    assert rendered.agent("one")["SHUTDOWN_GRACE_SECONDS"] == str(seconds + 45)
+
+
+def test_the_number_of_pods_is_never_said(types: Objects, one: Callable[..., Objects]) -> None:
+    assert all("replicas" not in each["spec"] for each in types.kinds("Deployment"))
+    without_keda = one("runtime.scaling.enabled", False)
+    assert "replicas" not in without_keda["Deployment/one"]["spec"]
+    assert "replicas" not in one("runtime.replicas", 3)["Deployment/one"]["spec"]
+
+
+def test_a_rollout_needs_no_more_gpus_than_there_are(types: Objects) -> None:
+    assert types["Deployment/static"]["spec"]["strategy"] == {
+        "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "25%"}
+    }
+
+
+def test_pods_run_on_the_nodes_of_their_runtime_alone(types: Objects) -> None:
+    pod = types.pod("static")
+    assert pod["nodeSelector"] == {"karpenter.sh/nodepool": "demo-static"}
+    assert "NodePool/demo-static" in types
+    assert pod["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "runtime", "operator": "Equal", "value": "static", "effect": "NoSchedule"},
+    ]
+
+
+def test_pods_tolerate_every_taint_of_their_nodes(one: Callable[..., Objects]) -> None:
+    taints = [{"key": "team", "value": "art", "effect": "NoExecute"}, {"key": "x", "effect": "NoSchedule"}]
+    rendered = one("karpenter.provisioner.extraTaints", taints)
+    on_nodes = rendered["NodePool/demo-one"]["spec"]["template"]["spec"]["taints"]
+    tolerated = {
+        (each["key"], each.get("value"), each["effect"]) for each in rendered.pod("one")["tolerations"]
+    }
+    assert len(on_nodes) == 4
+    for taint in on_nodes[1:]:
+        assert (taint["key"], taint.get("value", ""), taint["effect"]) in tolerated
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rolls"),
+    [
+        ("runtime.queueAgent.maxAttempts", 3, True),
+        ("runtime.queueAgent.inputBuckets", ["more"], True),
+        ("runtime.inferenceApi.modelMountPath", "/models", True),
+        ("runtime.scaling.maxReplicaCount", 3, False),
+        ("karpenter.provisioner.instanceType", ["g5.xlarge"], False),
+    ],
+)
+def test_pods_roll_when_their_settings_change_and_only_then(
+    one: Callable[..., Objects], render: Render, path: str, value: object, rolls: bool
+) -> None:
+    before, after = (
+        json.dumps(each["Deployment/one"]["spec"]["template"]) for each in (render(one={}), one(path, value))
+    )
+    assert (before != after) is rolls
+
+
+def test_the_selector_holds_two_labels_that_no_value_changes(render: Render) -> None:
+    labels = {"app.kubernetes.io/instance": "other", "app.kubernetes.io/name": "x", "team": "art"}
+    rendered = render(one={"runtime": {"labels": labels}})
+    deployment = rendered["Deployment/one"]["spec"]
+    expected = {"app.kubernetes.io/name": "sd-runtime", "app.kubernetes.io/instance": "one"}
+    assert deployment["selector"]["matchLabels"] == expected
+    in_pod = deployment["template"]["metadata"]["labels"]
+    assert {**in_pod, **expected} == in_pod
+    assert in_pod["team"] == "art"
+
+
+def test_only_metrics_can_be_reached_and_only_dns_and_https_called(types: Objects) -> None:
+    policy = types["NetworkPolicy/static"]["spec"]
+    selected = types["Deployment/static"]["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"].items() <= selected.items()
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert [port["port"] for rule in policy["ingress"] for port in rule["ports"]] == [8081]
+    assert [port["port"] for rule in policy["egress"] for port in rule["ports"]] == [53, 53, 443]
+    blocks = [to["ipBlock"] for rule in policy["egress"] for to in rule["to"] if "ipBlock" in to]
+    assert blocks == [{"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}]
+
+
+def test_the_service_account_names_its_role(types: Objects, one: Callable[..., Objects]) -> None:
+    assert types["ServiceAccount/static"]["metadata"]["annotations"] == {
+        "eks.amazonaws.com/sts-regional-endpoints": "true",
+        "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/demo-runtime",
+    }
+    renamed = one("runtime.serviceAccountName", "runtime-sa")
+    assert "ServiceAccount/runtime-sa" in renamed
+    assert renamed.pod("one")["serviceAccountName"] == "runtime-sa"
+
+
+def test_traces_go_through_a_collector_of_its_own(one: Callable[..., Objects], types: Objects) -> None:
+    rendered = one("runtime.queueAgent.xray.enabled", True)
+    collector = rendered.container("one", "trace-collector")
+    assert collector["resources"] == {
+        "requests": {"cpu": "50m", "memory": "64Mi"},
+        "limits": {"memory": "256Mi"},
+    }
+    assert rendered.agent("one")["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
+    assert "region: us-west-2" in rendered["ConfigMap/one-runtime"]["data"]["collector.yaml"]
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in types.agent("static")
+
+
+def test_the_reference_spelling_of_tracing_works_too(one: Callable[..., Objects]) -> None:
+    rendered = one("runtime.queueAgent.XRay.enabled", True)
+    assert rendered.container("one", "trace-collector")
+
+
+def test_an_extra_variable_wins_over_what_the_chart_sets(render: Render) -> None:
+    extra = {"INVOKEAI_LOG_FORMAT": "legacy", "A": 1, "B": True}
+    rendered = render(one={"type": "invokeai", "runtime": {"inferenceApi": {"extraEnv": extra}}})
+    env = rendered.env("one")
+    assert (env["INVOKEAI_LOG_FORMAT"], env["A"], env["B"]) == ("legacy", "1", "true")
+
+
+def test_variables_of_the_agent_are_a_list_of_strings(one: Callable[..., Objects]) -> None:
+    rendered = one("runtime.queueAgent.extraEnv", {"LOG_LEVEL": "debug", "A": 2})
+    assert rendered.container("one", "queue-agent")["env"] == [
+        {"name": "A", "value": "2"},
+        {"name": "LOG_LEVEL", "value": "debug"},
+    ]
+
+
+def test_a_test_endpoint_reaches_the_agent_and_keda(render: Render) -> None:
+    rendered = render({"global": {"awsEndpoint": "http://127.0.0.1:4566"}}, one={})
+    trigger = rendered["ScaledObject/one"]["spec"]["triggers"][0]["metadata"]
+    assert rendered.agent("one")["AWS_ENDPOINT_URL"] == trigger["awsEndpoint"] == "http://127.0.0.1:4566"

@@ -1,0 +1,80 @@
+"""Pods by the length of the queue."""
+
+from collections.abc import Callable
+
+from .conftest import Objects, Render
+
+
+def scaled(objects: Objects, name: str = "one") -> dict:
+    return objects[f"ScaledObject/{name}"]["spec"]
+
+
+def test_every_word_to_the_scaler_is_a_string_in_its_place(render: Render) -> None:
+    numbers = {"queueLength": 7, "scaleOnInFlight": False, "pollingInterval": 5}
+    trigger = scaled(render(one={"runtime": {"scaling": numbers}}))["triggers"][0]
+    assert trigger["metadata"] == {
+        "queueURL": "https://sqs.us-west-2.amazonaws.com/123456789012/demo-one",
+        "awsRegion": "us-west-2",
+        "queueLength": "7",
+        "scaleOnInFlight": "false",
+    }
+
+
+def test_running_tasks_count_unless_the_user_says_no(render: Render) -> None:
+    assert scaled(render(one={}))["triggers"][0]["metadata"]["scaleOnInFlight"] == "true"
+
+
+def test_numbers_reach_keda(render: Render) -> None:
+    numbers = {
+        "minReplicaCount": 2,
+        "maxReplicaCount": 9,
+        "cooldownPeriod": 60,
+        "pollingInterval": 5,
+        "queueLength": 1,
+    }
+    spec = scaled(render(one={"runtime": {"scaling": numbers}}))
+    assert {key: spec[key] for key in numbers if key in spec} == {
+        key: value for key, value in numbers.items() if key != "queueLength"
+    }
+
+
+def test_errors_of_the_queue_change_nothing(render: Render) -> None:
+    assert "fallback" not in scaled(render(one={}))
+
+
+def test_pods_go_one_at_a_time(render: Render) -> None:
+    behavior = scaled(render(one={}))["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behavior == {
+        "scaleDown": {
+            "stabilizationWindowSeconds": 300,
+            "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
+        }
+    }
+
+
+def test_the_users_behavior_is_laid_upon_the_default(one: Callable[..., Objects]) -> None:
+    mine = {"scaleDown": {"stabilizationWindowSeconds": 0}, "scaleUp": {"selectPolicy": "Max"}}
+    spec = scaled(one("runtime.scaling.extraHPAConfig", mine))
+    behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 0
+    assert behavior["scaleDown"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
+    assert behavior["scaleUp"] == {"selectPolicy": "Max"}
+
+
+def test_keda_reads_the_queue_with_its_own_role(render: Render) -> None:
+    rendered = render(one={})
+    assert rendered["TriggerAuthentication/one"]["spec"] == {"podIdentity": {"provider": "aws"}}
+    assert scaled(rendered)["triggers"][0]["authenticationRef"] == {"name": "one"}
+
+
+def test_without_scaling_keda_has_nothing_to_do(one: Callable[..., Objects]) -> None:
+    rendered = one("runtime.scaling.enabled", False)
+    assert not rendered.kinds("ScaledObject")
+    assert not rendered.kinds("TriggerAuthentication")
+    assert "Deployment/one" in rendered
+
+
+def test_it_scales_its_own_deployment(types: Objects) -> None:
+    for each in types.kinds("ScaledObject"):
+        deployment = types[f"Deployment/{each['spec']['scaleTargetRef']['name']}"]
+        assert deployment["metadata"]["namespace"] == each["metadata"]["namespace"]

@@ -1,0 +1,212 @@
+"""What differs between types of runtimes: images, commands, environment, files."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import Objects, Render, merged
+
+ECR = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
+
+
+def test_a_static_webui_is_told_its_model(types: Objects) -> None:
+    env = types.env("static")
+    assert env["SD_MODEL_CHECKPOINT"] == "sdxl.safetensors"
+    assert "DYNAMIC_SD_MODEL" not in env
+    assert types.agent("static")["MODEL_FILENAME"] == "sdxl.safetensors"
+
+
+def test_a_dynamic_webui_loads_nothing_at_start(types: Objects) -> None:
+    env = types.env("dynamic")
+    assert env["DYNAMIC_SD_MODEL"] == "true"
+    assert "SD_MODEL_CHECKPOINT" not in env
+    assert "--skip-load-model-at-start" in env["EXTRA_CMD_ARG"].split()
+    assert types.agent("dynamic")["DYNAMIC_SD_MODEL"] == "true"
+    assert "MODEL_FILENAME" not in types.agent("dynamic")
+
+
+def test_the_webui_gets_the_contract_of_its_image(types: Objects) -> None:
+    env = types.env("static")
+    assert env["API_ONLY"] == "true"
+    assert types.container("static", "runtime")["command"] == ["/bin/bash", "/opt/ml/code/serve.sh"]
+    folder, name = env["CONFIG_FILE"].rsplit("/", 1)
+    mounts = {
+        each["mountPath"]: each["name"] for each in types.container("static", "runtime")["volumeMounts"]
+    }
+    assert mounts[folder] == "runtime-config"
+    config = json.loads(types["ConfigMap/static-runtime"]["data"][name])
+    assert config == {"disable_mmap_load_safetensors": True, "api_enable_requests": False}
+
+
+@pytest.mark.parametrize("name", ["static", "dynamic", "comfy", "invoke"])
+def test_mapping_of_model_files_is_off(types: Objects, name: str) -> None:
+    assert types.env(name)["PYTHONPATH"] == "/etc/sd-on-eks"
+    assert "safe_open" in types[f"ConfigMap/{name}-runtime"]["data"]["sitecustomize.py"]
+
+
+def test_comfyui_looks_in_the_mounted_folder(render: Render) -> None:
+    rendered = render(one={"type": "comfyui", "runtime": {"inferenceApi": {"modelMountPath": "/srv/models"}}})
+    paths = yaml.safe_load(rendered["ConfigMap/one-runtime"]["data"]["extra_model_paths.yaml"])["models"]
+    assert paths["base_path"] == "/srv/models"
+    assert paths["checkpoints"].split() == ["Stable-diffusion", "checkpoints"]
+    assert rendered.agent("one")["MODELS_PATH"] == "/srv/models"
+
+
+# runtimes.md §2.3, option A.
+INVOKEAI = {
+    "INVOKEAI_HOST": "0.0.0.0",
+    "INVOKEAI_PORT": "8080",
+    "INVOKEAI_SCAN_MODELS_ON_STARTUP": "true",
+    "INVOKEAI_USE_MEMORY_DB": "true",
+    "INVOKEAI_HASHING_ALGORITHM": "random",
+    "INVOKEAI_ALLOW_UNKNOWN_MODELS": "false",
+    "INVOKEAI_CLEAR_QUEUE_ON_STARTUP": "true",
+}
+
+
+def test_invokeai_scans_the_bucket_and_keeps_nothing(types: Objects) -> None:
+    env = types.env("invoke")
+    assert INVOKEAI.items() <= env.items()
+    assert "INVOKEAI_MODELS_DIR" not in env
+    mounts = {each["mountPath"] for each in types.container("invoke", "runtime")["volumeMounts"]}
+    assert env["INVOKEAI_ROOT"] in mounts
+
+
+def test_a_custom_runtime_says_where_it_answers(types: Objects) -> None:
+    runtime = types.container("own", "runtime")
+    assert runtime["ports"] == [{"name": "runtime", "containerPort": 9000}]
+    assert "command" not in runtime
+    agent = types.agent("own")
+    assert agent["RUNTIME_URL"] == "http://127.0.0.1:9000"
+    assert (agent["TASK_PATH"], agent["READY_PATH"]) == ("/run", "/alive")
+
+
+def test_only_a_custom_runtime_chooses_its_port(types: Objects, one: Callable[..., Objects]) -> None:
+    rendered = one("runtime.inferenceApi.port", 9000)
+    assert rendered.agent("one")["RUNTIME_URL"] == "http://127.0.0.1:8080"
+    assert "TASK_PATH" not in types.agent("static")
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("sdwebui", {}),
+        ("sdwebui", {"modelFilename": "", "dynamicModel": True}),
+        ("comfyui", {}),
+        ("invokeai", {}),
+    ],
+)
+def test_arguments_reach_every_type(render: Render, kind: str, more: dict[str, object]) -> None:
+    api = {"commandArguments": "--lowvram --preview-method none"}
+    rendered = render(one={"type": kind, **more, "runtime": {"inferenceApi": api}})
+    assert rendered.env("one")["EXTRA_CMD_ARG"].endswith("--lowvram --preview-method none")
+
+
+def test_a_custom_runtime_gets_arguments_as_words(render: Render, types: Objects) -> None:
+    own = {"type": "custom", "runtime": {"inferenceApi": {"commandArguments": " --a  b "}}}
+    image = {"image": {"repository": "a.b/c", "tag": "1"}, "probePath": "/p", "taskPath": "/t"}
+    rendered = render(one=merged(own, {"runtime": {"inferenceApi": image}}))
+    assert rendered.container("one", "runtime")["args"] == ["--a", "b"]
+    assert "args" not in types.container("own", "runtime")
+
+
+def test_images_are_pinned(types: Objects) -> None:
+    images = {
+        each["image"] for name in ("static", "comfy", "invoke") for each in types.pod(name)["containers"]
+    }
+    assert images == {
+        f"{ECR}/sd-on-eks/sdwebui:1.10.1",
+        f"{ECR}/sd-on-eks/comfyui:0.8.0",
+        "ghcr.io/invoke-ai/invokeai:v6.14.1-cuda",
+        f"{ECR}/sd-on-eks/queue-agent:0.1.0",
+    }
+
+
+def test_a_mirror_takes_the_place_of_every_registry(render: Render) -> None:
+    xray = {"runtime": {"queueAgent": {"xray": {"enabled": True}}}}
+    rendered = render(
+        {"global": {"imageRegistry": "mirror.example.com/sd"}}, one={"type": "invokeai", **xray}
+    )
+    assert [each["image"] for each in rendered.pod("one")["containers"]] == [
+        "mirror.example.com/sd/invoke-ai/invokeai:v6.14.1-cuda",
+        "mirror.example.com/sd/sd-on-eks/queue-agent:0.1.0",
+        "mirror.example.com/sd/aws-observability/aws-otel-collector:v0.43.1",
+    ]
+
+
+@pytest.mark.parametrize("repository", ["registry.example.com:5000/webui", "team/webui"])
+def test_an_image_that_the_user_names_is_used_as_named(render: Render, repository: str) -> None:
+    image = {"repository": repository, "tag": "7"}
+    rendered = render(
+        {"global": {"imageRegistry": "mirror.example.com"}},
+        one={"runtime": {"inferenceApi": {"image": image}}},
+    )
+    assert rendered.container("one", "runtime")["image"] == f"{repository}:7"
+
+
+@pytest.mark.parametrize("part", ["inferenceApi", "queueAgent"])
+def test_a_digest_wins_over_a_tag(one: Callable[..., Objects], part: str) -> None:
+    digest = f"sha256:{'a' * 64}"
+    rendered = one(f"runtime.{part}.image", {"tag": "9", "digest": digest})
+    name = {"inferenceApi": "runtime", "queueAgent": "queue-agent"}[part]
+    assert rendered.container("one", name)["image"].endswith(f"@{digest}")
+
+
+def test_images_in_china_come_from_the_accounts_registry_there(render: Render) -> None:
+    place = {"region": "cn-north-1", "partition": "aws-cn", "dnsSuffix": "amazonaws.com.cn"}
+    rendered = render({"global": place}, one={})
+    image = rendered.container("one", "runtime")["image"]
+    assert image.startswith("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/sd-on-eks/")
+
+
+def run_command(container: dict[str, object], folder: Path, python: str, **env: str) -> str:
+    """Run a container's command with stand-ins for the programs it starts; what the last of them printed."""
+    for name, text in {"python": python, "invokeai-web": 'echo "$0" "$@"'}.items():
+        program = folder / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+    script = str(container["command"][2]).replace("cd /opt/ml/code", f"cd {folder}")  # type: ignore[index]
+    variables = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "EXTRA_CMD_ARG": "--more x", **env}
+    done = subprocess.run(
+        ["/bin/sh", "-ec", script], env=variables, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+OLD = 'case "$*" in *--help*) echo "--listen --port --cache-none" ;; *) echo "$@" ;; esac'
+NEW = OLD.replace("--cache-none", "--user-directory --database-url --disable-mmap")
+
+
+@pytest.mark.parametrize(("python", "flags"), [(OLD, False), (NEW, True)])
+def test_comfyui_gets_only_flags_that_its_version_knows(
+    types: Objects, tmp_path: Path, python: str, flags: bool
+) -> None:
+    data = tmp_path / "data"
+    said = run_command(
+        types.container("comfy", "runtime"), tmp_path, python, DATA=str(data), RUNTIME_PORT="8080"
+    )
+    words = said.split()
+    assert words[:6] == ["main.py", "--listen", "0.0.0.0", "--port", "8080", "--disable-auto-launch"]
+    assert ("--user-directory" in words) is flags
+    assert (f"sqlite:///{data}/user/comfyui.db" in words) is flags
+    assert "--disable-api-nodes" not in words
+    assert words[-2:] == ["--more", "x"]
+    assert sorted(each.name for each in data.iterdir()) == ["input", "output", "temp", "user"]
+
+
+def test_invokeai_finds_the_bucket_through_a_link(types: Objects, tmp_path: Path) -> None:
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    root = tmp_path / "root"
+    container = types.container("invoke", "runtime")
+    for _ in range(2):  # a container that starts again finds its folder as it left it
+        said = run_command(container, tmp_path, "", INVOKEAI_ROOT=str(root), MODELS_PATH=str(bucket))
+    assert said.endswith("/invokeai-web --more x")
+    assert (root / "models" / "bucket").resolve() == bucket
+    assert list(bucket.iterdir()) == []
