@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from controlplane import CACHE, Cluster
 from waiting import wait_for
 
-from cluster import CACHE, Cluster
 from local.emulator import free_port
 
 KWOK_NODE_CLASS = "kwok"

@@ -23,9 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from controlplane import Cluster
 from kubernetes import client, config
 
-from cluster import Cluster
 from local import processes
 from local.emulator import free_port
 from local.processes import Child

@@ -7,9 +7,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from controllers import apply_crds, start_karpenter, start_keda
+from controlplane import running
 from instances import facts, offers
 
-from cluster import running
 from generator import paths, prices
 from local.emulator import Emulator
 

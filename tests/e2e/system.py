@@ -1,25 +1,23 @@
 """The whole system on the real control plane: its stack in the emulator, its chart on the API server."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from controlplane import Cluster
 from kubelet import Kubelet
+from solving import CHART
 from timeline import Sample
 
-from cluster import Cluster
-from generator.model import Solution
+from generator import paths
+from generator.model import Runtime, Solution
 from local.cloud import Cloud
 
-ROOT = Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts" / "sd-runtimes"
 RELEASE = "sd"
 FINISHED = ("completed", "failed")
 
@@ -30,7 +28,7 @@ class HelmError(Exception):
 
 def helm(cluster: Cluster, *arguments: str) -> str:
     """Run helm against the cluster."""
-    program = shutil.which("helm") or str(ROOT / ".cache" / "bin" / "helm")
+    program = shutil.which("helm") or str(paths.root() / ".cache" / "bin" / "helm")
     done = subprocess.run(
         [program, "--kubeconfig", str(cluster.kubeconfig), *arguments],
         capture_output=True,
@@ -66,7 +64,7 @@ class System:
 
     def create_stack(self) -> None:
         """The data plane in the emulator, and an ear on the results topic."""
-        self.cloud.create((self.folder / "stack.yaml").read_text())
+        self.cloud.create({self.solution.stack: (self.folder / "stack.yaml").read_text("utf-8")})
         self.callbacks = self.cloud.hear_callbacks()
 
     def values(self) -> list[str]:
@@ -115,6 +113,17 @@ class System:
             MessageAttributes={"runtime": {"DataType": "String", "StringValue": runtime}},
         )
         return name
+
+    def content(self, runtime: Runtime, model: str) -> dict[str, Any]:
+        """Content for a dynamic runtime, which is told its model; nothing for others."""
+        if not runtime.dynamic_model:
+            return {}
+        return {**CONTENT["sdwebui"](model), "override_settings": {"sd_model_checkpoint": model}}
+
+    def uninstall(self) -> None:
+        """As `make uninstall` does: the runtimes while the operators live, then their nodes."""
+        helm(self.cluster, "uninstall", RELEASE, "--namespace", "default", "--wait", "--timeout", "120s")
+        self.until("every node of Karpenter is gone", lambda: not self.nodes(), 60)
 
     def hear(self) -> None:
         """Take in what the results topic said since the last look."""
@@ -209,29 +218,6 @@ class System:
             if run["outcome"] == "done":
                 counts[run["id"]] = counts.get(run["id"], 0) + 1
         return counts
-
-
-def build(config: Path, folder: Path, account: str) -> Path:
-    """Run `generator build` for real; the folder with its output."""
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "generator.cli",
-            "build",
-            str(config),
-            "-o",
-            str(folder),
-            "--account",
-            account,
-            "--chart",
-            "sd-runtimes",
-        ],
-        check=True,
-        cwd=ROOT,
-        env=os.environ | {"AWS_REGION": "us-west-2"},
-    )
-    return next(path for path in folder.iterdir() if (path / "stack.yaml").exists())
 
 
 def _text_to_image(name: str) -> dict[str, Any]:

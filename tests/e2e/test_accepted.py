@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from controlplane import Cluster
 from solving import EXAMPLES, manifests, pods, solve
 
-from cluster import Cluster
 from generator.helm import HelmError
 
 Objects = list[dict[str, Any]]

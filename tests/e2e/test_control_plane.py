@@ -1,6 +1,6 @@
 """The control plane itself."""
 
-from cluster import Cluster
+from controlplane import Cluster
 
 
 def test_the_api_server_is_the_version_of_the_contract(control_plane: Cluster) -> None:

@@ -1,0 +1,103 @@
+"""A burst of 60 tasks on four runtimes: from nothing to what the config says, and back to nothing."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import deployed
+from controlplane import Cluster
+from kubelet import Delays, Simulation
+from system import System
+from timeline import Timeline
+
+from local.emulator import Emulator
+
+CONFIG = Path(__file__).parent / "configs" / "burst.yaml"
+TASKS_EACH = 15
+MODELS = ("a.safetensors", "b.safetensors")
+PICTURES = Path(__file__).resolve().parents[2] / "build" / "e2e"
+
+
+@dataclass
+class Burst:
+    """What was seen of the burst, from rest to rest."""
+
+    system: System
+    timeline: Timeline
+    names: dict[str, list[str]]
+    rested_before: bool
+    rested_after: bool
+
+
+@pytest.fixture(scope="module")
+def burst(cluster: Cluster, emulator: Emulator) -> Iterator[Burst]:
+    """Sixty tasks at once on a system at rest; then nothing until it is at rest again."""
+    with deployed(cluster, emulator, CONFIG, Delays(), Simulation(service_seconds=1.0)) as system:
+        rested_before = system.at_rest()
+        with Timeline(system.look) as timeline:
+            names = {
+                runtime.name: [
+                    system.send(runtime.name, f"{runtime.name}-{n}", **system.content(runtime, MODELS[n % 2]))
+                    for n in range(TASKS_EACH)
+                ]
+                for runtime in system.solution.runtimes
+            }
+            system.wait([name for each in names.values() for name in each], 180)
+            system.until("no pod and no GPU node is left", system.at_rest, 120)
+        timeline.latencies = [
+            (last.at - timeline.began, last.seconds) for [last, *_] in system.finished.values()
+        ]
+        timeline.draw(PICTURES / "burst", "60 tasks at once on four runtimes")
+        yield Burst(system, timeline, names, rested_before, system.at_rest())
+
+
+def test_at_rest_there_is_no_pod_and_no_gpu_node(burst: Burst) -> None:
+    assert burst.rested_before
+
+
+def test_every_task_completes(burst: Burst) -> None:
+    states = Counter(heard.callback["status"] for [heard, *_] in burst.system.finished.values())
+
+    assert states == {"completed": TASKS_EACH * 4}
+
+
+def test_no_task_is_announced_twice(burst: Burst) -> None:
+    assert [name for name, heard in burst.system.finished.items() if len(heard) > 1] == []
+
+
+def test_no_task_is_done_twice(burst: Burst) -> None:
+    runs = burst.system.runs()
+
+    assert {
+        name: runs.get(name, 0) for names in burst.names.values() for name in names if runs.get(name, 0) > 1
+    } == {}
+
+
+def test_each_runtime_reaches_its_maximum_and_stays_below(burst: Burst) -> None:
+    peaks = {runtime.name: burst.timeline.peak(runtime.name) for runtime in burst.system.solution.runtimes}
+
+    assert peaks == {runtime.name: runtime.scaling.max_replicas for runtime in burst.system.solution.runtimes}
+
+
+def test_nodes_are_of_the_allowed_types_only(burst: Burst) -> None:
+    allowed = {kind for runtime in burst.system.solution.runtimes for kind in runtime.nodes.instance_types}
+
+    assert {kind for sample in burst.timeline.samples for kind in sample.nodes} <= allowed
+
+
+def test_each_result_is_in_the_bucket_of_its_own_runtime(burst: Burst) -> None:
+    found = {name: sorted(key.split("/")[-2] for key in burst.system.results(name)) for name in burst.names}
+
+    assert found == {name: sorted(names) for name, names in burst.names.items()}
+
+
+def test_each_task_is_done_by_the_runtime_it_names(burst: Burst) -> None:
+    said = {name: {h.callback["runtime"] for h in heard} for name, heard in burst.system.finished.items()}
+
+    assert said == {task: {runtime} for runtime, names in burst.names.items() for task in names}
+
+
+def test_after_the_last_task_pods_and_nodes_go_to_zero(burst: Burst) -> None:
+    assert burst.rested_after

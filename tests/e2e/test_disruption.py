@@ -1,0 +1,92 @@
+"""Pods that end in the middle of 30 s tasks: nothing is lost, nothing is done twice."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import deployed
+from controlplane import Cluster
+from kubelet import Delays, Simulation
+from system import System
+
+from local.emulator import Emulator
+
+CONFIG = Path(__file__).parent / "configs" / "disruption.yaml"
+SERVICE_SECONDS = 30.0
+RUNTIMES = ("drained", "interrupted", "upgraded", "scaled-in")
+
+
+def _drain(system: System) -> None:
+    """Evict, as an administrator does; the pod has its whole grace period."""
+    node = system.pods("drained")[0]["spec"]["nodeName"]
+    system.cluster.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=100s")
+
+
+def _interrupt(system: System) -> None:
+    """Spot interruption: Karpenter deletes the NodeClaim, which drains the node and removes it."""
+    node = system.pods("interrupted")[0]["spec"]["nodeName"]
+    claim = next(
+        item["metadata"]["name"]
+        for item in system.cluster.items("nodeclaims")
+        if item["status"].get("nodeName") == node
+    )
+    system.cluster.kubectl("delete", "nodeclaim", claim, "--timeout=100s")
+
+
+def _upgrade(system: System) -> None:
+    """A new image tag for one runtime: a rollout, while its pods work."""
+    system.upgrade("--set", "runtimes.upgraded.runtime.queueAgent.image.tag=0.1.1")
+
+
+def _scale_in(system: System) -> None:
+    """KEDA's own hand, told: fewer pods than tasks in work."""
+    system.cluster.kubectl("scale", "deployment", "scaled-in", "-n", "default", "--replicas=0")
+
+
+@pytest.fixture(scope="module")
+def disrupted(cluster: Cluster, emulator: Emulator) -> Iterator[System]:
+    """Two tasks in work on each runtime; each runtime is then disrupted in its own way, all at once."""
+    with deployed(cluster, emulator, CONFIG, Delays(), Simulation(service_seconds=SERVICE_SECONDS)) as system:
+        names = [
+            system.send(runtime.name, f"{runtime.name}-{n}", **system.content(runtime, "a.safetensors"))
+            for runtime in system.solution.runtimes
+            for n in range(2)
+        ]
+        system.until("two GPUs of each runtime work", lambda: system.kubelet.busy_gpus() == len(names), 120)
+        time.sleep(5)
+        system.replicas_before = {name: asked for name, (asked, _) in system.replicas().items()}
+        acts = [
+            threading.Thread(target=act, args=(system,)) for act in (_drain, _interrupt, _upgrade, _scale_in)
+        ]
+        for act in acts:
+            act.start()
+        for act in acts:
+            act.join()
+        system.replicas_after_upgrade = system.replicas()["upgraded"][0]
+        system.wait(names, 240)
+        system.until("no pod and no GPU node is left", system.at_rest, 120)
+        system.hear()
+        yield system
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_task_completes(disrupted: System, runtime: str) -> None:
+    states = [disrupted.finished[f"{runtime}-{n}"][0].callback["status"] for n in range(2)]
+
+    assert states == ["completed", "completed"]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_no_task_is_done_twice(disrupted: System, runtime: str) -> None:
+    assert [disrupted.runs()[f"{runtime}-{n}"] for n in range(2)] == [1, 1]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_no_task_is_announced_twice(disrupted: System, runtime: str) -> None:
+    assert [len(disrupted.finished[f"{runtime}-{n}"]) for n in range(2)] == [1, 1]
+
+
+def test_an_upgrade_leaves_the_replicas_to_keda(disrupted: System) -> None:
+    assert disrupted.replicas_after_upgrade == disrupted.replicas_before["upgraded"] == 2

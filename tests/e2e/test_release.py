@@ -1,0 +1,108 @@
+"""The life of a Helm release: what is refused changes nothing, rollback works, uninstall leaves nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import deployed
+from controlplane import Cluster
+from kubelet import Delays, Simulation
+from system import HelmError, System, helm
+
+from local.emulator import Emulator
+
+CONFIG = Path(__file__).parent / "configs" / "release.yaml"
+OURS = "deployments,configmaps,scaledobjects,triggerauthentications,persistentvolumeclaims,networkpolicies"
+
+
+@pytest.fixture(scope="module")
+def released(cluster: Cluster, emulator: Emulator) -> Iterator[System]:
+    """Two runtimes on one bucket of models."""
+    with deployed(cluster, emulator, CONFIG, Delays(), Simulation()) as system:
+        yield system
+
+
+def _versions(system: System) -> dict[str, str]:
+    """The resourceVersion of everything of the release that no controller writes to."""
+    items = system.cluster.items("configmaps,persistentvolumeclaims,networkpolicies", "-n", "default")
+    return {
+        f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in items
+    }
+
+
+def test_each_claim_is_bound_to_the_volume_of_its_own_runtime(released: System) -> None:
+    def bound() -> dict[str, str]:
+        claims = released.cluster.items("persistentvolumeclaims", "-n", "default")
+        return {
+            item["metadata"]["name"]: item["spec"].get("volumeName", "")
+            for item in claims
+            if item["status"].get("phase") == "Bound"
+        }
+
+    released.until("both claims are bound", lambda: len(bound()) == 2, 30)
+
+    assert bound() == {"first-models": "released-first", "second-models": "released-second"}
+
+
+def test_values_that_cannot_work_are_refused_before_anything_changes(released: System) -> None:
+    before = _versions(released)
+
+    with pytest.raises(HelmError, match="minReplicaCount"):
+        released.upgrade("--set", "runtimes.first.runtime.scaling.minReplicaCount=99")
+
+    assert _versions(released) == before
+
+
+def test_a_release_can_be_rolled_back(released: System) -> None:
+    def timeout() -> str:
+        found = released.cluster.get("configmap", "first-agent", "-n", "default")
+        return str(found["data"]["TASK_TIMEOUT_SECONDS"])
+
+    before = timeout()
+    released.upgrade("--set", "runtimes.first.runtime.queueAgent.taskTimeoutSeconds=77")
+    assert timeout() == "77"
+
+    helm(released.cluster, "rollback", "sd", "--namespace", "default")
+
+    assert timeout() == before
+
+
+def test_an_unchanged_upgrade_sends_no_pod_away(released: System) -> None:
+    def generation() -> int:
+        return int(released.cluster.get("deployment", "first", "-n", "default")["metadata"]["generation"])
+
+    released.upgrade()
+    before = generation()
+    released.upgrade()
+
+    assert generation() == before
+
+
+def test_keda_accepts_every_scaled_object(released: System) -> None:
+    def ready() -> list[str]:
+        found = released.cluster.items("scaledobjects", "-n", "default")
+        conditions = {item["metadata"]["name"]: item["status"].get("conditions", []) for item in found}
+        return sorted(
+            n
+            for n, all_ in conditions.items()
+            for c in all_
+            if c["type"] == "Ready" and c["status"] == "True"
+        )
+
+    released.until("KEDA calls both ready", lambda: ready() == ["first", "second"], 30)
+
+
+def test_uninstall_leaves_no_object_and_no_finalizer(released: System) -> None:
+    released.send("first", "last-one")
+    released.until("a node works", lambda: bool(released.nodes()), 60)
+    released.wait(["last-one"], 60)
+
+    released.uninstall()
+
+    left = released.cluster.items(f"{OURS},nodepools,ec2nodeclasses,nodeclaims,persistentvolumes", "-A")
+    assert [
+        f"{i['kind']}/{i['metadata']['name']}"
+        for i in left
+        if i["metadata"]["name"] != "kube-root-ca.crt"
+        and i["metadata"].get("namespace") not in ("kube-system", "keda")
+    ] == []
