@@ -55,7 +55,12 @@ class Status:
     runtime: str
     status: str
     images: tuple[str, ...]
-    error: str
+    error: str = ""
+    seed: int | None = None
+    model: str | None = None
+    # Unix time: when the agent took it, and when its results were stored.
+    started: float | None = None
+    finished: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -116,6 +121,10 @@ def status_of(answer: Mapping[str, Any]) -> Status:
         status=str(answer["status"]),
         images=tuple(str(url) for url in answer.get("images") or ()),
         error=": ".join(str(error[key]) for key in ("code", "message") if error.get(key)),
+        seed=answer.get("seed"),
+        model=answer.get("model"),
+        started=answer.get("started"),
+        finished=answer.get("finished"),
     )
 
 
@@ -204,7 +213,7 @@ def _problem(content: bytes) -> str:
     try:
         document = json.loads(content)
         found = [str(document[key]) for key in ("title", "detail", "message") if document.get(key)]
-        faults = [str(fault) for fault in document.get("errors") or ()]
-    except (ValueError, AttributeError, TypeError):
+        faults = [f"{fault['field']} {fault['detail']}" for fault in document.get("errors") or ()]
+    except (ValueError, AttributeError, TypeError, KeyError):
         return content[:200].decode(errors="replace") or "nothing"
     return "; ".join([*found, *faults]) or "nothing"

@@ -1,0 +1,45 @@
+"""From a config file to what it would create: the files of a build, and the manifests of the chart."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator import emit, files, helm, stack, write
+from generator.commands import building
+from generator.model import Solution
+from local import rendered
+from local.processes import LocalError
+from local.rendered import Rendered
+
+
+@dataclass(frozen=True)
+class Built:
+    """One config: solved, written, rendered."""
+
+    solution: Solution
+    folder: Path
+    rendered: Rendered
+    # CloudFormation template by name of its stack, in the order in which they are created.
+    stacks: Mapping[str, str]
+
+
+def build(config: str, output: Path) -> Built:
+    """Do what `generator build` does, and render the runtimes' chart. Raises ConfigError as that does."""
+    place = {"region": None, "account": None, "account_from_sts": False, "no_color": False}
+    args = argparse.Namespace(file=config, **place)
+    solution, built = building.solve_and_build(args, files.UMBRELLA)
+    folder = output / solution.stack
+    write.replace(folder, built)
+    chart = helm.chart_folder(files.RUNTIMES_ALONE)
+    values = emit.runtimes_alone(solution)
+    try:
+        text = helm.template(solution.stack, chart, solution.versions.eks, values)
+    except helm.HelmError as error:
+        raise LocalError(f"the chart was not rendered: {error}", "see the message of Helm above") from error
+    stacks = {
+        stack.stack_name(solution, name): built[name]
+        for name in stack.files(solution)
+        if name.startswith("stack")
+    }
+    return Built(solution, folder, rendered.read(text), stacks)

@@ -1,0 +1,144 @@
+"""One simulated runtime for each runtime of a config, and one queue agent beside each."""
+
+import json
+import os
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from generator.model import Runtime
+from local import processes
+from local.emulator import free_port, outside
+from local.processes import Child, LocalError
+from local.rendered import Rendered
+
+READY_SECONDS = 30.0
+# Of the user's environment, what any program needs; the rest of an agent's is the pod's.
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "NO_PROXY", "no_proxy")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the simulated runtimes are, in seconds: for one picture, and to load a model."""
+
+    service: float
+    load: float
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A simulated runtime and its agent, as they would share a pod."""
+
+    runtime: Runtime
+    runtime_url: str
+    agent: Child
+    agent_url: str
+
+
+@dataclass
+class Fleet:
+    """All pods. `client` is the environment in which an SDK talks to the emulator."""
+
+    client: Mapping[str, str]
+    pace: Pace
+    logs: Path
+    children: list[Child] = field(default_factory=list)
+
+    def start(
+        self, runtimes: Iterable[Runtime], rendered: Rendered, models: Mapping[str, Iterable[str]]
+    ) -> tuple[Pod, ...]:
+        """Start a pod for each runtime, wait until all are ready; `models` are the files that each has."""
+        simulations = [(each, self._simulate(each, models.get(each.name, ()))) for each in runtimes]
+        pods = [self._pod(runtime, _url(child), rendered) for runtime, child in simulations]
+        for pod in pods:
+            _wait(pod.agent, f"the agent of {pod.runtime.name}", _answers(f"{pod.agent_url}/readyz"))
+        return tuple(pods)
+
+    def fallen(self) -> Child | None:
+        """A process that should run and does not."""
+        return next((child for child in self.children if not child.alive), None)
+
+    def stop(self) -> None:
+        """End all: the agents first, since an agent that ends gives its task back."""
+        for child in reversed(self.children):
+            child.stop()
+        self.children.clear()
+
+    def _simulate(self, runtime: Runtime, models: Iterable[str]) -> Child:
+        command = simulation(runtime, self.pace, models)
+        return self._start(f"{runtime.name}-runtime", command, outside(os.environ))
+
+    def _pod(self, runtime: Runtime, url: str, rendered: Rendered) -> Pod:
+        port = free_port()
+        environment = agent_environment(rendered.agent_env(runtime.name), self.client, url, port)
+        agent = self._start(f"{runtime.name}-agent", [sys.executable, "-m", "queue_agent"], environment)
+        return Pod(runtime, url, agent, f"http://127.0.0.1:{port}")
+
+    def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> Child:
+        child = processes.start(name, command, environment, self.logs)
+        self.children.append(child)
+        return child
+
+
+def simulation(runtime: Runtime, pace: Pace, models: Iterable[str]) -> list[str]:
+    """The command line of the simulated runtime that stands for `runtime`."""
+    command = [sys.executable, "-m", f"local.runtimes.{runtime.type}"]
+    command += ["--service-time", str(pace.service), "--load-time", str(pace.load)]
+    return command + [word for model in models for word in ("--model", model)]
+
+
+def agent_environment(
+    pod: Mapping[str, str], client: Mapping[str, str], runtime_url: str, port: int
+) -> dict[str, str]:
+    """The pod's environment, but for where AWS, the runtime and the agent are reached on this machine."""
+    aws = {key: value for key, value in client.items() if key.startswith("AWS_")}
+    place = {"RUNTIME_URL": runtime_url, "AGENT_HOST": "127.0.0.1", "AGENT_PORT": str(port)}
+    return {key: client[key] for key in KEPT if key in client} | dict(pod) | aws | place
+
+
+def report(pod: Pod) -> Mapping[str, Any]:
+    """What a simulated runtime says of its GPU: each occupation, with its times."""
+    with urllib.request.urlopen(f"{pod.runtime_url}/_simulation/gpu", timeout=5) as answer:  # noqa: S310
+        said: dict[str, Any] = json.load(answer)
+        return said
+
+
+def _url(simulation: Child) -> str:
+    """Where a simulated runtime listens: it says so in its first line of JSON."""
+    found: list[str] = []
+
+    def listens() -> bool:
+        lines = [line for line in processes.tail(simulation.log) if line.startswith('{"simulation"')]
+        found.extend(str(json.loads(line)["url"]) for line in lines)
+        return bool(found)
+
+    _wait(simulation, f"the simulation {simulation.name}", listens)
+    return found[-1]
+
+
+def _wait(child: Child, what: str, ready: Callable[[], bool]) -> None:
+    end = time.monotonic() + READY_SECONDS
+    while not ready():
+        if not child.alive:
+            raise LocalError(f"{what} ended with code {child.process.returncode}", "read its log", child.log)
+        if time.monotonic() > end:
+            mend = "read its log; on a busy machine, try again"
+            raise LocalError(f"{what} was not ready in {READY_SECONDS:.0f} s", mend, child.log)
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> Callable[[], bool]:
+    """Whether `url` answers 200, to be asked again and again."""
+
+    def asked() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 (loopback)
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    return asked
