@@ -1,0 +1,356 @@
+"""What must hold of every generated CloudFormation template, whatever an emulator would let pass."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from cfnlint.api import lint
+from cfnlint.config import ManualArgs
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
+from generator import names, stack
+from generator.model import Solution
+from tests.cluster.conftest import ROOT, Resolve
+
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))
+QUEUE, BUCKET, TOPIC = "AWS::SQS::Queue", "AWS::S3::Bucket", "AWS::SNS::Topic"
+POLICIES = {
+    QUEUE: ("AWS::SQS::QueuePolicy", "Queues"),
+    TOPIC: ("AWS::SNS::TopicPolicy", "Topics"),
+    BUCKET: ("AWS::S3::BucketPolicy", "Bucket"),
+}
+
+Resource = dict[str, Any]
+
+
+class Template:
+    """One generated template."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.document = yaml.load(text, yaml.CSafeLoader)
+        self.resources: dict[str, Resource] = self.document["Resources"]
+
+    def of(self, kind: str) -> dict[str, Resource]:
+        return {name: each for name, each in self.resources.items() if each["Type"] == kind}
+
+    def statements(self) -> Iterator[dict[str, Any]]:
+        """Every statement of every policy, wherever it is."""
+        yield from _statements(self.resources)
+
+
+def _statements(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict):
+        yield from part.get("Statement", [])
+        part = list(part.values())
+    if isinstance(part, list):
+        for each in part:
+            yield from _statements(each)
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
+def solution(request: pytest.FixtureRequest, solution_of: Resolve) -> Solution:
+    return solution_of(request.param)
+
+
+@pytest.fixture(scope="module")
+def template(solution: Solution) -> Template:
+    return Template(stack.files(solution)["stack.yaml"])
+
+
+def runtimes_named(count: int) -> list[dict[str, Any]]:
+    return [{"name": f"runtime-{number}", "type": "comfyui"} for number in range(count)]
+
+
+def test_everything_is_encrypted_with_keys_that_sns_can_use(template: Template) -> None:
+    for queue in template.of(QUEUE).values():
+        assert queue["Properties"]["SqsManagedSseEnabled"] is True
+        assert "KmsMasterKeyId" not in queue["Properties"]
+    for bucket in template.of(BUCKET).values():
+        [rule] = bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+def test_no_bucket_can_be_made_public(template: Template) -> None:
+    for bucket in template.of(BUCKET).values():
+        assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+        assert len(bucket["Properties"]["PublicAccessBlockConfiguration"]) == 4
+        assert bucket["Properties"]["OwnershipControls"]["Rules"] == [
+            {"ObjectOwnership": "BucketOwnerEnforced"}
+        ]
+
+
+def test_nothing_is_allowed_to_everybody(template: Template) -> None:
+    allowed = [each for each in template.statements() if each["Effect"] == "Allow" and "Principal" in each]
+
+    assert allowed
+    assert all("*" not in json.dumps(each["Principal"]) for each in allowed)
+
+
+@pytest.mark.parametrize("kind", [QUEUE, TOPIC, BUCKET])
+def test_unencrypted_transport_is_refused_everywhere(template: Template, kind: str) -> None:
+    policy_kind, key = POLICIES[kind]
+    covered = set()
+    for policy in template.of(policy_kind).values():
+        [deny] = [
+            each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Deny"
+        ]
+        assert deny["Principal"] == "*"
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        target = policy["Properties"][key]
+        [reference] = target if isinstance(target, list) else [target]
+        covered.add(reference["Ref"])
+
+    assert covered == set(template.of(kind))
+
+
+def test_only_the_requests_topic_may_fill_a_queue(template: Template, solution: Solution) -> None:
+    queues = {arn for each in solution.runtimes for arn in (each.queue_arn, each.dead_letter_queue_arn)}
+    for policy in template.of("AWS::SQS::QueuePolicy").values():
+        [allow] = [
+            each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"
+        ]
+        assert allow["Action"] == "sqs:SendMessage"
+        if isinstance(allow["Resource"], str):
+            queues.remove(allow["Resource"])
+            assert allow["Principal"] == {"Service": "sns.amazonaws.com"}
+            assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": solution.requests_topic_arn}}
+    assert not queues
+
+
+def test_what_holds_work_outlives_the_stack(template: Template) -> None:
+    for name, resource in (template.of(QUEUE) | template.of(BUCKET)).items():
+        kept = {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")}
+        assert kept == ({None} if name == "InterruptionQueue" else {"Retain"}), name
+
+
+def test_a_task_has_time_in_the_dead_letter_queue_even_when_sqs_moved_it_at_the_last_moment(
+    template: Template,
+) -> None:
+    queues = template.of(QUEUE)
+    for name in (name for name in queues if f"{name.removesuffix('Queue')}DeadLetterQueue" in queues):
+        dead = queues[f"{name.removesuffix('Queue')}DeadLetterQueue"]["Properties"]
+        alive = queues[name]["Properties"]
+        assert dead["MessageRetentionPeriod"] - alive["MessageRetentionPeriod"] >= 4 * 86_400
+        redrive = alive["RedrivePolicy"]["deadLetterTargetArn"]
+        assert redrive == {"Fn::GetAtt": [f"{name.removesuffix('Queue')}DeadLetterQueue", "Arn"]}
+
+
+def test_queues_hold_a_task_longer_than_it_may_run(template: Template, solution: Solution) -> None:
+    queues = {each["Properties"]["QueueName"]: each["Properties"] for each in template.of(QUEUE).values()}
+    for runtime in solution.runtimes:
+        queue = queues[runtime.queue_name]
+        assert queue["VisibilityTimeout"] == runtime.task_timeout_seconds + 60
+        assert queue["ReceiveMessageWaitTimeSeconds"] == 20
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == runtime.max_attempts + 3
+
+
+def test_records_of_tasks_are_expired_but_never_pictures(template: Template) -> None:
+    for bucket in template.of(BUCKET).values():
+        rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+        expiring = [rule for rule in rules if "ExpirationInDays" in rule]
+        assert [rule["Prefix"] for rule in expiring] == [".tasks/"]
+        # A task may be in the queue and then in the dead-letter queue, and be asked for all the while.
+        assert expiring[0]["ExpirationInDays"] >= 24
+        assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+
+
+def test_names_are_those_of_the_config(template: Template, solution: Solution) -> None:
+    queues = {each["Properties"]["QueueName"] for each in template.of(QUEUE).values()}
+    buckets = {each["Properties"]["BucketName"] for each in template.of(BUCKET).values()}
+    topics = {each["Properties"]["TopicName"] for each in template.of(TOPIC).values()}
+
+    wanted = {name for each in solution.runtimes for name in (each.queue_name, each.dead_letter_queue_name)}
+    assert queues == wanted | {names.interruption_queue(solution.stack)}
+    assert buckets == {runtime.output_bucket for runtime in solution.runtimes}
+    assert {
+        topic.rpartition(":")[2] for topic in (solution.requests_topic_arn, solution.results_topic_arn)
+    } < topics
+
+
+def test_every_taggable_resource_is_tagged(template: Template, solution: Solution) -> None:
+    for name, resource in template.resources.items():
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource["Type"]).schema
+        if "Tags" in schema["properties"]:
+            tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
+            assert {**solution.tags, names.STACK_TAG: solution.stack}.items() <= tags.items(), name
+
+
+def test_each_runtime_is_subscribed_to_what_names_it(template: Template, solution: Solution) -> None:
+    filters = {
+        subscription["Properties"]["Endpoint"]["Fn::GetAtt"][0]: subscription["Properties"]["FilterPolicy"]
+        for subscription in template.of("AWS::SNS::Subscription").values()
+    }
+    queues = {name: each["Properties"]["QueueName"] for name, each in template.of(QUEUE).items()}
+    by_queue = {queues[name]: policy for name, policy in filters.items()}
+
+    for runtime in solution.runtimes:
+        policy = by_queue[runtime.queue_name]
+        if runtime.type == "sdwebui" and not runtime.dynamic_model:
+            wanted = [{"runtime": [runtime.name]}, {"sd_model_checkpoint": [runtime.model_filename]}]
+            assert policy == {"$or": wanted}
+        else:
+            assert policy == {"runtime": [runtime.name]}
+
+
+def test_a_v1alpha1_task_goes_to_one_runtime_when_two_have_its_model(solution_of: Resolve) -> None:
+    twins = [{"name": name, "type": "sdwebui", "modelFilename": "m.safetensors"} for name in ("a", "b")]
+
+    template = Template(stack.files(solution_of("minimal", modelsRuntime=twins))["stack.yaml"])
+
+    policies = [each["Properties"]["FilterPolicy"] for each in template.of("AWS::SNS::Subscription").values()]
+    assert [json.dumps(policy).count("m.safetensors") for policy in policies] == [1, 0]
+
+
+def test_each_runtime_has_its_three_alarms_and_they_reach_somebody(
+    template: Template, solution: Solution
+) -> None:
+    alarms = [each["Properties"] for each in template.of("AWS::CloudWatch::Alarm").values()]
+    topics = [each["Properties"]["TopicName"] for each in template.of(TOPIC).values()]
+
+    assert len(alarms) == 3 * len(solution.runtimes)
+    for alarm in alarms:
+        [action] = alarm["AlarmActions"]
+        assert action.rpartition(":")[2] in topics
+        assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_logs_end_some_day(template: Template) -> None:
+    logs = template.of("AWS::Logs::LogGroup")
+
+    assert len(logs) == 2
+    assert all(log["Properties"]["RetentionInDays"] == 30 for log in logs.values())
+
+
+def test_the_api_asks_for_a_key_and_logs_and_traces(template: Template, solution: Solution) -> None:
+    methods = template.of("AWS::ApiGateway::Method").values()
+    [stage] = template.of("AWS::ApiGateway::Stage").values()
+    [plan] = template.of("AWS::ApiGateway::UsagePlan").values()
+
+    assert all(method["Properties"]["ApiKeyRequired"] is True for method in methods)
+    assert stage["Properties"]["TracingEnabled"] is True
+    assert stage["Properties"]["AccessLogSetting"]["DestinationArn"] == {"Fn::GetAtt": ["ApiLog", "Arn"]}
+    [settings] = stage["Properties"]["MethodSettings"]
+    assert settings["DataTraceEnabled"] is False
+    wanted = {"RateLimit": solution.api.rate_limit, "BurstLimit": solution.api.burst_limit}
+    assert plan["Properties"]["Throttle"] == wanted
+
+
+def test_karpenter_hears_of_four_kinds_of_events(solution_of: Resolve) -> None:
+    rules = Template(stack.files(solution_of("minimal"))["stack.yaml"]).of("AWS::Events::Rule").values()
+
+    events = sorted(event for rule in rules for event in rule["Properties"]["EventPattern"]["detail-type"])
+    assert events == [
+        "AWS Health Event",
+        "EC2 Instance Rebalance Recommendation",
+        "EC2 Instance State-change Notification",
+        "EC2 Spot Instance Interruption Warning",
+    ]
+
+
+def test_a_later_karpenter_hears_of_capacity_reservations_too(solution_of: Resolve) -> None:
+    template = Template(stack.files(solution_of("minimal", eksVersion="1.34"))["stack.yaml"])
+
+    assert "CapacityReservationRule" in template.of("AWS::Events::Rule")
+
+
+def test_everything_is_in_the_partition_of_the_region(solution_of: Resolve) -> None:
+    texts = stack.files(solution_of("china"))
+    template = Template(texts["stack.yaml"])
+
+    arns = re.findall(r"arn:(aws[a-z-]*):", template.text)
+    assert set(arns) == {"aws-cn"}
+    role = template.resources["KarpenterNodeRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]
+    assert role["Principal"] == {"Service": "ec2.amazonaws.com.cn"}
+    assert ".cn-north-1.amazonaws.com.cn/" in template.document["Outputs"]["ApiUrl"]["Value"]["Fn::Sub"]
+    endpoint = Template(texts["network.yaml"]).resources["S3Endpoint"]["Properties"]
+    assert endpoint["ServiceName"] == "com.amazonaws.cn-north-1.s3"
+
+
+def test_the_s3_endpoint_is_a_gateway_in_the_route_tables_it_is_given(solution_of: Resolve) -> None:
+    template = Template(stack.files(solution_of("minimal"))["network.yaml"])
+
+    properties = template.resources["S3Endpoint"]["Properties"]
+    assert properties["VpcEndpointType"] == "Gateway"
+    assert properties["VpcId"] == {"Ref": "VpcId"}
+    assert properties["RouteTableIds"] == {"Ref": "RouteTableIds"}
+    assert set(template.document["Parameters"]) == {"VpcId", "RouteTableIds"}
+
+
+def test_names_that_differ_by_a_dash_have_logical_ids_that_differ(solution_of: Resolve) -> None:
+    runtimes = [{"name": name, "type": "comfyui"} for name in ("a-1", "a1", "ab-c", "a-bc", "abc")]
+
+    template = Template(stack.files(solution_of("minimal", modelsRuntime=runtimes))["stack.yaml"])
+
+    assert len(template.of(BUCKET)) == 5
+    assert all(re.fullmatch("[A-Za-z0-9]+", name) for name in template.resources)
+
+
+def test_a_thousand_runtimes_are_spread_over_stacks_that_cloudformation_takes(solution_of: Resolve) -> None:
+    solution = solution_of("minimal", modelsRuntime=runtimes_named(1000))
+
+    texts = stack.files(solution)
+
+    # Seven megabytes of YAML take nine seconds to parse: the lines that matter are looked for instead.
+    assert all(len(re.findall(r"^    Type: ", text, re.M)) <= 500 for text in texts.values())
+    assert all(len(text.encode()) < 1_000_000 for text in texts.values())
+    buckets = [name for text in texts.values() for name in re.findall(r"BucketName: (\S+)", text)]
+    assert sorted(buckets) == sorted(runtime.output_bucket for runtime in solution.runtimes)
+    stacks = [stack.stack_name(solution, file) for file in texts]
+    assert stacks[:2] == [solution.stack, f"{solution.stack}-02"]
+    assert len(set(stacks)) == len(texts)
+
+
+def where(solution: Solution) -> dict[str, str]:
+    """The file that holds each bucket."""
+    return {
+        bucket["Properties"]["BucketName"]: file
+        for file, text in stack.files(solution).items()
+        for bucket in Template(text).of(BUCKET).values()
+    }
+
+
+def test_a_runtime_that_comes_or_goes_moves_no_other(solution_of: Resolve) -> None:
+    before = where(solution_of("minimal", modelsRuntime=runtimes_named(100)))
+
+    after = where(solution_of("minimal", modelsRuntime=runtimes_named(101)[1:]))
+
+    assert len(set(before.values())) > 1
+    common = before.keys() & after.keys()
+    assert len(common) == 99
+    assert {bucket: after[bucket] for bucket in common} == {bucket: before[bucket] for bucket in common}
+
+
+def test_the_same_config_gives_the_same_bytes(solution_of: Resolve) -> None:
+    assert stack.files(solution_of("three-runtimes")) == stack.files(solution_of("three-runtimes"))
+
+
+def test_a_change_of_the_api_is_deployed(solution_of: Resolve, monkeypatch: pytest.MonkeyPatch) -> None:
+    solution = solution_of("minimal")
+    before = Template(stack.files(solution)["stack.yaml"]).of("AWS::ApiGateway::Deployment")
+    monkeypatch.setattr(stack.stack_api, "METHODS", stack.stack_api.METHODS[:-1])
+
+    after = Template(stack.files(solution)["stack.yaml"]).of("AWS::ApiGateway::Deployment")
+
+    assert before.keys() != after.keys()
+
+
+LINTED = [("three-runtimes", "us-east-1"), ("china", "cn-north-1"), ("image-cache-snapshot", "us-west-2")]
+
+
+@pytest.mark.parametrize(("example", "region"), LINTED)
+def test_cfn_lint_finds_nothing(solution_of: Resolve, example: str, region: str) -> None:
+    texts = stack.files(solution_of(example))
+
+    found = [match for text in texts.values() for match in lint(text, config=ManualArgs(regions=[region]))]
+
+    assert [f"{match.rule.id} {match.message} {match.path}" for match in found] == []
+
+
+def test_cfn_lint_would_find_a_fault(solution_of: Resolve) -> None:
+    text = stack.files(solution_of("minimal"))["stack.yaml"].replace("SqsManagedSseEnabled", "SqsManagedSse")
+
+    assert lint(text, config=ManualArgs(regions=["us-east-1"]))
