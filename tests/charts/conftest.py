@@ -122,11 +122,13 @@ def template(chart: str, values: str, *options: str) -> Objects:
 
 
 def objects(text: str) -> Objects:
-    found = Objects()
+    found, seen = Objects(), set()
     for each in yaml.load_all(text, Loader=yaml.CSafeLoader):
         if each:
             key = f"{each['kind']}/{each['metadata']['name']}"
-            assert key not in found, f"{key} is rendered twice"
+            full = (key, each["metadata"].get("namespace"))
+            assert full not in seen, f"{full} is rendered twice"
+            seen.add(full)
             found[key] = each
     return found
 

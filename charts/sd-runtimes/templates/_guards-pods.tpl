@@ -111,6 +111,8 @@
 {{- range $key, $rules := $s.extraHPAConfig }}
 {{- if not (has $key (list "scaleUp" "scaleDown")) }}
 - {{ printf "%s.runtime.scaling.extraHPAConfig: the behaviour of an HPA has scaleUp and scaleDown, not %s" $.where $key | quote }}
+{{- else if not (kindIs "map" $rules) }}
+- {{ printf "%s.runtime.scaling.extraHPAConfig: %s is no map: give stabilizationWindowSeconds, selectPolicy or policies" $.where $key | quote }}
 {{- else if gt (int (dig "stabilizationWindowSeconds" 0 $rules)) 3600 }}
 - {{ printf "%s.runtime.scaling.extraHPAConfig.%s.stabilizationWindowSeconds: an HPA looks back 3600 seconds at most: lower it" $.where $key | quote }}
 {{- end }}

@@ -74,8 +74,8 @@ by default, so only an explicit null takes them away.
       "runtime.persistence.enabled" "runtime.persistence.size" "runtime.persistence.accessModes"
       "runtime.persistence.s3.enabled" "runtime.persistence.s3.modelBucket" "runtime.networkPolicy.enabled" }}
 {{- $node := $rt }}
-{{- range splitList "." $path }}{{ $node = get $node . }}{{ end }}
-{{- if or (kindIs "invalid" $node) (and (kindIs "string" $node) (eq $node "") (has $path (list "namespace" "karpenter.nodeTemplate.amiVersion"))) }}
+{{- range splitList "." $path }}{{ $node = hasKey $node . | ternary (get $node .) nil }}{{ end }}
+{{- if or (kindIs "invalid" $node) (and (has $path (list "namespace" "karpenter.nodeTemplate.amiVersion")) (eq $node "")) }}
 - {{ printf "%s.%s is taken away, and there is nothing to take its place: leave it out for the default, or give it a value" $where $path | quote }}
 {{- end }}
 {{- end -}}

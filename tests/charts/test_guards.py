@@ -1,0 +1,298 @@
+"""Values that cannot work are refused: by guards all at once, by the schema where one key alone is wrong."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .conftest import BASE, RUNTIMES, HelmError, Objects, Render, Values, merged, nested, template
+
+POOL = "karpenter.provisioner"
+NODE = "karpenter.nodeTemplate"
+API = "runtime.inferenceApi"
+AGENT = "runtime.queueAgent"
+CUSTOM = {
+    "type": "custom",
+    "modelFilename": "",
+    "runtime": {
+        "inferenceApi": {
+            "image": {"repository": "a.example/b", "tag": "1"},
+            "probePath": "/alive",
+            "taskPath": "/run",
+        }
+    },
+}
+
+
+def requirement(**said: Any) -> Values:
+    return nested(f"{POOL}.extraRequirements", [{"key": "example.com/x", "operator": "In", **said}])
+
+
+# What is wrong -> what is said of it. Each case is one runtime of the same rendering.
+CASES: dict[str, tuple[Values, str]] = {
+    "too-long-a-name-that-goes-on-and-on-a": ({}, ""),
+    "static-without-model": ({"modelFilename": ""}, "modelFilename is empty: name the checkpoint"),
+    "dynamic-with-model": ({"dynamicModel": True}, "take one of them away"),
+    "no-checkpoint": ({"modelFilename": "model.bin"}, "is not the name of a checkpoint"),
+    "spaces-in-model": ({"modelFilename": "my model.ckpt"}, "is not the name of a checkpoint"),
+    "model-elsewhere": ({"modelFilename": "../model.ckpt"}, "is not the name of a checkpoint"),
+    "no-probe": (merged(CUSTOM, nested(f"{API}.probePath", "")), "probePath is empty"),
+    "no-task-path": (merged(CUSTOM, nested(f"{API}.taskPath", "")), "taskPath is empty"),
+    "no-image": (merged(CUSTOM, nested(f"{API}.image.repository", "")), "set repository, and tag or digest"),
+    "no-tag": (merged(CUSTOM, nested(f"{API}.image.tag", "")), "set repository, and tag or digest"),
+    "agents-port": (merged(CUSTOM, nested(f"{API}.port", 8081)), "8081 is the queue agent's"),
+    "no-queue": (nested(f"{AGENT}.sqsQueueUrl", ""), "queueAgent.sqsQueueUrl is empty"),
+    "no-dead-letters": (nested(f"{AGENT}.deadLetterQueueUrl", ""), "queueAgent.deadLetterQueueUrl is empty"),
+    "no-bucket": (nested(f"{AGENT}.s3Bucket", ""), "queueAgent.s3Bucket is empty"),
+    "no-topic": (nested(f"{AGENT}.snsTopicArn", ""), "queueAgent.snsTopicArn is empty"),
+    "old-daemon": (
+        nested(f"{AGENT}.xray.daemon.image.repository", "public.ecr.aws/xray/aws-xray-daemon"),
+        "does not take OpenTelemetry",
+    ),
+    "models-over-scratch": (nested(f"{API}.modelMountPath", "/tmp/"), "/tmp is another volume's place"),
+    "models-over-config": (nested(f"{API}.modelMountPath", "/etc/sd-on-eks"), "is another volume's place"),
+    "shared-gpu": (nested(f"{API}.resources.requests", {"nvidia.com/gpu": "2"}), "GPUs cannot be shared"),
+    "memory-over-limit": (nested(f"{API}.resources.limits", {"memory": "5000Mi"}), "request of 6Gi memory"),
+    "cpu-over-limit": (nested(f"{AGENT}.resources.limits", {"cpu": 0.25}), "request of 500m cpu"),
+    "bad-label": (nested("runtime.labels", {"team": "a b"}), '"a b" is not a value that Kubernetes takes'),
+    "bad-label-key": (nested("runtime.labels", {"a b": "x"}), '"a b" is not a key that Kubernetes takes'),
+    "bad-annotation": (nested("runtime.annotations", {"/x": "y"}), "is not a key that Kubernetes takes"),
+    "bad-volume-label": (nested("runtime.persistence.labels", {"t": "-"}), "is not a value that Kubernetes"),
+    "bad-volume-note": (nested("runtime.persistence.annotations", {"a/b/c": ""}), "is not a key that Kuber"),
+    "min-over-max": (
+        nested("runtime.scaling", {"minReplicaCount": 5, "maxReplicaCount": 4}),
+        "minReplicaCount 5 is above maxReplicaCount 4",
+    ),
+    "no-pods": (nested("runtime.scaling.maxReplicaCount", 0), "maxReplicaCount is 0"),
+    "unknown-behavior": (nested("runtime.scaling.extraHPAConfig", {"down": {}}), "scaleUp and scaleDown"),
+    "long-window": (
+        nested("runtime.scaling.extraHPAConfig", {"scaleDown": {"stabilizationWindowSeconds": 7200}}),
+        "3600 seconds at most",
+    ),
+    "flat-behavior": (nested("runtime.scaling.extraHPAConfig", {"scaleUp": 3}), "scaleUp is no map"),
+    "no-models": (nested("runtime.persistence.s3.modelBucket", ""), "modelBucket is empty"),
+    "one-writer": (nested("runtime.persistence.accessModes", ["ReadWriteOnce"]), "the S3 driver knows"),
+    "unbound-claim": (nested("runtime.persistence.s3.enabled", False), "is never bound"),
+    "no-capacity": (nested(f"{POOL}.capacityType", {"spot": False, "onDemand": False}), "both off"),
+    "helm-label-on-nodes": (nested(f"{POOL}.labels", {"app.kubernetes.io/name": "x"}), "belongs to Kuber"),
+    "hostname": (nested(f"{POOL}.labels", {"kubernetes.io/hostname": "x"}), "belongs to Kubernetes"),
+    "bad-node-label": (nested(f"{POOL}.labels", {"x": "ä"}), "is not a value that Kubernetes takes"),
+    "bad-node-note": (nested(f"{POOL}.annotations", {"": "x"}), "is not a key that Kubernetes takes"),
+    "pool-of-another": (
+        requirement(key="karpenter.sh/nodepool", values=["x"]),
+        "karpenter.sh/nodepool belongs to",
+    ),
+    "unknown-aws-label": (
+        requirement(key="karpenter.k8s.aws/instance-colour", values=["x"]),
+        "instance-colour belongs to",
+    ),
+    "k8s-label": (requirement(key="x.k8s.io/y", values=["x"]), "x.k8s.io/y belongs to Kubernetes"),
+    "in-without-values": (requirement(), "In needs values"),
+    "not-in-without-values": (requirement(operator="NotIn", values=[]), "NotIn needs values"),
+    "exists-with-values": (requirement(operator="Exists", values=["x"]), "Exists takes no values"),
+    "more-than-text": (requirement(operator="Gt", values=["many"]), "one whole number"),
+    "more-than-two": (requirement(operator="Lt", values=["1", "2"]), "one whole number"),
+    "too-new-operator": (requirement(operator="Gte", values=["1"]), "Gte needs Karpenter 1.14"),
+    "too-few-values": (requirement(values=["a"], minValues=2), "minValues 2 is more than its 1 values"),
+    "bad-requirement": (requirement(key="a b", values=["x"]), "is not a key that Kubernetes takes"),
+    "taint-twice": (
+        nested(f"{POOL}.extraTaints", [{"key": "runtime", "effect": "NoSchedule"}]),
+        "already have a taint runtime:NoSchedule",
+    ),
+    "bad-taint": (
+        nested(f"{POOL}.extraTaints", [{"key": "a b", "effect": "NoSchedule"}]),
+        "is not a key that Kubernetes takes",
+    ),
+    "no-role": (nested(f"{NODE}.iamRole", ""), "iamRole is empty"),
+    "empty-selector": (
+        nested(f"{NODE}.subnetSelector", {"a": ""}),
+        "subnetSelector has an empty key or value",
+    ),
+    "many-selectors": (
+        nested(f"{NODE}.securityGroupSelector", {f"k{n}": "v" for n in range(21)}),
+        "has 21 tags",
+    ),
+    "tag-of-aws": (nested(f"{NODE}.tags", {"aws:x": "y"}), "is a tag of AWS or Karpenter"),
+    "tag-of-karpenter": (nested(f"{NODE}.tags", {"karpenter.sh/nodepool": "y"}), "is a tag of AWS or"),
+    "tag-of-cluster": (nested(f"{NODE}.tags", {"kubernetes.io/cluster/x": "y"}), "is a tag of AWS or"),
+    "gp2-with-iops": (
+        nested(f"{NODE}.osVolume", {"volumeType": "gp2", "throughput": None}),
+        "a gp2 volume takes no iops",
+    ),
+    "io2-with-throughput": (
+        nested(f"{NODE}.dataVolume", {"volumeType": "io2"}),
+        "only gp3 volumes take throughput",
+    ),
+    "io2-without-iops": (
+        nested(f"{NODE}.dataVolume", {"volumeType": "io2", "iops": None, "throughput": None}),
+        "an io2 volume needs iops",
+    ),
+    "fast-without-iops": (
+        nested(f"{NODE}.dataVolume", {"throughput": 1000}),
+        "throughput 1000 needs 4000 iops",
+    ),
+    "storage-twice": (
+        nested(f"{NODE}.userData", 'commands = [["apiclient", "ephemeral-storage", "init"]]'),
+        "sets the instance storage up",
+    ),
+    "no-ami": (nested(f"{NODE}.amiVersion", ""), "amiVersion is taken away"),
+}
+STACK = "a-stack-with-quite-a-long-name"
+LONG = "too-long-a-name-that-goes-on-and-on-a"
+
+
+def refused(values: Values) -> str:
+    """What Helm says of values that it must not render."""
+    with pytest.raises(HelmError) as error:
+        template(str(RUNTIMES), json.dumps(values))
+    return str(error.value)
+
+
+def all_bad() -> Values:
+    values = merged(BASE, {"global": {"stackName": STACK}})
+    values["runtimes"] = {name: bad for name, (bad, _) in CASES.items()}
+    return values
+
+
+@pytest.fixture(scope="module")
+def refusals() -> dict[str, list[str]]:
+    """What one rendering of all bad runtimes says, by runtime."""
+    said: dict[str, list[str]] = {name: [] for name in CASES}
+    for line in refused(all_bad()).splitlines():
+        if line.startswith("- runtimes."):
+            name = line.removeprefix("- runtimes.").split(".")[0].split(":")[0]
+            said[name].append(line)
+    return said
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != LONG])
+def test_each_fault_is_said_once_with_its_cure(refusals: dict[str, list[str]], name: str) -> None:
+    (line,) = refusals[name]
+    assert CASES[name][1] in line
+    assert line.count(": ") >= 1
+
+
+def test_a_name_that_is_too_long_says_by_how_much(refusals: dict[str, list[str]]) -> None:
+    (line,) = refusals[LONG]
+    excess = len(f"{STACK}-{LONG}") - 63
+    assert f"shorten the runtime's name or global.stackName by {excess}" in line
+
+
+SOLUTION = [
+    ({"stackName": ""}, "global.stackName is empty"),
+    ({"region": ""}, "global.region is empty"),
+    ({"accountId": ""}, "global.accountId is empty"),
+    ({"region": "cn-north-1"}, "set aws-cn and amazonaws.com.cn"),
+    ({"partition": "aws-cn"}, "set aws and amazonaws.com"),
+    ({"dnsSuffix": "amazonaws.com.cn"}, "set aws and amazonaws.com"),
+]
+
+
+@pytest.mark.parametrize(("top", "said"), SOLUTION)
+def test_a_solution_without_its_place_is_refused(render: Render, top: Values, said: str) -> None:
+    with pytest.raises(HelmError, match=said):
+        render({"global": top}, one={})
+
+
+SHARED = nested("runtime.serviceAccountName", "shared")
+
+
+def test_two_runtimes_cannot_share_a_service_account(render: Render) -> None:
+    with pytest.raises(HelmError, match="default/shared is also the account of a"):
+        render(a=SHARED, b=SHARED)
+    assert render(a=SHARED, b={**SHARED, "namespace": "other"})
+
+
+# Everything that must have a value has one by default; only an explicit null takes it away.
+NEEDED = [
+    "namespace",
+    "type",
+    f"{POOL}.consolidation",
+    f"{POOL}.disruption.expireAfter",
+    f"{NODE}.instanceStorePolicy",
+    f"{NODE}.dataVolume.volumeSize",
+    "runtime.scaling.queueLength",
+    "runtime.scaling.enabled",
+    f"{API}.modelMountPath",
+    f"{AGENT}.taskTimeoutSeconds",
+    "runtime.persistence.size",
+    "runtime.networkPolicy.enabled",
+]
+
+
+def without_defaults() -> Values:
+    values = merged(BASE, {"runtimes": {"one": {}}})
+    for path in NEEDED:
+        values = merged(values, {"defaults": nested(path, None)})
+    return values
+
+
+def test_a_default_that_is_taken_away_is_missed() -> None:
+    said = refused(without_defaults())
+    for path in NEEDED:
+        assert f"runtimes.one.{path} is taken away" in said
+
+
+NO_GPU = {"limits": {"nvidia.com/gpu": None}, "requests": {"nvidia.com/gpu": None}}
+
+
+def test_a_runtime_without_a_gpu_is_refused(render: Render) -> None:
+    with pytest.raises(HelmError, match=r"limits has no nvidia\.com/gpu"):
+        render({"defaults": nested(f"{API}.resources", NO_GPU)}, one={})
+
+
+def test_every_sentence_of_the_guards_is_said_by_a_case() -> None:
+    texts = [each.read_text(encoding="utf-8") for each in (RUNTIMES / "templates").glob("_guards*.tpl")]
+    sentences = [found for text in texts for found in re.findall(r'^- \{\{ printf "(.*?[^\\])" ', text, re.M)]
+    top = merged(BASE, {"global": {"stackName": "", "partition": "aws-cn"}, "runtimes": {"one": {}}})
+    no_gpu = merged(BASE, {"defaults": nested(f"{API}.resources", NO_GPU), "runtimes": {"one": {}}})
+    shared = merged(BASE, {"runtimes": {"a": SHARED, "b": SHARED}})
+    said = "".join(refused(values) for values in (all_bad(), top, no_gpu, shared, without_defaults()))
+    assert len(sentences) > 40
+    for sentence in sentences:
+        pattern = re.sub(r"%[a-z]", ".*", re.escape(sentence))
+        assert re.search(f"^- {pattern}$", said, re.M), f"no case makes a guard say: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("runtime.scaling.maxReplicas", 3),
+        ("runtime.scaling.queueLength", "4"),
+        ("runtime.scaling.queueLength", 0),
+        ("runtime.inferenceApi.extraEnv", [{"name": "A", "value": "1"}]),
+        ("karpenter.nodeTemplate.dataVolume.volumeSize", "100GB"),
+        ("karpenter.nodeTemplate.dataVolume.snapshotID", "vol-123"),
+        ("karpenter.nodeTemplate.amiFamily", "AL2023"),
+        ("karpenter.provisioner.disruption.consolidateAfter", "5 minutes"),
+        ("karpenter.provisioner.extraTaints", [{"key": "a"}]),
+        ("runtime.queueAgent.sqsQueueUrl", "https://sqs.us-west-2.amazonaws.com/demo"),
+        ("type", "fooocus"),
+        ("nmespace", "x"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_by_the_schema(
+    one: Callable[..., Objects], path: str, value: object
+) -> None:
+    with pytest.raises(HelmError, match="don't meet the specifications of the schema") as refused:
+        one(path, value)
+    assert f"runtimes.one.{path}".rsplit(".", 1)[0] in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["Upper", "under_score", "1st", "a" * 41])
+def test_a_runtime_has_a_name_that_everything_takes(render: Render, name: str) -> None:
+    with pytest.raises(HelmError, match="runtimes"):
+        render(**{name: {}})
+
+
+def test_typing_errors_beside_the_runtimes_are_refused(render: Render) -> None:
+    with pytest.raises(HelmError, match="Additional property runtime is not allowed"):
+        render({"runtime": {}}, one={})
+    with pytest.raises(HelmError, match="Additional property awsRegion is not allowed"):
+        render({"global": {"awsRegion": "us-east-1"}}, one={})
+
+
+def test_no_runtime_is_no_fault() -> None:
+    assert template(str(RUNTIMES), json.dumps({})) == {}
