@@ -40,10 +40,40 @@ class Change:
 
 def changes(rows: Iterable[Mapping[str, Any]]) -> list[Change]:
     """The changes of `describe_change_set`."""
-    return [_change(row["ResourceChange"]) for row in rows if "ResourceChange" in row]
+    found = [row["ResourceChange"] for row in rows if "ResourceChange" in row]
+    replaced = _replaced(found)
+    return [_change(row, row["LogicalResourceId"] in replaced) for row in found]
 
 
-def _change(row: Mapping[str, Any]) -> Change:
+def _replaced(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """What is replaced, or may be.
+
+    CloudFormation cannot exclude that an attribute changes (a function's ARN, say) whenever its owner does.
+    Where the owner stays, so does the attribute: such a doubt is dropped.
+    """
+    replaced = {str(row["LogicalResourceId"]) for row in rows if row.get("Replacement") in _MAY_REPLACE}
+    while doubted := {
+        str(row["LogicalResourceId"])
+        for row in rows
+        if row.get("Replacement") == "Conditional"
+        and row["LogicalResourceId"] in replaced
+        and row.get("Details")
+        and not any(_founded(detail, replaced) for detail in row["Details"])
+    }:
+        replaced -= doubted
+    return replaced
+
+
+def _founded(detail: Mapping[str, Any], replaced: set[str]) -> bool:
+    """Whether a detail can really lead to a replacement."""
+    if detail.get("Target", {}).get("RequiresRecreation", "Never") == "Never":
+        return False
+    owner = str(detail.get("CausingEntity", "")).partition(".")[0]
+    by_attribute = detail.get("ChangeSource") == "ResourceAttribute" and detail.get("Evaluation") == "Dynamic"
+    return not by_attribute or owner in replaced
+
+
+def _change(row: Mapping[str, Any], replaced: bool) -> Change:
     targets = [detail.get("Target", {}) for detail in row.get("Details", ())]
     named = {target.get("Name") or target.get("Attribute", "") for target in targets}
     return Change(
@@ -51,7 +81,7 @@ def _change(row: Mapping[str, Any]) -> Change:
         logical_id=str(row["LogicalResourceId"]),
         type=str(row["ResourceType"]),
         physical_id=str(row.get("PhysicalResourceId") or ""),
-        replacement=str(row.get("Replacement", "False")),
+        replacement=str(row.get("Replacement", "False")) if replaced else "False",
         keeps="Retain" in str(row.get("PolicyAction", "")),
         properties=tuple(sorted(name for name in named if name)),
     )

@@ -1,6 +1,7 @@
 """One CloudFormation stack: made or changed by a change set, shown before it runs, watched to its end."""
 
 import hashlib
+import itertools
 import shlex
 import time
 from collections.abc import Mapping
@@ -94,7 +95,7 @@ def _apply(job: Job, name: str, path: Path, parameters: Mapping[str, str]) -> No
         return
     _show(job, name, set_name, text)
     cloudformation = job.aws.client("cloudformation")
-    started = _last_event(job, name)
+    started = _seen(job, name)
     cloudformation.execute_change_set(StackName=name, ChangeSetName=set_name)
     watch(job, name, started)
 
@@ -104,7 +105,7 @@ def _settled(job: Job, name: str) -> Found | None:
     found = find(job, name)
     if found and found.busy:
         job.say(f"stack {name} is {found.status}: waiting for it")
-        _wait(job, name, "")
+        _wait(job, name, set())
         found = find(job, name)
     if found and found.status == "UPDATE_ROLLBACK_FAILED":
         cure = f"aws cloudformation continue-update-rollback --stack-name {name}"
@@ -176,71 +177,60 @@ def delete(job: Job, name: str) -> None:
         if find(job, name) is None:
             job.say(f"stack {name}: is not there")
             return
-        started = _last_event(job, name)
+        started = _seen(job, name)
         job.aws.client("cloudformation").delete_stack(StackName=name)
         watch(job, name, started)
     except aws.refusals() as error:
         raise aws.refused(error, f"stack {name}") from error
 
 
-def _last_event(job: Job, name: str) -> str:
-    """The newest event's id, so that only what follows is shown."""
-    try:
-        rows = job.aws.client("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
-    except aws.refusals() as error:
-        if aws.code(error) != "ValidationError":
-            raise
-        return ""
-    return str(rows[0]["EventId"]) if rows else ""
-
-
-def watch(job: Job, name: str, after: str) -> None:
+def watch(job: Job, name: str, seen: set[str]) -> None:
     """Show what happens until it ends. Raises AwsError with the first reason when it ends badly."""
-    ended, reasons = _wait(job, name, after)
+    ended, reasons = _wait(job, name, seen)
     if ended not in GOOD:
         first = reasons[0] if reasons else "CloudFormation gives no reason"
         raise AwsError(f"stack {name} ended as {ended}: {first}")
     job.say(f"stack {name}: {ended}")
 
 
-def _wait(job: Job, name: str, after: str) -> tuple[str, list[str]]:
+def _wait(job: Job, name: str, seen: set[str]) -> tuple[str, list[str]]:
     """The status at the end, and the reasons of failures on the way, in their order.
 
     CloudFormation begins a moment after it was asked to: until then the old status means nothing.
     """
     reasons: list[str] = []
-    begun, looks = not after, 0
-    while True:
+    begun = False
+    for look in itertools.count():
         found = find(job, name)
-        newest, failed = _tell_events(job, name, after)
-        reasons += failed
-        begun = begun or newest != after or found is None or found.busy or looks > LOOKS_BEFORE_IT_BEGINS
-        after, looks = newest, looks + 1
+        fresh = [row for row in _events(job, name) if row["EventId"] not in seen]
+        seen |= {row["EventId"] for row in fresh}
+        for row in fresh:
+            job.say(f"  {row['ResourceStatus']:24} {row['LogicalResourceId']}")
+        reasons += [_reason(row) for row in fresh if row["ResourceStatus"].endswith("FAILED")]
         if found is None:
             return "DELETE_COMPLETE", reasons
+        begun = begun or bool(fresh) or found.busy or look > LOOKS_BEFORE_IT_BEGINS
         if begun and not found.busy:
             return found.status, reasons
         time.sleep(POLL_SECONDS)
+    raise AssertionError  # the loop has no end of its own
 
 
-def _tell_events(job: Job, name: str, after: str) -> tuple[str, list[str]]:
-    """Show the events since `after`; the newest id, and what went wrong."""
+def _reason(row: Mapping[str, Any]) -> str:
+    return f"{row['LogicalResourceId']}: {row.get('ResourceStatusReason', row['ResourceStatus'])}"
+
+
+def _seen(job: Job, name: str) -> set[str]:
+    """The ids of what happened so far, so that only what follows is shown."""
+    return {row["EventId"] for row in _events(job, name)}
+
+
+def _events(job: Job, name: str) -> list[Mapping[str, Any]]:
+    """The latest hundred events, oldest first; none for a stack that is gone."""
     try:
         rows = job.aws.client("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
-    except aws.refusals():
-        return after, []  # a stack that is gone has no events under its name
-    fresh: list[Mapping[str, Any]] = []
-    for row in rows:
-        if row["EventId"] == after:
-            break
-        fresh.append(row)
-    if not after:
-        fresh = []
-    for row in reversed(fresh):
-        job.say(f"  {row['ResourceStatus']:24} {row['LogicalResourceId']}")
-    failed = [
-        f"{row['LogicalResourceId']}: {row.get('ResourceStatusReason', row['ResourceStatus'])}"
-        for row in reversed(fresh)
-        if row["ResourceStatus"].endswith("FAILED")
-    ]
-    return str(rows[0]["EventId"]) if rows else after, failed
+    except aws.refusals() as error:
+        if aws.code(error) != "ValidationError":
+            raise
+        return []
+    return sorted(rows, key=lambda row: row["Timestamp"])

@@ -1,0 +1,138 @@
+"""A job against the emulator, with eksctl, helm, kubectl and aws that write down how they were called."""
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator import files, paths, prices, resolve, write
+from generator.aws import Aws
+from generator.context import Context
+from generator.deploy import stacks, uninstall
+from generator.deploy.job import Job
+from generator.deploy.tools import Tools, kubeconfig
+from generator.facts import Facts
+from generator.model import Solution
+from local.cloud import creatable
+from tests.conftest import Account
+
+TODAY = date(2026, 11, 22)
+
+# Writes its call to $CALLS; then does what $FAKE_RULES says of it, in lines of `words in the call<TAB>shell`.
+RECORDER = """\
+#!/usr/bin/env bash
+call="$(basename "$0") $*"
+echo "$call" >> "$CALLS"
+[ -t 0 ] || cat > /dev/null &
+while IFS=$'\\t' read -r words action; do
+  case "$call" in *"$words"*) eval "$action" ;; esac
+done < "$FAKE_RULES"
+exit 0
+"""
+
+
+@dataclass
+class Bench:
+    """A job, what it said, and what the programs were told."""
+
+    job: Job
+    said: list[str]
+    calls_file: Path
+    rules_file: Path
+
+    @property
+    def calls(self) -> list[str]:
+        return self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
+
+    def programs(self) -> list[str]:
+        """The first words of each call, as in `eksctl create cluster`."""
+        return [
+            " ".join(word for word in call.split()[:3] if not word.startswith("-")) for call in self.calls
+        ]
+
+    def when(self, words: str, action: str) -> None:
+        """Make a program do something when it is called with these words."""
+        with self.rules_file.open("a") as rules:
+            rules.write(f"{words}\t{action}\n")
+
+    def with_(self, **changes: Any) -> "Bench":
+        return replace(self, job=replace(self.job, **changes))
+
+
+def solve(account: str, runtimes: list[dict[str, Any]], **top: Any) -> Solution:
+    """The solution of a config."""
+    data = {"stackName": "demo", "eksVersion": "1.34", "modelBucketArn": "arn:aws:s3:::models", **top}
+    where = Context("us-east-1", account, TODAY)
+    return resolve.solution({**data, "modelsRuntime": runtimes}, Facts(paths.data()), where)
+
+
+def built(solution: Solution, folder: Path) -> None:
+    """Write the solution's files."""
+    template = (paths.root() / "cluster" / "cluster.yaml.j2").read_text()
+    ingredients = files.Ingredients(Facts(paths.data()), prices.load(paths.data()), template)
+    made = files.build(solution, files.origin("config.yaml", ""), files.UMBRELLA, ingredients)
+    write.replace(folder, {**made, "stack.yaml": creatable(made["stack.yaml"])})
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Recorders on PATH, ahead of the real ones."""
+    folder, calls, rules = tmp_path / "bin", tmp_path / "calls", tmp_path / "rules"
+    folder.mkdir()
+    rules.touch()
+    for name in ("eksctl", "helm", "kubectl", "aws"):
+        program = folder / name
+        program.write_text(RECORDER)
+        program.chmod(program.stat().st_mode | stat.S_IEXEC)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CALLS", str(calls))
+    monkeypatch.setenv("FAKE_RULES", str(rules))
+    return calls, rules
+
+
+MakeBench = Callable[..., Bench]
+
+
+@pytest.fixture
+def bench(
+    account: Account, programs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> MakeBench:
+    """Makes a job whose AWS is the emulator; a second call is the same place with another config."""
+    for key, value in account.env.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(stacks, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(uninstall, "POLL_SECONDS", 0.05)
+    chart = tmp_path / "chart"
+    (chart / "charts").mkdir(parents=True)
+    (chart / "charts" / "keda-2.20.2.tgz").touch()
+
+    def make(*names: str, dry_run: bool = False, answer: bool = True, **top: Any) -> Bench:
+        solution = solve(account.id, [{"name": name, "type": "comfyui"} for name in names], **top)
+        folder = tmp_path / "build" / solution.stack
+        built(solution, folder)
+        said: list[str] = []
+
+        def ask(question: str) -> bool:
+            said.append(question)
+            return answer
+
+        environment = {"KUBECONFIG": str(kubeconfig(folder))}
+        job = Job(
+            solution=solution,
+            folder=folder,
+            chart=chart,
+            aws=Aws(solution.region),
+            tools=Tools(said.append, dry_run=dry_run, environment=environment),
+            facts=Facts(paths.data()),
+            today=TODAY,
+            ask=ask,
+            say=said.append,
+        )
+        return Bench(job, said, *programs)
+
+    return make
