@@ -1,0 +1,115 @@
+"""Any config that validates also builds and renders, and yields names that Kubernetes and AWS accept."""
+
+import re
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import yaml
+from hypothesis import HealthCheck, assume, given, settings
+
+from generator import document, files, helm, resolve, validate
+from generator.commands import building
+from generator.context import Context
+from generator.errors import Severity
+from generator.model import Solution
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves a test's own folder out
+from configs import FACTS, SCHEMA, Config, configs
+
+Object = dict[str, Any]
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and .../labels/
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+# The naming rules of SQS, S3 and IAM.
+QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+ROLE = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
+CORE = {
+    "Deployment",
+    "ConfigMap",
+    "ServiceAccount",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "NetworkPolicy",
+}
+
+
+class GoYaml(yaml.CSafeLoader):
+    """Reads what Helm writes: to Go `=` is a text like any other, to YAML 1.1 it was something special."""
+
+
+GoYaml.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+
+
+def solved(config: Config) -> Solution | None:
+    """The solution of a config, if it validates."""
+    loaded = document.load(yaml.safe_dump(config, allow_unicode=True), "config.yaml")
+    where = Context(config["region"], config["accountId"], date(2026, 1, 1))
+    found = validate.problems(loaded, SCHEMA, FACTS, where, deriving=True)
+    if any(problem.severity is Severity.ERROR for problem in found):
+        return None
+    return resolve.solution(loaded.data, FACTS, where)
+
+
+def rendered(solution: Solution) -> list[Object]:
+    built = files.build(
+        solution, files.origin("config.yaml", ""), files.RUNTIMES_ALONE, building.ingredients()
+    )
+    chart = helm.chart_folder(files.RUNTIMES_ALONE)
+    text = helm.template(solution.stack, chart, solution.versions.eks, built)
+    return [each for each in yaml.load_all(text, GoYaml) if each]
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(configs())
+def test_a_config_that_validates_renders_to_objects_that_kubernetes_accepts(config: Config) -> None:
+    solution = solved(config)
+    assume(solution is not None)
+    assert solution is not None
+
+    objects = rendered(solution)
+
+    names = [(each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in objects]
+    assert len(names) == len(set(names))
+    for each in objects:
+        assert DNS_LABEL.fullmatch(each["metadata"]["name"])
+        assert all(LABEL_VALUE.fullmatch(value) for value in each["metadata"].get("labels", {}).values())
+        if each["kind"] in CORE:
+            kubernetes_validate.validate(each, "1.28", strict=True)
+    for runtime in config["modelsRuntime"]:
+        asked = runtime["extraValues"]["runtime"]["inferenceApi"].get("extraEnv", {})
+        assert asked.items() <= environment(objects, runtime["name"]).items()
+
+
+def environment(objects: list[Object], name: str) -> dict[str, str]:
+    """What the runtime's container sees as its environment, as far as the manifest says it."""
+    pods = (each["spec"]["template"]["spec"] for each in objects if each["kind"] == "Deployment"
+            and each["metadata"]["name"] == name)  # fmt: skip
+    container = next(each for each in next(pods)["containers"] if each["name"] == "runtime")
+    return {each["name"]: each.get("value", "") for each in container["env"]}
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(configs())
+def test_a_config_that_validates_builds_with_names_that_aws_accepts(config: Config) -> None:
+    solution = solved(config)
+    assume(solution is not None)
+    assert solution is not None
+
+    built = files.build(solution, files.origin("config.yaml", ""), files.UMBRELLA, building.ingredients())
+
+    cluster = yaml.load(built["cluster.yaml"], yaml.CSafeLoader)
+    stack = yaml.load(built["stack.yaml"], yaml.CSafeLoader)
+    assert cluster["metadata"]["name"] == solution.stack
+    assert all(ROLE.fullmatch(each["roleName"]) for each in cluster["iam"]["serviceAccounts"])
+    assert len(stack["Resources"]) <= 500
+    for runtime in solution.runtimes:
+        assert QUEUE.fullmatch(runtime.queue_name)
+        assert QUEUE.fullmatch(runtime.dead_letter_queue_name)
+        assert BUCKET.fullmatch(runtime.output_bucket)
+        own = yaml.load(built[f"values/{runtime.name}.yaml"], yaml.CSafeLoader)
+        assert own["global"]["tags"] == solution.tags
