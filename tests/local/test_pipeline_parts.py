@@ -1,0 +1,209 @@
+"""The parts of the local pipeline that decide: what is sent, what is shown, what is counted."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from generator.submit import Status
+from local import config, demo, display, examples, gallery, summary
+from local.cloud import creatable
+from local.examples import Planned, Request
+from local.progress import Depth, Heard, Outcome, Progress, Times, times
+
+ROOT = Path(__file__).parents[2]
+REQUESTS = examples.read(ROOT / "examples" / "requests")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return config.build(str(ROOT / "local" / "demo.yaml"), tmp_path_factory.mktemp("build"))
+
+
+@pytest.fixture(scope="module")
+def planned(built):
+    return demo.planned(built, rounds=3).planned
+
+
+def test_the_demo_has_a_runtime_of_every_type(built):
+    assert {each.type for each in built.solution.runtimes} == {"sdwebui", "comfyui", "invokeai", "custom"}
+
+
+def test_every_example_request_is_sent(planned):
+    assert {each.request.name for each in planned} == {each.name for each in REQUESTS}
+
+
+def test_every_runtime_of_the_demo_gets_work(built, planned):
+    assert {each.runtime for each in planned} == {each.name for each in built.solution.runtimes}
+
+
+def test_no_id_is_sent_twice(planned):
+    assert len({each.id for each in planned}) == len(planned)
+
+
+def test_a_request_goes_to_a_runtime_of_its_name(planned):
+    named = [each for each in planned if not each.request.legacy]
+    assert all(each.request.body["task"]["metadata"]["runtime"] == each.runtime for each in named)
+
+
+def test_a_request_that_names_a_model_goes_to_the_dynamic_runtime_alone(planned):
+    assert {each.runtime for each in planned if each.request.name == "dynamic-model"} == {"any-model"}
+
+
+def test_the_first_round_sends_the_examples_as_they_are(planned):
+    first = next(each for each in planned if each.id == "comfyui-pipeline-comfyui-1")
+    example = next(each for each in REQUESTS if each.name == "comfyui-pipeline")
+    assert first.request.content == example.content
+
+
+def test_a_later_round_changes_prompt_and_seed_and_leaves_the_negative_prompt(planned):
+    first, second = (
+        next(each for each in planned if each.id == f"text-to-image-sdxl-turbo-{n}") for n in (1, 2)
+    )
+
+    changed = {
+        key for key in first.request.content if first.request.content[key] != second.request.content[key]
+    }
+
+    assert changed == {"prompt", "seed"}
+
+
+def test_a_request_without_prompt_and_seed_is_sent_once(planned):
+    assert sum(each.request.name == "extra-single-image" for each in planned) == 1
+
+
+def test_the_environment_of_the_agent_is_that_of_its_config_map(built):
+    config_map = next(
+        each
+        for each in built.rendered.manifests
+        if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "comfyui-agent"
+    )
+    assert built.rendered.agent_env("comfyui").items() >= config_map["data"].items()
+
+
+def test_the_alarm_that_the_emulator_refuses_is_all_that_is_left_out(built):
+    whole = yaml.safe_load(built.stacks["demo"])["Resources"]
+    kept = json.loads(creatable(built.stacks["demo"]))["Resources"]
+
+    assert {whole[name]["Type"] for name in whole.keys() - kept.keys()} == {"AWS::CloudWatch::Alarm"}
+
+
+def test_what_would_be_created_is_counted_by_kind(built):
+    said = demo.creates(built)
+    assert "5 Deployment" in said
+    assert "11 SQS Queue" in said
+
+
+def test_a_gap_counts_only_while_a_task_waits():
+    report = {
+        "now": 100.0,
+        "runs": [{"began": 1.0, "ended": 2.0}, {"began": 2.5, "ended": 3.5}, {"began": 9.0, "ended": 10.0}],
+    }
+
+    found = summary.gpu(report, sent=[0.0, 1.5, 8.9], now=100.0)
+
+    assert found == summary.Gpu(worked=1.0, gaps=(0.5,))
+
+
+def test_the_clock_of_the_runtime_is_brought_to_ours():
+    report = {"now": 100.0, "runs": [{"began": 1.0, "ended": 2.0}, {"began": 2.5, "ended": 3.5}]}
+
+    assert summary.gpu(report, sent=[5000.0, 5001.0], now=5100.0).gaps == (0.5,)
+
+
+def test_the_busy_share_is_over_all_gpus():
+    numbers = summary.summary([], [summary.Gpu(9.0, (0.5,)), summary.Gpu(9.0, (1.5,))], seconds=20.0)
+
+    assert numbers.busy == pytest.approx(0.9)
+    assert numbers.gap_median == 1.0
+
+
+def test_a_run_without_gaps_claims_no_busy_share():
+    assert summary.summary([], [], seconds=1.0).busy is None
+
+
+def test_the_time_of_a_task_is_split_where_the_agent_says():
+    status = Status("a", "r", "completed", (), started=12.0, finished=12.5)
+    assert times(status, sent=10.0, heard=12.75) == Times(queue=2.0, run=0.5, tell=0.25, total=2.75)
+
+
+def test_a_row_counts_each_task_once(built, planned):
+    own = [each for each in planned if each.runtime == "sdxl-turbo"][:5]
+    progress = Progress(built.solution.runtimes, own, sent={each.id: 1.0 for each in own[:4]})
+    progress.heard = {own[0].id: Heard("completed", 2.0), own[1].id: Heard("failed", 3.0)}
+    progress.refused = {own[4].id: "bad"}
+    progress.depths = {"sdxl-turbo": Depth(waiting=1, running=1)}
+
+    row = next(each for each in progress.rows() if each.runtime == "sdxl-turbo")
+
+    assert (row.waiting, row.running, row.done, row.failed, row.total) == (1, 1, 1, 2, 5)
+
+
+def test_it_is_over_when_each_task_was_heard_of_or_refused(planned):
+    progress = Progress((), planned[:2], heard={planned[0].id: Heard("failed", 1.0)})
+    assert not progress.over
+
+    progress.refused[planned[1].id] = "bad"
+
+    assert progress.over
+
+
+def test_plain_output_has_a_line_for_each_change(built, planned, capsys):
+    own = [each for each in planned if each.runtime == "comfyui"]
+    progress = Progress(built.solution.runtimes, own, sent={each.id: 1.0 for each in own})
+    shown = display.Lines()
+
+    shown.show(progress.rows())
+    progress.heard[own[0].id] = Heard("completed", 2.0)
+    shown.show(progress.rows())
+    shown.show(progress.rows())
+
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+@pytest.fixture
+def page(tmp_path):
+    picture = tmp_path / "pictures" / "r & b" / "one-1.png"
+    picture.parent.mkdir(parents=True)
+    Image.new("RGB", (64, 32), "teal").save(picture)
+    request = Request(
+        "one", {"task": {"metadata": {"tasktype": "text-to-image"}, "content": {"prompt": "<b>hi</b>"}}}
+    )
+    good = Outcome(
+        Planned("one", "r", request),
+        Status("one", "r", "completed", ("u",), seed=7),
+        (picture,),
+        times=Times(0.2, 0.4, 0.04, 0.64),
+    )
+    bad = Outcome(Planned("two", "r", request), None, problem="refused <here>")
+    outcomes = [good, bad]
+    gallery.write(tmp_path / "gallery.html", outcomes, summary.summary(outcomes, [], 2.0), "made here")
+    return (tmp_path / "gallery.html").read_text()
+
+
+def test_the_gallery_shows_a_thumbnail_and_links_the_picture(page):
+    assert "data:image/jpeg;base64," in page
+    assert 'href="pictures/r%20%26%20b/one-1.png"' in page
+
+
+def test_the_gallery_says_prompt_seed_and_times(page):
+    assert "seed 7" in page
+    assert "queue 200 ms" in page
+    assert "run 400 ms" in page
+    assert "upload 40 ms" in page
+
+
+def test_the_gallery_names_what_failed(page):
+    assert "refused &lt;here&gt;" in page
+
+
+def test_a_prompt_is_no_markup_in_the_gallery(page):
+    assert "<b>hi</b>" not in page
+
+
+def test_the_gallery_loads_nothing_from_elsewhere(page):
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "<script" not in page
