@@ -73,7 +73,8 @@ class Lease:
     async def renew(self, patience: float | None = None) -> None:
         """Hold it for another full time. Raises `LeaseLost`."""
         async with self._lock:
-            await self._write({"expires": time.time() + self._seconds}, patience)
+            if self._claim["state"] == "running":
+                await self._write({"expires": time.time() + self._seconds}, patience)
 
     async def ensure(self) -> None:
         """Make sure that it holds for at least half its time from now. Raises `LeaseLost`."""

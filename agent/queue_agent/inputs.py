@@ -17,6 +17,7 @@ from yarl import URL
 from queue_agent.addresses import RefusedAddressError, is_literal, is_public
 from queue_agent.retry import code_of
 from queue_agent.runtime import InputImage, Path, RuntimeUnavailable, TaskError
+from queue_agent.together import together
 
 SCHEMES = ("https", "s3")
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp")
@@ -78,15 +79,8 @@ class Inputs:
                 return await self._image(text)
 
         texts = list(dict.fromkeys(wanted.values()))
-        async with asyncio.TaskGroup() as group:
-            fetched = {text: group.create_task(_outcome(one(text))) for text in texts}
-        images = {text: task.result() for text, task in fetched.items()}
-        for image in images.values():
-            if isinstance(image, Exception):
-                raise image
-        return {
-            field: image for field, text in wanted.items() if isinstance(image := images[text], InputImage)
-        }
+        images = dict(zip(texts, await together(one(text) for text in texts), strict=True))
+        return {field: images[text] for field, text in wanted.items()}
 
     async def _image(self, text: str) -> InputImage:
         url = checked(text, self._public)
@@ -206,12 +200,3 @@ def _check_answer(response: ClientResponse, shown: str) -> None:
 def _shown(url: URL) -> str:
     """The URL without its query: signatures stand there."""
     return str(url.with_query(None).with_fragment(None))[:200]
-
-
-async def _outcome(image: Any) -> InputImage | TaskError | RuntimeUnavailable:
-    """The image or why there is none: the other downloads end before anybody is told."""
-    try:
-        fetched: InputImage = await image
-    except (TaskError, RuntimeUnavailable) as fault:
-        return fault
-    return fetched

@@ -130,7 +130,7 @@ def _prefix(value: Any, task_id: str) -> str:
     prefix = value.strip("/")
     if prefix and not all(SEGMENT.fullmatch(segment) for segment in prefix.split("/")):
         raise Malformed(
-            "metadata.prefix has characters other than letters, digits and ._=-, or a segment that starts with .",
+            "metadata.prefix has more than letters, digits and ._=-, or a segment that starts with a dot",
             task_id,
         )
     return prefix

@@ -1,0 +1,64 @@
+"""One task on the runtime: with a deadline, a watch over a runtime that falls silent, and a clean end."""
+
+import asyncio
+import contextlib
+
+from queue_agent.logs import log
+from queue_agent.runtime import Adapter, Prepared, Progress, Ran, RuntimeUnavailable, Task, TaskError
+
+IDLE_POLL_SECONDS = 0.2
+
+
+async def run(
+    adapter: Adapter, prepared: Prepared, on_progress: Progress, silence: float, grace: float
+) -> Ran:
+    """Run it to its end. Raises what the adapter raises, and for a task that took too long `TaskError`.
+
+    When this coroutine is cancelled, the caller has `stop` to call.
+    """
+    task = prepared.task
+    work = asyncio.ensure_future(adapter.run(prepared, on_progress))
+    watch = asyncio.ensure_future(_silent(adapter, silence))
+    try:
+        await asyncio.wait({work, watch}, timeout=task.timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        fell_silent = watch.done()
+    finally:
+        watch.cancel()
+        if not work.done():
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError, TaskError, RuntimeUnavailable):
+                await work
+    if fell_silent:
+        await stop(adapter, task, grace)
+        raise RuntimeUnavailable("runtime_silent", f"the runtime has not answered for {silence:g} s")
+    if not await stop(adapter, task, grace):
+        raise RuntimeUnavailable("runtime_hung", "the task took too long and the runtime does not stop it")
+    raise TaskError("timeout", f"the task took longer than {task.timeout_seconds:g} s")
+
+
+async def stop(adapter: Adapter, task: Task, grace: float) -> bool:
+    """Stop the task and wait until the runtime is idle; False when it is not within `grace` seconds."""
+    try:
+        async with asyncio.timeout(grace):
+            while True:
+                with contextlib.suppress(RuntimeUnavailable):
+                    await adapter.cancel(task)
+                    if await adapter.idle():
+                        return True
+                await asyncio.sleep(IDLE_POLL_SECONDS)
+    except TimeoutError:
+        log.warning("the runtime did not stop the task", extra={"task": task.id, "seconds": grace})
+        return False
+
+
+async def _silent(adapter: Adapter, silence: float) -> None:
+    """Returns once the runtime has left its probe unanswered for so long."""
+    clock = asyncio.get_running_loop().time
+    heard = clock()
+    while clock() - heard < silence:
+        await asyncio.sleep(silence / 4)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(silence):
+                heard = clock() if await adapter.ready() else heard

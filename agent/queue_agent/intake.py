@@ -1,0 +1,79 @@
+"""From a message to a task that can run at once."""
+
+import time
+
+from queue_agent.claims import Busy, CancelledBySender, Lease, Over
+from queue_agent.job import Job
+from queue_agent.kit import Kit
+from queue_agent.messages import Defaults, Malformed, parse
+from queue_agent.queue import Message
+from queue_agent.record import Record
+from queue_agent.runtime import TaskError
+
+# A second message for a task that runs elsewhere: it comes back later each time, so that it does not use
+# up its attempts while the first is at work.
+DUPLICATE_SECONDS = 60.0
+LONGEST_AWAY_SECONDS = 3600.0
+
+
+class Settled(Exception):  # noqa: N818 (the outcome, not an error)
+    """There is nothing to run: `record` is to be announced, and the message deleted."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        super().__init__(record.status)
+
+
+class TakenElsewhere(Exception):  # noqa: N818 (see above)
+    """Another agent works on it: the message is to come back in `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"for {seconds:.0f} s")
+
+
+def accept(kit: Kit, message: Message, now: float) -> Job:
+    """The job of a message. Raises `Malformed`."""
+    defaults = Defaults(kit.settings.runtime_type, kit.settings.task_timeout_seconds)
+    task = parse(message.body, defaults, message.attempt)
+    try:
+        model = kit.adapter.model(task) if kit.settings.dynamic_model else None
+    except TaskError as fault:
+        raise Malformed(str(fault), task.id) from fault
+    return Job(message, task, model, now)
+
+
+async def claim(kit: Kit, job: Job) -> None:
+    """Make the task ours. Raises `Settled`, `TakenElsewhere` or `TaskError`."""
+    answer = await kit.claims.claim(job.task, job.message.id)
+    match answer:
+        case Lease():
+            job.lease = answer
+        case Busy():
+            raise TakenElsewhere(away(answer, job.message.attempt, time.time()))
+        case CancelledBySender():
+            raise Settled(cancelled(kit, job))
+        case Over(record):
+            if record.request_sha256 not in ("", job.task.request_sha256):
+                raise TaskError("id_in_use", "another task had this id before: give this one its own")
+            raise Settled(record)
+
+
+def away(busy: Busy, attempt: int, now: float) -> float:
+    """How long a message stays away whose task another agent has."""
+    left = max(busy.until - now, 1.0)
+    if busy.same_message:
+        return left + 1.0
+    return float(min(max(left, DUPLICATE_SECONDS * 2.0 ** min(attempt - 1, 10)), LONGEST_AWAY_SECONDS))
+
+
+def cancelled(kit: Kit, job: Job) -> Record:
+    """What is told of a task whose sender cancelled it: nothing of it is in the bucket."""
+    return Record(
+        runtime=kit.settings.runtime_name,
+        id=job.task.id,
+        status="cancelled",
+        output_url="",
+        context=job.task.context,
+        attempt=job.task.attempt,
+    )
