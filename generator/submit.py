@@ -58,9 +58,9 @@ class Status:
     error: str = ""
     seed: int | None = None
     model: str | None = None
-    # Unix time: when the agent took it, and when its results were stored.
+    # When the runtime began with it (Unix time), and for how many seconds it had it.
     started: float | None = None
-    finished: float | None = None
+    duration: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -124,7 +124,7 @@ def status_of(answer: Mapping[str, Any]) -> Status:
         seed=answer.get("seed"),
         model=answer.get("model"),
         started=answer.get("started"),
-        finished=answer.get("finished"),
+        duration=answer.get("duration"),
     )
 
 

@@ -87,8 +87,8 @@ class Times:
 
     queue: float
     run: float
-    # From the stored result to the callback that the client hears.
-    tell: float
+    # From the last step of the runtime to the callback that the client hears.
+    upload: float
     total: float
 
 
@@ -110,11 +110,11 @@ class Outcome:
 
 def times(status: Status, sent: float, heard: float) -> Times | None:
     """Where the time of a task went that was sent and heard of at these moments; None when it never ran."""
-    if status.started is None or status.finished is None:
+    if status.started is None or status.duration is None:
         return None
     return Times(
         queue=max(0.0, status.started - sent),
-        run=status.finished - status.started,
-        tell=max(0.0, heard - status.finished),
+        run=status.duration,
+        upload=max(0.0, heard - status.started - status.duration),
         total=heard - sent,
     )

@@ -27,7 +27,7 @@ class Summary:
     seconds: float
     queue_median: float | None
     queue_longest: float | None
-    tell_median: float | None
+    upload_median: float | None
     gap_median: float | None
     gap_longest: float | None
     busy: float | None
@@ -69,7 +69,7 @@ def summary(outcomes: Sequence[Outcome], gpus: Iterable[Gpu], seconds: float) ->
         seconds=seconds,
         queue_median=median(each.queue for each in times) if times else None,
         queue_longest=max((each.queue for each in times), default=None),
-        tell_median=median(each.tell for each in times) if times else None,
+        upload_median=median(each.upload for each in times) if times else None,
         gap_median=median(gaps) if gaps else None,
         gap_longest=max(gaps, default=None),
         busy=worked / (worked + sum(gaps)) if gaps else None,

@@ -125,8 +125,8 @@ def test_a_run_without_gaps_claims_no_busy_share():
 
 
 def test_the_time_of_a_task_is_split_where_the_agent_says():
-    status = Status("a", "r", "completed", (), started=12.0, finished=12.5)
-    assert times(status, sent=10.0, heard=12.75) == Times(queue=2.0, run=0.5, tell=0.25, total=2.75)
+    status = Status("a", "r", "completed", (), started=12.0, duration=0.5)
+    assert times(status, sent=10.0, heard=12.75) == Times(queue=2.0, run=0.5, upload=0.25, total=2.75)
 
 
 def test_a_row_counts_each_task_once(built, planned):
