@@ -1,7 +1,7 @@
 """One place of a config, read with the types and defaults of the schema; wrong types read as absent."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from generator.document import Document, Path, dotted
@@ -19,6 +19,8 @@ class Place:
     value: Any
     schema: Schema
     given: bool
+    # Rules ask for the same places again and again; with a thousand runtimes that is most of the time.
+    _known: dict[str, "Place"] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -29,7 +31,10 @@ class Place:
         """A place below this one."""
         place = self
         for step in steps:
-            place = place._below(step)
+            found = place._known.get(step)
+            if found is None:
+                found = place._known[step] = place._below(step)
+            place = found
         return place
 
     def items(self) -> list["Place"]:
@@ -44,7 +49,7 @@ class Place:
 
     def entries(self) -> list["Place"]:
         """The places below every key that the file gives."""
-        return [self._below(key) for key in self.value] if isinstance(self.value, dict) else []
+        return [self.at(key) for key in self.value] if isinstance(self.value, dict) else []
 
     @property
     def key(self) -> str:
@@ -81,12 +86,12 @@ def top(document: Document, schema: Schema) -> Place:
 
 def resolved(schema: Any, root: Schema) -> Schema:
     """A schema with its `$ref` followed."""
-    if isinstance(schema, Mapping) and "$ref" in schema:
+    if isinstance(schema, dict) and "$ref" in schema:
         target: Any = root
         for step in schema["$ref"].removeprefix("#/").split("/"):
             target = target[step]
         return resolved(target, root)
-    return schema if isinstance(schema, Mapping) else {}
+    return schema if isinstance(schema, dict) else {}
 
 
 def _child(schema: Schema, step: str, root: Schema) -> Schema:

@@ -12,7 +12,7 @@ _UNITS = {
     **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P"), 1)},
     **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi"), 1)},
 }
-_FORM = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(?:([eE][0-9]+)|(m|[kMGTP]|[KMGTP]i)?)")
+_FORM = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(?:([eE][0-9]{1,2})|(m|[kMGTP]|[KMGTP]i)?)")
 
 
 def parse(value: object) -> Decimal | None:

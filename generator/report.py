@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from generator.errors import Problem, Severity
 
 FORMATS = ("text", "json", "sarif", "github")
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-HOME = "https://github.com/sd-on-eks/sd-on-eks"
 
 _COLORS = {Severity.ERROR: "\x1b[1;31m", Severity.WARNING: "\x1b[1;33m"}
 _BOLD, _DIM, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -106,12 +106,11 @@ def sarif(problems: Sequence[Problem], rules: Mapping[str, tuple[Severity, str]]
     driver = {
         "name": "generator",
         "version": version,
-        "informationUri": HOME,
         "rules": [
             {
                 "id": code,
                 "shortDescription": {"text": words},
-                "helpUri": f"{HOME}/blob/main/docs/rules.md#{code.lower()}",
+                "help": {"text": f"generator explain {code}"},
                 "defaultConfiguration": {"level": severity.value},
             }
             for code, (severity, words) in rules.items()
@@ -131,7 +130,7 @@ def _sarif_result(problem: Problem, rule: int) -> dict[str, Any]:
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": problem.source},
+                    "artifactLocation": {"uri": quote(problem.source)},
                     "region": {"startLine": problem.line, "startColumn": problem.column},
                 },
                 "logicalLocations": [{"fullyQualifiedName": problem.path}],

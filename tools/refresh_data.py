@@ -9,7 +9,7 @@ versions.json is kept by hand: its facts stand in compatibility pages, not in an
 import argparse
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -56,8 +56,9 @@ def main() -> None:
     parser.add_argument(
         "--output", type=Path, default=DATA, help="folder to write to (default: generator/data)"
     )
+    parser.add_argument("--region", action="append", help="with --from-aws: this region (may be repeated)")
     args = parser.parse_args()
-    source, types, regions = from_aws() if args.from_aws else packaged()
+    source, types, regions = from_aws(args.region) if args.from_aws else packaged()
     write(args.output, source, types, regions)
 
 
@@ -108,14 +109,13 @@ def add(offers: Offerings, pairs: Iterable[tuple[str, str]]) -> None:
         offers.by_zone.setdefault(kind, set()).add(zone)
 
 
-def from_aws() -> tuple[str, dict[str, Any], dict[str, Offerings]]:
-    """The same, from the EC2 API."""
-
+def from_aws(only: Sequence[str] = ()) -> tuple[str, dict[str, Any], dict[str, Offerings]]:
+    """The same, from the EC2 API of the regions in `only`, or of all that the credentials reach."""
     types: dict[str, Any] = {}
     regions: dict[str, Offerings] = {}
     session = boto3.session.Session()
     home = session.client("ec2", region_name=session.region_name or "us-east-1")
-    for region in sorted(row["RegionName"] for row in home.describe_regions()["Regions"]):
+    for region in only or sorted(row["RegionName"] for row in home.describe_regions()["Regions"]):
         ec2 = session.client("ec2", region_name=region)
         zones = ec2.describe_availability_zones(
             Filters=[{"Name": "zone-type", "Values": ["availability-zone"]}]
@@ -193,10 +193,11 @@ def region_row(offers: Offerings, gpu_types: set[str]) -> dict[str, Any]:
 def partitions() -> dict[str, Any]:
     """Name, DNS suffix and principal of EC2 of each partition."""
 
-    resolver = botocore.session.get_session().get_component("endpoint_resolver")
+    endpoints = botocore.session.get_session().get_data("endpoints")["partitions"]
+    suffixes = {row["partition"]: row["dnsSuffix"] for row in endpoints}
     rows = {}
     for name in PARTITIONS:
-        suffix = resolver.get_partition_dns_suffix(name)
+        suffix = suffixes[name]
         # EC2 is the one service whose principal has the suffix of its partition.
         rows[name] = {"name": name, "dns_suffix": suffix, "ec2_principal": f"ec2.{suffix}"}
     return rows

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from generator.context import Context
 from generator.errors import Problem, Severity
@@ -18,7 +19,7 @@ class Case:
     context: Context
     deriving: bool
 
-    @property
+    @cached_property
     def runtimes(self) -> list[Place]:
         """Every entry of modelsRuntime that is a mapping."""
         return [entry for entry in self.config.at("modelsRuntime").items() if isinstance(entry.value, dict)]

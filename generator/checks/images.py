@@ -67,3 +67,13 @@ def images_can_be_pulled(case: Case) -> Iterator[Finding]:
             if place.text() == "Never" and not snapshot.text():
                 what = "a new node has no images, so the pods of this runtime will never start there"
                 yield Finding(place, what, "use IfNotPresent")
+
+
+@rule("SD815")
+def traces_have_a_collector(case: Case) -> Iterator[Finding]:
+    """Traces go through an OpenTelemetry collector; the X-Ray daemon's image cannot take its place."""
+    for runtime in case.runtimes:
+        place = agent(runtime).at("xray", "daemon", "image", "repository")
+        if place.given and (place.text() or "").endswith("aws-xray-daemon"):
+            what = "this is the image of the X-Ray daemon, which cannot read the collector's settings"
+            yield Finding(place, what, "remove xray.daemon.image")

@@ -75,7 +75,7 @@ def place_is_known(case: Case) -> Iterator[Finding]:
 
 
 def _unsaid(case: Case) -> list[tuple[str, str, str]]:
-    """What no one said: its name, its key, its flags. (A key with a wrong value was reported by the schema.)"""
+    """What no one said: its name, key and flags. (A key with a wrong value is reported by the schema.)"""
     rows = [
         ("region", "region", case.context.region, "--region (or AWS_REGION)"),
         ("account", "accountId", case.context.account, "--account or --account-from-sts"),

@@ -1,0 +1,150 @@
+"""The facts that ship, and the tool that makes them."""
+
+import importlib.util
+import json
+from datetime import date
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from moto import mock_aws
+
+from generator import paths
+from generator.checks.nodes import allocatable
+from generator.facts import Facts, eks_zones
+from generator.quantity import MIB
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def refresh() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("refresh_data", ROOT / "tools/refresh_data.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_file_names_its_source_and_date(facts: Facts) -> None:
+    for source, made in facts.sources().values():
+        assert len(source) > 20
+        assert date.fromisoformat(made) >= date(2026, 1, 1)
+
+
+def test_instance_types_have_karpenters_numbers(facts: Facts) -> None:
+    g5 = facts.instance_type("g5.2xlarge")
+
+    assert g5 is not None
+    assert (g5.vcpu, g5.memory_mib, g5.gpus, g5.gpu_name, g5.gpu_memory_mib) == (8, 32768, 1, "a10g", 22888)
+    assert (g5.nvme_gb, g5.arch, g5.pods) == (450, "amd64", 58)
+
+
+def test_allocatable_is_what_karpenters_page_says_of_g5_2xlarge(facts: Facts) -> None:
+    g5 = facts.instance_type("g5.2xlarge")
+    assert g5 is not None
+
+    cores, memory = allocatable(g5)
+
+    assert (cores * 1000, memory / MIB) == (7910, 29317)
+
+
+@pytest.mark.parametrize(
+    ("region", "partition", "suffix", "principal"),
+    [
+        ("us-east-1", "aws", "amazonaws.com", "ec2.amazonaws.com"),
+        ("cn-north-1", "aws-cn", "amazonaws.com.cn", "ec2.amazonaws.com.cn"),
+    ],
+)
+def test_partitions_have_their_hosts(
+    facts: Facts, region: str, partition: str, suffix: str, principal: str
+) -> None:
+    found = facts.partition(region)
+
+    assert (found.name, found.dns_suffix, found.ec2_principal) == (partition, suffix, principal)
+
+
+def test_only_two_regions_are_verified(facts: Facts) -> None:
+    regions = [facts.region(name) for name in facts.regions()]
+
+    assert [region.name for region in regions if region and region.verified] == ["us-east-1", "us-west-2"]
+
+
+def test_china_offers_g5_in_beijing_but_no_g6(facts: Facts) -> None:
+    region = facts.region("cn-north-1")
+
+    assert region is not None
+    assert (region.offers("g5.xlarge"), region.offers("g6.xlarge")) == (True, False)
+
+
+def test_three_zones_are_chosen_of_those_that_eks_accepts(facts: Facts) -> None:
+    region = facts.region("us-east-1")
+
+    assert region is not None
+    assert "us-east-1e" not in eks_zones(region)
+    assert facts.zones("us-east-1", []) == ("us-east-1a", "us-east-1b", "us-east-1c")
+
+
+def test_zones_that_offer_the_types_come_first(facts: Facts) -> None:
+    region = facts.region("us-east-1")
+    assert region is not None
+
+    chosen = facts.zones("us-east-1", ["p5.48xlarge"])
+
+    offered = set(region.gpu_types["p5.48xlarge"])
+    best = min(3, sum(region.zones[name] in offered for name in eks_zones(region)))
+    assert sum(region.zones[name] in offered for name in chosen) == best
+
+
+def test_a_region_with_two_zones_has_no_network(facts: Facts) -> None:
+    with pytest.raises(ValueError, match="no three zones"):
+        facts.zones("us-west-1", [])
+
+
+def test_eks_1_28_belongs_to_karpenter_1_8_8(facts: Facts) -> None:
+    versions = facts.versions("1.28")
+
+    assert (versions.karpenter, versions.keda_chart, versions.keda_app) == ("1.8.8", "2.15.2", "2.15.1")
+    assert (versions.s3_csi, versions.bottlerocket) == ("1.15.0", "1.51.0")
+
+
+@pytest.mark.parametrize(
+    ("today", "oldest"),
+    [(date(2025, 11, 26), "1.28"), (date(2025, 11, 27), "1.29"), (date(2026, 11, 27), "1.32")],
+)
+def test_a_version_can_be_created_until_its_extended_support_ends(
+    facts: Facts, today: date, oldest: str
+) -> None:
+    assert facts.creatable(today)[0] == oldest
+
+
+@mock_aws
+def test_the_facts_can_be_refreshed_from_aws(refresh: ModuleType, facts: Facts, tmp_path: Path) -> None:
+    refresh.write(tmp_path, *refresh.from_aws(["us-west-2"]))
+
+    fresh = Facts(tmp_path)
+    assert fresh.instance_type("g5.2xlarge") == facts.instance_type("g5.2xlarge")
+    assert fresh.region("us-west-2") == facts.region("us-west-2")
+    assert fresh.region("cn-north-1") == facts.region("cn-north-1")
+    assert json.loads((tmp_path / "regions.json").read_text())["source"] == "EC2 API of 1 regions"
+
+
+def test_a_row_drops_what_it_does_not_have(refresh: ModuleType) -> None:
+    info = {
+        "VCpuInfo": {"DefaultVCpus": 2},
+        "MemoryInfo": {"SizeInMiB": 8192},
+        "ProcessorInfo": {"SupportedArchitectures": ["arm64"]},
+        "NetworkInfo": {
+            "DefaultNetworkCardIndex": 0,
+            "NetworkCards": [{"MaximumNetworkInterfaces": 3}],
+            "Ipv4AddressesPerInterface": 10,
+        },
+    }
+
+    assert refresh.row(info) == [2, 8192, "arm64", 29]
+
+
+def test_files_have_a_line_for_each_row(facts: Facts) -> None:
+    text = (paths.data() / "instance_types.json").read_text()
+
+    assert len(text.splitlines()) == len(json.loads(text)["types"]) + 7

@@ -1,0 +1,209 @@
+"""`generator validate`, `explain` and `schema`, run as a user runs them."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+ROOT = Path(__file__).resolve().parents[2]
+BAD = ROOT / "tests/generator/bad"
+REFERENCE = sorted((ROOT / "tests/generator/reference").glob("*.yaml"))
+WHERE = ("--region", "us-west-2", "--account", "123456789012")
+
+GOOD = """\
+stackName: studio
+region: us-west-2
+accountId: "123456789012"
+eksVersion: "1.35"
+modelBucketArn: arn:aws:s3:::studio-models
+modelsRuntime:
+  - {name: sdxl, type: sdwebui, modelFilename: sdxl.safetensors}
+"""
+WARNED = GOOD.replace("us-west-2", "eu-west-1")
+WRONG = GOOD.replace("type: sdwebui", "type: sdwebu")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], str]:
+    def write(name: str, text: str) -> str:
+        (tmp_path / name).write_text(text)
+        return name
+
+    return write
+
+
+def test_a_good_config_ends_with_0_and_says_so(cli: Cli, write: Callable[[str, str], str]) -> None:
+    done = cli("validate", write("a.yaml", GOOD))
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "1 file: nothing to mend\n")
+
+
+def test_a_warning_ends_with_0(cli: Cli, write: Callable[[str, str], str]) -> None:
+    done = cli("validate", write("a.yaml", WARNED))
+
+    assert done.returncode == 0
+    assert "[SD702]" in done.stderr
+
+
+def test_a_warning_ends_with_2_when_strict(cli: Cli, write: Callable[[str, str], str]) -> None:
+    assert cli("validate", "--strict", write("a.yaml", WARNED)).returncode == 2
+
+
+def test_an_error_ends_with_2(cli: Cli, write: Callable[[str, str], str]) -> None:
+    assert cli("validate", write("a.yaml", WRONG)).returncode == 2
+
+
+def test_every_file_is_checked_in_the_order_given(cli: Cli, write: Callable[[str, str], str]) -> None:
+    names = [write("b.yaml", WRONG), write("c.yaml", "]"), write("a.yaml", WRONG)]
+
+    said = cli("validate", *names).stderr
+
+    found = [line.partition(":")[0] for line in said.splitlines() if ": error: " in line]
+    assert found == ["b.yaml", "c.yaml", "a.yaml"]
+
+
+def test_problems_are_in_the_order_of_the_file(cli: Cli) -> None:
+    done = cli("validate", str(BAD / "SD103-wrong-types/config.yaml"), "--format", "json")
+
+    lines = [problem["line"] for problem in json.loads(done.stdout)["problems"]]
+    assert lines == sorted(lines)
+    assert len(lines) > 4
+
+
+def test_a_file_that_is_not_there_does_not_stop_the_others(
+    cli: Cli, write: Callable[[str, str], str]
+) -> None:
+    done = cli("validate", "missing.yaml", write("a.yaml", WRONG))
+
+    assert "missing.yaml:1:1: error: $: cannot read the file: No such file or directory" in done.stderr
+    assert "a.yaml:7:24: error" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_config_may_come_from_standard_input(cli: Cli) -> None:
+    done = cli("validate", "-", stdin=WRONG)
+
+    assert done.stderr.startswith("<stdin>:7:24: error: modelsRuntime[0].type:")
+
+
+def test_a_flag_wins_over_the_config(cli: Cli, write: Callable[[str, str], str]) -> None:
+    done = cli("validate", write("a.yaml", GOOD), "--region", "eu-west-1")
+
+    assert "region eu-west-1 is not verified" in done.stderr
+
+
+def test_nothing_is_coloured_outside_a_terminal(cli: Cli, write: Callable[[str, str], str]) -> None:
+    assert "\x1b" not in cli("validate", write("a.yaml", WRONG)).stderr
+
+
+@pytest.mark.parametrize("file", REFERENCE, ids=lambda file: file.stem)
+def test_a_config_of_the_reference_system_is_accepted_unchanged(cli: Cli, file: Path) -> None:
+    done = cli("validate", str(file), *WHERE)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_keys_of_the_reference_system_without_effect_say_why(cli: Cli) -> None:
+    file = ROOT / "tests/generator/reference/snapshot-and-own-charts.yaml"
+
+    said = cli("validate", str(file), *WHERE).stderr
+
+    assert "'chartRepository' has no effect: the charts come with the generator" in said
+
+
+def test_unquoted_versions_in_the_order_of_two_files_keep_their_own_lines(
+    cli: Cli, write: Callable[[str, str], str]
+) -> None:
+    text = GOOD.replace('"1.35"', "1.30")
+
+    done = cli("validate", write("a.yaml", "# one more line\n" + text), write("b.yaml", text))
+
+    assert "a.yaml:5:13: error: eksVersion" in done.stderr
+    assert "b.yaml:4:13: error: eksVersion" in done.stderr
+    assert 'write it in quotes: "1.30"' in done.stderr
+
+
+def test_help_lists_every_command(cli: Cli) -> None:
+    said = cli("--help").stdout
+
+    assert all(name in said for name in ("validate", "build", "schema", "explain", "init"))
+
+
+def test_an_unknown_command_ends_with_2(cli: Cli) -> None:
+    assert cli("valdiate").returncode == 2
+
+
+def test_no_command_shows_the_help_and_ends_with_2(cli: Cli) -> None:
+    done = cli()
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "exit codes" in done.stderr
+
+
+def test_version_names_the_package(cli: Cli) -> None:
+    assert cli("--version").stdout.startswith("generator 0.")
+
+
+def test_a_reader_who_has_enough_is_no_error() -> None:
+    command = f"{ROOT}/.venv/bin/python -m generator.cli schema | head -1; exit ${{PIPESTATUS[0]}}"
+
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_bug_shows_where_it_is_and_asks_for_a_report(cli: Cli, tmp_path: Path) -> None:
+    # A package that shadows the command's own module: nothing that a user's config can do raises.
+    broken = "import sys, generator.commands.schema as s; s.run = lambda args: 1 / 0\n"
+    broken += "from generator.cli import main; sys.exit(main(['schema']))"
+    python = str(ROOT / ".venv/bin/python")
+
+    done = subprocess.run([python, "-c", broken], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert "This is a bug of the generator" in done.stderr
+
+
+@pytest.mark.parametrize("word", ["queueLength", "modelsRuntime.extraValues.runtime.scaling.queueLength"])
+def test_explain_finds_a_key_by_name_and_by_path(cli: Cli, word: str) -> None:
+    said = cli("explain", word).stdout
+
+    assert said.startswith("KEY      modelsRuntime[].extraValues.runtime.scaling.queueLength\n")
+    assert "DEFAULT  4\n" in said
+
+
+def test_explain_shows_what_is_below_a_key(cli: Cli) -> None:
+    assert "  rateLimit <a whole number>\n" in cli("explain", "APIGW.throttle").stdout
+
+
+def test_explain_knows_rules(cli: Cli) -> None:
+    assert cli("explain", "sd401").stdout.startswith("SD401 (error): minReplicaCount cannot be above")
+
+
+def test_explain_suggests_a_key_for_a_slip(cli: Cli) -> None:
+    done = cli("explain", "queueLenght")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "did you mean 'queueLength'?" in done.stderr
+
+
+def test_schema_prints_the_schema(cli: Cli) -> None:
+    assert cli("schema").stdout == (ROOT / "values-schema.json").read_text()
+
+
+def test_the_reference_pages_are_fresh(cli: Cli) -> None:
+    assert cli("schema", "--markdown").stdout == (ROOT / "docs/config.md").read_text(), "run: make reference"
+    assert cli("schema", "--rules").stdout == (ROOT / "docs/rules.md").read_text(), "run: make reference"
+
+
+def test_a_config_that_is_yaml_of_another_style_is_read_alike(
+    cli: Cli, write: Callable[[str, str], str]
+) -> None:
+    flow = json.dumps(yaml.safe_load(GOOD))
+
+    assert cli("validate", write("a.json", flow)).returncode == 0
