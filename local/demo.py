@@ -99,7 +99,7 @@ def report(outcomes: Sequence[Outcome], numbers: Summary, page: Path) -> str:
         *(f"  FAILED {each.planned.id}: {each.problem}" for each in outcomes if not each.good),
         f"  in the queue   median {seconds(numbers.queue_median)}, longest {seconds(numbers.queue_longest)}",
         f"  GPU idle       median {seconds(numbers.gap_median)} between tasks{busy}",
-        f"  upload         median {seconds(numbers.upload_median)} from the last step to the client's callback",
+        f"  upload         median {seconds(numbers.upload_median)} from the last step to the callback",
         f"\n  gallery   {page.resolve().as_uri()}\n  pictures  {page.parent / 'pictures'}",
     ]
     return "\n".join(lines)
