@@ -100,14 +100,7 @@ def platform(solution: Solution) -> Values:
 
 def _karpenter(solution: Solution) -> Values:
     """Keys of oci://public.ecr.aws/karpenter/karpenter."""
-    controller: Values = {
-        "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
-    }
-    if solution.image_registry:
-        # The chart's digest stays: a mirrored image is the same image.
-        repository = names.moved("public.ecr.aws/karpenter/controller", solution.image_registry)
-        controller["image"] = {"repository": repository}
-    return {
+    values: Values = {
         "serviceAccount": {
             # The chart would name it after the release; the role trusts this name.
             "name": names.KARPENTER_SERVICE_ACCOUNT,
@@ -117,8 +110,12 @@ def _karpenter(solution: Solution) -> Values:
             "clusterName": solution.stack,
             "interruptionQueue": names.interruption_queue(solution.stack),
         },
-        "controller": controller,
     }
+    if solution.image_registry:
+        # The chart's digest stays: a mirrored image is the same image.
+        repository = names.moved(images.KARPENTER, solution.image_registry)
+        values["controller"] = {"image": {"repository": repository}}
+    return values
 
 
 def _keda(solution: Solution) -> Values:

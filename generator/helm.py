@@ -10,6 +10,9 @@ from pathlib import Path
 from generator import names, paths, write
 from generator.files import RUNTIMES_ALONE, UMBRELLA
 
+# The row of versions that charts/sd-on-eks itself is pinned to.
+PINNED_EKS = "1.28"
+
 
 class HelmError(Exception):
     """Helm is not there, or refused the charts with these values."""
@@ -17,6 +20,8 @@ class HelmError(Exception):
 
 def template(release: str, chart: Path, kubernetes: str, files: Mapping[str, str]) -> str:
     """The manifests that `chart` gives with the values files among `files`."""
+    if not chart.is_dir():
+        raise HelmError(f"there is no chart in {chart}: `make deps EKS={kubernetes}` writes it")
     with tempfile.TemporaryDirectory(prefix="sd-on-eks-") as scratch:
         folder = Path(scratch) / release
         write.replace(folder, files)
@@ -29,19 +34,22 @@ def template(release: str, chart: Path, kubernetes: str, files: Mapping[str, str
     return done.stdout
 
 
-def chart_folder(chart: str) -> Path:
-    """Where a chart of ours lies."""
-    return paths.root() / "charts" / chart
+def chart_folder(chart: str, eks: str = PINNED_EKS) -> Path:
+    """Where a chart lies. The umbrella for another EKS version is a copy that `make deps EKS=…` writes."""
+    root = paths.root()
+    if chart == UMBRELLA and eks != PINNED_EKS:
+        return root / "build" / "charts" / eks / chart
+    return root / "charts" / chart
 
 
-def best_chart() -> str:
+def best_chart(eks: str) -> str:
     """The umbrella when `make deps` has pulled its dependencies, the runtimes' chart otherwise."""
-    pulled = chart_folder(UMBRELLA) / "charts"
-    return UMBRELLA if pulled.is_dir() and any(pulled.glob("*.tgz")) else RUNTIMES_ALONE
+    pulled = any((chart_folder(UMBRELLA, eks) / "charts").glob("*.tgz"))
+    return UMBRELLA if pulled else RUNTIMES_ALONE
 
 
 def _binary() -> str:
     found = shutil.which("helm") or shutil.which("helm", path=str(paths.root() / ".cache" / "bin"))
     if found is None:
-        raise HelmError("helm is not on PATH: `make setup` in a clone puts it into .cache/bin\n")
+        raise HelmError("helm is not on PATH: `make setup` in a clone puts it into .cache/bin")
     return found

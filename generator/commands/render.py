@@ -27,12 +27,13 @@ def add(subparsers: common.Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> Exit:
     """Print the manifests of one config."""
-    chart: str = args.chart or helm.best_chart()
-    solution, built = building.solve_and_build(args, chart)
+    config = common.load_document(args)
+    solution = common.solve(config, args)
+    eks = solution.versions.eks
+    chart: str = args.chart or helm.best_chart(eks)
+    built = building.built(config, solution, chart)
     try:
-        sys.stdout.write(
-            helm.template(solution.stack, helm.chart_folder(chart), solution.versions.eks, built)
-        )
+        sys.stdout.write(helm.template(solution.stack, helm.chart_folder(chart, eks), eks, built))
     except helm.HelmError as error:
         print(f"generator: {error}".rstrip(), file=sys.stderr)
         return Exit.CONFIG
