@@ -89,3 +89,22 @@ def stack_name_suits_all_services(case: Case) -> Iterator[Finding]:
             yield Finding(
                 place, f"bucket names cannot begin with {prefix!r}: S3 reserves it", "pick another name"
             )
+
+
+@rule("SD206")
+def service_accounts_differ(case: Case) -> Iterator[Finding]:
+    """Two runtimes of one namespace cannot share a service account, nor take the namespace's `default`."""
+    owners: dict[tuple[str | None, str], str] = {}
+    for runtime in case.runtimes:
+        place = runtime.at("extraValues", "runtime", "serviceAccountName")
+        name = runtime.at("name").text()
+        account, namespace = place.text() or name, runtime.at("namespace").text()
+        if not account:
+            continue
+        if account == "default":
+            what = "the service account `default` belongs to the namespace"
+            yield Finding(place if place.given else runtime.at("name"), what, "pick another name")
+        elif owner := owners.get((namespace, account)):
+            what = f"runtime {owner!r} has the service account {account!r} too, with another role"
+            yield Finding(place, what, "pick another name, or remove serviceAccountName")
+        owners[namespace, account] = name or "?"

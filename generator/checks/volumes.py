@@ -1,16 +1,20 @@
 """Disks of the GPU nodes."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
-from generator.checks.base import WARNING, Case, Finding, node_template, rule
+from generator.checks.base import WARNING, Case, Finding, agent, inference, node_template, rule
+from generator.checks.nodes import listed, request, uses_nvme
 from generator.place import Place
-from generator.quantity import GIB, parse
+from generator.quantity import GIB, gib, parse
 
 # https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html (gp3's limits of 2025-09)
 MAX_GIB = {"gp3": 65536, "gp2": 16384, "io1": 16384, "io2": 65536}
 IOPS = {"gp3": (3000, 80000, 500), "io1": (100, 64000, 50), "io2": (100, 256000, 1000)}
 THROUGHPUT = (125, 2000)
 GP3_BASE_IOPS = 3000
+# The kubelet evicts pods at 90 % and keeps 1 GiB for itself. Source: as for `allocatable` in nodes.py.
+DISK_SHARE = Decimal("0.9")
 # Bottlerocket's system volume. https://github.com/bottlerocket-os/bottlerocket (variants: os-image-size-gib)
 MIN_OS_GIB = 4
 
@@ -111,3 +115,22 @@ def volumes_end_with_their_node(case: Case) -> Iterator[Finding]:
         place = volume.at("deleteOnTermination")
         if place.flag() is False:
             yield Finding(place, "the volumes of old nodes will stay and be paid for", "remove the key")
+
+
+@rule("SD607")
+def scratch_files_fit(case: Case) -> Iterator[Finding]:
+    """Requests of ephemeral-storage must fit the disk that holds images and containers."""
+    for runtime in case.runtimes:
+        wanted = sum(
+            request(container, "ephemeral-storage") for container in (inference(runtime), agent(runtime))
+        )
+        place = inference(runtime).at("resources", "requests", "ephemeral-storage")
+        sizes = {"dataVolume": parse(node_template(runtime).at("dataVolume", "volumeSize").value)}
+        if uses_nvme(runtime):
+            sizes = {kind.name: Decimal(kind.nvme_gb * 10**9) for _, kind in listed(runtime, case)}
+        for disk, size in sizes.items():
+            if size and wanted > (usable := size * DISK_SHARE - GIB):
+                what = (
+                    f"{gib(wanted)} of ephemeral-storage requested; {disk} leaves {gib(usable)} of its disk"
+                )
+                yield Finding(place, what, "lower the request, or use a larger disk")

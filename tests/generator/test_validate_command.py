@@ -2,8 +2,10 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,6 +13,7 @@ import yaml
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 ROOT = Path(__file__).resolve().parents[2]
 BAD = ROOT / "tests/generator/bad"
+Account = Any  # of tests/conftest.py
 REFERENCE = sorted((ROOT / "tests/generator/reference").glob("*.yaml"))
 WHERE = ("--region", "us-west-2", "--account", "123456789012")
 
@@ -94,6 +97,32 @@ def test_a_flag_wins_over_the_config(cli: Cli, write: Callable[[str, str], str])
     done = cli("validate", write("a.yaml", GOOD), "--region", "eu-west-1")
 
     assert "region eu-west-1 is not verified" in done.stderr
+
+
+def test_the_account_may_be_asked_of_aws(
+    write: Callable[[str, str], str], account: Account, tmp_path: Path
+) -> None:
+    text = GOOD.replace('accountId: "123456789012"\n', "")
+
+    done = with_environment(tmp_path, account.env, "validate", write("a.yaml", text), "--account-from-sts")
+
+    assert (done.returncode, done.stderr) == (0, "1 file: nothing to mend\n")
+
+
+def test_a_silent_aws_ends_with_3(write: Callable[[str, str], str], tmp_path: Path) -> None:
+    env = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"}
+    env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
+
+    done = with_environment(tmp_path, env, "validate", write("a.yaml", GOOD), "--account-from-sts")
+
+    assert done.returncode == 3
+    assert "AWS did not say which account this is" in done.stderr
+
+
+def with_environment(folder: Path, env: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "generator.cli", *words]
+    env = {**env, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
 def test_nothing_is_coloured_outside_a_terminal(cli: Cli, write: Callable[[str, str], str]) -> None:
