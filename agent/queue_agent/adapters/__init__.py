@@ -1,0 +1,14 @@
+"""One adapter for each type of runtime: it knows the runtime's HTTP API and its traps, and nothing of AWS."""
+
+from aiohttp import ClientSession
+
+from queue_agent.adapters.http import Http
+from queue_agent.adapters.sdwebui import SdWebUi
+from queue_agent.runtime import Adapter
+from queue_agent.settings import Settings
+
+
+def create(settings: Settings, session: ClientSession) -> Adapter:
+    """The adapter for the runtime that the settings name."""
+    http = Http(session, settings.runtime_url, settings.output_max_bytes)
+    return SdWebUi(http, settings.model_filename, dynamic=settings.dynamic_model)
