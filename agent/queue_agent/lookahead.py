@@ -61,13 +61,14 @@ class Plan:
 
 def plan(view: View) -> Plan:
     """How many tasks to take now."""
-    left = remaining(view)
+    left, run = remaining(view), view.pace.run
+    if run is None:
+        # The first task: nobody knows how long one takes here. A pod is started for several waiting tasks,
+        # so that a second one is hardly missed elsewhere; and it goes back when the first takes long.
+        early = view.running_for is None or view.running_for < HOLD_SECONDS
+        return Plan(1) if early and view.ahead == 0 else Plan(0, 0.5)
     if left is None:
         return Plan(0, 0.5)
-    run = view.pace.run
-    if run is None:  # the first task: there is nothing to go by but its progress
-        near = view.running_for is None or left < view.pace.margin
-        return Plan(1) if near and view.ahead == 0 else Plan(0, 0.1)
     missing = view.pace.margin - left - view.ahead * run
     if missing > 0 or (view.running_for is None and view.ahead == 0):
         take = min(max(1, math.ceil(missing / max(run, 0.001))), MAX_AHEAD - view.ahead)

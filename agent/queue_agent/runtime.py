@@ -112,8 +112,9 @@ class Adapter(Protocol):
         """
 
     async def run(self, prepared: Prepared, on_progress: Progress) -> Ran:
-        """Do the work once and return when the GPU is free; 0.0 … 1.0 to `on_progress` where it is known.
+        """Do the work once and return as soon as the GPU is free: the core starts the next task right then.
 
+        An answer that holds the outputs is read in `collect`. `on_progress` hears 0.0 … 1.0 where known.
         Looks whether an earlier attempt left the work on the runtime before submitting it. Raises
         `TaskError`, `RuntimeUnavailable` or `Cancelled`. When this coroutine is cancelled, the core calls
         `cancel` next.
