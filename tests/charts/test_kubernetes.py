@@ -1,0 +1,111 @@
+"""Every object is one that Kubernetes 1.28, Karpenter 1.8 and KEDA 2.15 take."""
+
+import json
+import re
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+
+from .conftest import BASE, RUNTIMES, TYPES, Object, Objects, Values, merged, template
+from .rules import SPECS, VERSIONS
+
+# Every type with defaults, and one runtime with everything turned round.
+EVERYTHING: Values = {
+    "namespace": "pictures",
+    "karpenter": {
+        "provisioner": {
+            "labels": {"team": "art"},
+            "annotations": {"note": "x"},
+            "capacityType": {"spot": False},
+            "extraRequirements": [
+                {"key": "karpenter.k8s.aws/instance-gpu-memory", "operator": "Gt", "values": ["22000"]},
+                {"key": "topology.kubernetes.io/zone", "operator": "NotIn", "values": ["us-west-2d"]},
+                {"key": "example.com/x", "operator": "Exists"},
+            ],
+            "extraTaints": [{"key": "a", "value": "b", "effect": "NoExecute"}],
+            "resourceLimits": {"nvidia.com/gpu": "4", "cpu": 64, "memory": "512Gi"},
+            "consolidation": True,
+            "disruption": {"consolidateAfter": "Never", "expireAfter": "Never"},
+        },
+        "nodeTemplate": {
+            "tags": {"team": "art"},
+            "dataVolume": {"snapshotID": "snap-0123456789abcdef0", "iops": 4000, "throughput": 1000},
+            "userData": "[settings.motd]\n",
+        },
+    },
+    "runtime": {
+        "labels": {"team": "art"},
+        "annotations": {"note": "x"},
+        "scaling": {"extraHPAConfig": {"scaleUp": {"selectPolicy": "Min"}}},
+        "inferenceApi": {"extraEnv": {"A": 1}, "commandArguments": "--x"},
+        "queueAgent": {"extraEnv": {"B": True}, "xray": {"enabled": True}, "inputBuckets": ["a", "b"]},
+        "persistence": {"labels": {"a": "b"}, "annotations": {"c": "d"}},
+    },
+}
+ALL = {
+    **TYPES,
+    "everything": EVERYTHING,
+    "claim": {"runtime": {"persistence": {"existingClaim": "mine"}}},
+    "bare": {"runtime": {"persistence": {"enabled": False}, "networkPolicy": {"enabled": False}}},
+}
+
+
+def everything() -> Objects:
+    top = {"createNamespaces": True, "global": {"tags": {"a": "b"}}, "runtimes": ALL}
+    return template(str(RUNTIMES), json.dumps(merged(BASE, top)))
+
+
+OBJECTS = everything()
+CUSTOM = {key: each for key, each in OBJECTS.items() if each["kind"] in SPECS}
+CORE = {key: each for key, each in OBJECTS.items() if each["kind"] not in SPECS}
+
+
+@pytest.mark.parametrize("key", CORE)
+def test_kubernetes_takes_every_field(key: str) -> None:
+    kubernetes_validate.validate(CORE[key], "1.28", strict=True)
+
+
+@pytest.mark.parametrize("key", CUSTOM)
+def test_the_crds_take_every_field(key: str) -> None:
+    each = CUSTOM[key]
+    assert each["apiVersion"] == VERSIONS[each["kind"]]
+    jsonschema.validate(each["spec"], SPECS[each["kind"]])
+
+
+def labels(each: Any) -> dict[str, str]:
+    """All labels in an object, at any depth."""
+    if isinstance(each, list):
+        return {key: value for item in each for key, value in labels(item).items()}
+    if not isinstance(each, dict):
+        return {}
+    here = each.get("labels", {}) | each.get("matchLabels", {})
+    return here | {key: value for item in each.values() for key, value in labels(item).items()}
+
+
+@pytest.mark.parametrize("key", OBJECTS)
+def test_names_and_labels_fit(key: str) -> None:
+    metadata = OBJECTS[key]["metadata"]
+    assert re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", metadata["name"])
+    for name, value in labels(OBJECTS[key]).items():
+        assert re.fullmatch(r"([a-z0-9.-]+/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", name), name
+        assert re.fullmatch(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", value), value
+
+
+def test_the_rules_refuse_what_the_server_would() -> None:
+    spec = dict(OBJECTS["ScaledObject/static"]["spec"])
+    jsonschema.validate(spec, SPECS["ScaledObject"])
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**spec, "scaleOnInFlight": True}, SPECS["ScaledObject"])
+
+
+def mapped_environment(each: Object) -> list[Any]:
+    return [container.get("env", []) for container in each["spec"]["template"]["spec"]["containers"]]
+
+
+def test_no_variable_is_there_twice() -> None:
+    for each in OBJECTS.kinds("Deployment"):
+        for env in mapped_environment(each):
+            names = [variable["name"] for variable in env]
+            assert len(names) == len(set(names))

@@ -1,0 +1,205 @@
+"""Values: an entry wins over the defaults, whatever it says; every key changes something."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import BASE, RUNTIMES, TYPES, Objects, Render, Values, merged, nested, template
+
+DEFAULTS = yaml.safe_load((RUNTIMES / "values.yaml").read_text(encoding="utf-8"))["defaults"]
+
+
+def leaves(values: Values, above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        path = f"{above}.{key}" if above else key
+        if isinstance(value, dict) and value and "/" not in "".join(value):
+            yield from leaves(value, path)
+        else:
+            yield path, value
+
+
+# Another value for each key, where its type alone does not give one.
+OTHER: dict[str, Any] = {
+    "type": "comfyui",
+    "modelFilename": "other.ckpt",
+    "karpenter.provisioner.instanceType": ["g6.4xlarge"],
+    "karpenter.provisioner.extraRequirements": [{"key": "example.com/a", "operator": "Exists"}],
+    "karpenter.provisioner.extraTaints": [{"key": "example.com/a", "effect": "NoExecute"}],
+    "karpenter.provisioner.resourceLimits": {"nvidia.com/gpu": 3},
+    "karpenter.provisioner.disruption.consolidateAfter": "1m",
+    "karpenter.provisioner.disruption.expireAfter": "24h",
+    "karpenter.nodeTemplate.amiVersion": "1.50.0",
+    "karpenter.nodeTemplate.instanceStorePolicy": "None",
+    "karpenter.nodeTemplate.userData": "[settings.motd]\n",
+    "runtime.inferenceApi.image.digest": f"sha256:{'0' * 64}",
+    "runtime.inferenceApi.imagePullPolicy": "Always",
+    "runtime.inferenceApi.modelMountPath": "/models",
+    "runtime.inferenceApi.port": 9001,
+    "runtime.inferenceApi.resources.limits": {"nvidia.com/gpu": "1", "memory": "8Gi"},
+    "runtime.inferenceApi.resources.requests": {"nvidia.com/gpu": "1", "memory": "7Gi"},
+    "runtime.queueAgent.image.digest": f"sha256:{'0' * 64}",
+    "runtime.queueAgent.imagePullPolicy": "Always",
+    "runtime.queueAgent.resources.limits.memory": "2Gi",
+    "runtime.queueAgent.resources.requests.cpu": "250m",
+    "runtime.queueAgent.resources.requests.memory": "256Mi",
+    "runtime.queueAgent.inputBuckets": ["more"],
+    "runtime.queueAgent.snsTopicArn": "arn:aws:sns:us-west-2:123456789012:other",
+    "runtime.queueAgent.sqsQueueUrl": "https://sqs.us-west-2.amazonaws.com/123456789012/other",
+    "runtime.queueAgent.deadLetterQueueUrl": "https://sqs.us-west-2.amazonaws.com/123456789012/o",
+    "runtime.queueAgent.xray.daemon.image.digest": f"sha256:{'0' * 64}",
+    "runtime.serviceAccountRoleArn": "arn:aws:iam::123456789012:role/other",
+    "runtime.persistence.size": "1Ti",
+    "runtime.persistence.accessModes": ["ReadWriteMany"],
+    "runtime.scaling.extraHPAConfig": {"scaleUp": {"selectPolicy": "Min"}},
+}
+OTHER |= {
+    f"karpenter.nodeTemplate.{volume}.{key}": value
+    for volume in ("osVolume", "dataVolume")
+    for key, value in {
+        "volumeSize": "33Gi",
+        "volumeType": "io1",
+        "iops": 3333,
+        "throughput": 222,
+        "snapshotID": "snap-0123456789abcdef0",
+    }.items()
+}
+# Keys that show only beside others.
+BESIDE: dict[str, Values] = {
+    "runtime.inferenceApi.port": TYPES["own"],
+    "runtime.inferenceApi.probePath": TYPES["own"],
+    "runtime.inferenceApi.taskPath": TYPES["own"],
+    "runtime.persistence.storageClass": {
+        "runtime": {"persistence": {"s3": {"enabled": False}, "storageClass": "first"}}
+    },
+    "runtime.persistence.s3.enabled": {"runtime": {"persistence": {"storageClass": "first"}}},
+}
+# Keys that can be changed only together with others.
+TOGETHER: dict[str, Values] = {"dynamicModel": {"modelFilename": ""}}
+for _volume in ("osVolume", "dataVolume"):
+    BESIDE[f"karpenter.nodeTemplate.{_volume}.volumeType"] = nested(
+        f"karpenter.nodeTemplate.{_volume}.throughput", None
+    )
+for _key in ("repository", "tag", "digest"):
+    BESIDE[f"runtime.queueAgent.xray.daemon.image.{_key}"] = nested("runtime.queueAgent.xray.enabled", True)
+
+
+def other(path: str, value: Any) -> Any:
+    """Another value than the default one."""
+    if path in OTHER:
+        return OTHER[path]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, dict):
+        return {"EXTRA": "1"} if path.endswith("extraEnv") else {"example.com/extra": "1"}
+    return "/other" if path.endswith("Path") else "other"
+
+
+# The schema knows one family alone, so nothing else can be said.
+PATHS = {path: value for path, value in leaves(DEFAULTS) if not path.endswith("amiFamily")}
+
+
+@pytest.fixture(scope="module")
+def changed() -> Objects:
+    """For each key two runtimes: `b<n>` without, `c<n>` with another value of it."""
+    runtimes: Values = {}
+    for number, (path, value) in enumerate(PATHS.items()):
+        beside = BESIDE.get(path, {})
+        runtimes[f"b{number:03}"] = beside
+        runtimes[f"c{number:03}"] = merged(
+            merged(beside, nested(path, other(path, value))), TOGETHER.get(path, {})
+        )
+    return template(str(RUNTIMES), json.dumps(merged(BASE, {"runtimes": runtimes})))
+
+
+def shown(objects: Objects, name: str) -> str:
+    """All objects of a runtime, with its name taken out."""
+    mine = {
+        key: each
+        for key, each in objects.items()
+        if each["metadata"]["labels"]["app.kubernetes.io/instance"] == name
+    }
+    return json.dumps(mine, sort_keys=True).replace(name, "NAME")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_key_changes_something(changed: Objects, path: str) -> None:
+    number = list(PATHS).index(path)
+    assert shown(changed, f"b{number:03}") != shown(changed, f"c{number:03}")
+
+
+@pytest.mark.parametrize(("key", "value"), [("minReplicaCount", 0), ("scaleOnInFlight", False)])
+def test_an_entrys_false_and_zero_win_over_the_defaults(render: Render, key: str, value: object) -> None:
+    defaults = {"runtime": {"scaling": {"minReplicaCount": 3, "scaleOnInFlight": True}}}
+    rendered = render({"defaults": defaults}, one={"runtime": {"scaling": {key: value}}}, two={})
+    specs = [rendered[f"ScaledObject/{name}"]["spec"] for name in ("one", "two")]
+    flat = [{**spec, **spec["triggers"][0]["metadata"]} for spec in specs]
+    assert str(flat[0][key]).lower() == str(value).lower()
+    assert flat[0][key] != flat[1][key]
+
+
+def test_an_entrys_empty_text_wins_over_the_defaults(render: Render) -> None:
+    defaults = {"runtime": {"inferenceApi": {"commandArguments": "--medvram"}}}
+    rendered = render({"defaults": defaults}, one=nested("runtime.inferenceApi.commandArguments", ""), two={})
+    assert "--medvram" not in rendered.env("one")["EXTRA_CMD_ARG"]
+    assert "--medvram" in rendered.env("two")["EXTRA_CMD_ARG"]
+
+
+def test_null_takes_a_default_away(render: Render) -> None:
+    rendered = render(one=nested("karpenter.nodeTemplate.osVolume", {"iops": None, "throughput": None}))
+    volume = rendered["EC2NodeClass/demo-one"]["spec"]["blockDeviceMappings"][0]["ebs"]
+    assert not {"iops", "throughput"} & volume.keys()
+
+
+def test_maps_are_merged_and_lists_replaced(render: Render) -> None:
+    defaults = {
+        "runtime": {"inferenceApi": {"extraEnv": {"A": "1", "B": "1"}}},
+        "karpenter": {"provisioner": {"instanceType": ["g5.xlarge", "g5.2xlarge"]}},
+    }
+    entry = {
+        "runtime": {"inferenceApi": {"extraEnv": {"B": "2"}}},
+        "karpenter": {"provisioner": {"instanceType": ["g6.xlarge"]}},
+    }
+    rendered = render({"defaults": defaults}, one=entry)
+    assert {"A": "1", "B": "2"}.items() <= rendered.env("one").items()
+    requirements = rendered["NodePool/demo-one"]["spec"]["template"]["spec"]["requirements"]
+    types = next(each for each in requirements if each["key"] == "node.kubernetes.io/instance-type")
+    assert types["values"] == ["g6.xlarge"]
+
+
+def test_one_runtime_does_not_change_another(render: Render) -> None:
+    entry = {"runtime": {"scaling": {"queueLength": 9}, "inferenceApi": {"extraEnv": {"A": "1"}}}}
+    together, alone = render(a=entry, b={}), render(b={})
+    assert {key: together[key] for key in alone} == alone
+
+
+def test_a_name_alone_is_a_runtime_of_defaults(render: Render) -> None:
+    assert render(one=None) == render(one={})
+
+
+def test_a_hundred_runtimes_take_seconds() -> None:
+    kinds = ["sdwebui", "comfyui", "invokeai"]
+    runtimes = {f"r{n:03}": {"type": kinds[n % 3]} for n in range(100)}
+    started = time.monotonic()
+    rendered = template(str(RUNTIMES), json.dumps(merged(BASE, {"runtimes": runtimes})))
+    assert len(rendered.kinds("Deployment")) == 100
+    assert time.monotonic() - started < 20, "the merge of values must not parse text for each template"
+
+
+def test_text_that_yaml_would_read_as_something_else_stays_text(one: Callable[..., Objects]) -> None:
+    words = {
+        "A": "yes",
+        "B": "1e3",
+        "C": "0x1F",
+        "D": "null",
+        "E": "a: b # c",
+        "F": '"quoted"',
+        "G": "{{ x }}",
+    }
+    env = one("runtime.inferenceApi.extraEnv", words).env("one")
+    assert {key: env[key] for key in words} == words
