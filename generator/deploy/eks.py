@@ -15,7 +15,7 @@ class Cluster:
 
     version: str
     status: str
-    vpc: str
+    subnets: tuple[str, ...]
 
 
 def find(job: Job) -> Cluster | None:
@@ -26,7 +26,8 @@ def find(job: Job) -> Cluster | None:
         if aws.code(error) == "ResourceNotFoundException":
             return None
         raise aws.refused(error, f"cluster {job.stack} could not be looked up") from error
-    return Cluster(str(row["version"]), str(row["status"]), str(row["resourcesVpcConfig"].get("vpcId", "")))
+    subnets = tuple(row.get("resourcesVpcConfig", {}).get("subnetIds", ()))
+    return Cluster(str(row["version"]), str(row["status"]), subnets)
 
 
 def guard(job: Job, existing: Cluster | None) -> None:

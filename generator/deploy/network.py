@@ -1,5 +1,7 @@
 """What needs the VPC that eksctl made: the S3 gateway endpoint (network.yaml)."""
 
+from collections.abc import Sequence
+
 from generator import aws
 from generator.deploy import eks, stacks
 from generator.deploy.job import Job
@@ -22,25 +24,21 @@ def parameters(job: Job) -> dict[str, str]:
             return {"VpcId": "VPC-OF-THE-CLUSTER", "RouteTableIds": "ROUTE-TABLES-OF-THE-PRIVATE-SUBNETS"}
         raise AwsError(f"there is no cluster {job.stack} yet: `make cluster` makes it")
     try:
-        tables = route_tables(job, cluster.vpc)
+        return _of_private_subnets(job, cluster.subnets)
     except aws.refusals() as error:
         raise aws.refused(error, "the route tables could not be looked up") from error
-    if not tables:
-        raise AwsError(
-            f"{cluster.vpc} has no private subnets with route tables: was the cluster made by eksctl?"
-        )
-    return {"VpcId": cluster.vpc, "RouteTableIds": ",".join(tables)}
 
 
-def route_tables(job: Job, vpc: str) -> list[str]:
-    """The ids of the route tables of the VPC's private subnets."""
+def _of_private_subnets(job: Job, subnets: Sequence[str]) -> dict[str, str]:
     ec2 = job.aws.client("ec2")
-    private = [
-        {"Name": "vpc-id", "Values": [vpc]},
-        {"Name": "tag-key", "Values": [PRIVATE_SUBNET_TAG]},
-    ]
-    subnets = [row["SubnetId"] for row in ec2.describe_subnets(Filters=private)["Subnets"]]
-    if not subnets:
-        return []
-    by_subnet = [{"Name": "association.subnet-id", "Values": subnets}]
-    return sorted(row["RouteTableId"] for row in ec2.describe_route_tables(Filters=by_subnet)["RouteTables"])
+    rows = ec2.describe_subnets(SubnetIds=list(subnets))["Subnets"]
+    private = [row for row in rows if PRIVATE_SUBNET_TAG in {tag["Key"] for tag in row.get("Tags", ())}]
+    ids = [row["SubnetId"] for row in private]
+    by_subnet = [{"Name": "association.subnet-id", "Values": ids}]
+    tables = ec2.describe_route_tables(Filters=by_subnet)["RouteTables"] if ids else []
+    if not tables:
+        raise AwsError(f"cluster {job.stack} has no private subnets with route tables: did eksctl make it?")
+    return {
+        "VpcId": private[0]["VpcId"],
+        "RouteTableIds": ",".join(sorted(row["RouteTableId"] for row in tables)),
+    }

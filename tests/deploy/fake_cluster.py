@@ -1,0 +1,29 @@
+"""What `eksctl create cluster` leaves in an account, as far as later steps look at it."""
+
+import sys
+
+import boto3
+
+
+def main(name: str, version: str) -> None:
+    ec2, eks = boto3.client("ec2"), boto3.client("eks")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = []
+    for number in range(6):
+        kind, role = ("public", "elb") if number < 3 else ("private", "internal-elb")
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number * 32}.0/19")["Subnet"]["SubnetId"]
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        ec2.associate_route_table(SubnetId=subnet, RouteTableId=table)
+        ec2.create_tags(Resources=[subnet], Tags=[{"Key": f"kubernetes.io/role/{role}", "Value": "1"}])
+        ec2.create_tags(Resources=[table], Tags=[{"Key": "Name", "Value": f"{kind}-{number % 3}"}])
+        subnets.append(subnet)
+    eks.create_cluster(
+        name=name,
+        version=version,
+        roleArn="arn:aws:iam::111122223333:role/cluster",
+        resourcesVpcConfig={"subnetIds": subnets},
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,225 @@
+"""Deploy, resume, upgrade: the order of the programs, against what really is in the emulator."""
+
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from generator.deploy import eks, stacks, steps
+from generator.deploy.job import RefusedError
+from generator.deploy.tools import MissingProgramError
+from generator.errors import AwsError
+from tests.conftest import Account
+from tests.deploy.conftest import Bench, MakeBench
+
+ALL = [step.name for step in steps.STEPS]
+MAKE_CLUSTER = f"{sys.executable} {Path(__file__).with_name('fake_cluster.py')}"
+
+
+@pytest.fixture
+def fresh(bench: MakeBench) -> Bench:
+    """A job whose eksctl really makes a network and a cluster, in the emulator."""
+    made = bench("one")
+    made.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.34")
+    return made
+
+
+def test_everything_happens_in_order_on_a_fresh_account(fresh: Bench) -> None:
+    steps.run(fresh.job, ALL)
+
+    assert fresh.programs() == [
+        "eksctl create cluster",
+        "eksctl utils write-kubeconfig",
+        "helm show crds",
+        "kubectl apply",
+        "helm upgrade",
+        "kubectl wait deployment",
+    ]
+    assert stacks.find(fresh.job, "demo-network") is not None
+
+
+def test_the_values_of_every_runtime_reach_helm_after_the_platforms(bench: MakeBench) -> None:
+    two = bench("one", "two")
+    two.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.34")
+
+    steps.run(two.job, ALL)
+
+    upgrade = next(call for call in two.calls if call.startswith("helm upgrade"))
+    files = [Path(word).name for word in upgrade.split() if word.endswith(".yaml")]
+    assert files == ["platform.yaml", "one.yaml", "two.yaml"]
+    assert " --namespace kube-system" in upgrade
+
+
+def test_eksctl_leaves_the_users_own_kubeconfig_alone(fresh: Bench) -> None:
+    steps.run(fresh.job, ALL)
+
+    created = next(call for call in fresh.calls if call.startswith("eksctl create cluster"))
+    signed_in = next(call for call in fresh.calls if "write-kubeconfig" in call and call != created)
+    assert "--write-kubeconfig=false" in created
+    assert signed_in.endswith(str(fresh.job.folder / "kubeconfig"))
+
+
+def test_the_second_run_makes_no_second_cluster(fresh: Bench) -> None:
+    steps.run(fresh.job, ALL)
+    fresh.calls_file.unlink()
+
+    steps.run(fresh.job, ALL)
+
+    assert "eksctl create cluster" not in fresh.programs()
+    assert "stack demo: nothing to change" in fresh.said
+
+
+def test_an_existing_cluster_is_brought_up_to_the_config(fresh: Bench) -> None:
+    steps.run(fresh.job, ALL)
+    fresh.calls_file.unlink()
+
+    steps.run(fresh.job, ["cluster"])
+
+    assert fresh.programs() == [
+        "eksctl utils associate-iam-oidc-provider",
+        "eksctl create accessentry",
+        "eksctl create iamserviceaccount",
+        "eksctl update iamserviceaccount",
+        "eksctl create nodegroup",
+        "eksctl create addon",
+        "eksctl update addon",
+    ]
+
+
+FAILURES = [
+    "eksctl create cluster",
+    "eksctl utils write-kubeconfig",
+    "helm show crds",
+    "kubectl apply",
+    "helm upgrade",
+]
+
+
+@pytest.mark.parametrize("words", FAILURES)
+def test_after_a_failure_the_same_command_goes_on(fresh: Bench, words: str) -> None:
+    broken = fresh.job.folder / "broken"
+    broken.touch()
+    fresh.rules_file.write_text(f"{words}\t[ -e {broken} ] && exit 1\n{fresh.rules_file.read_text()}")
+    with pytest.raises(AwsError):
+        steps.run(fresh.job, ALL)
+    stopped_at = fresh.programs()[-1]
+    broken.unlink()
+    fresh.calls_file.unlink()
+
+    steps.run(fresh.job, ALL)
+
+    assert stopped_at == words
+    assert fresh.programs()[-1] == "kubectl wait deployment"
+    assert fresh.programs().count("eksctl create cluster") == (words == "eksctl create cluster")
+
+
+def test_a_try_of_eksctl_that_failed_is_cleared_before_the_next(fresh: Bench, account: Account) -> None:
+    formation = account.client("cloudformation")
+    formation.create_stack(StackName="eksctl-demo-cluster", TemplateBody=REFUSED_BY_SQS)
+
+    steps.run(fresh.job, ["cluster"])
+
+    assert fresh.programs()[:2] == ["eksctl delete cluster", "eksctl create cluster"]
+
+
+def test_a_version_of_the_past_is_refused_before_anything_is_made(bench: MakeBench, account: Account) -> None:
+    old = bench("one", eksVersion="1.28")
+
+    with pytest.raises(RefusedError, match=r'set eksVersion: "1\.34"'):
+        steps.run(old.job, ALL)
+
+    assert old.calls == []
+    assert account.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def test_an_existing_cluster_may_keep_a_version_of_the_past(fresh: Bench) -> None:
+    steps.run(fresh.job, ALL)
+
+    later = fresh.with_(today=date(2031, 1, 1))
+    eks.guard(later.job, eks.find(later.job))
+
+
+def test_the_next_version_is_an_upgrade_with_a_question(bench: MakeBench) -> None:
+    first = bench("one", eksVersion="1.33")
+    first.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.33")
+    steps.run(first.job, ALL)
+    first.calls_file.unlink()
+    higher = bench("one", eksVersion="1.34")
+
+    steps.run(higher.job, ["cluster"])
+
+    assert any("It cannot go back" in line for line in higher.said)
+    assert higher.programs()[:2] == ["eksctl upgrade cluster", "eksctl upgrade nodegroup"]
+
+
+@pytest.mark.parametrize(("wanted", "cure"), [("1.35", "1.34"), ("1.32", "1.33")])
+def test_leaps_and_steps_back_are_refused_with_the_line_to_set(
+    bench: MakeBench, wanted: str, cure: str
+) -> None:
+    first = bench("one", eksVersion="1.33")
+    first.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.33")
+    steps.run(first.job, ALL)
+
+    with pytest.raises(RefusedError, match=f'set eksVersion: "{cure}"'):
+        steps.run(bench("one", eksVersion=wanted).job, ["cluster"])
+
+
+def test_the_network_step_says_what_comes_before_it(bench: MakeBench) -> None:
+    with pytest.raises(AwsError, match="make cluster"):
+        steps.run(bench("one").job, ["network"])
+
+
+def test_the_s3_endpoint_gets_the_route_tables_of_the_private_subnets(fresh: Bench, account: Account) -> None:
+    steps.run(fresh.job, ["cluster", "network"])
+
+    stack = account.client("cloudformation").describe_stacks(StackName="demo-network")["Stacks"][0]
+    given = {row["ParameterKey"]: row["ParameterValue"] for row in stack["Parameters"]}
+    tables = account.client("ec2").describe_route_tables(RouteTableIds=given["RouteTableIds"].split(","))
+    names = {tag["Value"] for table in tables["RouteTables"] for tag in table["Tags"]}
+    assert names == {"private-0", "private-1", "private-2"}
+
+
+def test_charts_that_are_missing_are_pulled_for_this_eks_version(fresh: Bench) -> None:
+    (fresh.job.chart / "charts" / "keda-2.20.2.tgz").unlink()
+    dry = fresh.with_(tools=type(fresh.job.tools)(fresh.said.append, dry_run=True, environment={}))
+
+    steps.run(dry.job, ["release"])
+
+    assert any("tools/chart_deps.py --eks 1.34" in line for line in dry.said)
+
+
+def test_a_dry_run_says_every_command_and_runs_none(bench: MakeBench, account: Account) -> None:
+    dry = bench("one", dry_run=True)
+
+    steps.run(dry.job, ALL)
+
+    commands = [line for line in dry.said if line.startswith("$ ")]
+    assert [" ".join(line.split()[1:4]) for line in commands if "aws" not in line] == [
+        "eksctl create cluster",
+        "eksctl utils write-kubeconfig",
+        "helm show crds",
+        "helm upgrade --install",
+        "kubectl wait deployment",
+    ]
+    assert dry.calls == []
+    assert account.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def test_a_missing_program_is_named_with_where_to_get_it(
+    fresh: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(
+        MissingProgramError, match=r"eksctl is not on PATH; it makes the cluster: https://eksctl"
+    ):
+        steps.run(fresh.job, ["cluster"])
+
+
+REFUSED_BY_SQS = """\
+Resources:
+  Slow:
+    Type: AWS::SQS::Queue
+    Properties: {VisibilityTimeout: 999999}
+"""

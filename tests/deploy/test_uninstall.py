@@ -1,0 +1,126 @@
+"""The way out: runtimes before operators, nodes before the cluster, and no picture is lost."""
+
+import pytest
+
+from generator.deploy import steps, templates, uninstall
+from generator.deploy.job import RefusedError
+from generator.errors import AwsError
+from tests.conftest import Account
+from tests.deploy.conftest import Bench, MakeBench
+from tests.deploy.test_steps import ALL, MAKE_CLUSTER
+
+
+@pytest.fixture
+def deployed(bench: MakeBench) -> Bench:
+    """A solution that is there, with a picture in its bucket."""
+    made = bench("one")
+    made.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.34")
+    steps.run(made.job, ALL)
+    made.calls_file.unlink()
+    return made
+
+
+def test_runtimes_go_while_the_operators_live_then_the_cluster_then_the_stack(deployed: Bench) -> None:
+    uninstall.run(deployed.job, 5)
+
+    assert deployed.programs() == [
+        "eksctl utils write-kubeconfig",
+        "helm status demo",
+        "helm upgrade",
+        "kubectl get nodeclaims",
+        "helm uninstall demo",
+        "eksctl delete cluster",
+    ]
+    pruned = next(call for call in deployed.calls if call.startswith("helm upgrade"))
+    assert "platform.yaml" in pruned
+    assert "one.yaml" not in pruned
+
+
+def test_pictures_and_tasks_stay_and_their_removal_is_told(deployed: Bench, account: Account) -> None:
+    runtime = deployed.job.solution.runtimes[0]
+    account.client("s3").put_object(Bucket=runtime.output_bucket, Key="a/a-1.png", Body=b"picture")
+
+    uninstall.run(deployed.job, 5)
+
+    kept = account.client("s3").get_object(Bucket=runtime.output_bucket, Key="a/a-1.png")["Body"].read()
+    assert kept == b"picture"
+    assert account.client("sqs").get_queue_url(QueueName="demo-one")
+    assert f"  aws s3 rb s3://{runtime.output_bucket} --force --region us-east-1" in deployed.said
+
+
+def test_nothing_else_is_left(deployed: Bench, account: Account) -> None:
+    uninstall.run(deployed.job, 5)
+
+    stacks = account.client("cloudformation").describe_stacks()["Stacks"]
+    assert [row["StackName"] for row in stacks if row["StackStatus"] != "DELETE_COMPLETE"] == []
+    buckets = {row["Name"] for row in account.client("s3").list_buckets()["Buckets"]}
+    assert templates.bucket(deployed.job.solution) not in buckets
+
+
+def test_gpu_nodes_that_do_not_go_stop_it_before_karpenter_goes(deployed: Bench) -> None:
+    deployed.when("kubectl get nodeclaims", "echo nodeclaim.karpenter.sh/demo-one-abcde")
+
+    with pytest.raises(AwsError, match="1 GPU nodes are still there"):
+        uninstall.run(deployed.job, 0.2)
+
+    assert "helm uninstall demo" not in deployed.programs()
+    assert "eksctl delete cluster" not in deployed.programs()
+
+
+def test_no_answer_about_nodes_is_not_taken_for_none(deployed: Bench) -> None:
+    deployed.when("kubectl get nodeclaims", "exit 1")
+
+    with pytest.raises(AwsError, match="without an answer"):
+        uninstall.run(deployed.job, 5)
+
+    assert "eksctl delete cluster" not in deployed.programs()
+
+
+def test_after_a_stop_it_goes_on_where_it_was(deployed: Bench) -> None:
+    flag = deployed.job.folder / "broken"
+    flag.touch()
+    deployed.when("eksctl delete cluster", f"[ -e {flag} ] && exit 1")
+    deployed.when("helm status", f"[ -e {flag} ] || exit 1")
+    with pytest.raises(AwsError):
+        uninstall.run(deployed.job, 5)
+    flag.unlink()
+    deployed.calls_file.unlink()
+
+    uninstall.run(deployed.job, 5)
+
+    assert deployed.programs() == [
+        "eksctl utils write-kubeconfig",
+        "helm status demo",
+        "eksctl delete cluster",
+    ]
+
+
+def test_without_a_cluster_only_the_stacks_go(bench: MakeBench, account: Account) -> None:
+    made = bench("one")
+    steps.run(made.job, ["stack"])
+
+    uninstall.run(made.job, 5)
+
+    assert made.calls == []
+    live = account.client("cloudformation").describe_stacks()["Stacks"]
+    assert all(row["StackStatus"] == "DELETE_COMPLETE" for row in live)
+
+
+def test_it_asks_first_and_a_no_changes_nothing(deployed: Bench) -> None:
+    unwilling = deployed.with_(ask=lambda _: False)
+
+    with pytest.raises(RefusedError):
+        uninstall.run(unwilling.job, 5)
+
+    assert deployed.calls == []
+
+
+def test_a_dry_run_removes_nothing(bench: MakeBench, account: Account) -> None:
+    steps.run(bench("one").job, ["stack"])
+    dry = bench("one", dry_run=True)
+
+    uninstall.run(dry.job, 5)
+
+    assert dry.calls == []
+    assert account.client("cloudformation").describe_stacks(StackName="demo")["Stacks"]
+    assert "$ eksctl delete cluster --name demo --region us-east-1 --wait" in "\n".join(dry.said)
