@@ -233,3 +233,13 @@ def controllers_need_no_gpu(case: Case) -> Iterator[Finding]:
         yield Finding(
             place, f"the GPU of {kind.name} is paid for and never used here", "use m7g.large or m7i.large"
         )
+
+
+@rule("SD513", WARNING)
+def instance_types_are_named(case: Case) -> Iterator[Finding]:
+    """With an empty instanceType the choice is Karpenter's, and no plan can say what it needs and costs."""
+    for runtime in case.runtimes:
+        place = provisioner(runtime).at("instanceType")
+        if place.given and place.value == []:
+            what = "Karpenter may take any GPU type: fit, quotas and cost of the nodes cannot be foretold"
+            yield Finding(place, what, "name the types that you want")
