@@ -1,7 +1,7 @@
 """Figures of the generator, each as a ratio to a baseline that is measured in the same run.
 
-validate: `generator validate` of one config against `python -c "import yaml, jsonschema"`; goal: at most 3 times
-build: `generator build` of 1,000 runtimes against one of 100; goal: at most 10 times, and under 300 MB
+validate: `generator validate` of one config against `python -c "import yaml, jsonschema"`; at most 3 times
+build: `generator build` of 1,000 runtimes against one of 100; at most 10 times, and under 300 MB
 """
 
 import os
