@@ -1,0 +1,164 @@
+"""What is written about the charts is true: values, schema, READMEs, notes."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from .conftest import BASE, ROOT, RUNTIMES, TYPES, UMBRELLA, Values, helm, merged, template
+
+
+def tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["chart_schema", "chart_docs"])
+def test_what_is_made_is_up_to_date(name: str) -> None:
+    command = [sys.executable, str(ROOT / "tools" / f"{name}.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("chart", [RUNTIMES, UMBRELLA], ids=lambda chart: chart.name)
+def test_every_value_is_described(chart: Path) -> None:
+    values = list(tool("chart_docs").values((chart / "values.yaml").read_text()))
+    assert len(values) > 10
+    assert [each.path for each in values if not each.text] == []
+
+
+def described(node: Values, above: str = "") -> dict[str, Values]:
+    """The leaves of a schema, by path."""
+    found: dict[str, Values] = {}
+    for key, below in node.get("properties", {}).items():
+        path = f"{above}.{key}" if above else key
+        found |= described(below, path) if below.get("properties") else {path: below}
+    return found
+
+
+SCHEMA = json.loads((ROOT / "values-schema.json").read_text())["definitions"]
+LEAVES = described(SCHEMA["karpenter"], "karpenter") | described(SCHEMA["runtime"], "runtime")
+DEFAULTS = yaml.safe_load((RUNTIMES / "values.yaml").read_text())["defaults"]
+NOTHING = object()
+
+
+def default(path: str) -> object:
+    node = DEFAULTS
+    for step in re.split(r"\.(?!com/)", path):
+        if not isinstance(node, dict) or step not in node:
+            return NOTHING
+        node = node[step]
+    return node
+
+
+@pytest.mark.parametrize("path", [path for path, leaf in LEAVES.items() if "default" in leaf])
+def test_defaults_of_the_schema_are_those_of_the_chart(path: str) -> None:
+    assert default(path) == LEAVES[path]["default"]
+
+
+OLD = [path for path, leaf in LEAVES.items() if "x-no-effect" in leaf or ".XRay." in path]
+
+
+def test_every_key_of_the_schema_is_a_value_of_the_chart_or_changes_nothing() -> None:
+    resources = ".resources."
+    absent = [path for path in LEAVES if default(path) is NOTHING and resources not in path]
+    optional = ["karpenter.provisioner.resourceLimits.cpu", "karpenter.provisioner.resourceLimits.memory"]
+    assert sorted(absent) == sorted([*OLD, *optional])
+
+
+@pytest.mark.parametrize("path", [path for path in OLD if "XRay" not in path])
+def test_keys_without_effect_are_listed(path: str) -> None:
+    assert f"| `{path}` |" in (RUNTIMES / "README.md").read_text()
+
+
+@pytest.mark.parametrize("chart", [RUNTIMES, UMBRELLA], ids=lambda chart: chart.name)
+def test_helm_finds_nothing_to_complain_of(chart: Path) -> None:
+    done = subprocess.run([helm(), "lint", str(chart)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    said = [line for line in done.stdout.splitlines() if "[WARNING]" in line or "[ERROR]" in line]
+    assert all("missing these dependencies" in line for line in said)
+
+
+def test_helm_finds_nothing_to_complain_of_with_runtimes(tmp_path: Path) -> None:
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps(merged(BASE, {"runtimes": TYPES})))
+    command = [helm(), "lint", "--strict", str(RUNTIMES), "-f", str(values)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("chart", [RUNTIMES, UMBRELLA], ids=lambda chart: chart.name)
+def test_the_packed_chart_checks_its_values(chart: Path, tmp_path: Path, chart_copy: Path) -> None:
+    source = chart_copy / chart.name
+    metadata = yaml.safe_load((source / "Chart.yaml").read_text())
+    metadata.pop("dependencies", None)
+    (source / "Chart.yaml").write_text(yaml.safe_dump(metadata))
+    subprocess.run([helm(), "package", str(source), "-d", str(tmp_path)], check=True, capture_output=True)
+    with tarfile.open(next(tmp_path.glob("*.tgz"))) as packed:
+        assert f"{chart.name}/values.schema.json" in packed.getnames()
+
+
+@pytest.fixture
+def notes(chart_copy: Path) -> str:
+    """NOTES.txt as Helm prints it after an install of one runtime of each type."""
+    chart = chart_copy / "sd-runtimes"
+    (chart / "templates" / "shown.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"
+        'data:\n  text: {{ include "sd-runtimes.notes" . | quote }}\n'
+    )
+    rendered = template(str(chart), json.dumps(merged(BASE, {"runtimes": TYPES})))
+    return str(rendered["ConfigMap/notes"]["data"]["text"])
+
+
+def test_the_notes_send_a_task_that_its_queue_takes(notes: str) -> None:
+    line = next(line for line in notes.splitlines() if "--message '" in line)
+    message = json.loads(line.split("'")[1])
+    assert message["metadata"] == {"id": "first", "runtime": "comfy", "tasktype": "pipeline"}
+    assert "arn:aws:sns:us-west-2:123456789012:demo-requests" in notes
+    attributes = next(line for line in notes.splitlines() if "--message-attributes" in line)
+    assert json.loads(attributes.split("'")[1])["runtime"]["StringValue"] == "comfy"
+
+
+@pytest.mark.parametrize("kind", ["sdwebui", "comfyui", "invokeai", "custom"])
+def test_every_type_has_a_first_task(kind: str) -> None:
+    task = yaml.safe_load((RUNTIMES / "profiles" / f"{kind}.yaml").read_text())["firstTask"]
+    assert json.loads(task["content"])
+    assert task["tasktype"]
+
+
+def test_the_notes_name_images_and_folders(notes: str) -> None:
+    assert "123456789012.dkr.ecr.us-west-2.amazonaws.com/sd-on-eks/queue-agent:0.1.0" in notes
+    assert "Stable-diffusion VAE Lora" in notes
+
+
+def test_notes_and_readmes_say_that_runtimes_go_first(notes: str) -> None:
+    texts = [notes, *((chart / "README.md").read_text() for chart in (RUNTIMES, UMBRELLA))]
+    for text in texts:
+        ending = text[text.index("ninstall") :]
+        assert "stay behind" in ending
+        assert "nodeclaims" in ending
+    steps = (UMBRELLA / "README.md").read_text().split("## Uninstall")[1]
+    commands = ["helm upgrade demo", "kubectl wait nodeclaims", "helm uninstall demo"]
+    assert sorted(steps.index(each) for each in commands) == [steps.index(each) for each in commands]
+
+
+def test_the_values_of_the_readme_work() -> None:
+    text = (RUNTIMES / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
+    assert "Deployment/turbo" in template(str(RUNTIMES), json.dumps(yaml.safe_load(text)))
+
+
+@pytest.mark.parametrize("chart", [RUNTIMES, UMBRELLA], ids=lambda chart: chart.name)
+def test_no_template_is_too_long_to_read(chart: Path) -> None:
+    for file in (chart / "templates").rglob("*.*"):
+        assert len(file.read_text().splitlines()) <= 150, file

@@ -1,0 +1,252 @@
+"""The umbrella: one release with Karpenter, KEDA, the S3 driver and the runtimes.
+
+Their real charts come from registries that tests do without. Stand-ins with the same names and versions take
+just the keys that the real charts have, and show what they were given.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import BASE, ROOT, UMBRELLA, HelmError, Objects, Values, helm, merged, template
+
+# The keys of the real charts at these versions that we set.
+KEYS: dict[str, Values] = {
+    "karpenter": {
+        "serviceAccount": {"name": "", "annotations": {}},
+        "settings": {"clusterName": "", "interruptionQueue": ""},
+        "controller": {"resources": {}, "image": {"repository": "", "digest": ""}},
+    },
+    "keda": {
+        "clusterName": "kubernetes-default",
+        "crds": {"install": True},
+        "image": {name: {"registry": ""} for name in ("keda", "metricsApiServer", "webhooks")},
+        "podIdentity": {"aws": {"irsa": {"enabled": False, "roleArn": ""}}},
+    },
+    "aws-mountpoint-s3-csi-driver": {
+        "image": {"repository": ""},
+        "node": {"tolerateAllTaints": False, "serviceAccount": {"name": "", "annotations": {}}},
+        "sidecars": {
+            "nodeDriverRegistrar": {"image": {"repository": ""}},
+            "livenessProbe": {"image": {"repository": ""}},
+        },
+    },
+}
+SHOWN = """
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Chart.Name }}-was-given
+data:
+  version: {{ .Chart.Version }}
+  values: {{ omit .Values "global" | toJson | quote }}
+"""
+CRD = """{{- if .Values.crds.install }}
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: scaledobjects.keda.sh
+spec: {group: keda.sh}
+{{- end }}
+"""
+
+
+def closed(values: Values) -> Values:
+    """The schema that takes these keys and no others."""
+    properties = {key: closed(value) for key, value in values.items() if isinstance(value, dict) and value}
+    properties |= {key: {} for key in values if key not in properties}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def stand_in(folder: Path, name: str, version: str) -> None:
+    """A chart with the name, the version and the keys of a real one."""
+    chart = folder / name
+    (chart / "templates" / "crds").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": name, "version": version}))
+    (chart / "values.yaml").write_text(yaml.safe_dump(KEYS[name]))
+    own = {"enabled": True, "global": {}}
+    (chart / "values.schema.json").write_text(json.dumps(closed(KEYS[name] | own)))
+    (chart / "templates" / "shown.yaml").write_text(SHOWN)
+    if name == "keda":
+        (chart / "templates" / "crds" / "scaledobjects.yaml").write_text(CRD)
+
+
+@pytest.fixture(scope="module")
+def dependencies() -> list[Values]:
+    return list(yaml.safe_load((UMBRELLA / "Chart.yaml").read_text())["dependencies"])
+
+
+@pytest.fixture(scope="module")
+def umbrella(tmp_path_factory: pytest.TempPathFactory, dependencies: list[Values]) -> Path:
+    """The umbrella as `make deps` leaves it."""
+    root = tmp_path_factory.mktemp("umbrella")
+    shutil.copytree(ROOT / "charts", root / "charts", ignore=shutil.ignore_patterns("*.tgz", "crds"))
+    chart = root / "charts" / "sd-on-eks"
+    shutil.rmtree(chart / "charts", ignore_errors=True)
+    for each in dependencies:
+        if each["name"] in KEYS:
+            stand_in(chart / "charts", each["name"], each["version"])
+    shutil.copytree(root / "charts" / "sd-runtimes", chart / "charts" / "sd-runtimes")
+    (chart / "crds").mkdir()
+    (chart / "crds" / "keda.yaml").write_text("# as `make deps` writes it\n")
+    return chart
+
+
+VALUES: Values = {
+    "global": BASE["global"],
+    "karpenter": {"settings": {"clusterName": "demo", "interruptionQueue": "demo-karpenter-interruption"}},
+    "sd-runtimes": {"defaults": BASE["defaults"], "runtimes": {"one": {}}},
+}
+
+
+def render(chart: Path, **over: Any) -> Objects:
+    return template(str(chart), json.dumps(merged(VALUES, over)))
+
+
+def given(objects: Objects, name: str) -> Values:
+    return json.loads(objects[f"ConfigMap/{name}-was-given"]["data"]["values"])
+
+
+def test_one_release_holds_operators_and_runtimes(umbrella: Path) -> None:
+    rendered = render(umbrella)
+    assert {f"ConfigMap/{name}-was-given" for name in KEYS} <= rendered.keys()
+    assert {"Deployment/one", "ScaledObject/one", "NodePool/demo-one"} <= rendered.keys()
+
+
+def test_versions_are_exact_and_those_of_the_oldest_kubernetes(dependencies: list[Values]) -> None:
+    table = json.loads((ROOT / "generator" / "data" / "versions.json").read_text())
+    row = dict(zip(table["columns"], table["eks"]["1.28"], strict=True))
+    assert {each["name"]: each["version"] for each in dependencies} == {
+        "karpenter": row["karpenter"],
+        "keda": row["keda_chart"],
+        "aws-mountpoint-s3-csi-driver": row["s3_csi"],
+        "sd-runtimes": yaml.safe_load((ROOT / "charts/sd-runtimes/Chart.yaml").read_text())["version"],
+    }
+
+
+def test_a_fresh_cluster_gets_no_crd_from_a_template(umbrella: Path) -> None:
+    rendered = render(umbrella)
+    assert given(rendered, "keda")["crds"] == {"install": False}
+    assert not rendered.kinds("CustomResourceDefinition")
+
+
+def test_the_driver_runs_on_tainted_nodes(umbrella: Path) -> None:
+    assert given(render(umbrella), "aws-mountpoint-s3-csi-driver")["node"]["tolerateAllTaints"] is True
+
+
+def test_operators_get_the_accounts_that_their_roles_trust(umbrella: Path) -> None:
+    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x"}
+    rendered = render(
+        umbrella,
+        karpenter={"serviceAccount": {"annotations": role}},
+        keda={"podIdentity": {"aws": {"irsa": {"enabled": True, "roleArn": "arn"}}}},
+    )
+    assert given(rendered, "karpenter")["serviceAccount"] == {"name": "karpenter", "annotations": role}
+    assert given(rendered, "keda")["podIdentity"]["aws"]["irsa"]["roleArn"] == "arn"
+
+
+@pytest.mark.parametrize("name", [*KEYS, "sd-runtimes"])
+def test_each_part_can_be_left_out(umbrella: Path, name: str) -> None:
+    rendered = render(umbrella, **{name: {"enabled": False}})
+    key = "Deployment/one" if name == "sd-runtimes" else f"ConfigMap/{name}-was-given"
+    assert key not in rendered
+    assert len(rendered) >= 3
+
+
+@pytest.mark.parametrize(
+    ("over", "said"),
+    [
+        ({"keda": {"crds": {"install": True}}}, "keda.crds.install: a fresh cluster refuses"),
+        (
+            {"aws-mountpoint-s3-csi-driver": {"node": {"tolerateAllTaints": False}}},
+            "tolerateAllTaints: the driver would not run",
+        ),
+        ({"karpenter": {"settings": {"clusterName": ""}}}, "clusterName is empty"),
+        ({"karpentre": {}}, "Additional property karpentre is not allowed"),
+        ({"sd-runtimes": {"runtime": {}}}, "Additional property runtime is not allowed"),
+        ({"sd-runtimes": {"runtimes": {"one": {"modelFilename": ""}}}}, "modelFilename is empty"),
+    ],
+)
+def test_what_would_not_work_is_refused(umbrella: Path, over: Values, said: str) -> None:
+    with pytest.raises(HelmError, match=said):
+        render(umbrella, **over)
+
+
+def test_missing_crds_are_refused_before_the_cluster_does(umbrella: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "sd-on-eks"
+    shutil.copytree(umbrella, bare, ignore=shutil.ignore_patterns("crds"))
+    with pytest.raises(HelmError, match="run `make deps`"):
+        render(bare)
+    assert render(bare, keda={"enabled": False})
+
+
+def test_values_files_of_the_generator_fit(umbrella: Path) -> None:
+    from generator import emit, paths, resolve
+    from generator.context import Context
+    from generator.facts import Facts
+
+    config = {
+        "stackName": "demo",
+        "modelBucketArn": "arn:aws:s3:::demo-models",
+        "imageRegistry": "mirror.example.com",
+        "modelsRuntime": [
+            {"name": "one", "type": "comfyui"},
+            {"name": "two", "type": "invokeai", "namespace": "pictures"},
+        ],
+    }
+    solution = resolve.solution(
+        config, Facts(paths.data()), Context("us-west-2", "123456789012", date(2026, 1, 1))
+    )
+    values: Values = {}
+    for text in emit.umbrella(solution).values():
+        values = merged(values, yaml.safe_load(text))
+    rendered = template(str(umbrella), json.dumps(values))
+    assert {"Deployment/one", "Deployment/two", "Namespace/pictures"} <= rendered.keys()
+    assert given(rendered, "karpenter")["settings"]["clusterName"] == "demo"
+
+
+FAKE_HELM = """#!/bin/sh
+# Stands for the registries: `pull` packs a stand-in, the rest is Helm's own.
+if [ "$1" = pull ]; then
+  name=$(basename "$2")
+  while [ "$1" != --destination ]; do shift; done
+  exec {helm} package {stand_ins}/"$name" --destination "$2"
+fi
+exec {helm} "$@"
+"""
+
+
+@pytest.mark.parametrize(("eks", "keda"), [("1.28", "2.15.2"), ("1.34", "2.20.2")])
+def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: str) -> None:
+    for part in ("charts", "tools", "generator/data"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("*.tgz", "crds"))
+    table = json.loads((ROOT / "generator" / "data" / "versions.json").read_text())
+    row = dict(zip(table["columns"], table["eks"][eks], strict=True))
+    columns = {"karpenter": "karpenter", "keda": "keda_chart", "aws-mountpoint-s3-csi-driver": "s3_csi"}
+    for name, column in columns.items():
+        stand_in(tmp_path / "stand-ins", name, row[column])
+    fake = tmp_path / "helm"
+    fake.write_text(FAKE_HELM.format(helm=helm(), stand_ins=tmp_path / "stand-ins"))
+    fake.chmod(0o755)
+    command = [sys.executable, str(tmp_path / "tools" / "chart_deps.py"), "--eks", eks, "--helm", str(fake)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    chart = tmp_path / done.stdout.strip().splitlines()[-1]
+    assert chart.parts[-1] == "sd-on-eks"
+    assert (chart / "charts" / f"keda-{keda}.tgz").exists()
+    crds = list(yaml.safe_load_all((chart / "crds" / "keda.yaml").read_text()))
+    assert [each["metadata"]["name"] for each in crds] == ["scaledobjects.keda.sh"]
+    assert "Deployment/one" in render(chart)
+
+
+def test_a_version_of_eks_that_is_not_in_the_table_is_named(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "tools" / "chart_deps.py"), "--eks", "1.20"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("EKS 1.20 is not in generator/data/versions.json, which has 1.28, ")
