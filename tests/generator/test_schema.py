@@ -32,7 +32,7 @@ KEYWORDS = {
     ),
     *("additionalProperties", "propertyNames", "required", "enum", "pattern", "minimum", "maximum"),
     *("minLength", "maxLength", "minItems", "maxItems", "uniqueItems"),
-    *("x-says", "x-default", "x-no-effect", "x-old-spelling", "x-free"),
+    *("x-says", "x-default", "x-no-effect", "x-old-spelling"),
 }
 
 
