@@ -1,0 +1,85 @@
+"""`kill -9` at each step of a task: another agent ends it, with one result. The proxy holds the call at which
+the first agent is killed, before or after AWS has heard of it."""
+
+import io
+import signal
+
+import pytest
+from PIL import Image
+
+from bench.proxy import Fault, Proxy, of
+from bench.world import World, wait_for
+
+# Short, so that a killed agent's task comes back soon.
+SOON = {"VISIBILITY_TIMEOUT_SECONDS": 2}
+STEPS = {
+    "received": (of("ReceiveMessage"), True),
+    "about to claim": (of("PutObject", "claim.json"), False),
+    "claimed": (of("PutObject", "claim.json"), True),
+    "fetching an input": (of("GetObject", "input.png"), False),
+    "storing a picture": (of("PutObject", "cat-1.png"), False),
+    "picture stored": (of("PutObject", "cat-1.png"), True),
+    "about to write the record": (of("PutObject", "result.json"), False),
+}
+AFTER_THE_RECORD = {
+    "record written": (of("PutObject", "result.json"), True),
+    "about to announce": (of("Publish"), False),
+    "announced": (of("Publish"), True),
+    "about to delete": (of("DeleteMessage"), False),
+    "deleted": (of("DeleteMessage"), True),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_task_whose_agent_is_killed_early_is_done_by_the_next(world: World, proxy: Proxy, step: str):
+    runtime = world.runtime("--service-time", "0.2")
+    send_with_input(world)
+
+    kill_at(world, proxy, runtime.url, *STEPS[step])
+    world.agent(runtime.url, INPUT_BUCKETS=world.bucket, **SOON)
+
+    assert world.hear_of(["cat"])["cat"]["status"] == "completed"
+    assert wait_for(lambda: world.left() == 0)
+
+
+@pytest.mark.parametrize("step", AFTER_THE_RECORD)
+def test_a_task_that_has_its_record_is_only_announced_again(world: World, proxy: Proxy, step: str):
+    runtime = world.runtime("--service-time", "0.2")
+    send_with_input(world)
+
+    kill_at(world, proxy, runtime.url, *AFTER_THE_RECORD[step])
+    first = world.object("cat/result.json")
+    world.agent(runtime.url, INPUT_BUCKETS=world.bucket, **SOON)
+
+    assert world.hear_of(["cat"])["cat"]["seed"] == first["seed"]
+    assert wait_for(lambda: world.left() == 0)
+    assert world.object("cat/result.json") == first
+    assert runtime.runs() == ["cat"]
+
+
+def test_a_task_whose_agent_is_killed_while_it_runs_waits_for_the_runtime_and_is_done(world: World):
+    runtime = world.runtime("--service-time", "1")
+    world.send(["cat"])
+    agent = world.agent(runtime.url, **SOON)
+
+    wait_for(lambda: runtime.report()["running"] == "cat")
+    agent.signal(signal.SIGKILL)
+    world.agent(runtime.url, **SOON)
+
+    assert world.hear_of(["cat"])["cat"]["status"] == "completed"
+    assert world.keys() == ["cat/cat-1.png", "cat/result.json"]
+
+
+def send_with_input(world: World) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    world.s3.put_object(Bucket=world.bucket, Key="input.png", Body=picture.getvalue())
+    world.send(["cat"], {"init_images": [f"s3://{world.bucket}/input.png"]}, tasktype="image-to-image")
+
+
+def kill_at(world: World, proxy: Proxy, runtime: str, match, reaches: bool) -> None:
+    with proxy.failing(Fault(match, reaches=reaches, hold=True, answer="drop")) as fault:
+        agent = world.agent(runtime, INPUT_BUCKETS=world.bucket, **SOON)
+        assert fault.held.wait(15)
+        agent.signal(signal.SIGKILL)
+        agent.process.wait()

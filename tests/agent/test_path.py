@@ -1,0 +1,150 @@
+"""The way of a task from the queue to the callback, by process."""
+
+import json
+import urllib.error
+import urllib.request
+
+from bench.world import World, lines, port_of, wait_for
+
+
+def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    world.agent(runtime.url)
+
+    world.send(["cat"], {"batch_size": 2}, prefix="animals/small/", context={"user": 7})
+    told = world.hear_of(["cat"])["cat"]
+
+    record = world.object("animals/small/cat/result.json")
+    assert told["status"] == "completed" and told["result"] is True
+    assert told["context"] == {"user": 7}
+    assert told["image_url"] == [f"s3://{world.bucket}/animals/small/cat/cat-{n}.png" for n in (1, 2)]
+    assert told["output_url"] == f"s3://{world.bucket}/animals/small/cat/result.json"
+    assert [each["content_type"] for each in record["outputs"]] == ["image/png"] * 2
+    assert record["seed"] == told["seed"]
+    assert wait_for(lambda: world.left() == 0)
+
+
+def test_a_task_that_the_runtime_rejects_fails_with_its_reason_and_is_not_repeated(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    world.agent(runtime.url)
+
+    world.send(["bad"], {"sampler_name": "Nonsense"})
+    told = world.hear_of(["bad"])["bad"]
+
+    assert told["status"] == "failed" and told["result"] is False
+    assert "Sampler not found" in told["error"]["message"]
+    assert world.object("bad/result.json")["error"] == told["error"]
+    assert wait_for(lambda: world.left() == 0)
+
+
+def test_both_versions_of_messages_are_taken_raw_and_in_an_envelope(world: World):
+    runtime = world.runtime("--service-time", "0.05")
+    world.agent(runtime.url)
+    scripts = {"task": "text-to-image", "id_task": "old", "save_dir": "dir"}
+    old = {"prompt": "x", "alwayson_scripts": scripts}
+    new = {
+        "metadata": {"id": "new", "runtime": "painter", "tasktype": "text-to-image"},
+        "content": {"prompt": "x"},
+    }
+
+    world.send_body(json.dumps(old))
+    world.send_body(json.dumps({"Type": "Notification", "Message": json.dumps(new)}))
+
+    assert {each["status"] for each in world.hear_of(["old", "new"]).values()} == {"completed"}
+    assert {"dir/old/result.json", "new/result.json"} <= set(world.keys())
+
+
+def test_the_sender_may_be_told_when_a_task_starts(world: World):
+    runtime = world.runtime("--service-time", "0.3")
+    world.agent(runtime.url, EXP_CALLBACK_WHEN_RUNNING="true")
+
+    world.send(["cat"])
+    heard = world.hear(lambda all_: len(all_) == 2)
+
+    assert sorted(each["status"] for each in heard) == ["completed", "running"]
+
+
+def test_a_task_that_its_sender_cancelled_is_not_run(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    claim = {"owner": "api", "attempt": 0, "started": 1, "expires": 1, "state": "cancelled"}
+    world.s3.put_object(Bucket=world.bucket, Key=".tasks/cat/claim.json", Body=json.dumps(claim))
+    world.agent(runtime.url)
+
+    world.send(["cat"])
+
+    assert world.hear_of(["cat"])["cat"]["status"] == "cancelled"
+    assert wait_for(lambda: world.left() == 0)
+    assert runtime.runs() == []
+
+
+def test_tasks_for_one_checkpoint_are_run_together(world: World):
+    models = ["a.safetensors", "b.safetensors"]
+    runtime = world.runtime(
+        "--dynamic",
+        "--service-time",
+        "0.05",
+        "--load-time",
+        "0.3",
+        "--model",
+        models[0],
+        "--model",
+        models[1],
+    )
+    ids = [f"t{n}" for n in range(12)]
+    for n, each in enumerate(ids):
+        world.send([each], {"override_settings": {"sd_model_checkpoint": models[n % 2]}})
+
+    world.agent(runtime.url, DYNAMIC_SD_MODEL="true", MODEL_FILENAME="")
+    world.hear_of(ids)
+
+    assert sum(run["loaded"] for run in runtime.report()["runs"]) <= 4
+
+
+def test_its_endpoints_tell_kubelet_and_prometheus_how_it_is(world: World):
+    runtime = world.runtime("--service-time", "0.1", "--start-delay", "0")
+    agent = world.agent(runtime.url)
+    base = f"http://127.0.0.1:{port_of(agent)}"
+
+    wait_for(lambda: status(f"{base}/readyz") == 200)
+    world.send(["cat"])
+    world.hear_of(["cat"])
+
+    assert status(f"{base}/healthz") == 200
+    metrics = wait_for(
+        lambda: text if 'status="completed"} 1.0' in (text := fetched(f"{base}/metrics")) else None
+    )
+    assert "queue_agent_runtime_ready 1.0" in metrics
+    assert "queue_agent_run_seconds_count 1.0" in metrics
+
+
+def test_its_log_names_the_task_and_holds_no_payload(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    agent = world.agent(runtime.url, LOG_LEVEL="DEBUG")
+
+    world.send(["cat"], {"prompt": "a-secret-wish"})
+    world.hear_of(["cat"])
+
+    ended = wait_for(lambda: [line for line in lines(agent) if line["event"] == "task ended"])
+    assert ended[0]["task"] == "cat"
+    assert "a-secret-wish" not in agent.log.read_text()
+
+
+def test_faults_of_the_environment_are_all_named_and_end_it_with_status_2(world: World):
+    agent = world.agent("http://127.0.0.1:1", S3_BUCKET="", MAX_ATTEMPTS="many")
+
+    assert agent.process.wait(10) == 2
+    said = agent.log.read_text()
+    assert "S3_BUCKET: is not set" in said and "MAX_ATTEMPTS: 'many'" in said
+
+
+def status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
+
+
+def fetched(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return str(answer.read().decode())
