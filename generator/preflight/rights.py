@@ -14,6 +14,8 @@ THEME = "rights"
 # SimulatePrincipalPolicy takes more, but answers one row for each action and resource.
 ACTIONS_A_CALL = 60
 SHOWN = 8
+# Conditions that one value fulfils.
+EQUALITIES = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Question:
 
     actions: tuple[str, ...]
     resource: str
+    # What the request will hold, where the policy allows it on a condition.
+    context: tuple[tuple[str, str], ...] = ()
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
@@ -36,15 +40,20 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
 def questions(statement: Mapping[str, Any]) -> Iterator[Question]:
     """What to ask for one statement: its actions on the first of its resources.
 
-    The resources of a statement differ in their names alone: whoever may use one may use all. One with
-    a condition is left out: IAM would have to be told what each request will hold.
+    The resources of a statement differ in their names alone: whoever may use one may use all.
     """
-    if statement["Effect"] != "Allow" or "Condition" in statement:
+    conditions = statement.get("Condition", {})
+    if statement["Effect"] != "Allow" or not EQUALITIES.issuperset(conditions):
         return
+    context = tuple(
+        (key, _list(values)[0].replace("*", "x"))
+        for pairs in conditions.values()
+        for key, values in pairs.items()
+    )
     resource = _list(statement["Resource"])[0]
     actions = sorted(action for action in _list(statement["Action"]) if "*" not in action)
     for start in range(0, len(actions), ACTIONS_A_CALL):
-        yield Question(tuple(actions[start : start + ACTIONS_A_CALL]), resource)
+        yield Question(tuple(actions[start : start + ACTIONS_A_CALL]), resource, context)
 
 
 def _list(value: str | Sequence[str]) -> list[str]:
@@ -64,6 +73,10 @@ def denied(question: Question, asker: Asker) -> list[str] | None:
             PolicySourceArn=principal,
             ActionNames=list(question.actions),
             ResourceArns=[question.resource.replace("*", "x") if question.resource != "*" else "*"],
+            ContextEntries=[
+                {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+                for key, value in question.context
+            ],
         )
     )
     rows = [row for page in pages for row in page["EvaluationResults"]]
