@@ -34,6 +34,11 @@ def allow(
     return statement | ({"Condition": condition} if condition else {})
 
 
+def each(service: str, actions: str) -> list[str]:
+    """The actions of a service, from their names in one text."""
+    return [f"{service}:{action}" for action in actions.split()]
+
+
 def arn(solution: Solution, service: str, resource: str) -> str:
     """An ARN in the solution's region and account."""
     return names.arn(solution.partition.name, service, solution.region, solution.account, resource)

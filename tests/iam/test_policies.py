@@ -1,0 +1,254 @@
+"""Every policy of every example, statement by statement, against what IAM knows."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cfnlint
+import pytest
+import yaml
+
+from generator import cluster, deployer, iam, policy, stack
+from generator.model import Solution
+from tests.cluster.conftest import ROOT
+
+# cfn-lint's own list of services, their actions and what each may be scoped to, made from AWS's.
+KNOWN = json.loads((Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json").read_text())
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))
+
+# Statements that may say "any resource", with the reason.
+ANY_RESOURCE = {
+    "AllowRegionalReadActions": "EC2's Describe actions take no resource; Karpenter's are held to the region",
+    "AllowPricingReadActions": "prices have no resource",
+    "AllowUnscopedInstanceProfileListAction": "a list of instance profiles has no resource",
+    "SendTraces": "X-Ray has no resource to write to",
+    "FindStacks": "a list of stacks, or a template that is not a stack yet, has no resource",
+    "MakeCluster": "a cluster that is not there yet is no resource; held to the region",
+    "FindVersions": "versions of EKS and add-ons, and the list of clusters, have no resource",
+    "FindNetwork": "EC2's and ELB's Describe actions take no resource",
+    "FindLogs": "lists of log groups and their policies have no resource",
+    "AskBuckets": "the list of buckets, which counts against a quota, has no resource",
+    "AskQuotas": "quotas are read by service and code; one can be raised only when asked to",
+}
+
+
+class Policy(NamedTuple):
+    """A policy and how long IAM lets it be."""
+
+    name: str
+    document: dict[str, Any]
+    limit: int
+
+
+def policies(solution: Solution) -> Iterator[Policy]:
+    roles = {
+        "karpenter": iam.karpenter_controller(solution),
+        "keda": iam.keda_operator(solution),
+        "csi": iam.s3_csi_driver(solution),
+        "api": iam.api_function(solution),
+        **{runtime.name: iam.runtime(solution, runtime) for runtime in solution.runtimes},
+    }
+    for name, document in roles.items():
+        yield Policy(name, document, policy.INLINE_POLICY_MAX)
+    for number, document in enumerate(deployer.policies(solution), 1):
+        yield Policy(f"deployer-{number}", document, policy.MANAGED_POLICY_MAX)
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
+def solution(request: pytest.FixtureRequest, solution_of: Any) -> Solution:
+    found: Solution = solution_of(request.param)
+    return found
+
+
+@pytest.fixture(scope="module")
+def statements(solution: Solution) -> list[dict[str, Any]]:
+    return [statement for each in policies(solution) for statement in each.document["Statement"]]
+
+
+def test_no_statement_allows_every_action_of_a_service(statements: list[dict[str, Any]]) -> None:
+    assert [a for each in statements for a in listed(each["Action"]) if "*" in a] == []
+
+
+def test_any_resource_is_allowed_only_for_a_reason(statements: list[dict[str, Any]]) -> None:
+    assert {each["Sid"] for each in statements if each["Resource"] == "*"} <= ANY_RESOURCE.keys()
+
+
+def test_every_action_exists(statements: list[dict[str, Any]]) -> None:
+    unknown = {action for each in statements for action in listed(each["Action"]) if known(action) is None}
+
+    assert unknown == set()
+
+
+def known(action: str) -> dict[str, Any] | None:
+    service, _, name = action.partition(":")
+    found: dict[str, Any] | None = KNOWN.get(service, {}).get("Actions", {}).get(name.lower())
+    return found
+
+
+def test_no_action_is_scoped_to_what_it_cannot_be_scoped_to(statements: list[dict[str, Any]]) -> None:
+    """IAM takes such a statement, and then allows nothing by it."""
+    idle = [
+        (each["Sid"], action)
+        for each in statements
+        for action in listed(each["Action"])
+        if each["Resource"] != "*" and not any(fits(action, arn) for arn in listed(each["Resource"]))
+    ]
+
+    assert idle == []
+
+
+def fits(action: str, arn: str) -> bool:
+    service = action.partition(":")[0]
+    kinds = (known(action) or {}).get("Resources", ())
+    if (
+        arn.endswith(":*") or service == "apigateway"
+    ):  # all of a service; a service whose forms are not listed
+        return bool(kinds)
+    forms = [
+        form for kind in kinds for form in KNOWN[service]["Resources"].get(kind, {}).get("ARNFormats", ())
+    ]
+    return any(re.fullmatch(re.sub(r"\$\{\w+\}", "[^:]*", form), arn.replace("*", "x")) for form in forms)
+
+
+def test_every_policy_fits_into_its_role(solution: Solution) -> None:
+    assert [
+        (each.name, policy.size(each.document))
+        for each in policies(solution)
+        if policy.size(each.document) > each.limit
+    ] == []
+
+
+def test_every_statement_has_a_name_of_its_own(solution: Solution) -> None:
+    for each in policies(solution):
+        sids = [statement["Sid"] for statement in each.document["Statement"]]
+        assert len(sids) == len(set(sids))
+        assert all(re.fullmatch("[A-Za-z0-9]+", sid) for sid in sids)
+
+
+def test_every_arn_is_of_the_solutions_partition(solution: Solution) -> None:
+    for each in policies(solution):
+        assert set(re.findall(r'"arn:([^:]*):', json.dumps(each.document))) <= {solution.partition.name}
+
+
+def test_the_policies_are_those_that_are_deployed(solution: Solution) -> None:
+    template = (ROOT / "cluster" / "cluster.yaml.j2").read_text("utf-8")
+    config = yaml.safe_load(cluster.files(solution, template)["cluster.yaml"])
+    attached = [account["attachPolicy"] for account in config["iam"]["serviceAccounts"]]
+    stacks = yaml.safe_load(stack.files(solution)["stack.yaml"])["Resources"]
+    attached += [each["PolicyDocument"] for each in stacks["ApiFunctionRole"]["Properties"]["Policies"]]
+
+    wanted = [each.document for each in policies(solution) if not each.name.startswith("deployer")]
+    assert sorted(map(json.dumps, attached)) == sorted(map(json.dumps, wanted))
+
+
+def test_a_thousand_runtimes_still_fit_into_the_roles(solution_of: Any) -> None:
+    many = [{"name": f"runtime-{n}", "type": "comfyui"} for n in range(1000)]
+    solution = solution_of("minimal", modelsRuntime=many)
+
+    for document in (iam.keda_operator(solution), iam.api_function(solution)):
+        assert policy.size(document) <= policy.INLINE_POLICY_MAX
+        assert f"{solution.stack}-*" in json.dumps(document)
+
+
+# The statements of Karpenter's own policy for 1.8.8 and the actions of each:
+# karpenter-provider-aws v1.8.8, website/content/en/docs/getting-started/…/cloudformation.yaml
+KARPENTER_1_8 = {
+    "AllowScopedEC2InstanceAccessActions": "CreateFleet RunInstances",
+    "AllowScopedEC2LaunchTemplateAccessActions": "CreateFleet RunInstances",
+    "AllowScopedEC2InstanceActionsWithTags": "CreateFleet CreateLaunchTemplate RunInstances",
+    "AllowScopedResourceCreationTagging": "CreateTags",
+    "AllowScopedResourceTagging": "CreateTags",
+    "AllowScopedDeletion": "DeleteLaunchTemplate TerminateInstances",
+    "AllowRegionalReadActions": "DescribeCapacityReservations DescribeImages DescribeInstanceTypeOfferings "
+    "DescribeInstanceTypes DescribeInstances DescribeLaunchTemplates DescribeSecurityGroups "
+    "DescribeSpotPriceHistory DescribeSubnets",
+    "AllowSSMReadActions": "GetParameter",
+    "AllowPricingReadActions": "GetProducts",
+    "AllowInterruptionQueueActions": "DeleteMessage GetQueueUrl ReceiveMessage",
+    "AllowPassingInstanceRole": "PassRole",
+    "AllowScopedInstanceProfileCreationActions": "CreateInstanceProfile",
+    "AllowScopedInstanceProfileTagActions": "TagInstanceProfile",
+    "AllowScopedInstanceProfileActions": "AddRoleToInstanceProfile DeleteInstanceProfile "
+    "RemoveRoleFromInstanceProfile",
+    "AllowInstanceProfileReadActions": "GetInstanceProfile",
+    "AllowUnscopedInstanceProfileListAction": "ListInstanceProfiles",
+    "AllowAPIServerEndpointDiscovery": "DescribeCluster",
+}
+
+
+def karpenter(solution: Solution) -> dict[str, dict[str, Any]]:
+    return {each["Sid"]: each for each in iam.karpenter_controller(solution)["Statement"]}
+
+
+def test_karpenters_policy_has_the_statements_of_its_own(solution_of: Any) -> None:
+    ours = karpenter(solution_of("minimal"))
+
+    actions = {
+        sid: " ".join(sorted(a.partition(":")[2] for a in listed(each["Action"])))
+        for sid, each in ours.items()
+    }
+    assert actions == KARPENTER_1_8
+
+
+def test_karpenter_ends_only_instances_of_this_cluster(solution_of: Any) -> None:
+    solution = solution_of("minimal")
+
+    assert karpenter(solution)["AllowScopedDeletion"]["Condition"] == {
+        "StringEquals": {f"aws:ResourceTag/kubernetes.io/cluster/{solution.stack}": "owned"},
+        "StringLike": {"aws:ResourceTag/karpenter.sh/nodepool": "*"},
+    }
+
+
+def test_karpenter_may_start_nodes_from_a_snapshot_of_images(solution_of: Any) -> None:
+    access = karpenter(solution_of("image-cache-snapshot"))["AllowScopedEC2InstanceAccessActions"]
+
+    assert "arn:aws:ec2:us-west-2::snapshot/*" in access["Resource"]
+
+
+def test_karpenter_passes_the_node_role_and_one_that_the_user_chose(solution_of: Any) -> None:
+    chosen = {"karpenter": {"nodeTemplate": {"iamRole": "our-nodes"}}}
+    runtimes = [{"name": "a", "type": "comfyui", "extraValues": chosen}]
+    solution = solution_of("minimal", modelsRuntime=runtimes)
+
+    roles = karpenter(solution)["AllowPassingInstanceRole"]["Resource"]
+
+    assert [role.rpartition("/")[2] for role in roles] == ["our-nodes", f"{solution.stack}-karpenter-node"]
+
+
+def test_a_later_karpenter_reads_what_it_then_reads(solution_of: Any) -> None:
+    solution = solution_of("minimal", eksVersion="1.34")
+
+    reads = karpenter(solution)["AllowRegionalReadActions"]["Action"]
+    assert {"ec2:DescribePlacementGroups", "ec2:DescribeInstanceStatus"} <= set(reads)
+    access = karpenter(solution)["AllowScopedEC2InstanceAccessActions"]["Resource"]
+    assert any("placement-group" in arn for arn in access)
+
+
+def test_a_runtime_reads_the_input_buckets_that_its_config_allows(solution_of: Any) -> None:
+    allowed = {"runtime": {"queueAgent": {"inputBuckets": ["our-photos"]}}}
+    solution = solution_of(
+        "minimal", modelsRuntime=[{"name": "a", "type": "comfyui", "extraValues": allowed}]
+    )
+
+    found = {each["Sid"]: each for each in iam.runtime(solution, solution.runtimes[0])["Statement"]}
+
+    assert (found["ReadInputs"]["Action"], found["ReadInputs"]["Resource"]) == (
+        "s3:GetObject",
+        ["arn:aws:s3:::our-photos/*"],
+    )
+
+
+def test_a_model_bucket_of_one_runtime_is_read_too(solution_of: Any) -> None:
+    own = {"runtime": {"persistence": {"s3": {"modelBucket": "other-models"}}}}
+    solution = solution_of("minimal", modelsRuntime=[{"name": "a", "type": "comfyui", "extraValues": own}])
+
+    found = json.dumps(iam.s3_csi_driver(solution))
+
+    assert '"arn:aws:s3:::other-models"' in found
+    assert f'"{solution.model_bucket_arn}"' in found
