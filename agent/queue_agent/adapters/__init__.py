@@ -2,7 +2,10 @@
 
 from aiohttp import ClientSession
 
+from queue_agent.adapters.comfyui import ComfyUi
+from queue_agent.adapters.custom import Custom
 from queue_agent.adapters.http import Http
+from queue_agent.adapters.invokeai import InvokeAi
 from queue_agent.adapters.sdwebui import SdWebUi
 from queue_agent.runtime import Adapter
 from queue_agent.settings import Settings
@@ -11,4 +14,12 @@ from queue_agent.settings import Settings
 def create(settings: Settings, session: ClientSession) -> Adapter:
     """The adapter for the runtime that the settings name."""
     http = Http(session, settings.runtime_url, settings.output_max_bytes)
-    return SdWebUi(http, settings.model_filename, dynamic=settings.dynamic_model)
+    match settings.runtime_type:
+        case "sdwebui":
+            return SdWebUi(http, settings.model_filename, dynamic=settings.dynamic_model)
+        case "comfyui":
+            return ComfyUi(http)
+        case "invokeai":
+            return InvokeAi(http)
+        case _:
+            return Custom(http, settings.task_path, settings.ready_path)

@@ -65,6 +65,7 @@ class Http:
         payload: Any = None,
         form: FormData | None = None,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         seconds: float | None = CALL_SECONDS,
     ) -> Answer:
         """One call, never repeated. Raises RuntimeUnavailable when no whole answer comes."""
@@ -75,6 +76,7 @@ class Http:
                 json=payload,
                 data=form,
                 params=params,
+                headers=headers,
                 timeout=ClientTimeout(total=seconds, sock_connect=PROBE_SECONDS),
                 allow_redirects=False,
             ) as response:

@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import filetype
-
+from queue_agent.adapters import sniff
 from queue_agent.adapters.http import Answer, Http, out_of_memory
 from queue_agent.runtime import (
     Cancelled,
@@ -212,13 +211,8 @@ def _output(image: Any, texts: Sequence[str], seeds: Sequence[int], n: int) -> O
         data = base64.b64decode(str(image).rpartition(",")[2], validate=True)
     except (binascii.Error, ValueError):
         raise RuntimeUnavailable("broken_output", "a picture of the runtime is no base64") from None
-    kind = filetype.guess(data)
-    if kind is None or not kind.mime.startswith("image/"):
-        raise RuntimeUnavailable("broken_output", "a picture of the runtime is no image")
-    metadata = {
-        name: values[n] for name, values in (("parameters", texts), ("seed", seeds)) if n < len(values)
-    }
-    return Output(data, kind.mime, "image", kind.extension, metadata)
+    named = (("parameters", texts), ("seed", seeds))
+    return sniff.image(data, {name: values[n] for name, values in named if n < len(values)})
 
 
 def _failure(answer: Answer) -> Exception:

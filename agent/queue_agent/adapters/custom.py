@@ -1,0 +1,138 @@
+"""A container of the user's own: each task is one POST, whose answer holds the pictures.
+
+The body is the task as it came: `{"id", "tasktype", "context", "content"}`. The answer is a picture itself,
+or JSON `{"images": [base64 or data URI, …], "seed"?, "model"?, "metadata"?}`. A 4xx says that the task is
+wrong, a 5xx that it is worth another try. A program that honours the header `Idempotency-Key` (the task's id) does no
+task twice.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from queue_agent.adapters import sniff
+from queue_agent.adapters.http import Http, out_of_memory
+from queue_agent.runtime import (
+    InputImage,
+    Output,
+    Path,
+    Prepared,
+    Progress,
+    Ran,
+    RunResult,
+    RuntimeUnavailable,
+    Task,
+    TaskError,
+)
+
+IMAGE_KEYS = ("image", "mask")
+IMAGE_LISTS = ("images", "init_images")
+# Answers that ask for patience, not for another task.
+LATER = (408, 425, 429)
+
+
+class Custom:
+    """One program behind a port, with its two paths."""
+
+    def __init__(self, http: Http, task_path: str, ready_path: str) -> None:
+        self._http, self._task_path, self._ready_path = http, task_path, ready_path
+        self._running = 0
+
+    def model(self, task: Task) -> str | None:
+        """`content.model`, when the task names one."""
+        wanted = task.content.get("model")
+        return wanted if isinstance(wanted, str) else None
+
+    def image_fields(self, task: Task) -> Sequence[Path]:
+        """`image`, `mask`, `images[]` and `init_images[]` of the content."""
+        content = task.content
+        single: list[Path] = [(key,) for key in IMAGE_KEYS if isinstance(content.get(key), str)]
+        lists = ((key, content.get(key)) for key in IMAGE_LISTS)
+        return single + [
+            (key, n)
+            for key, values in lists
+            if isinstance(values, list)
+            for n, value in enumerate(values)
+            if isinstance(value, str)
+        ]
+
+    async def ready(self) -> bool:
+        """Its probe answers 2xx."""
+        answer = await self._http.probe(self._ready_path)
+        return answer is not None and answer.ok
+
+    async def warm_up(self) -> None:
+        """Its own readiness is all that is known of it."""
+
+    async def prepare(self, task: Task, images: Mapping[Path, InputImage]) -> Prepared:
+        """The body to post, with fetched images as data URIs in place of their URLs."""
+        content: dict[str, Any] = dict(task.content)
+        for path, image in images.items():
+            text = f"data:{image.content_type};base64,{base64.b64encode(image.data).decode()}"
+            if len(path) == 1:
+                content[str(path[0])] = text
+            else:
+                values = list(content[str(path[0])])
+                values[int(path[1])] = text
+                content[str(path[0])] = values
+        return Prepared(
+            task, {"id": task.id, "tasktype": task.tasktype, "context": task.context, "content": content}
+        )
+
+    async def run(self, prepared: Prepared, on_progress: Progress) -> Ran:
+        """Post it once and wait for the answer."""
+        self._running += 1
+        try:
+            answer = await self._http.call(
+                "POST", self._task_path, payload=prepared.payload, seconds=None,
+                headers={"Idempotency-Key": prepared.task.id},
+            )  # fmt: skip
+        finally:
+            self._running -= 1
+        if 400 <= answer.status < 500 and answer.status not in LATER:
+            raise TaskError("rejected", f"{answer.status}: {answer.reason()}")
+        if not answer.ok:
+            reason = answer.reason()
+            code = "out_of_memory" if out_of_memory(reason) else "runtime_error"
+            raise RuntimeUnavailable(code, f"{answer.status}: {reason}")
+        on_progress(1.0)
+        return Ran(prepared.task, answer)
+
+    async def collect(self, ran: Ran) -> RunResult:
+        """The pictures in the answer."""
+        answer = ran.payload
+        if answer.content_type.startswith(("image/", "video/", "audio/")):
+            return RunResult([sniff.output(answer.body, {})])
+        said = answer.json()
+        if not isinstance(said, Mapping):
+            raise RuntimeUnavailable("runtime_answer", "the answer is neither a picture nor an object")
+        outputs = list(_decoded(said.get("images") or []))
+        if not outputs:
+            raise RuntimeUnavailable("no_output", "the answer holds no images")
+        seed, model, metadata = said.get("seed"), said.get("model"), said.get("metadata")
+        return RunResult(
+            outputs,
+            seed if isinstance(seed, int) else None,
+            model if isinstance(model, str) else None,
+            metadata if isinstance(metadata, Mapping) else {},
+        )
+
+    async def cancel(self, task: Task) -> None:
+        """Closing the connection is all that is known to every program; `run` did that."""
+
+    async def idle(self) -> bool:
+        """Whether no POST of ours is open."""
+        return self._running == 0
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+
+def _decoded(images: Sequence[Any]) -> Iterator[Output]:
+    for image in images:
+        try:
+            data = base64.b64decode(str(image).rpartition(",")[2], validate=True)
+        except (binascii.Error, ValueError):
+            raise RuntimeUnavailable("broken_output", "an image in the answer is no base64") from None
+        yield sniff.output(data, {})

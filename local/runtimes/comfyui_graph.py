@@ -1,0 +1,132 @@
+"""What the ComfyUI simulation understands of a workflow: which nodes exist, what they draw, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Graph = Mapping[str, Any]
+
+# Node -> the inputs it cannot do without. Those in OUTPUTS make files.
+NODES: dict[str, tuple[str, ...]] = {
+    "CheckpointLoaderSimple": ("ckpt_name",),
+    "CLIPTextEncode": ("text", "clip"),
+    "EmptyLatentImage": ("width", "height", "batch_size"),
+    "KSampler": ("seed", "steps", "model", "positive", "negative", "latent_image"),
+    "VAEDecode": ("samples", "vae"),
+    "VAEEncode": ("pixels", "vae"),
+    "LoadImage": ("image",),
+    "ImageScale": ("image", "width", "height"),
+    "SaveImage": ("images",),
+    "PreviewImage": ("images",),
+}
+OUTPUTS = ("SaveImage", "PreviewImage")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one workflow asks of the GPU and what it draws."""
+
+    prompt: str
+    seed: int
+    width: int
+    height: int
+    batch: int
+    steps: int
+    model: str | None
+    source: str | None
+
+
+def refusal(prompt: Any, models: list[str]) -> dict[str, Any] | None:
+    """The body of ComfyUI's 400, when the workflow is wrong."""
+    if not prompt:
+        return _refused("no_prompt", "No prompt provided", {})
+    for node_id, node in prompt.items():
+        if not isinstance(node, Mapping) or node.get("class_type") not in NODES:
+            kind = node.get("class_type") if isinstance(node, Mapping) else None
+            return _refused(
+                "invalid_prompt",
+                f"Cannot execute because node {kind} does not exist.",
+                {},
+                f"Node ID '#{node_id}'",
+            )
+    if not any(node["class_type"] in OUTPUTS for node in prompt.values()):
+        return _refused("prompt_no_outputs", "Prompt has no outputs", {})
+    errors = {node_id: list(_faults(node, prompt, models)) for node_id, node in prompt.items()}
+    wrong = {
+        node_id: {"errors": found, "dependent_outputs": [], "class_type": prompt[node_id]["class_type"]}
+        for node_id, found in errors.items()
+        if found
+    }
+    return (
+        _refused("prompt_outputs_failed_validation", "Prompt outputs failed validation", wrong)
+        if wrong
+        else None
+    )
+
+
+def _refused(kind: str, message: str, nodes: dict[str, Any], details: str = "") -> dict[str, Any]:
+    return {
+        "error": {"type": kind, "message": message, "details": details, "extra_info": {}},
+        "node_errors": nodes,
+    }
+
+
+def _faults(node: Graph, prompt: Graph, models: list[str]) -> Iterator[dict[str, Any]]:
+    inputs = node.get("inputs", {})
+    for name in NODES[node["class_type"]]:
+        if name not in inputs:
+            yield _fault("required_input_missing", "Required input is missing", name)
+    for name, value in inputs.items():
+        if isinstance(value, list) and len(value) == 2 and str(value[0]) not in prompt:
+            yield _fault("return_type_mismatch", "Return type mismatch between linked nodes", name)
+    checkpoint = inputs.get("ckpt_name")
+    if checkpoint is not None and checkpoint not in models:
+        yield _fault("value_not_in_list", "Value not in list", f"ckpt_name: '{checkpoint}' not in {models}")
+
+
+def _fault(kind: str, message: str, details: str) -> dict[str, Any]:
+    return {"type": kind, "message": message, "details": details, "extra_info": {}}
+
+
+def work(prompt: Graph) -> Work:
+    """Follow the links from the sampler to what it draws."""
+    sampler = _first(prompt, "KSampler")
+    inputs = sampler.get("inputs", {})
+    latent = _linked(prompt, inputs.get("latent_image"))
+    text = _linked(prompt, inputs.get("positive")).get("inputs", {}).get("text", "")
+    loader = _first(prompt, "CheckpointLoaderSimple").get("inputs", {})
+    scale = _first(prompt, "ImageScale").get("inputs", {})
+    size = latent.get("inputs", {}) if latent.get("class_type") == "EmptyLatentImage" else scale
+    return Work(
+        prompt=str(text),
+        seed=int(inputs.get("seed", 0)),
+        width=int(size.get("width", 512)),
+        height=int(size.get("height", 512)),
+        batch=int(latent.get("inputs", {}).get("batch_size", 1)),
+        steps=int(inputs.get("steps", 1)),
+        model=loader.get("ckpt_name"),
+        source=_first(prompt, "LoadImage").get("inputs", {}).get("image"),
+    )
+
+
+def outputs(prompt: Graph) -> dict[str, tuple[str, str]]:
+    """Each output node with the type of its files (output or temp) and their prefix."""
+    return {
+        node_id: (
+            "output" if node["class_type"] == "SaveImage" else "temp",
+            str(node.get("inputs", {}).get("filename_prefix", "ComfyUI")),
+        )
+        for node_id, node in prompt.items()
+        if node["class_type"] in OUTPUTS
+    }
+
+
+def _first(prompt: Graph, kind: str) -> Graph:
+    return next((node for node in prompt.values() if node["class_type"] == kind), {})
+
+
+def _linked(prompt: Graph, link: Any) -> Graph:
+    found = prompt.get(str(link[0]), {}) if isinstance(link, list) and link else {}
+    return found if isinstance(found, Mapping) else {}
