@@ -203,11 +203,13 @@ def configs(draw: st.DrawFn) -> Config:
             tags=tags,
         )
     )
+    # Quoted text may end in a line break, which a careless pattern overlooks; few do, since none may pass.
+    end = draw(st.sampled_from([""] * 9 + ["\n"]))
     partition = "aws"
     if region.startswith(CHINA):
         partition, made["imageRegistry"] = "aws-cn", "mirror.example.com/all"
     return made | {
-        "stackName": draw(st.from_regex(r"[a-z][a-z0-9-]{0,10}[a-z0-9]", fullmatch=True)),
+        "stackName": draw(st.from_regex(r"[a-z][a-z0-9-]{0,10}[a-z0-9]", fullmatch=True)) + end,
         "region": region,
         "accountId": draw(st.from_regex(r"[0-9]{12}", fullmatch=True)),
         "modelBucketArn": f"arn:{partition}:s3:::models-of-ours",
