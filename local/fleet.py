@@ -88,6 +88,7 @@ def simulation(runtime: Runtime, pace: Pace, models: Iterable[str]) -> list[str]
     """The command line of the simulated runtime that stands for `runtime`."""
     command = [sys.executable, "-m", f"local.runtimes.{runtime.type}"]
     command += ["--service-time", str(pace.service), "--load-time", str(pace.load)]
+    command += ["--dynamic"] if runtime.dynamic_model else []
     return command + [word for model in models for word in ("--model", model)]
 
 
