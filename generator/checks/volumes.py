@@ -121,9 +121,8 @@ def volumes_end_with_their_node(case: Case) -> Iterator[Finding]:
 def scratch_files_fit(case: Case) -> Iterator[Finding]:
     """Requests of ephemeral-storage must fit the disk that holds images and containers."""
     for runtime in case.runtimes:
-        wanted = sum(
-            request(container, "ephemeral-storage") for container in (inference(runtime), agent(runtime))
-        )
+        containers = (inference(runtime), agent(runtime))
+        wanted = sum((request(each, "ephemeral-storage") for each in containers), Decimal(0))
         place = inference(runtime).at("resources", "requests", "ephemeral-storage")
         sizes = {"dataVolume": parse(node_template(runtime).at("dataVolume", "volumeSize").value)}
         if uses_nvme(runtime):

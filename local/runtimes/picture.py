@@ -1,4 +1,4 @@
-"""Draws a picture from prompt, seed and size: the same ones give the same bytes, and people like to look at it."""
+"""Draws a picture from prompt, seed and size; the same ones give the same bytes."""
 
 from __future__ import annotations
 

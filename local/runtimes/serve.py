@@ -1,4 +1,4 @@
-"""What every simulated runtime shares: its command line, its start, and the line that says where it listens."""
+"""What every simulated runtime shares: command line, start, and the line that says where it listens."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def parser(name: str) -> argparse.ArgumentParser:
     """The options that every simulated runtime has."""
     p = argparse.ArgumentParser(
         prog=f"python -m local.runtimes.{name}",
-        description=f"A SIMULATION of {name}: its API without GPU and models; pictures are drawn, not generated.",
+        description=f"A SIMULATION of {name}: its API without GPU and models; pictures are only drawn.",
         epilog="Faults: " + "; ".join(f"{kind}: {text}" for kind, text in faults.KINDS.items()),
     )
     p.add_argument("--host", default="127.0.0.1")

@@ -2,8 +2,8 @@
 
 The body is the task as it came: `{"id", "tasktype", "context", "content"}`. The answer is a picture itself,
 or JSON `{"images": [base64 or data URI, …], "seed"?, "model"?, "metadata"?}`. A 4xx says that the task is
-wrong, a 5xx that it is worth another try. A program that honours the header `Idempotency-Key` (the task's id) does no
-task twice.
+wrong, a 5xx that it is worth another try. A program that honours the header `Idempotency-Key` (the task's
+id) does no task twice.
 """
 
 import base64
