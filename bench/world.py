@@ -81,7 +81,7 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         for child in reversed(self._children):
-            child.stop(1)
+            child.stop(0.01)
 
     def runtime(self, *options: str, port: int = 0) -> Runtime:
         """Start a simulated SD WebUI that draws plain pictures, and wait until it listens."""

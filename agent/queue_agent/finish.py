@@ -16,8 +16,8 @@ from queue_agent.runtime import Output, RunResult
 from queue_agent.store import Lost, sha256
 from queue_agent.together import together
 
-# What SQS may hide a message for after a failure: 5 s, 10 s, 20 s …
-FIRST_RETURN_SECONDS = 5.0
+# How long a message stays away after a failure: 2 s, 6 s, 18 s …
+FIRST_RETURN_SECONDS = 2.0
 LONGEST_RETURN_SECONDS = 300.0
 
 
@@ -79,7 +79,7 @@ async def give_back(kit: Kit, job: Job, reason: str, after: float) -> None:
 async def world_failed(kit: Kit, job: Job, code: str, message: str) -> None:
     """Not the task's fault: back to the queue, or aside when it has been tried often enough."""
     if job.message.attempt < kit.settings.max_attempts:
-        wait = min(FIRST_RETURN_SECONDS * 2.0 ** (job.message.attempt - 1), LONGEST_RETURN_SECONDS)
+        wait = min(FIRST_RETURN_SECONDS * 3.0 ** (job.message.attempt - 1), LONGEST_RETURN_SECONDS)
         await give_back(kit, job, code, wait)
         return
     try:

@@ -1,0 +1,115 @@
+"""The runtime crashes, hangs, starts late or runs out of memory."""
+
+import json
+import signal
+import time
+
+from bench.world import MAX_ATTEMPTS, World, lines, wait_for
+
+# A hung runtime and a returned message are waited for; tests do not wait as long as users do.
+QUICK = {"CANCEL_GRACE_SECONDS": 1, "RUNTIME_SILENCE_SECONDS": 1, "VISIBILITY_TIMEOUT_SECONDS": 2}
+
+
+def test_a_task_whose_runtime_crashed_is_done_once_it_is_back(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    runtime.fault("crash", match="cat")
+    agent = world.agent(runtime.url)
+    world.send(["cat"])
+
+    assert runtime.child.process.wait(15) == 137
+    back = world.restart(runtime)
+    told = world.hear_of(["cat"])["cat"]
+
+    assert told["status"] == "completed" and told["attempt"] == 2
+    assert back.runs() == ["cat"]
+    assert agent.alive
+
+
+def test_a_runtime_that_starts_late_costs_no_task_an_attempt(world: World):
+    runtime = world.runtime("--service-time", "0.05")
+    runtime.child.stop()
+    world.send(["cat"])
+    world.agent(runtime.url)
+
+    time.sleep(1)
+    world.restart(runtime, "--load-time", "1")
+
+    assert world.hear_of(["cat"])["cat"]["attempt"] == 1
+
+
+def test_a_task_that_takes_too_long_is_stopped_and_its_sender_told(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    runtime.fault("slow", match="cat")
+    world.agent(runtime.url)
+
+    world.send(["cat", "dog"], timeoutSeconds=0.5)
+    told = world.hear_of(["cat", "dog"])
+
+    assert told["cat"]["error"]["code"] == "timeout"
+    assert told["dog"]["status"] == "completed"
+    assert runtime.runs("interrupted") == ["cat"]
+
+
+def test_a_runtime_that_hangs_gets_no_work_until_it_is_well_again(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    runtime.fault("hang", match="cat")
+    agent = world.agent(runtime.url, TASK_TIMEOUT_SECONDS=1, **QUICK)
+    world.send(["cat"])
+
+    wait_for(lambda: [line for line in lines(agent) if line.get("reason") == "runtime_hung"])
+    world.send(["dog"])
+    time.sleep(0.5)
+    assert runtime.runs() == []
+    runtime.mend()
+
+    assert {each["status"] for each in world.hear_of(["cat", "dog"]).values()} == {"completed"}
+
+
+def test_a_runtime_that_falls_silent_is_noticed_long_before_the_deadline(world: World):
+    runtime = world.runtime("--service-time", "0.3")
+    agent = world.agent(runtime.url, **QUICK)
+    world.send(["cat"])
+    wait_for(lambda: runtime.report()["running"] == "cat")
+
+    runtime.child.signal(signal.SIGSTOP)
+    wait_for(lambda: [line for line in lines(agent) if line.get("reason") == "runtime_silent"])
+    runtime.child.signal(signal.SIGCONT)
+
+    assert world.hear_of(["cat"])["cat"]["status"] == "completed"
+
+
+def test_a_task_that_runs_out_of_memory_is_tried_again(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    runtime.fault("oom", match="cat")
+    world.agent(runtime.url)
+
+    world.send(["cat"])
+
+    assert world.hear_of(["cat"])["cat"]["attempt"] == 2
+
+
+def test_a_task_that_fails_each_time_is_set_aside_and_its_sender_told_why(world: World):
+    runtime = world.runtime("--service-time", "0.05")
+    runtime.fault("oom", match="cat", times=-1)
+    world.agent(runtime.url, **QUICK)
+
+    world.send(["cat"])
+    told = world.hear_of(["cat"], 40)["cat"]
+
+    assert told["error"]["code"] == "out_of_memory"
+    assert told["attempt"] == MAX_ATTEMPTS
+    assert [json.loads(body)["metadata"]["id"] for body in world.set_aside()] == ["cat"]
+    assert wait_for(lambda: world.left() == 0)
+
+
+def test_a_task_sent_again_from_the_dead_letter_queue_is_run_again(world: World):
+    runtime = world.runtime("--service-time", "0.05")
+    runtime.fault("oom", match="cat")
+    world.agent(runtime.url, MAX_ATTEMPTS=1)
+    world.send(["cat"])
+    world.hear_of(["cat"])
+
+    world.send_body(wait_for(world.set_aside)[0])
+
+    assert world.hear_of(["cat"])["cat"]["status"] == "completed"
+    assert world.object("cat/result.json")["status"] == "completed"

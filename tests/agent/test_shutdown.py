@@ -1,0 +1,88 @@
+"""SIGTERM: scale-in, a drained node, a spot interruption."""
+
+import signal
+import threading
+import time
+import urllib.request
+
+from bench.proxy import Fault, Proxy, of
+from bench.world import World, port_of, wait_for
+from local.processes import Child
+
+
+def test_an_idle_agent_ends_within_one_poll(world: World):
+    runtime = world.runtime("--service-time", "0.05")
+    agent = world.agent(runtime.url)
+    world.send(["cat"])
+    world.hear_of(["cat"])
+
+    assert ends(agent, 4) == 0
+
+
+def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: World):
+    runtime = world.runtime("--service-time", "1")
+    world.send(["one", "two"])
+    agent = world.agent(runtime.url, SHUTDOWN_GRACE_SECONDS=20)
+    wait_for(lambda: world.left() == 2 and runtime.report()["running"] == "one")
+
+    code = ends(agent, 8)
+
+    assert code == 0
+    assert world.hear_of(["one"])["one"]["status"] == "completed"
+    assert len(world.sqs.receive_message(QueueUrl=world.queue, WaitTimeSeconds=1)["Messages"]) == 1
+    assert runtime.runs() == ["one"]
+
+
+def test_a_task_that_takes_longer_than_the_grace_is_stopped_and_given_back(world: World):
+    # The warm-up takes as long as a task, unless the runtime is told to be dynamic.
+    runtime = world.runtime("--service-time", "30", "--dynamic")
+    world.send(["long"], {"override_settings": {"sd_model_checkpoint": "sd_xl_turbo_1.0.safetensors"}})
+    agent = world.agent(runtime.url, SHUTDOWN_GRACE_SECONDS=1, DYNAMIC_SD_MODEL="true", MODEL_FILENAME="")
+    wait_for(lambda: runtime.report()["running"] == "long")
+
+    assert ends(agent, 8) == 0
+    assert runtime.runs("interrupted") == ["long"]
+    assert len(world.sqs.receive_message(QueueUrl=world.queue, WaitTimeSeconds=1)["Messages"]) == 1
+    assert world.object(".tasks/long/claim.json")["state"] == "released"
+
+
+def test_the_runtime_is_let_go_only_once_nothing_runs(world: World):
+    runtime = world.runtime("--service-time", "1")
+    world.send(["cat"])
+    agent = world.agent(runtime.url)
+    url = f"http://127.0.0.1:{port_of(agent)}/drained"
+    wait_for(lambda: runtime.report()["running"] == "cat")
+    answered: list[list[str]] = []
+    asking = threading.Thread(target=lambda: answered.append(runtime.runs() if fetched(url) else []))
+    asking.start()
+    time.sleep(0.2)
+
+    agent.signal(signal.SIGTERM)
+    asking.join(10)
+
+    assert answered == [["cat"]]
+
+
+def test_a_message_that_arrives_during_the_last_poll_is_given_back(world: World, proxy: Proxy):
+    runtime = world.runtime("--service-time", "0.05")
+    with proxy.failing(Fault(of("ReceiveMessage"), reaches=True, hold=True)) as fault:
+        agent = world.agent(runtime.url)
+        world.send(["cat"])
+        assert fault.held.wait(15)
+        agent.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        fault.release.set()
+        code = agent.process.wait(10)
+
+    assert code == 0
+    assert len(world.sqs.receive_message(QueueUrl=world.queue, WaitTimeSeconds=1)["Messages"]) == 1
+
+
+def ends(agent: Child, seconds: float) -> int:
+    agent.signal(signal.SIGTERM)
+    return agent.process.wait(seconds)
+
+
+def fetched(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return bytes(answer.read())
