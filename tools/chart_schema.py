@@ -41,15 +41,11 @@ def chart_schema(source: Schema) -> Schema:
             **{"global": _global(source["properties"])},
         ),
         "definitions": {
-            "entry": {
-                **_closed(
-                    **{key: _bare(entry[key]) for key in BESIDE},
-                    karpenter={"$ref": "#/definitions/karpenter"},
-                    runtime={"$ref": "#/definitions/runtime"},
-                ),
-                # `name:` with nothing behind it is a runtime of defaults.
-                "type": ["object", "null"],
-            },
+            "entry": _closed(
+                **{key: _bare(entry[key]) for key in BESIDE},
+                karpenter={"$ref": "#/definitions/karpenter"},
+                runtime={"$ref": "#/definitions/runtime"},
+            ),
             "karpenter": _bare(definitions["karpenter"]),
             "runtime": _bare(definitions["runtime"]),
         },

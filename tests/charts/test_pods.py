@@ -71,7 +71,7 @@ def test_a_slow_start_has_half_an_hour(types: Objects, name: str) -> None:
     assert probe["periodSeconds"] * probe["failureThreshold"] == 1800
 
 
-# runtimes.md: paths that answer truly. InvokeAI answers 200 to every path that it does not know.
+# Paths that answer truly. InvokeAI answers 200 to every path that it does not know.
 PATHS = {
     "static": ("/sdapi/v1/progress?skip_current_image=true",) * 3,
     "comfy": ("/prompt",) * 3,

@@ -57,7 +57,7 @@ def test_comfyui_looks_in_the_mounted_folder(render: Render) -> None:
     assert rendered.agent("one")["MODELS_PATH"] == "/srv/models"
 
 
-# runtimes.md §2.3, option A.
+# The bucket is scanned at start, nothing is kept or hashed, and no task of an earlier process runs again.
 INVOKEAI = {
     "INVOKEAI_HOST": "0.0.0.0",
     "INVOKEAI_PORT": "8080",

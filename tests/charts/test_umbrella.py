@@ -250,3 +250,19 @@ def test_a_version_of_eks_that_is_not_in_the_table_is_named(tmp_path: Path) -> N
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("EKS 1.20 is not in generator/data/versions.json, which has 1.28, ")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_notes_of_the_release_are_those_of_the_runtimes(
+    umbrella: Path, tmp_path: Path, enabled: bool
+) -> None:
+    chart = tmp_path / "sd-on-eks"
+    shutil.copytree(umbrella, chart)
+    text = (chart / "templates" / "NOTES.txt").read_text()
+    (chart / "templates" / "_shown.tpl").write_text('{{ define "shown" }}' + text + "{{ end }}")
+    (chart / "templates" / "shown.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"
+        'data: {text: {{ include "shown" . | quote }}}\n'
+    )
+    rendered = render(chart, **{"sd-runtimes": {"enabled": enabled}})
+    assert ("aws sns publish" in rendered["ConfigMap/notes"]["data"]["text"]) is enabled

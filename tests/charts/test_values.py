@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import BASE, RUNTIMES, TYPES, Objects, Render, Values, merged, nested, template
+from .conftest import BASE, RUNTIMES, TYPES, HelmError, Objects, Render, Values, merged, nested, template
 
 DEFAULTS = yaml.safe_load((RUNTIMES / "values.yaml").read_text(encoding="utf-8"))["defaults"]
 
@@ -178,8 +178,9 @@ def test_one_runtime_does_not_change_another(render: Render) -> None:
     assert {key: together[key] for key in alone} == alone
 
 
-def test_a_name_alone_is_a_runtime_of_defaults(render: Render) -> None:
-    assert render(one=None) == render(one={})
+def test_a_name_with_nothing_behind_it_is_refused(render: Render) -> None:
+    with pytest.raises(HelmError, match="Expected: object, given: null"):
+        render(one=None)
 
 
 def test_a_hundred_runtimes_take_seconds() -> None:

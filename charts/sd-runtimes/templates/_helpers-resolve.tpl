@@ -36,9 +36,9 @@ sd-runtimes.resolve (root, name, entry, into): fills `into` with defaults and en
 {{- range $key, $value := deepCopy .root.Values.defaults -}}
 {{- $_ := set $rt $key $value -}}
 {{- end -}}
-{{- include "sd-runtimes.merge" (dict "into" $rt "over" (.entry | default dict)) -}}
+{{- include "sd-runtimes.merge" (dict "into" $rt "over" .entry) -}}
 {{- $_ := set $rt "name" .name -}}
-{{- $_ := set $rt "said" (.entry | default dict) -}}
+{{- $_ := set $rt "said" .entry -}}
 {{- $_ := set $rt "global" .root.Values.global -}}
 {{- $_ := set $rt "chart" .root.Chart -}}
 {{- $_ := set $rt "release" .root.Release -}}

@@ -1,0 +1,33 @@
+"""Chart and generator agree: what one names, the other renders."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from generator import emit, paths, resolve
+from generator.context import Context
+from generator.facts import Facts
+
+from .conftest import ROOT, RUNTIMES, Values, merged, template
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_images_and_names_are_those_that_the_generator_plans_with(example: Path) -> None:
+    config = yaml.safe_load(example.read_text(encoding="utf-8"))
+    place = Context(config["region"], config["accountId"], date(2026, 1, 1))
+    solution = resolve.solution(config, Facts(paths.data()), place)
+    values: Values = {}
+    for text in emit.runtimes_alone(solution).values():
+        values = merged(values, yaml.safe_load(text))
+    rendered = template(str(RUNTIMES), json.dumps(values))
+    for runtime in solution.runtimes:
+        assert rendered.container(runtime.name, "runtime")["image"] == runtime.runtime_image
+        assert rendered.container(runtime.name, "queue-agent")["image"] == runtime.agent_image
+        assert f"NodePool/{runtime.cluster_scoped_name}" in rendered
+        assert f"ServiceAccount/{runtime.service_account}" in rendered
+        assert rendered.agent(runtime.name)["SQS_QUEUE_URL"] == runtime.queue_url
