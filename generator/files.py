@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from generator import cluster, emit, plan, plan_text, stack
+from generator import cluster, deployer, emit, plan, plan_text, stack
 from generator.facts import Facts
 from generator.model import Solution
 from generator.prices import Prices
@@ -64,6 +64,7 @@ def _everything(solution: Solution, ingredients: Ingredients) -> dict[str, str]:
         **stacks,
         **cluster.files(solution, ingredients.cluster_template),
         **emit.umbrella(solution),
+        **deployer.files(solution),
         **plan_text.files(planned),
     }
 
