@@ -113,11 +113,18 @@ def _buckets(solution: Solution) -> list[Document]:
         ListBucket ListTagsForResource PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock
         PutBucketTagging PutEncryptionConfiguration PutLifecycleConfiguration TagResource UntagResource
     """
+    # What CloudFormation reads of a bucket that it takes over (`--adopt`): every feature, used or not.
+    look = """
+        GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketCORS GetBucketLogging
+        GetBucketMetadataTableConfiguration GetBucketNotification GetBucketObjectLockConfiguration
+        GetBucketVersioning GetBucketWebsite GetIntelligentTieringConfiguration GetInventoryConfiguration
+        GetMetricsConfiguration GetReplicationConfiguration
+    """
     buckets = [bucket_arn(solution, name) for name in (outputs, templates)]
     # Templates only: nothing here reads, writes or deletes a picture.
     objects = f"{bucket_arn(solution, templates)}/*"
     return [
-        allow("ManageBuckets", each("s3", manage), buckets),
+        allow("ManageBuckets", each("s3", manage + look), buckets),
         allow("KeepTemplates", each("s3", "DeleteObject GetObject PutObject"), objects),
     ]
 
@@ -125,8 +132,8 @@ def _buckets(solution: Solution) -> list[Document]:
 def _api(solution: Solution) -> list[Document]:
     manage = """
         AddPermission CreateFunction DeleteFunction GetFunction GetFunctionCodeSigningConfig
-        GetFunctionRecursionConfig GetPolicy GetRuntimeManagementConfig ListTags RemovePermission TagResource
-        UntagResource UpdateFunctionCode UpdateFunctionConfiguration
+        GetFunctionRecursionConfig GetFunctionScalingConfig GetPolicy GetRuntimeManagementConfig ListTags
+        RemovePermission TagResource UntagResource UpdateFunctionCode UpdateFunctionConfiguration
     """
     # API Gateway makes the ids, and its rights are verbs on paths; /account is where its log role is set.
     kinds = (

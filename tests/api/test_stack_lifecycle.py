@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from generator import iam, stack
 from local.cloud import Cloud, creatable
 from local.emulator import Emulator
+from local.processes import LocalError
 from tests.api.conftest import ACCOUNT, REGION, Solve, deploy
 
 MESSAGE = {"StringValue": "sdxl-turbo", "DataType": "String"}
@@ -80,6 +81,19 @@ def test_queues_and_buckets_are_still_there_when_the_stack_is_gone(
     gone.cloud.client("s3").head_bucket(Bucket=runtime.output_bucket)
     topics = [each["TopicArn"] for each in gone.cloud.client("sns").list_topics()["Topics"]]
     assert gone.solution.requests_topic_arn not in topics
+
+
+def test_a_stack_that_failed_to_come_up_can_be_made_anew(api_emulator: Emulator, solve: Solve) -> None:
+    solution = solve("minimal", stackName="broken")
+    cloud, whole = Cloud(api_emulator, solution), stack.files(solution)["stack.yaml"]
+    beyond = whole.replace("VisibilityTimeout: 1860", "VisibilityTimeout: 99999")
+    with pytest.raises(LocalError):
+        cloud.create({"broken": beyond})
+    cloud.client("cloudformation").delete_stack(StackName="broken")
+    cloud.client("s3").delete_object(Bucket="broken-template", Key="broken")
+    cloud.client("s3").delete_bucket(Bucket="broken-template")
+
+    assert "ApiUrl" in cloud.create({"broken": whole})
 
 
 def depth(cloud: Cloud, name: str) -> int:
