@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from generator import plan
-from local import config, examples, fleet, gallery, summary
+from local import config, examples, gallery, summary
 from local.config import Built
 from local.display import Display, display
 from local.emulator import ROOT
@@ -19,7 +19,7 @@ from local.gallery import seconds
 from local.pipeline import running
 from local.processes import LocalError
 from local.progress import Outcome, Progress
-from local.summary import Gpu, Summary
+from local.summary import Summary
 
 REQUESTS = ROOT / "examples" / "requests"
 PROMPTS = Path(__file__).with_name("prompts.txt")
@@ -51,8 +51,7 @@ def run(demo: Demo) -> bool:
             client.run(progress, demo.seconds, lambda: _look(pipeline.fleet, shown, progress))
         took = time.time() - began
         outcomes = client.outcomes(progress, demo.folder / "pictures")
-        gpus = [_gpu(pod, progress) for pod in pipeline.pods]
-    numbers = summary.summary(outcomes, gpus, took)
+    numbers = summary.summary(outcomes, took)
     page = demo.folder / "gallery.html"
     made = f"Made by make demo from {demo.config}, {datetime.now().astimezone():%d %B %Y, %H:%M %Z}"
     gallery.write(page, outcomes, numbers, made)
@@ -98,7 +97,7 @@ def report(outcomes: Sequence[Outcome], numbers: Summary, page: Path) -> str:
         f"\n{tasks} in {numbers.seconds:.1f} s ({numbers.per_minute:.0f} a minute)",
         *(f"  FAILED {each.planned.id}: {each.problem}" for each in outcomes if not each.good),
         f"  in the queue   median {seconds(numbers.queue_median)}, longest {seconds(numbers.queue_longest)}",
-        f"  GPU idle       median {seconds(numbers.gap_median)} between tasks{busy}",
+        f"  GPU idle       median {seconds(numbers.idle_median)} between tasks{busy}",
         f"  upload         median {seconds(numbers.upload_median)} from the last step to the callback",
         f"\n  gallery   {page.resolve().as_uri()}\n  pictures  {page.parent / 'pictures'}",
     ]
@@ -112,10 +111,3 @@ def _look(running: Fleet, shown: Display, progress: Progress) -> None:
             f"{fallen.name} ended with code {fallen.process.returncode}", "read its log", fallen.log
         )
     shown.show(progress.rows())
-
-
-def _gpu(pod: fleet.Pod, progress: Progress) -> Gpu:
-    """How the pod's GPU was used."""
-    own = [each.id for each in progress.planned if each.runtime == pod.runtime.name]
-    sent = [progress.sent[task] for task in own if task in progress.sent]
-    return summary.gpu(fleet.report(pod), sent, time.time())

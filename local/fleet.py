@@ -2,13 +2,13 @@
 
 import json
 import os
+import signal
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from generator.model import Runtime
 from local import processes
@@ -46,7 +46,8 @@ class Fleet:
     client: Mapping[str, str]
     pace: Pace
     logs: Path
-    children: list[Child] = field(default_factory=list)
+    simulations: list[Child] = field(default_factory=list)
+    agents: list[Child] = field(default_factory=list)
 
     def start(
         self, runtimes: Iterable[Runtime], rendered: Rendered, models: Mapping[str, Iterable[str]]
@@ -60,28 +61,30 @@ class Fleet:
 
     def fallen(self) -> Child | None:
         """A process that should run and does not."""
-        return next((child for child in self.children if not child.alive), None)
+        return next((child for child in (*self.simulations, *self.agents) if not child.alive), None)
 
     def stop(self) -> None:
         """End all: the agents first, since an agent that ends gives its task back."""
-        for child in reversed(self.children):
-            child.stop()
-        self.children.clear()
+        for part in (self.agents, self.simulations):
+            for child in part:
+                child.signal(signal.SIGTERM)
+            for child in part:
+                child.stop()
+            part.clear()
 
     def _simulate(self, runtime: Runtime, models: Iterable[str]) -> Child:
         command = simulation(runtime, self.pace, models)
-        return self._start(f"{runtime.name}-runtime", command, outside(os.environ))
+        child = processes.start(f"{runtime.name}-runtime", command, outside(os.environ), self.logs)
+        self.simulations.append(child)
+        return child
 
     def _pod(self, runtime: Runtime, url: str, rendered: Rendered) -> Pod:
         port = free_port()
         environment = agent_environment(rendered.agent_env(runtime.name), self.client, url, port)
-        agent = self._start(f"{runtime.name}-agent", [sys.executable, "-m", "queue_agent"], environment)
+        command = [sys.executable, "-m", "queue_agent"]
+        agent = processes.start(f"{runtime.name}-agent", command, environment, self.logs)
+        self.agents.append(agent)
         return Pod(runtime, url, agent, f"http://127.0.0.1:{port}")
-
-    def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> Child:
-        child = processes.start(name, command, environment, self.logs)
-        self.children.append(child)
-        return child
 
 
 def simulation(runtime: Runtime, pace: Pace, models: Iterable[str]) -> list[str]:
@@ -99,13 +102,6 @@ def agent_environment(
     aws = {key: value for key, value in client.items() if key.startswith("AWS_")}
     place = {"RUNTIME_URL": runtime_url, "AGENT_HOST": "127.0.0.1", "AGENT_PORT": str(port)}
     return {key: client[key] for key in KEPT if key in client} | dict(pod) | aws | place
-
-
-def report(pod: Pod) -> Mapping[str, Any]:
-    """What a simulated runtime says of its GPU: each occupation, with its times."""
-    with urllib.request.urlopen(f"{pod.runtime_url}/_simulation/gpu", timeout=5) as answer:  # noqa: S310
-        said: dict[str, Any] = json.load(answer)
-        return said
 
 
 def _url(simulation: Child) -> str:

@@ -83,13 +83,27 @@ class Progress:
 
 @dataclass(frozen=True)
 class Times:
-    """Where the time of a task went, in seconds."""
+    """When a task was sent, and when its runtime began with it (Unix time); where its seconds went."""
 
-    queue: float
+    sent: float
+    started: float
     run: float
-    # From the last step of the runtime to the callback that the client hears.
-    upload: float
-    total: float
+    heard: float
+
+    @property
+    def ended(self) -> float:
+        """When the runtime was free again."""
+        return self.started + self.run
+
+    @property
+    def queue(self) -> float:
+        """From its sending to its start."""
+        return max(0.0, self.started - self.sent)
+
+    @property
+    def upload(self) -> float:
+        """From the last step of the runtime to the callback that the client hears."""
+        return max(0.0, self.heard - self.ended)
 
 
 @dataclass(frozen=True)
@@ -109,12 +123,7 @@ class Outcome:
 
 
 def times(status: Status, sent: float, heard: float) -> Times | None:
-    """Where the time of a task went that was sent and heard of at these moments; None when it never ran."""
+    """The times of a task that was sent and heard of at these moments; None when it never ran."""
     if status.started is None or status.duration is None:
         return None
-    return Times(
-        queue=max(0.0, status.started - sent),
-        run=status.duration,
-        upload=max(0.0, heard - status.started - status.duration),
-        total=heard - sent,
-    )
+    return Times(sent, status.started, status.duration, heard)

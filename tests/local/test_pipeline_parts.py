@@ -96,37 +96,37 @@ def test_what_would_be_created_is_counted_by_kind(built):
     assert "11 SQS Queue" in said
 
 
-def test_a_gap_counts_only_while_a_task_waits():
-    report = {
-        "now": 100.0,
-        "runs": [{"began": 1.0, "ended": 2.0}, {"began": 2.5, "ended": 3.5}, {"began": 9.0, "ended": 10.0}],
-    }
+def test_a_runtime_is_idle_only_while_a_task_waits():
+    first = Times(sent=0.0, started=1.0, run=1.0, heard=2.1)
+    waited = Times(sent=1.5, started=2.25, run=1.0, heard=3.4)
+    came_later = Times(sent=8.9, started=9.0, run=1.0, heard=10.1)
 
-    found = summary.gpu(report, sent=[0.0, 1.5, 8.9], now=100.0)
-
-    assert found == summary.Gpu(worked=1.0, gaps=(0.5,))
+    assert summary.idle([came_later, waited, first]) == [(0.25, 1.0)]
 
 
-def test_the_clock_of_the_runtime_is_brought_to_ours():
-    report = {"now": 100.0, "runs": [{"began": 1.0, "ended": 2.0}, {"began": 2.5, "ended": 3.5}]}
+def test_the_busy_share_is_over_all_runtimes(planned):
+    other = next(each for each in planned if each.runtime != planned[0].runtime)
+    outcomes = [
+        Outcome(planned[0], None, times=Times(0.0, 1.0, 4.5, 6.0)),
+        Outcome(planned[0], None, times=Times(0.0, 6.0, 4.5, 11.0)),
+        Outcome(other, None, times=Times(0.0, 1.0, 4.5, 6.0)),
+        Outcome(other, None, times=Times(0.0, 6.0, 4.5, 11.0)),
+    ]
 
-    assert summary.gpu(report, sent=[5000.0, 5001.0], now=5100.0).gaps == (0.5,)
-
-
-def test_the_busy_share_is_over_all_gpus():
-    numbers = summary.summary([], [summary.Gpu(9.0, (0.5,)), summary.Gpu(9.0, (1.5,))], seconds=20.0)
+    numbers = summary.summary(outcomes, seconds=20.0)
 
     assert numbers.busy == pytest.approx(0.9)
-    assert numbers.gap_median == 1.0
+    assert numbers.idle_median == 0.5
 
 
-def test_a_run_without_gaps_claims_no_busy_share():
-    assert summary.summary([], [], seconds=1.0).busy is None
+def test_a_run_of_single_tasks_claims_no_busy_share():
+    assert summary.summary([], seconds=1.0).busy is None
 
 
 def test_the_time_of_a_task_is_split_where_the_agent_says():
     status = Status("a", "r", "completed", (), started=12.0, duration=0.5)
-    assert times(status, sent=10.0, heard=12.75) == Times(queue=2.0, run=0.5, upload=0.25, total=2.75)
+    found = times(status, sent=10.0, heard=12.75)
+    assert (found.queue, found.run, found.upload) == (2.0, 0.5, 0.25)
 
 
 def test_a_row_counts_each_task_once(built, planned):
@@ -175,11 +175,11 @@ def page(tmp_path):
         Planned("one", "r", request),
         Status("one", "r", "completed", ("u",), seed=7),
         (picture,),
-        times=Times(0.2, 0.4, 0.04, 0.64),
+        times=Times(100.0, 100.25, 0.5, 100.875),
     )
     bad = Outcome(Planned("two", "r", request), None, problem="refused <here>")
     outcomes = [good, bad]
-    gallery.write(tmp_path / "gallery.html", outcomes, summary.summary(outcomes, [], 2.0), "made here")
+    gallery.write(tmp_path / "gallery.html", outcomes, summary.summary(outcomes, 2.0), "made here")
     return (tmp_path / "gallery.html").read_text()
 
 
@@ -190,9 +190,9 @@ def test_the_gallery_shows_a_thumbnail_and_links_the_picture(page):
 
 def test_the_gallery_says_prompt_seed_and_times(page):
     assert "seed 7" in page
-    assert "queue 200 ms" in page
-    assert "run 400 ms" in page
-    assert "upload 40 ms" in page
+    assert "queue 250 ms" in page
+    assert "run 500 ms" in page
+    assert "upload 125 ms" in page
 
 
 def test_the_gallery_names_what_failed(page):
