@@ -105,10 +105,10 @@ def _status() -> dict[str, Any]:
         "context": {},
         "duration": number,
         "error": {"type": "object", "properties": {"code": TEXT, "message": TEXT}},
-        "finished": {},
-        "model": {"type": ["string", "null"]},
-        "seed": {"type": ["integer", "null"]},
-        "started": {},
+        "finished": number,
+        "model": TEXT,
+        "seed": {"type": "integer"},
+        "started": number,
     }
     schema = _closed(always)
     return {**schema, "properties": always | sometimes}

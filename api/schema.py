@@ -9,8 +9,8 @@ Schema = dict[str, Any]
 ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 # As in values-schema.json; a test holds the two together.
 NAME_PATTERN = "^[a-z]([a-z0-9-]*[a-z0-9])?$"
-# Segments without leading, trailing or double dots: `.tasks/` is ours, `..` is nobody's.
-_SEGMENT = r"[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]+)*"
+# No segment begins with a dot: `.tasks/` is ours, `..` is nobody's. The agent checks the same.
+_SEGMENT = r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*"
 PREFIX_PATTERN = rf"^/?({_SEGMENT}(/{_SEGMENT})*/?)?$"
 
 SD_WEBUI_TASKS = (

@@ -80,7 +80,11 @@ def status(runtime: Runtime, task: str, records: Records) -> dict[str, Any]:
     request = records.read(request_key(task))
     prefix = request.value["metadata"]["prefix"] if request else ""
     result = records.read(f"{folder(prefix, task)}/result.json")
-    claim = None if result else records.read(claim_key(task))
+    # A task that was set aside has a result, and may be sent again from the dead-letter queue.
+    over = result is not None and "message_id" not in result.value
+    claim = None if over else records.read(claim_key(task))
+    if result and _state(claim) == "running":
+        result = None
     if request is None and result is None and claim is None:
         raise _unknown(runtime, task)
     answer: dict[str, Any] = {
@@ -92,7 +96,8 @@ def status(runtime: Runtime, task: str, records: Records) -> dict[str, Any]:
     }
     if result:
         answer["images"] = [records.link(output["key"]) for output in result.value.get("outputs", [])]
-        answer |= {name: result.value[name] for name in PASSED_ON if name in result.value}
+        known = {name: result.value.get(name) for name in PASSED_ON}
+        answer |= {name: value for name, value in known.items() if value is not None}
     return answer
 
 

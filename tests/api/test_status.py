@@ -74,6 +74,24 @@ def test_a_failed_task_says_why(api: Deployed) -> None:
     assert (reply.body["status"], reply.body["error"], reply.body["images"]) == ("failed", error, [])
 
 
+def test_a_task_that_was_set_aside_has_failed_until_it_is_sent_again_and_runs(api: Deployed) -> None:
+    aside = result("aside", status="failed", outputs=[], message_id="m-1", duration=None)
+    api.submit("aside")
+    api.write("sdxl-turbo", "out/aside/result.json", aside)
+    api.write("sdxl-turbo", ".tasks/aside/claim.json", claim("released"))
+    seen = [status(api, "aside")]
+    api.write("sdxl-turbo", ".tasks/aside/claim.json", claim("running"))
+
+    assert [*seen, status(api, "aside")] == ["failed", "running"]
+
+
+def test_what_a_result_does_not_know_is_not_told(api: Deployed) -> None:
+    api.submit("little")
+    api.write("sdxl-turbo", "out/little/result.json", result("little", seed=None, duration=None))
+
+    assert {"seed", "duration"}.isdisjoint(api.call("GET", TASK + "little").body)
+
+
 @pytest.mark.parametrize("lost", [claim("released"), claim("running", seconds=-1)])
 def test_a_task_whose_agent_gave_it_back_or_died_is_queued_again(api: Deployed, lost: dict[str, Any]) -> None:
     api.submit("back")
