@@ -67,13 +67,13 @@ class Emulator:
             )
             if self._answers_soon():
                 return self
-            self._child.stop()
+            processes.stop([self._child])
         raise LocalError("the AWS emulator did not start", "read its log; remove .cache/ministack*", self.log)
 
     def stop(self) -> None:
         """End it, and remove its folder unless it was given one."""
         if self._child is not None:
-            self._child.stop()
+            processes.stop([self._child])
             self._child = None
         if self._own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 import time
 import urllib.request
@@ -17,6 +16,7 @@ from local.processes import Child, LocalError
 from local.rendered import Rendered
 
 READY_SECONDS = 30.0
+STOP_SECONDS = 1.0
 # Of the user's environment, what any program needs; the rest of an agent's is the pod's.
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "NO_PROXY", "no_proxy")
 
@@ -46,8 +46,7 @@ class Fleet:
     client: Mapping[str, str]
     pace: Pace
     logs: Path
-    simulations: list[Child] = field(default_factory=list)
-    agents: list[Child] = field(default_factory=list)
+    children: list[Child] = field(default_factory=list)
 
     def start(
         self, runtimes: Iterable[Runtime], rendered: Rendered, models: Mapping[str, Iterable[str]]
@@ -61,30 +60,28 @@ class Fleet:
 
     def fallen(self) -> Child | None:
         """A process that should run and does not."""
-        return next((child for child in (*self.simulations, *self.agents) if not child.alive), None)
+        return next((child for child in self.children if not child.alive), None)
 
     def stop(self) -> None:
-        """End all: the agents first, since an agent that ends gives its task back."""
-        for part in (self.agents, self.simulations):
-            for child in part:
-                child.signal(signal.SIGTERM)
-            for child in part:
-                child.stop()
-            part.clear()
+        """End all. An agent in a long poll takes its time; its queue goes too, so nobody waits for it."""
+        processes.stop(self.children, STOP_SECONDS)
+        self.children.clear()
 
     def _simulate(self, runtime: Runtime, models: Iterable[str]) -> Child:
         command = simulation(runtime, self.pace, models)
-        child = processes.start(f"{runtime.name}-runtime", command, outside(os.environ), self.logs)
-        self.simulations.append(child)
-        return child
+        return self._start(f"{runtime.name}-runtime", command, outside(os.environ))
 
     def _pod(self, runtime: Runtime, url: str, rendered: Rendered) -> Pod:
         port = free_port()
         environment = agent_environment(rendered.agent_env(runtime.name), self.client, url, port)
         command = [sys.executable, "-m", "queue_agent"]
-        agent = processes.start(f"{runtime.name}-agent", command, environment, self.logs)
-        self.agents.append(agent)
+        agent = self._start(f"{runtime.name}-agent", command, environment)
         return Pod(runtime, url, agent, f"http://127.0.0.1:{port}")
+
+    def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> Child:
+        child = processes.start(name, command, environment, self.logs)
+        self.children.append(child)
+        return child
 
 
 def simulation(runtime: Runtime, pace: Pace, models: Iterable[str]) -> list[str]:

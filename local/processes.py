@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,14 +43,6 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
-    def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """End it: SIGTERM, then SIGKILL for it and whatever it started."""
-        self.signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
-        self.signal(signal.SIGKILL)
-        self.process.wait()
-
 
 def start(name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Child:
     """Start `command` on a leash, in a process group of its own, with its output in `folder`/{name}.log.
@@ -59,7 +52,7 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], fol
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
     leash = Path(__file__).with_name("leash.py")
-    with log.open("ab") as out:
+    with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603 (our own command lines)
             [sys.executable, "-I", "-S", str(leash), str(os.getpid()), *command],
             stdin=subprocess.DEVNULL,
@@ -69,6 +62,18 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], fol
             start_new_session=True,
         )
     return Child(name, log, process)
+
+
+def stop(children: Iterable[Child], seconds: float = STOP_SECONDS) -> None:
+    """End them all: SIGTERM, and after `seconds` SIGKILL for each and whatever it started."""
+    wanted, end = tuple(children), time.monotonic() + seconds
+    for child in wanted:
+        child.signal(signal.SIGTERM)
+    for child in wanted:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.process.wait(max(0.0, end - time.monotonic()))
+        child.signal(signal.SIGKILL)
+        child.process.wait()
 
 
 def tail(log: Path, lines: int = 15) -> list[str]:
