@@ -81,7 +81,7 @@ def creates(built: Built) -> str:
     return "\n".join(lines)
 
 
-def _counted(kinds: Mapping[str, int], most: int = 6) -> str:
+def _counted(kinds: Mapping[str, int], most: int = 4) -> str:
     """The most frequent kinds with their counts, the rest as one number."""
     ordered = Counter(kinds).most_common()
     named = [f"{count} {kind}" for kind, count in ordered[:most]]

@@ -58,7 +58,7 @@ class Emulator:
 
     def start(self) -> "Emulator":
         """Start it and wait until STS answers."""
-        python = python_of(CACHE, ROOT / "local" / "ministack.txt")
+        python = install()
         self.folder.mkdir(parents=True, exist_ok=True)
         for _ in range(START_TRIES):  # another process may take the free port first: then try another
             self.port = free_port()
@@ -128,6 +128,11 @@ class Emulator:
             return refusal.code == HTTPStatus.FORBIDDEN  # with `enforce_iam`: the question is not signed
         except OSError:
             return False
+
+
+def install() -> Path:
+    """The interpreter that has the emulator, which is installed when it is not."""
+    return python_of(CACHE, ROOT / "local" / "ministack.txt")
 
 
 def outside(environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,11 +1,16 @@
 .PHONY: demo up down
 DEMO_CONFIG ?= local/demo.yaml
 
-demo: setup ## The whole path of a task on this machine, without AWS, GPU or Docker: ends with pictures
+.cache/ministack/made-from: local/ministack.txt $(VENV)/.done
+	@echo "setting up the AWS emulator in .cache/ministack (first time: about 20 seconds)" >&2
+	@$(RUN)python -c 'from local import emulator; emulator.install()'
+	@touch $@
+
+demo: setup .cache/ministack/made-from ## The path of a task on this machine, without AWS, GPU or Docker: ends with pictures
 	@$(RUN)python -m local demo --config $(DEMO_CONFIG)
 
-up: setup ## The same pipeline in the background, for `generator submit`
+up: setup .cache/ministack/made-from ## The same pipeline in the background, for `generator submit`
 	@$(RUN)python -m local up --config $(DEMO_CONFIG)
 
-down: ## End what `make up` started
+down: setup ## End what `make up` started
 	@$(RUN)python -m local down
