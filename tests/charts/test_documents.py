@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -109,16 +110,38 @@ def test_the_packed_chart_checks_its_values(chart: Path, tmp_path: Path, chart_c
         assert f"{chart.name}/values.schema.json" in packed.getnames()
 
 
+Notes = Callable[[Values], str]
+
+
 @pytest.fixture
-def notes(chart_copy: Path) -> str:
-    """NOTES.txt as Helm prints it after an install of one runtime of each type."""
+def notes_of(chart_copy: Path) -> Notes:
+    """NOTES.txt as Helm prints it after an install of these runtimes."""
     chart = chart_copy / "sd-runtimes"
     (chart / "templates" / "shown.yaml").write_text(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"
         'data:\n  text: {{ include "sd-runtimes.notes" . | quote }}\n'
     )
-    rendered = template(str(chart), json.dumps(merged(BASE, {"runtimes": TYPES})))
-    return str(rendered["ConfigMap/notes"]["data"]["text"])
+
+    def notes_of(runtimes: Values) -> str:
+        rendered = template(str(chart), json.dumps(merged(BASE, {"runtimes": runtimes})))
+        return str(rendered["ConfigMap/notes"]["data"]["text"])
+
+    return notes_of
+
+
+@pytest.fixture
+def notes(notes_of: Notes) -> str:
+    return notes_of(TYPES)
+
+
+def test_a_dynamic_runtime_is_told_a_model_by_its_first_task(notes_of: Notes) -> None:
+    line = next(line for line in notes_of({"one": TYPES["dynamic"]}).splitlines() if "--message '" in line)
+    content = json.loads(line.split("'")[1])["content"]
+    assert content["override_settings"]["sd_model_checkpoint"].endswith(".safetensors")
+
+
+def test_without_runtimes_the_notes_say_how_to_name_one(notes_of: Notes) -> None:
+    assert notes_of({}).startswith("No runtime yet")
 
 
 def test_the_notes_send_a_task_that_its_queue_takes(notes: str) -> None:

@@ -204,3 +204,24 @@ def test_text_that_yaml_would_read_as_something_else_stays_text(one: Callable[..
     }
     env = one("runtime.inferenceApi.extraEnv", words).env("one")
     assert {key: env[key] for key in words} == words
+
+
+WORDS = ["true", "null", "no", "on", "y", "e5"]
+
+
+def test_names_that_yaml_would_read_as_something_else_stay_names(render: Render) -> None:
+    entry = {
+        "namespace": "1e3",
+        "runtime": {"serviceAccountName": "0123", "inferenceApi": {"extraEnv": {"NO": "1", "null": "2"}}},
+    }
+    plain = {word: {} for word in WORDS}
+    rendered = render({"createNamespaces": True}, **plain, a=entry)
+    assert all(isinstance(each["metadata"]["name"], str) for each in rendered.values())
+    assert {each["metadata"].get("namespace", "1e3") for each in rendered.values()} == {"default", "1e3"}
+    assert {f"Deployment/{word}" for word in WORDS} <= rendered.keys()
+    assert rendered.pod("a")["serviceAccountName"] == "0123"
+    assert {"NO", "null"} <= rendered.env("a").keys()
+    for word in WORDS:
+        spec = rendered[f"ScaledObject/{word}"]["spec"]
+        assert spec["scaleTargetRef"]["name"] == spec["triggers"][0]["authenticationRef"]["name"] == word
+        assert rendered[f"PersistentVolume/demo-{word}"]["spec"]["claimRef"]["name"] == f"{word}-models"

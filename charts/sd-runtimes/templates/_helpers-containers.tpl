@@ -35,7 +35,7 @@ livenessProbe:
   mountPath: /etc/sd-on-eks
   readOnly: true
 {{- range $name, $volume := .profile.scratch }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   mountPath: {{ $volume.path | quote }}
 {{- end }}
 {{- end -}}
@@ -45,19 +45,19 @@ livenessProbe:
 - name: models
   {{- if .runtime.runtime.persistence.enabled }}
   persistentVolumeClaim:
-    claimName: {{ include "sd-runtimes.name.claim" .runtime }}
+    claimName: {{ include "sd-runtimes.name.claim" .runtime | quote }}
     readOnly: true
   {{- else }}
   emptyDir: {}
   {{- end }}
 - name: runtime-config
   configMap:
-    name: {{ include "sd-runtimes.name.runtimeConfig" .runtime }}
+    name: {{ include "sd-runtimes.name.runtimeConfig" .runtime | quote }}
 - name: agent-scratch
   emptyDir:
     sizeLimit: 2Gi
 {{- range $name, $volume := .profile.scratch }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   emptyDir:
     sizeLimit: {{ $volume.sizeLimit }}
 {{- end }}
@@ -68,10 +68,10 @@ livenessProbe:
 {{- $agent := .runtime.queueAgent -}}
 - name: queue-agent
   image: {{ include "sd-runtimes.image.agent" . | quote }}
-  imagePullPolicy: {{ $agent.imagePullPolicy }}
+  imagePullPolicy: {{ $agent.imagePullPolicy | quote }}
   envFrom:
     - configMapRef:
-        name: {{ include "sd-runtimes.name.agentConfig" . }}
+        name: {{ include "sd-runtimes.name.agentConfig" . | quote }}
   {{- with $agent.extraEnv }}
   env:
     {{- include "sd-runtimes.env" . | trim | nindent 4 }}
@@ -101,7 +101,7 @@ livenessProbe:
 {{- define "sd-runtimes.container.collector" -}}
 - name: trace-collector
   image: {{ include "sd-runtimes.image.collector" . | quote }}
-  imagePullPolicy: {{ .runtime.queueAgent.imagePullPolicy }}
+  imagePullPolicy: {{ .runtime.queueAgent.imagePullPolicy | quote }}
   args: [--config=/etc/sd-on-eks/collector.yaml]
   env:
     - name: AWS_REGION

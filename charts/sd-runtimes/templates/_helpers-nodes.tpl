@@ -59,7 +59,7 @@ its default of 20 Gi and find no room for the images.
 {{- define "sd-runtimes.ebs" -}}
 encrypted: true
 volumeSize: {{ .volumeSize }}
-volumeType: {{ .volumeType }}
+volumeType: {{ .volumeType | quote }}
 deleteOnTermination: {{ .deleteOnTermination }}
 {{- with .iops }}
 iops: {{ int . }}

@@ -1,7 +1,7 @@
 {{- /* sd-runtimes.env (a map): the map as a container's list, in the order of its keys. */ -}}
 {{- define "sd-runtimes.env" -}}
 {{- range $key, $value := . }}
-- name: {{ $key }}
+- name: {{ $key | quote }}
   value: {{ $value | toString | quote }}
 {{- end }}
 {{- end -}}
