@@ -19,7 +19,7 @@ from api.records import Records
 from api.schema import legacy_task, path_parameter, task
 from api.settings import Runtime, Settings, read_settings
 from api.tasks import Task, cancel, new_id, status, submit
-from api.validation import faults
+from api.validation import faults, too_much
 
 Event = dict[str, Any]
 Answer = dict[str, Any]
@@ -90,6 +90,8 @@ class Api:
         metadata = body["task"]["metadata"]
         runtime = self._runtime(metadata["runtime"])
         _check(body, task(runtime.type, self._settings.of_type(runtime.type)))
+        if wrong := list(too_much(metadata, body["task"]["content"], "task")):
+            raise unfit(wrong)
         told = {**metadata, **_identity(metadata.get("id"), metadata.get("prefix"))}
         asked = Task(runtime, told, body["task"]["content"], ("runtime", runtime.name))
         submit(asked, self._records(runtime), self._publish)
@@ -97,6 +99,8 @@ class Api:
 
     def _submit_legacy(self, body: Any) -> dict[str, Any]:
         _check(body, legacy_task(()))
+        if wrong := list(too_much({}, body, "body")):
+            raise unfit(wrong)
         scripts = body["alwayson_scripts"]
         model, runtimes = scripts["sd_model_checkpoint"], self._settings.by_model()
         if model not in runtimes:

@@ -11,7 +11,7 @@ ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 NAME_PATTERN = "^[a-z]([a-z0-9-]*[a-z0-9])?$"
 # No segment begins with a dot: `.tasks/` is ours, `..` is nobody's. The agent checks the same.
 _SEGMENT = r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*"
-PREFIX_PATTERN = rf"^/?({_SEGMENT}(/{_SEGMENT})*/?)?$"
+PREFIX_PATTERN = rf"^/*({_SEGMENT}(/{_SEGMENT})*/*)?$"
 
 SD_WEBUI_TASKS = (
     "text-to-image",
@@ -38,6 +38,11 @@ _PREFIX = {
     "maxLength": 256,
     "description": "A folder in the runtime's bucket for the results.",
 }
+_TIMEOUT = {
+    "type": "number",
+    "exclusiveMinimum": 0,
+    "description": "How long it may run, if that is less than the runtime allows.",
+}
 
 
 def task(kind: str | None, runtimes: Iterable[str]) -> Schema:
@@ -53,7 +58,8 @@ def task(kind: str | None, runtimes: Iterable[str]) -> Schema:
         "runtime": runtime,
         "tasktype": tasktype,
         "prefix": _PREFIX,
-        "context": {"description": "Comes back with the result, untouched."},
+        "context": {"description": "Comes back with the result, untouched. At most 64 KB."},
+        "timeoutSeconds": _TIMEOUT,
     }
     content = {
         "type": "object",

@@ -1,7 +1,6 @@
 """What can be done with a task: submit it, ask for it, cancel it."""
 
 import hashlib
-import json
 import time
 import uuid
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 from api.problem import ProblemError, unavailable
 from api.records import Record, Records, claim_key, folder, request_key
 from api.settings import Runtime
+from api.validation import canonical
 
 # What SNS takes, with the attributes: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 SNS_MAX_BYTES = 262_144
@@ -42,13 +42,13 @@ class Task:
 
     @property
     def message(self) -> str:
-        """What the topic is sent; in ASCII, since SQS refuses some characters that JSON allows."""
-        return _canonical({"metadata": self.metadata, "content": self.content})
+        """What the topic is sent."""
+        return canonical({"metadata": self.metadata, "content": self.content})
 
     @property
     def request(self) -> dict[str, Any]:
         """What tells this task from another with its id."""
-        digest = hashlib.sha256(_canonical(self.content).encode()).hexdigest()
+        digest = hashlib.sha256(canonical(self.content).encode()).hexdigest()
         return {"metadata": self.metadata, "sha256": digest}
 
 
@@ -148,7 +148,3 @@ def _state(claim: Record | None) -> str:
 
 def _unknown(runtime: Runtime, task: str) -> ProblemError:
     return ProblemError(HTTPStatus.NOT_FOUND, f"{runtime.name} knows no task {task}.")
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

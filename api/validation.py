@@ -1,5 +1,6 @@
 """Checks a value against the part of JSON Schema that schema.py uses; Lambda has no jsonschema to import."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from api.schema import Schema
 ANNOTATIONS = frozenset({"description"})
 KEYWORDS = ANNOTATIONS | {
     "enum",
+    "exclusiveMinimum",
     "maxLength",
     "minLength",
     "minProperties",
@@ -19,19 +21,52 @@ KEYWORDS = ANNOTATIONS | {
     "required",
     "type",
 }
-TYPES: dict[str, type] = {"object": dict, "string": str}
+TYPES: dict[str, tuple[type, ...]] = {"object": (dict,), "string": (str,), "number": (int, float)}
+# What an agent takes, beyond what JSON Schema can say.
+MAX_DEPTH = 64
+MAX_CONTEXT_BYTES = 65_536
 
 
 def faults(value: Any, schema: Schema, field: str) -> Iterator[Fault]:
     """Everything wrong with `value`, each with the path of its field."""
     wanted = schema.get("type")
-    if wanted is not None and not isinstance(value, TYPES[wanted]):
+    if wanted is not None and not _is(value, wanted):
         article = "an" if wanted == "object" else "a"
         yield Fault(field, f"must be {article} {wanted}")
     elif isinstance(value, dict):
         yield from _in_object(value, schema, field)
     elif isinstance(value, str):
         yield from _in_string(value, schema, field)
+    elif "exclusiveMinimum" in schema and value <= schema["exclusiveMinimum"]:
+        yield Fault(field, f"must be above {schema['exclusiveMinimum']}")
+
+
+def too_much(metadata: dict[str, Any], content: dict[str, Any], field: str) -> Iterator[Fault]:
+    """What would make an agent set the task aside: too deep, or a context that no callback can carry."""
+    if _deeper({"metadata": metadata, "content": content}, MAX_DEPTH):
+        yield Fault(field, f"is nested deeper than {MAX_DEPTH} levels")
+    elif (size := len(canonical(metadata.get("context")))) > MAX_CONTEXT_BYTES:
+        yield Fault(f"{field}.metadata.context", f"has {size} bytes, more than {MAX_CONTEXT_BYTES}")
+
+
+def canonical(value: Any) -> str:
+    """One text for equal values; in ASCII, since SQS refuses some characters that JSON allows."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _is(value: Any, kind: str) -> bool:
+    # To Python a boolean is a number.
+    return isinstance(value, TYPES[kind]) and not isinstance(value, bool)
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [child for children in inner for child in children if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _in_object(value: dict[str, Any], schema: Schema, field: str) -> Iterator[Fault]:

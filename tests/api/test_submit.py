@@ -11,6 +11,10 @@ LONG = "x" * 65
 _ids = itertools.count()
 
 
+def nested(levels: int) -> Any:
+    return [nested(levels - 1)] if levels else "x"
+
+
 def a_task(**changes: Any) -> dict[str, Any]:
     metadata = {
         "id": f"a{next(_ids)}",
@@ -145,6 +149,10 @@ BAD = [
     (a_task(prefix="a/" * 129), ["task.metadata.prefix"]),
     (a_task(tasktype="pipeline"), ["task.metadata.tasktype"]),
     (a_task(runtime="comfyui"), ["task.metadata.tasktype"]),
+    (a_task(timeoutSeconds=0), ["task.metadata.timeoutSeconds"]),
+    (a_task(timeoutSeconds=True), ["task.metadata.timeoutSeconds"]),
+    (a_task(context="x" * 65_536), ["task.metadata.context"]),
+    (a_task(content={"a": nested(70)}), ["task"]),
     (a_task(content={}), ["task.content"]),
     (a_task(content="a dog"), ["task.content"]),
     (b"", ["body"]),
