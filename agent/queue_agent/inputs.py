@@ -9,7 +9,7 @@ from typing import Any
 import filetype
 import imagesize
 from aiohttp import ClientError as HttpError
-from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, InvalidURL, TCPConnector
 from aiohttp.abc import AbstractResolver
 from botocore.exceptions import BotoCoreError, ClientError
 from yarl import URL
@@ -89,6 +89,8 @@ class Inputs:
                 data = await (self._from_s3(url) if url.scheme == "s3" else self._from_web(url))
         except RefusedAddressError as fault:
             raise TaskError("input_refused", str(fault)) from fault
+        except InvalidURL as fault:
+            raise TaskError("input_refused", f"{_shown(url)} is no URL") from fault
         except TimeoutError as fault:
             message = f"{_shown(url)} took longer than {self._limits.seconds:g} s"
             raise RuntimeUnavailable("input_unavailable", message) from fault

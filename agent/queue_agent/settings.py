@@ -155,7 +155,10 @@ class Settings:
         doc="How soon another pod has the task of a pod that was killed. Renewed every third of it.",
     )
     receive_wait_seconds: int = _env(
-        "RECEIVE_WAIT_SECONDS", parse=_whole(0, 20), default=20, doc="Length of one long poll."
+        "RECEIVE_WAIT_SECONDS",
+        parse=_whole(0, 20),
+        default=5,
+        doc="Length of one long poll; an idle agent that is told to end waits for it.",
     )
     model_grouping_seconds: float = _env(
         "MODEL_GROUPING_SECONDS",
@@ -277,4 +280,6 @@ def _shown(default: object) -> str:
         return "required"
     if default in ("", ()):
         return ""
-    return f"`{default:g}`" if isinstance(default, float) else f"`{str(default).lower()}`"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"

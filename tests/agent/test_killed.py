@@ -14,19 +14,15 @@ from bench.world import World, wait_for
 SOON = {"VISIBILITY_TIMEOUT_SECONDS": 2}
 STEPS = {
     "received": (of("ReceiveMessage"), True),
-    "about to claim": (of("PutObject", "claim.json"), False),
     "claimed": (of("PutObject", "claim.json"), True),
     "fetching an input": (of("GetObject", "input.png"), False),
-    "storing a picture": (of("PutObject", "cat-1.png"), False),
     "picture stored": (of("PutObject", "cat-1.png"), True),
     "about to write the record": (of("PutObject", "result.json"), False),
 }
 AFTER_THE_RECORD = {
     "record written": (of("PutObject", "result.json"), True),
-    "about to announce": (of("Publish"), False),
     "announced": (of("Publish"), True),
     "about to delete": (of("DeleteMessage"), False),
-    "deleted": (of("DeleteMessage"), True),
 }
 
 

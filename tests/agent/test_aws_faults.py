@@ -1,0 +1,152 @@
+"""S3, SNS and SQS refuse calls, are late or lose their answers: the GPU's work is done once all the same."""
+
+import contextlib
+import signal
+import time
+
+from bench.proxy import Fault, Proxy, of
+from bench.world import World, lines, wait_for
+
+CALLS = {
+    "receive": of("ReceiveMessage"),
+    "claim": of("PutObject", "claim.json"),
+    "picture": of("PutObject", "cat-1.png"),
+    "record": of("PutObject", "result.json"),
+    "callback": of("Publish"),
+    "delete": of("DeleteMessage"),
+}
+
+
+def test_calls_that_are_refused_are_repeated_without_the_work_on_the_gpu(world: World, proxy: Proxy):
+    runtime = world.runtime("--service-time", "0.1")
+    faults = {name: Fault(call, times=4, answer="503 ServiceUnavailable") for name, call in CALLS.items()}
+    with contextlib.ExitStack() as stack:
+        for fault in faults.values():
+            stack.enter_context(proxy.failing(fault))
+        world.send(["cat"])
+        world.agent(runtime.url)
+        told = world.hear_of(["cat"])["cat"]
+        wait_for(lambda: world.left() == 0)
+
+    assert {name: fault.seen for name, fault in faults.items()} == dict.fromkeys(CALLS, 4)
+    assert told["status"] == "completed" and told["attempt"] == 1
+    assert runtime.runs() == ["cat"]
+
+
+def test_calls_whose_answer_is_lost_are_repeated_without_harm(world: World, proxy: Proxy):
+    runtime = world.runtime("--service-time", "0.1")
+    faults = {
+        name: Fault(call, reaches=True, answer="drop") for name, call in CALLS.items() if name != "receive"
+    }
+    with contextlib.ExitStack() as stack:
+        for fault in faults.values():
+            stack.enter_context(proxy.failing(fault))
+        world.send(["cat"])
+        world.agent(runtime.url)
+        told = world.hear_of(["cat"])["cat"]
+        wait_for(lambda: world.left() == 0)
+
+    assert {name: fault.seen for name, fault in faults.items()} == dict.fromkeys(faults, 1)
+    assert told["status"] == "completed" and told["attempt"] == 1
+    assert runtime.runs() == ["cat"]
+
+
+def test_a_finished_task_that_s3_never_takes_is_given_back_in_the_end(world: World, proxy: Proxy):
+    runtime = world.runtime("--service-time", "0.1")
+    with proxy.failing(Fault(of("PutObject", "cat-1.png"), times=-1, answer="503 SlowDown")):
+        world.send(["cat", "dog"])
+        agent = world.agent(runtime.url, AWS_RETRY_SECONDS=1)
+        assert world.hear_of(["dog"])["dog"]["status"] == "completed"
+        wait_for(lambda: [line for line in lines(agent) if line.get("reason") == "aws_unavailable"])
+
+    assert world.hear_of(["cat"])["cat"]["status"] == "completed"
+
+
+def test_the_gpu_goes_on_while_s3_is_slow(world: World, proxy: Proxy):
+    runtime = world.runtime("--service-time", "0.1")
+    ids = [f"t{n}" for n in range(8)]
+    with proxy.failing(Fault(of("PutObject", ".png"), times=-1, delay=1.5)):
+        world.send(ids)
+        world.agent(runtime.url)
+        wait_for(lambda: len(runtime.runs()) == 8)
+        runs = [run for run in runtime.report()["runs"] if run["id"] in ids]
+        world.hear_of(ids)
+
+    assert runs[-1]["ended"] - runs[0]["started"] < 8 * 1.5 / 2
+
+
+def test_a_task_longer_than_the_visibility_timeout_is_run_once(world: World):
+    runtime = world.runtime("--service-time", "4")
+    other = world.runtime("--service-time", "0.1")
+    world.send(["long"])
+    world.agent(runtime.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="first")
+    wait_for(lambda: runtime.report()["running"] == "long", 25)
+
+    world.agent(other.url, VISIBILITY_TIMEOUT_SECONDS=2)
+
+    assert world.hear_of(["long"])["long"]["runtime"] == "first"
+    assert other.runs() == []
+    assert wait_for(lambda: world.left() == 0)
+
+
+def test_an_agent_that_stalls_past_its_lease_does_not_end_the_task_that_another_has_taken(world: World):
+    slow = world.runtime("--service-time", "0.1")
+    slow.fault("slow", match="cat")
+    quick = world.runtime("--service-time", "0.1")
+    world.send(["cat"])
+    stalled = world.agent(slow.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="stalled")
+    wait_for(lambda: slow.report()["running"] == "cat")
+    stalled.signal(signal.SIGSTOP)
+
+    world.agent(quick.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="quick")
+    told = world.hear_of(["cat"])["cat"]
+    record = world.object("cat/result.json")
+    stalled.signal(signal.SIGCONT)
+    wait_for(lambda: [line for line in lines(stalled) if "another agent" in line["event"]])
+    time.sleep(0.5)
+
+    assert told["runtime"] == record["runtime"] == "quick"
+    assert world.object("cat/result.json") == record
+    assert (
+        world.s3.get_object(Bucket=world.bucket, Key="cat/cat-1.png")["ContentLength"]
+        == record["outputs"][0]["bytes"]
+    )
+
+
+def test_the_same_task_sent_twice_is_run_once(world: World):
+    first, second = (world.runtime("--service-time", "0.5") for _ in range(2))
+    world.send(["cat", "cat"])
+
+    world.agent(first.url)
+    world.agent(second.url)
+    world.hear(lambda heard: len(heard) >= 1)
+    time.sleep(1)
+
+    assert len(first.runs() + second.runs()) == 1
+
+
+def test_a_finished_task_sent_again_is_announced_again_and_not_run(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    world.agent(runtime.url)
+    world.send(["cat"])
+    first = world.hear_of(["cat"])["cat"]
+
+    world.send(["cat"])
+
+    assert world.hear_of(["cat"])["cat"] == first
+    assert wait_for(lambda: world.left() == 0)
+    assert runtime.runs() == ["cat"]
+
+
+def test_another_task_under_an_id_that_is_taken_is_refused_and_leaves_the_result_alone(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    world.agent(runtime.url)
+    world.send(["cat"])
+    world.hear_of(["cat"])
+    before = world.object("cat/result.json")
+
+    world.send(["cat"], {"prompt": "something else"})
+
+    assert world.hear_of(["cat"])["cat"]["error"]["code"] == "id_in_use"
+    assert world.object("cat/result.json") == before
+    assert runtime.runs() == ["cat"]

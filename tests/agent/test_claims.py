@@ -1,0 +1,123 @@
+"""Who may work on a task, with the emulator's S3 as the referee."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from aiobotocore.session import get_session
+from queue_agent import keys
+from queue_agent.claims import Busy, CancelledBySender, Claims, Lease, LeaseLost, Over
+from queue_agent.record import Record, to_json
+from queue_agent.runtime import Task
+from queue_agent.store import Store
+
+from tests.conftest import Account
+
+TASK = Task("cat", "painter", "text-to-image", "", {}, {}, "ab", 10, 1)
+DONE = Record("painter", "cat", "completed", "s3://b/cat/result.json", {}, 1)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    store: Store
+    claims: Callable[..., Claims]
+
+
+@pytest.fixture
+async def bucket(account: Account) -> AsyncIterator[Bucket]:
+    options = {
+        "region_name": account.region,
+        "aws_access_key_id": account.id,
+        "aws_secret_access_key": "local",
+    }
+    async with get_session().create_client("s3", endpoint_url=account.endpoint, **options) as s3:
+        name = f"claims-{account.id}"
+        await s3.create_bucket(Bucket=name)
+        store = Store(s3, name, 5, lambda call, code: None)
+        yield Bucket(store, lambda owner, seconds=60: Claims(store, owner, seconds))
+
+
+async def claimed(bucket: Bucket, owner: str, seconds: float = 60) -> Lease:
+    lease = await bucket.claims(owner, seconds).claim(TASK, "message")
+    assert isinstance(lease, Lease)
+    return lease
+
+
+async def test_of_ten_agents_that_claim_at_once_one_gets_the_task(bucket: Bucket):
+    answers = await asyncio.gather(*[bucket.claims(f"agent{n}").claim(TASK, "m") for n in range(10)])
+
+    assert sum(isinstance(answer, Lease) for answer in answers) == 1
+    assert sum(isinstance(answer, Busy) for answer in answers) == 9
+
+
+async def test_a_lease_that_ran_out_may_be_taken_and_its_first_owner_knows_that(bucket: Bucket):
+    first = await claimed(bucket, "first", 0)
+
+    await claimed(bucket, "second")
+
+    with pytest.raises(LeaseLost):
+        await first.renew()
+    with pytest.raises(LeaseLost):
+        await first.ensure()
+
+
+async def test_a_lease_that_was_renewed_may_not_be_taken(bucket: Bucket):
+    first = await claimed(bucket, "first", 0.3)
+    for _ in range(3):
+        await asyncio.sleep(0.2)
+        await first.renew()
+
+    assert isinstance(await bucket.claims("second").claim(TASK, "m"), Busy)
+
+
+async def test_a_released_task_is_free_at_once(bucket: Bucket):
+    await (await claimed(bucket, "first")).end("released")
+
+    await claimed(bucket, "second")
+
+
+async def test_a_lease_that_was_let_go_is_not_renewed_by_a_late_heartbeat(bucket: Bucket):
+    first = await claimed(bucket, "first")
+    await first.end("released")
+    second = await claimed(bucket, "second")
+
+    await first.renew()
+
+    await second.renew()
+
+
+async def test_a_finished_task_is_over_whether_or_not_the_claim_says_so(bucket: Bucket):
+    await claimed(bucket, "killed before it could say so", 0)
+    await bucket.store.create(keys.result(TASK), to_json(DONE))
+
+    assert await bucket.claims("next").claim(TASK, "m") == Over(DONE)
+
+
+async def test_a_task_that_was_set_aside_is_over_for_its_message_and_free_for_a_new_one(bucket: Bucket):
+    await (await claimed(bucket, "first")).end("released")
+    aside = replace(DONE, status="failed", message_id="message")
+    await bucket.store.create(keys.result(TASK), to_json(aside))
+
+    assert await bucket.claims("next").claim(TASK, "message") == Over(aside)
+    assert isinstance(await bucket.claims("next").claim(TASK, "new message"), Lease)
+
+
+async def test_a_cancelled_task_is_nobodys(bucket: Bucket):
+    await bucket.store.create(keys.claim(TASK), b'{"state": "cancelled", "owner": "api", "expires": 0}')
+
+    assert isinstance(await bucket.claims("agent").claim(TASK, "m"), CancelledBySender)
+
+
+async def test_a_claim_that_nobody_can_read_binds_nobody(bucket: Bucket):
+    await bucket.store.create(keys.claim(TASK), b"\xff")
+
+    await claimed(bucket, "agent")
+
+
+async def test_a_busy_task_says_until_when_and_whether_by_the_same_message(bucket: Bucket):
+    lease = await claimed(bucket, "first")
+
+    same, other = [await bucket.claims("second").claim(TASK, message) for message in ("message", "other")]
+
+    assert (same, other) == (Busy(lease.expires, True), Busy(lease.expires, False))

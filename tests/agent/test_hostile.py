@@ -1,0 +1,85 @@
+"""Messages that nobody should send. Each is set aside and answered, and the agent goes on."""
+
+import json
+
+from bench.world import World, wait_for
+
+DEEP = "[" * 100_000 + "]" * 100_000
+UNREADABLE = {
+    "no JSON": "hello",
+    "empty object": "{}",
+    "a list": "[1, 2]",
+    "null": "null",
+    "deep JSON": DEEP,
+    "deep JSON in an object": '{"metadata": {"id": "x"}, "content": '
+    + '{"a":' * 5000
+    + "1"
+    + "}" * 5000
+    + "}",
+    "NaN": '{"metadata": {"id": "nan"}, "content": {"a": NaN}}',
+    "a huge number": '{"metadata": {"id": "n"}, "content": {"a": 1' + "0" * 5000 + "}}",
+    "an envelope of nothing": '{"Type": "Notification", "Message": "nothing"}',
+    "an envelope in an envelope": json.dumps(
+        {"Type": "Notification", "Message": json.dumps({"Type": "Notification"})}
+    ),
+    "no content": '{"metadata": {"id": 5, "tasktype": "text-to-image"}}',
+    "id with a path": json.dumps({"metadata": {"id": "../../other"}, "content": {}}),
+    "id with a control character": json.dumps({"metadata": {"id": "a\u0007b"}, "content": {}}),
+    "id with a newline": json.dumps({"metadata": {"id": "ab\n"}, "content": {}}),
+    "id too long": json.dumps({"metadata": {"id": "a" * 65}, "content": {}}),
+    "id of another kind": json.dumps({"metadata": {"id": {"a": 1}}, "content": {}}),
+    "id true": json.dumps({"metadata": {"id": True}, "content": {}}),
+    "half a character": '{"metadata": {"id": "ab", "tasktype": "text-to-image"}, "content": "\\ud800"}',
+}
+ANSWERABLE = {
+    "up": {"prefix": "../other"},
+    "inside": {"prefix": "a/../../b"},
+    "own": {"prefix": ".tasks/cat"},
+    "empty": {"prefix": "a//b"},
+    "control": {"prefix": "a\u0000b"},
+    "long": {"prefix": "a" * 257},
+    "number": {"prefix": 7},
+    "context": {"context": {"a": "b" * 70_000}},
+    "type": {"tasktype": ["x"]},
+    "slow": {"timeoutSeconds": "soon"},
+    "back": {"timeoutSeconds": -1},
+}
+
+
+def test_what_cannot_be_read_is_set_aside_and_the_next_task_is_done(world: World):
+    runtime = world.runtime("--service-time", "0.05")
+    world.agent(runtime.url)
+
+    for body in UNREADABLE.values():
+        world.send_body(body)
+    world.send(["good"])
+
+    assert world.hear_of(["good"])["good"]["status"] == "completed"
+    assert wait_for(lambda: world.left() == 0)
+    assert sorted(world.set_aside()) == sorted(UNREADABLE.values())
+    assert runtime.runs() == ["good"]
+
+
+def test_what_has_an_id_is_answered_as_well(world: World):
+    runtime = world.runtime("--service-time", "0.05")
+    world.agent(runtime.url)
+
+    for name, metadata in ANSWERABLE.items():
+        world.send([name], **metadata)
+    told = world.hear_of(ANSWERABLE)
+
+    assert {each["error"]["code"] for each in told.values()} == {"malformed"}
+    assert all(each["status"] == "failed" for each in told.values())
+    assert len(world.set_aside()) == len(ANSWERABLE)
+    assert world.keys() == []
+
+
+def test_a_body_as_large_as_sqs_takes_is_set_aside_whole(world: World):
+    runtime = world.runtime("--service-time", "0.05")
+    world.agent(runtime.url)
+    body = "x" * 2**20
+
+    world.send_body(body)
+
+    assert wait_for(lambda: world.left() == 0)
+    assert world.set_aside() == [body]

@@ -1,0 +1,257 @@
+"""Images by URL, fetched by the real fetcher from a server with a certificate of its own."""
+
+import asyncio
+import datetime
+import io
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiobotocore.session import get_session
+from aiohttp import web
+from aiohttp.abc import AbstractResolver
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from PIL import Image
+from queue_agent.addresses import PublicResolver, is_public
+from queue_agent.inputs import MAX_PIXELS, Inputs, Limits, url_at
+from queue_agent.runtime import RuntimeUnavailable, TaskError
+
+from tests.conftest import Account
+
+HOST = "pictures.test"
+
+
+def image(kind: str = "PNG", size: tuple[int, int] = (30, 20)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size).save(out, kind)
+    return out.getvalue()
+
+
+def bomb() -> bytes:
+    """A PNG of a few bytes that says it is 50,000 pixels wide and high."""
+    plain = bytearray(image())
+    plain[16:24] = (50_000).to_bytes(4, "big") * 2
+    return bytes(plain)
+
+
+class Here(AbstractResolver):
+    """Leads one name to this machine, as a name of the internet leads to its server."""
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET):
+        if host != HOST:
+            return await PublicResolver().resolve(host, port, family)
+        return [
+            {"hostname": host, "host": "127.0.0.1", "port": port, "family": family, "proto": 0, "flags": 0}
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+async def endless(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    while True:
+        await answer.write(b"\x89PNG" * 16384)
+
+
+async def slow(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    while True:
+        await answer.write(b"\x89PNG")
+        await asyncio.sleep(0.2)
+
+
+async def gone(request: web.Request) -> web.Response:
+    raise web.HTTPFound(request.query["to"])
+
+
+def answering(body: bytes, **options):
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=body, **options)
+
+    return handler
+
+
+ROUTES = [
+    web.get("/cat.png", answering(image(), content_type="text/html")),
+    web.get("/cat.jpg", answering(image("JPEG"))),
+    web.get("/page", answering(b"<html>" * 100, content_type="image/png")),
+    web.get("/svg", answering(b"<svg xmlns='http://www.w3.org/2000/svg'/>", content_type="image/svg+xml")),
+    web.get("/bomb", answering(bomb())),
+    web.get("/gzip", answering(image(), headers={"Content-Encoding": "gzip"})),
+    web.get("/big", answering(b"x" * 200_000)),
+    web.get("/none", answering(b"", status=404)),
+    web.get("/broken", answering(b"", status=503)),
+    web.get("/endless", endless),
+    web.get("/slow", slow),
+    web.get("/gone", gone),
+    web.get("/loop", answering(b"", status=302, headers={"Location": "/loop"})),
+]
+
+
+@pytest.fixture
+async def fetch(tmp_path: Path, account: Account) -> AsyncIterator:
+    """Fetches one URL."""
+    certificate = signed(tmp_path)
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(certificate)
+    app = web.Application()
+    app.add_routes(ROUTES)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=serving).start()
+    port = runner.addresses[0][1]
+    session = get_session()
+    async with session.create_client("s3", **keys(account)) as s3:
+        limits = Limits(max_bytes=100_000, seconds=1, buckets=(f"inputs-{account.id}",))
+        inputs = Inputs(s3, limits, Here(), tls=ssl.create_default_context(cafile=str(certificate)))
+
+        async def one(url: str):
+            url = url.replace("//HERE", f"//{HOST}:{port}").replace("//OURS", f"//{limits.buckets[0]}")
+            return (await inputs.fetch({"image": url}, [("image",)]))[("image",)]
+
+        await s3.create_bucket(Bucket=limits.buckets[0])
+        yield one
+        await inputs.aclose()
+    await runner.cleanup()
+
+
+async def test_an_image_is_what_its_bytes_say(fetch):
+    fetched = await fetch("https://HERE/cat.png")
+
+    assert (fetched.data, fetched.content_type, fetched.extension) == (image(), "image/png", "png")
+    assert (await fetch("https://HERE/cat.jpg")).content_type == "image/jpeg"
+
+
+async def test_a_redirect_to_a_public_address_is_followed(fetch):
+    assert (await fetch("https://HERE/gone?to=/cat.png")).data == image()
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("https://HERE/page", "input_not_image"),
+        ("https://HERE/svg", "input_not_image"),
+        ("https://HERE/bomb", "input_too_large"),
+        ("https://HERE/gzip", "input_refused"),
+        ("https://HERE/big", "input_too_large"),
+        ("https://HERE/endless", "input_too_large"),
+        ("https://HERE/none", "input_not_found"),
+        ("https://HERE/loop", "input_refused"),
+        ("https://HERE/gone?to=http://example.com/", "input_refused"),
+        ("https://HERE/gone?to=https://169.254.169.254/latest/meta-data/", "input_refused"),
+        ("https://HERE/gone?to=https://localhost/", "input_refused"),
+        ("https://HERE/gone?to=file:///etc/passwd", "input_refused"),
+        ("https://HERE/gone?to=s3://OURS/cat.png", "input_refused"),
+        ("http://HERE/cat.png", "input_refused"),
+        ("http://169.254.169.254/latest/meta-data/", "input_refused"),
+        ("https://169.254.170.23/v1/credentials", "input_refused"),
+        ("https://127.0.0.1:8080/sdapi/v1/options", "input_refused"),
+        ("https://localhost/", "input_refused"),
+        ("https://0x7f.1/", "input_refused"),
+        ("https://2130706433/", "input_refused"),
+        ("https://[::1]/", "input_refused"),
+        ("https://[::ffff:169.254.169.254]/", "input_refused"),
+        ("https://[fd00:ec2::254]/", "input_refused"),
+        ("https://10.0.0.1/", "input_refused"),
+        ("https://user:secret@HERE/cat.png", "input_refused"),
+        ("https:///cat.png", "input_refused"),
+        ("https://HERE:99999/cat.png", "input_refused"),
+        ("file:///etc/passwd", "input_refused"),
+        ("ftp://HERE/cat.png", "input_refused"),
+        ("https://" + "a" * 5000, "input_refused"),
+        ("s3://somebody-elses/cat.png", "input_refused"),
+        ("s3://OURS/absent.png", "input_not_found"),
+    ],
+)
+async def test_what_is_no_image_or_leads_inside_is_the_tasks_fault(fetch, url: str, code: str):
+    with pytest.raises(TaskError) as refused:
+        await fetch(url)
+
+    assert refused.value.code == code
+    assert "secret" not in refused.value.message
+
+
+@pytest.mark.parametrize("url", ["https://HERE/broken", "https://HERE/slow", f"https://{HOST}:1/cat.png"])
+async def test_a_server_that_is_broken_or_slow_is_the_worlds_fault(fetch, url: str):
+    with pytest.raises(RuntimeUnavailable, match="input_unavailable"):
+        await fetch(url)
+
+
+def test_base64_and_what_is_no_text_are_no_urls():
+    content = {"a": "iVBORw0KGgo=", "b": ["data:image/png;base64,iVBO"], "c": 7, "d": "https://e.org/"}
+
+    found = [url_at(content, field) for field in (("a",), ("b", 0), ("b", 1), ("c", "x"), ("e",), ("d",))]
+
+    assert found == [None] * 5 + ["https://e.org/"]
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("127.0.0.1", False),
+        ("0.0.0.0", False),
+        ("10.1.2.3", False),
+        ("100.64.0.1", False),
+        ("169.254.169.254", False),
+        ("172.16.0.1", False),
+        ("192.168.0.1", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::", False),
+        ("::1", False),
+        ("::ffff:8.8.8.8", False),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("2002:a9fe:a9fe::", False),
+        ("fe80::1%eth0", False),
+        ("fd00:ec2::254", False),
+        ("ff02::1", False),
+        ("name", False),
+    ],
+)
+def test_an_address_is_public_or_it_is_not(address: str, public: bool):
+    assert is_public(address) is public
+
+
+def test_the_bomb_is_one():
+    assert MAX_PIXELS < 50_000**2
+
+
+def keys(account: Account) -> dict[str, str]:
+    return {
+        "endpoint_url": account.endpoint,
+        "region_name": account.region,
+        "aws_access_key_id": account.id,
+        "aws_secret_access_key": "local",
+    }
+
+
+def signed(folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
+    return path

@@ -1,0 +1,67 @@
+"""What the caller is told, and what is kept."""
+
+import json
+from dataclasses import replace
+
+from queue_agent.callbacks import PAYLOAD_BYTES, payload
+from queue_agent.record import ERROR_CHARACTERS, Error, Record, StoredOutput, callback, from_json, to_json
+
+DONE = Record(
+    runtime="painter",
+    id="cat",
+    status="completed",
+    output_url="s3://b/cat/result.json",
+    context={"user": 7},
+    attempt=1,
+    image_url=("s3://b/cat/cat-1.png",),
+    duration=1.5,
+    seed=42,
+    model="m",
+    outputs=(StoredOutput("cat/cat-1.png", "image/png", 3, "ab", "image", {"parameters": "x"}),),
+    metadata={"a": [1]},
+    request_sha256="cd",
+    started=1.0,
+    finished=2.5,
+)
+
+
+def test_a_record_read_back_is_the_one_that_was_written():
+    failed = replace(DONE, status="failed", error=Error("timeout", "too long"), message_id="m", outputs=())
+
+    assert [from_json(to_json(each)) for each in (DONE, failed)] == [DONE, failed]
+
+
+def test_what_a_stranger_wrote_is_no_record():
+    assert [from_json(each) for each in (b"", b"[]", b"{}", b'{"result": 1, "image_url": 3}')] == [None] * 4
+
+
+def test_a_callback_has_the_fields_of_the_reference_system_and_ours():
+    assert callback(DONE) == {
+        "runtime": "painter",
+        "id": "cat",
+        "result": True,
+        "status": "completed",
+        "image_url": ["s3://b/cat/cat-1.png"],
+        "output_url": "s3://b/cat/result.json",
+        "context": {"user": 7},
+        "attempt": 1,
+        "duration": 1.5,
+        "seed": 42,
+        "model": "m",
+    }
+
+
+def test_a_callback_for_thousands_of_images_fits_sns_and_says_that_it_is_cut():
+    many = replace(DONE, image_url=tuple(f"s3://b/{'p' * 250}/cat-{n}.png" for n in range(5000)))
+
+    text = payload(many)
+
+    assert len(text.encode()) <= PAYLOAD_BYTES
+    told = json.loads(text)
+    assert told["image_url_truncated"] is True and len(told["image_url"]) > 900
+
+
+def test_a_long_error_is_cut():
+    told = callback(replace(DONE, status="failed", error=Error("x", "y" * 100_000)))
+
+    assert len(told["error"]["message"]) == ERROR_CHARACTERS

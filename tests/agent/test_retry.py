@@ -1,0 +1,51 @@
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from queue_agent.retry import LONGEST_PAUSE_SECONDS, AwsUnavailable, insist, pause
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code}}, "PutObject")
+
+
+class Flaky:
+    """Fails with each of these, then answers."""
+
+    def __init__(self, *faults: Exception) -> None:
+        self.faults = list(faults)
+        self.noted: list[str] = []
+
+    async def __call__(self) -> str:
+        if self.faults:
+            raise self.faults.pop(0)
+        return "done"
+
+    def note(self, call: str, code: str) -> None:
+        self.noted.append(code)
+
+
+async def test_a_call_is_repeated_until_it_succeeds_and_each_failure_is_noted():
+    call = Flaky(refusal("SlowDown"), EndpointConnectionError(endpoint_url="x"), TimeoutError())
+
+    assert await insist("PutObject", call, 10, call.note) == "done"
+    assert call.noted == ["SlowDown", "EndpointConnectionError", "TimeoutError"]
+
+
+async def test_an_answer_is_not_repeated():
+    call = Flaky(refusal("PreconditionFailed"))
+
+    with pytest.raises(ClientError):
+        await insist("PutObject", call, 10, call.note)
+
+
+async def test_it_gives_up_after_the_time_that_it_has():
+    call = Flaky(*[refusal("SlowDown")] * 50)
+
+    with pytest.raises(AwsUnavailable, match="SlowDown"):
+        await insist("PutObject", call, 0.5, call.note)
+    assert 2 <= len(call.noted) <= 5
+
+
+def test_pauses_grow_to_a_limit():
+    pauses = [pause(tries, 1.0) for tries in (1, 2, 3, 20, 1000)]
+
+    assert pauses == [0.1, 0.2, 0.4, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+from queue_agent.settings import SettingsError, from_environment, table
+
+README = Path(__file__).parents[2] / "agent" / "README.md"
+NEEDED = {
+    "AWS_REGION": "us-east-1",
+    "RUNTIME_NAME": "painter",
+    "RUNTIME_TYPE": "comfyui",
+    "SQS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/sd-painter",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/sd-painter-dead-letter",
+    "S3_BUCKET": "sd-painter-111122223333-us-east-1",
+    "SNS_TOPIC_ARN": "arn:aws-cn:sns:cn-north-1:111122223333:sd-results",
+}
+
+
+def test_what_is_needed_is_enough():
+    assert from_environment(NEEDED).runtime_url == "http://127.0.0.1:8080"
+
+
+def test_all_faults_are_said_at_once():
+    with pytest.raises(SettingsError) as refused:
+        from_environment({"RUNTIME_TYPE": "paint", "MAX_ATTEMPTS": "0"})
+
+    named = {fault.partition(":")[0] for fault in refused.value.faults}
+    assert {"RUNTIME_TYPE", "MAX_ATTEMPTS", "SQS_QUEUE_URL", "AWS_REGION"} <= named
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SQS_QUEUE_URL", "sqs.us-east-1.amazonaws.com/q"),
+        ("SNS_TOPIC_ARN", "sd-results"),
+        ("S3_BUCKET", "No_Bucket"),
+        ("TASK_TIMEOUT_SECONDS", "1e99"),
+        ("TASK_TIMEOUT_SECONDS", "nan"),
+        ("INPUT_BUCKETS", "good-bucket,Bad_Bucket"),
+        ("DYNAMIC_SD_MODEL", "yes"),
+        ("LOG_LEVEL", "loud"),
+        ("AGENT_PORT", "65536"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_by_the_name_of_its_variable(name: str, value: str):
+    with pytest.raises(SettingsError, match=name):
+        from_environment(NEEDED | {name: value})
+
+
+def test_an_sd_webui_has_either_a_model_or_dynamic_ones():
+    webui = NEEDED | {"RUNTIME_TYPE": "sdwebui"}
+
+    with pytest.raises(SettingsError, match="set one of them"):
+        from_environment(webui)
+    with pytest.raises(SettingsError, match="not both"):
+        from_environment(webui | {"MODEL_FILENAME": "a.safetensors", "DYNAMIC_SD_MODEL": "true"})
+
+
+def test_an_empty_variable_counts_as_unset_and_the_reference_systems_name_is_known():
+    told = from_environment(
+        NEEDED
+        | {
+            "TASK_TIMEOUT_SECONDS": "",
+            "INPUT_BUCKETS": " a-bucket, b-bucket ",
+            "EXP_CALLBACK_WHEN_RUNNING": "True",
+        }
+    )
+
+    assert told.task_timeout_seconds == 1800
+    assert told.input_buckets == ("a-bucket", "b-bucket")
+    assert told.callback_when_running
+
+
+def test_the_table_in_the_readme_is_the_one_that_the_code_makes():
+    assert table() in README.read_text(), "run: make agent-readme"
