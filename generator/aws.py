@@ -28,7 +28,7 @@ class Aws:
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
             max_pool_connections=CONNECTIONS,
-            retries={"mode": "standard", "max_attempts": 4},
+            retries={"mode": "standard", "max_attempts": 3},
         )
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()

@@ -69,18 +69,20 @@ def denied(question: Question, asker: Asker) -> list[str] | None:
     pages = (
         asker.client("iam")
         .get_paginator("simulate_principal_policy")
-        .paginate(
-            PolicySourceArn=principal,
-            ActionNames=list(question.actions),
-            ResourceArns=[question.resource.replace("*", "x") if question.resource != "*" else "*"],
-            ContextEntries=[
-                {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-                for key, value in question.context
-            ],
-        )
+        .paginate(PolicySourceArn=principal, **simulated(question))
     )
     rows = [row for page in pages for row in page["EvaluationResults"]]
     return sorted({row["EvalActionName"] for row in rows if row["EvalDecision"] != "allowed"})
+
+
+def simulated(question: Question) -> dict[str, Any]:
+    """The question in the words of IAM's simulation: patterns are asked with a name that fits them."""
+    context = [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        for key, value in question.context
+    ]
+    resource = question.resource if question.resource == "*" else question.resource.replace("*", "x")
+    return {"ActionNames": list(question.actions), "ResourceArns": [resource], "ContextEntries": context}
 
 
 def principal_of(iam: Any, arn: str) -> str:

@@ -1,0 +1,118 @@
+"""An endpoint for what no emulator has (quotas, EKS versions), and a slow road to the emulators."""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+Answer = tuple[int, Any]
+
+
+class Server:
+    """A server on loopback, in threads, whose answers are a function of the request."""
+
+    def __init__(self, answer: Callable[[BaseHTTPRequestHandler, bytes], None]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                answer(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+            do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = handle_any  # noqa: N815 - http.server's names
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def __enter__(self) -> "Server":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Quotas:
+    """Service Quotas and EKS, as much as preflight asks of them."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+        self.defaults: dict[str, float] = {}
+        self.requests: list[dict[str, Any]] = []
+        self.versions = {"1.33": "STANDARD_SUPPORT", "1.34": "STANDARD_SUPPORT", "1.28": "UNSUPPORTED"}
+        self.clusters: dict[str, str] = {}
+        self.refuse: set[str] = set()
+
+    def answer(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        """Speak the JSON protocol of Service Quotas, or the REST protocol of EKS."""
+        target = handler.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        status, found = self._quotas(target, json.loads(body)) if target else self._eks(handler.path)
+        if (target or handler.path.split("?")[0].strip("/").split("/")[0]) in self.refuse:
+            status, found = 403, {"__type": "AccessDeniedException", "message": "not yours to ask"}
+        content = json.dumps(found).encode()
+        handler.send_response(status)
+        handler.send_header("Content-Type", "application/x-amz-json-1.1")
+        handler.send_header("Content-Length", str(len(content)))
+        if status != 200:
+            handler.send_header("X-Amzn-ErrorType", found["__type"])
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    def _quotas(self, target: str, asked: Mapping[str, Any]) -> Answer:
+        code = asked["QuotaCode"]
+        if target == "ListRequestedServiceQuotaChangeHistoryByQuota":
+            return 200, {"RequestedQuotas": [row for row in self.requests if row["QuotaCode"] == code]}
+        if target == "RequestServiceQuotaIncrease":
+            row = {"Id": f"r-{len(self.requests)}", "QuotaCode": code, "Status": "PENDING"}
+            self.requests.append(row | {"DesiredValue": asked["DesiredValue"]})
+            return 200, {"RequestedQuota": self.requests[-1]}
+        source = self.values if target == "GetServiceQuota" else self.defaults
+        if code not in source:
+            return 400, {"__type": "NoSuchResourceException", "message": code}
+        return 200, {"Quota": {"QuotaCode": code, "Value": source[code]}}
+
+    def _eks(self, path: str) -> Answer:
+        words = urlsplit(path).path.strip("/").split("/")
+        if words[0] == "cluster-versions":
+            rows = [{"clusterVersion": v, "versionStatus": status} for v, status in self.versions.items()]
+            return 200, {"clusterVersions": rows}
+        if words[-1] not in self.clusters:
+            return 404, {"__type": "ResourceNotFoundException", "message": f"No cluster found: {words[-1]}"}
+        row = {"name": words[-1], "version": self.clusters[words[-1]], "status": "ACTIVE"}
+        return 200, {"cluster": row}
+
+
+def slow_road(target: str, seconds: float) -> Server:
+    """A server that passes everything on to `target`, each call after so many seconds."""
+    host = urlsplit(target).netloc
+
+    def passed_on(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        time.sleep(seconds)
+        connection = http.client.HTTPConnection(host, timeout=30)
+        try:
+            headers = {key: value for key, value in handler.headers.items() if key.lower() != "host"}
+            connection.request(handler.command, handler.path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        handler.send_response(answer.status)
+        for key, value in answer.getheaders():
+            if key.lower() not in ("transfer-encoding", "content-length", "connection", "date", "server"):
+                handler.send_header(key, value)
+        length = answer.getheader("Content-Length") if handler.command == "HEAD" else str(len(content))
+        handler.send_header("Content-Length", length or "0")
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return Server(passed_on)

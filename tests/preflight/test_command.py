@@ -1,0 +1,78 @@
+"""The command: table, JSON, exit codes, and the one thing that it may change."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from generator import cli
+from generator.errors import Exit
+from tests.preflight.conftest import RUNTIME, Place
+
+
+@pytest.fixture
+def config(place: Place, tmp_path: Path) -> str:
+    """A config file for the ready account."""
+    data = {
+        "stackName": "demo",
+        "eksVersion": "1.34",
+        "region": "us-east-1",
+        "accountId": place.account.id,
+        "modelBucketArn": f"arn:aws:s3:::models-{place.account.id}",
+        "modelsRuntime": [RUNTIME],
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return str(path)
+
+
+def test_a_ready_account_ends_with_zero_and_a_count(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["preflight", config]) == Exit.DONE
+
+    assert "passed" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_all_shows_what_passed_too(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["preflight", config])
+    short = capsys.readouterr().out
+    cli.main(["preflight", config, "--all"])
+
+    assert len(capsys.readouterr().out.splitlines()) > len(short.splitlines()) + 20
+
+
+def test_json_holds_every_result_with_its_cure(
+    config: str, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.quotas.values["L-0263D0A3"] = 1
+
+    assert cli.main(["preflight", config, "--format", "json"]) == Exit.CONFIG
+
+    rows = json.loads(capsys.readouterr().out)
+    row = next(row for row in rows if row["what"] == "EC2-VPC Elastic IPs")
+    assert row["status"] == "failed"
+    assert row["increase"] == {"service": "ec2", "code": "L-0263D0A3", "wanted": 3}
+
+
+def test_nothing_is_requested_unless_asked_for(config: str, place: Place) -> None:
+    place.quotas.values["L-0263D0A3"] = 1
+
+    cli.main(["preflight", config])
+
+    assert place.quotas.requests == []
+
+
+def test_an_increase_is_requested_once(config: str, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.quotas.values["L-0263D0A3"] = 1
+
+    for _ in range(2):
+        cli.main(["preflight", config, "--request-increase"])
+
+    assert [(row["QuotaCode"], row["DesiredValue"]) for row in place.quotas.requests] == [("L-0263D0A3", 3.0)]
+    assert "is open already" in capsys.readouterr().err
+
+
+def test_a_refusal_alone_ends_with_three(config: str, place: Place) -> None:
+    place.quotas.refuse = {"GetServiceQuota"}
+
+    assert cli.main(["preflight", config]) == Exit.AWS

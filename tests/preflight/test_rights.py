@@ -1,0 +1,107 @@
+"""Rights are asked of IAM's own simulation."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from generator.policy import allow, document
+from generator.preflight import rights
+from generator.preflight.result import Status
+from tests.preflight.conftest import Place
+
+Give = Callable[[str, dict[str, Any]], None]
+
+
+@pytest.fixture
+def user(strict_place: Place, monkeypatch: pytest.MonkeyPatch) -> Give:
+    """Makes the credentials those of a user; gives rights to it."""
+    iam = strict_place.client("iam")
+    iam.create_user(UserName="deployer")
+    key = iam.create_access_key(UserName="deployer")["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+
+    def give(name: str, policy: dict[str, Any]) -> None:
+        iam.put_user_policy(UserName="deployer", PolicyName=name, PolicyDocument=json.dumps(policy))
+
+    return give
+
+
+def test_a_user_without_rights_fails_and_the_actions_are_named(strict_place: Place, user: Give) -> None:
+    user("ask", document([allow("Ask", ["iam:SimulatePrincipalPolicy"], "*")]))
+
+    result = strict_place.run().one("rights", "ManageQueues")
+
+    assert result.status is Status.FAILED
+    assert "sqs:CreateQueue" in result.said
+    assert "iam/deployer-policy.json" in result.mend
+
+
+def test_a_user_who_may_not_even_ask_gets_no_pass(strict_place: Place, user: Give) -> None:
+    found = strict_place.run()
+
+    assert {r.status for r in found.results if r.theme == "rights"} == {Status.UNKNOWN}
+
+
+def test_the_policy_that_is_generated_is_enough(strict_place: Place, user: Give) -> None:
+    deployer = strict_place.subject({}).deployer
+    for number, policy in enumerate(deployer):
+        user(f"part-{number}", policy)
+    # The emulator looks for this right on `*`; IAM looks for it on the principal, which the policy names.
+    user("ask", document([allow("Ask", ["iam:SimulatePrincipalPolicy"], "*")]))
+    # It does not heed the context of a principal's simulation: see the next test.
+    conditional = {s["Sid"] for policy in deployer for s in policy["Statement"] if "Condition" in s}
+
+    left = strict_place.run().not_passed()
+
+    assert [result for result in left if result.what.split()[0] not in conditional] == []
+
+
+def test_what_the_policy_allows_on_a_condition_is_allowed_with_the_context_that_is_sent(place: Place) -> None:
+    iam = place.client("iam")
+    for policy in place.subject({}).deployer:
+        # Of conditions, the emulator knows those on strings.
+        for statement in (s for s in policy["Statement"] if list(s.get("Condition", ())) == ["StringEquals"]):
+            for question in rights.questions(statement):
+                answer = iam.simulate_custom_policy(
+                    PolicyInputList=[json.dumps(document([statement]))], **rights.simulated(question)
+                )
+                assert {row["EvalDecision"] for row in answer["EvaluationResults"]} == {"allowed"}, statement[
+                    "Sid"
+                ]
+
+
+def test_the_root_of_the_account_needs_no_policy(place: Place) -> None:
+    results = [result for result in place.run().results if result.theme == "rights"]
+
+    assert {result.said for result in results} == {"the account's root may do anything"}
+
+
+def test_conditions_are_asked_with_a_value_that_fulfils_them() -> None:
+    condition = {"StringEquals": {"iam:PassedToService": ["lambda.amazonaws.com", "ec2.amazonaws.com"]}}
+    statement = allow("Pass", "iam:PassRole", "arn:aws:iam::1:role/demo-*", condition)
+
+    [question] = rights.questions(statement)
+
+    assert question.context == (("iam:PassedToService", "lambda.amazonaws.com"),)
+
+
+def test_many_actions_are_asked_in_pieces() -> None:
+    statement = allow("Many", [f"ec2:Describe{number}" for number in range(130)], "*")
+
+    assert [len(question.actions) for question in rights.questions(statement)] == [60, 60, 10]
+
+
+def test_denials_are_no_rights_to_ask_about() -> None:
+    [statement] = document([allow("Never", "s3:DeleteObject", "*")])["Statement"]
+
+    assert list(rights.questions({**statement, "Effect": "Deny"})) == []
+
+
+def test_a_session_of_a_role_is_asked_as_the_role(place: Place) -> None:
+    iam = place.client("iam")
+    made = iam.create_role(RoleName="ci", Path="/team/", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+
+    assert rights.principal_of(iam, f"arn:aws:sts::{place.account.id}:assumed-role/ci/run-7") == made

@@ -1,0 +1,249 @@
+"""A whole run against an account: what is ready passes, what is not is said with its cure."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from generator.errors import Exit
+from generator.preflight.result import Status, ending
+from tests.preflight.conftest import MODEL, RUNTIME, Place
+
+
+def gpu(types: list[str], **capacity: bool) -> dict[str, Any]:
+    """A config whose one runtime has these instance types."""
+    provisioner = {"instanceType": types, **({"capacityType": capacity} if capacity else {})}
+    return {"modelsRuntime": [{**RUNTIME, "extraValues": {"karpenter": {"provisioner": provisioner}}}]}
+
+
+def test_a_ready_account_has_nothing_in_the_way(place: Place) -> None:
+    found = place.run()
+
+    assert found.not_passed() == []
+    assert ending(found.results) is Exit.DONE
+
+
+def test_every_theme_says_something(place: Place) -> None:
+    themes = {result.theme for result in place.run().results}
+
+    assert themes == {
+        "credentials",
+        "region",
+        "EKS version",
+        "quotas",
+        "spot",
+        "models",
+        "images",
+        "names",
+        "rights",
+    }
+
+
+def test_credentials_of_another_account_fail(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject_account = place.account.id
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "999999999999")
+
+    result = place.run().one("credentials", "account")
+
+    assert result.status is Status.FAILED
+    assert f"not account {subject_account}" in result.said
+
+
+def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_number(place: Place) -> None:
+    place.quotas.values |= {"L-DB2E81BA": 8, "L-3819A6DF": 8}
+
+    result = place.run().one("quotas", "Running On-Demand G and VT")
+
+    assert result.status is Status.FAILED
+    assert result.said == "8 vCPUs allowed, 0 in use by others, 80 to 160 needed"
+    assert "servicequotas/home/services/ec2/quotas/L-DB2E81BA" in result.link
+    assert result.increase is not None
+    assert result.increase.wanted == 160
+
+
+def test_a_quota_of_one_market_may_be_short_where_the_other_serves(place: Place) -> None:
+    place.quotas.values |= {"L-DB2E81BA": 0, "L-3819A6DF": 400}
+
+    assert place.run().one("quotas", "Running On-Demand G and VT").status is Status.WARNING
+
+
+def test_a_spot_quota_of_a_runtime_with_spot_alone_must_do(place: Place) -> None:
+    place.quotas.values |= {"L-3819A6DF": 0}
+
+    found = place.run(config=gpu(["g5.xlarge"], spot=True, onDemand=False))
+
+    assert found.one("quotas", "G and VT Spot").status is Status.FAILED
+
+
+def test_running_instances_of_others_count(place: Place) -> None:
+    image = place.ec2.describe_images()["Images"][0]["ImageId"]
+    run = place.ec2.run_instances(ImageId=image, InstanceType="g5.48xlarge", MinCount=1, MaxCount=1)
+    try:
+        result = place.run().one("quotas", "Running On-Demand G and VT")
+    finally:
+        place.ec2.terminate_instances(InstanceIds=[row["InstanceId"] for row in run["Instances"]])
+
+    assert "192 in use by others" in result.said
+
+
+def test_addresses_and_vpcs_of_others_count_and_our_own_do_not(place: Place) -> None:
+    before = place.run()
+    mine = [{"Key": "alpha.eksctl.io/cluster-name", "Value": "demo"}]
+    made = [place.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"] for _ in range(2)]
+    place.ec2.create_tags(Resources=made[:1], Tags=mine)
+
+    after = place.run()
+
+    def used(text: str) -> int:
+        return int(text.split(" allowed, ")[1].split(maxsplit=1)[0])
+
+    assert used(after.one("quotas", "VPCs").said) == used(before.one("quotas", "VPCs").said) + 1
+
+
+def test_a_quota_without_a_value_of_the_account_has_awss_default(place: Place) -> None:
+    del place.quotas.values["L-0263D0A3"]
+    place.quotas.defaults["L-0263D0A3"] = 5
+
+    assert place.run().one("quotas", "Elastic IPs").status is Status.PASSED
+
+
+def test_a_version_that_aws_no_longer_creates_fails_with_the_line_to_set(place: Place) -> None:
+    result = place.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28")
+
+    assert result.status is Status.FAILED
+    assert result.mend == 'set eksVersion: "1.34"'
+
+
+def test_a_cluster_that_exists_may_keep_its_version(place: Place) -> None:
+    place.quotas.clusters["demo"] = "1.28"
+
+    assert place.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28").status is Status.PASSED
+
+
+def test_a_leap_over_a_version_is_refused(place: Place) -> None:
+    place.quotas.clusters["demo"] = "1.32"
+
+    assert place.run().one("EKS version", "1.34").mend.endswith('set eksVersion: "1.33"')
+
+
+def test_extended_support_is_a_warning_about_money(place: Place) -> None:
+    place.quotas.versions["1.34"] = "EXTENDED_SUPPORT"
+
+    result = place.run(today=date(2027, 1, 1)).one("EKS version", "1.34")
+
+    assert result.status is Status.WARNING
+    assert "six times" in result.mend
+
+
+def test_a_model_that_is_missing_fails_and_its_neighbours_are_named(place: Place) -> None:
+    runtime = {**RUNTIME, "modelFilename": "other.safetensors"}
+
+    result = place.run(config={"modelsRuntime": [runtime]}).one("models", "other.safetensors")
+
+    assert result.status is Status.FAILED
+    assert f"there are Stable-diffusion/{MODEL}" in result.said
+
+
+def test_a_bucket_that_is_not_there_fails(place: Place) -> None:
+    result = place.run(config={"modelBucketArn": "arn:aws:s3:::nowhere-at-all"}).one(
+        "models", "nowhere-at-all"
+    )
+
+    assert (result.status, result.said) == (Status.FAILED, "there is no such bucket")
+
+
+def test_an_image_that_is_not_in_ecr_fails(place: Place) -> None:
+    place.client("ecr").delete_repository(repositoryName="sd-on-eks/sdwebui", force=True)
+
+    result = place.run().one("images", "sd-on-eks/sdwebui")
+
+    assert result.status is Status.FAILED
+    assert "generator images" in result.mend
+
+
+def test_images_of_public_registries_are_said_not_to_be_asked_about(place: Place) -> None:
+    result = place.run().one("images", "elsewhere")
+
+    assert result.status is Status.NOT_ASKED
+    assert "public.ecr.aws" in result.said
+
+
+def test_a_queue_of_the_same_name_that_is_nobodys_fails(place: Place) -> None:
+    place.client("sqs").create_queue(QueueName="demo-turbo")
+
+    result = place.run().one("names", "queue demo-turbo")
+
+    assert result.status is Status.FAILED
+    assert "--adopt" in result.mend
+
+
+def test_names_that_the_solutions_own_stack_holds_pass(place: Place) -> None:
+    template = "Resources: {Q: {Type: 'AWS::SQS::Queue', Properties: {QueueName: demo-turbo}}}"
+    place.client("cloudformation").create_stack(StackName="demo", TemplateBody=template)
+
+    found = place.run()
+
+    assert [r.status for r in found.results if r.what == "queue demo-turbo"] == [Status.PASSED]
+
+
+def test_without_the_spot_role_spot_nodes_are_refused(place: Place) -> None:
+    place.client("iam").delete_role(RoleName="AWSServiceRoleForEC2Spot")
+
+    both = place.run().one("spot", "AWSServiceRole")
+    only = place.run(config=gpu(["g5.xlarge"], spot=True, onDemand=False)).one("spot", "AWSServiceRole")
+
+    assert (both.status, only.status) == (Status.WARNING, Status.FAILED)
+    assert "create-service-linked-role" in both.mend
+
+
+def test_an_instance_type_that_no_zone_offers_fails_when_there_is_no_other(place: Place) -> None:
+    none = place.run(config=gpu(["p3.2xlarge", "p2.xlarge"])).one("region", "instance types of turbo")
+
+    assert none.status is Status.FAILED
+
+
+def test_a_snapshot_that_is_larger_than_its_volume_fails(place: Place) -> None:
+    volume = place.ec2.create_volume(Size=200, AvailabilityZone="us-east-1a")["VolumeId"]
+    snapshot = place.ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    template = {"dataVolume": {"snapshotID": snapshot, "volumeSize": "150Gi"}}
+    runtime = {**RUNTIME, "extraValues": {"karpenter": {"nodeTemplate": template}}}
+
+    result = place.run(config={"modelsRuntime": [runtime]}).one("snapshots", snapshot)
+
+    assert result.status is Status.FAILED
+    assert result.mend == "set volumeSize to 200Gi or more"
+
+
+def test_a_snapshot_that_is_not_there_fails(place: Place) -> None:
+    template = {"dataVolume": {"snapshotID": "snap-0123456789abcdef0"}}
+    runtime = {**RUNTIME, "extraValues": {"karpenter": {"nodeTemplate": template}}}
+
+    result = place.run(config={"modelsRuntime": [runtime]}).one("snapshots", "snap-0123456789abcdef0")
+
+    assert "no such snapshot" in result.said
+
+
+def test_a_refused_call_is_could_not_check_and_never_a_pass(place: Place) -> None:
+    place.quotas.refuse = {"GetServiceQuota", "cluster-versions"}
+
+    found = place.run()
+
+    quotas = [result for result in found.results if result.theme == "quotas"]
+    assert {result.status for result in quotas} == {Status.UNKNOWN}
+    assert found.one("EKS version", "1.34").status is Status.UNKNOWN
+    assert ending(found.results) is Exit.AWS
+
+
+def test_a_failure_beside_a_refusal_ends_as_a_failure(place: Place) -> None:
+    place.quotas.refuse = {"GetServiceQuota"}
+
+    assert ending(place.run(config={"eksVersion": "1.28"}).results) is Exit.CONFIG
+
+
+def test_without_any_answer_nothing_passes(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("", "_EC2", "_SERVICE_QUOTAS", "_EKS"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL{name}", "http://127.0.0.1:9")
+
+    found = place.run()
+
+    assert Status.PASSED not in {result.status for result in found.results}
