@@ -16,4 +16,4 @@ lint-charts: setup
 	@$(RUN)python tools/chart_schema.py --check
 	@$(RUN)python tools/chart_docs.py --check
 	helm lint --strict charts/sd-runtimes
-	helm lint charts/sd-on-eks
+	helm lint --set keda.enabled=false,karpenter.settings.clusterName=lint charts/sd-on-eks

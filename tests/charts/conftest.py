@@ -103,6 +103,20 @@ def nested(path: str, value: Any) -> Values:
     return value
 
 
+def leaves(values: Values, above: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a map, at any depth, by their paths. A map of resources is one value."""
+    for key, value in values.items():
+        path = f"{above}.{key}" if above else key
+        if isinstance(value, dict) and value and "/" not in "".join(value):
+            yield from leaves(value, path)
+        else:
+            yield path, value
+
+
+# Every value of a runtime, with its default.
+PATHS = dict(leaves(yaml.safe_load((RUNTIMES / "values.yaml").read_text(encoding="utf-8"))["defaults"]))
+
+
 def helm() -> str:
     return shutil.which("helm") or str(ROOT / ".cache" / "bin" / "helm")
 

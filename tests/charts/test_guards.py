@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import BASE, RUNTIMES, HelmError, Objects, Render, Values, merged, nested, template
+from .conftest import BASE, PATHS, RUNTIMES, HelmError, Objects, Render, Values, merged, nested, template
 
 POOL = "karpenter.provisioner"
 NODE = "karpenter.nodeTemplate"
@@ -205,21 +205,37 @@ def test_two_runtimes_cannot_share_a_service_account(render: Render) -> None:
     assert render(a=SHARED, b={**SHARED, "namespace": "other"})
 
 
-# Everything that must have a value has one by default; only an explicit null takes it away.
-NEEDED = [
-    "namespace",
-    "type",
-    f"{POOL}.consolidation",
-    f"{POOL}.disruption.expireAfter",
-    f"{NODE}.instanceStorePolicy",
-    f"{NODE}.dataVolume.volumeSize",
-    "runtime.scaling.queueLength",
-    "runtime.scaling.enabled",
-    f"{API}.modelMountPath",
-    f"{AGENT}.taskTimeoutSeconds",
-    "runtime.persistence.size",
-    "runtime.networkPolicy.enabled",
-]
+# Values whose absence means something: nothing is rendered, or something else takes their place.
+OPTIONAL = {
+    f"{NODE}.osVolume.iops",
+    f"{NODE}.osVolume.throughput",
+    f"{NODE}.osVolume.snapshotID",
+    f"{NODE}.dataVolume.iops",
+    f"{NODE}.dataVolume.throughput",
+    f"{NODE}.dataVolume.snapshotID",
+    f"{POOL}.resourceLimits",
+    f"{API}.resources.requests",
+    f"{AGENT}.resources.limits.memory",
+    f"{AGENT}.resources.requests.cpu",
+    f"{AGENT}.resources.requests.memory",
+    f"{AGENT}.xray.enabled",
+    "runtime.serviceAccountName",
+    "runtime.serviceAccountRoleArn",
+    "runtime.persistence.existingClaim",
+    "runtime.persistence.storageClass",
+    *(f"{part}.image.{key}" for part in (API, AGENT) for key in ("repository", "tag", "digest")),
+    f"{AGENT}.xray.daemon.image.digest",
+}
+# A guard of its own says more of this one.
+NEEDED = [path for path in PATHS if path not in OPTIONAL and path != f"{API}.resources.limits"]
+
+
+def test_a_default_that_may_be_missing_can_be_taken_away(render: Render) -> None:
+    assert PATHS.keys() >= OPTIONAL
+    defaults: Values = {}
+    for path in sorted(OPTIONAL):
+        defaults = merged(defaults, nested(path, None))
+    assert render({"defaults": defaults}, one={})
 
 
 def without_defaults() -> Values:

@@ -48,31 +48,13 @@ refused and why is in _guards-pods.tpl and _guards-nodes.tpl. Every rule has a c
 {{- end -}}
 
 {{- /*
-sd-runtimes.problems.missing (runtime, where): values without which nothing can be said of the others. They are there
-by default, so only an explicit null takes them away.
+sd-runtimes.problems.missing (runtime, where): the values of files/needed.txt, without which nothing can be said of the
+others. They are there by default, so only an explicit null takes them away.
 */ -}}
 {{- define "sd-runtimes.problems.missing" -}}
 {{- $rt := .runtime -}}
 {{- $where := .where -}}
-{{- range $path := list "namespace" "type" "modelFilename" "dynamicModel"
-      "karpenter.provisioner.instanceType" "karpenter.provisioner.consolidation"
-      "karpenter.provisioner.capacityType.onDemand" "karpenter.provisioner.capacityType.spot"
-      "karpenter.provisioner.extraRequirements" "karpenter.provisioner.extraTaints"
-      "karpenter.provisioner.disruption.consolidateAfter" "karpenter.provisioner.disruption.expireAfter"
-      "karpenter.nodeTemplate.iamRole" "karpenter.nodeTemplate.amiFamily" "karpenter.nodeTemplate.amiVersion"
-      "karpenter.nodeTemplate.instanceStorePolicy" "karpenter.nodeTemplate.userData"
-      "karpenter.nodeTemplate.osVolume.volumeSize" "karpenter.nodeTemplate.osVolume.volumeType"
-      "karpenter.nodeTemplate.osVolume.deleteOnTermination" "karpenter.nodeTemplate.dataVolume.volumeSize"
-      "karpenter.nodeTemplate.dataVolume.volumeType" "karpenter.nodeTemplate.dataVolume.deleteOnTermination"
-      "runtime.scaling.enabled" "runtime.scaling.queueLength" "runtime.scaling.cooldownPeriod"
-      "runtime.scaling.maxReplicaCount" "runtime.scaling.minReplicaCount" "runtime.scaling.pollingInterval"
-      "runtime.scaling.scaleOnInFlight" "runtime.inferenceApi.imagePullPolicy" "runtime.inferenceApi.modelMountPath"
-      "runtime.inferenceApi.commandArguments" "runtime.inferenceApi.port" "runtime.inferenceApi.probePath"
-      "runtime.inferenceApi.taskPath" "runtime.queueAgent.imagePullPolicy" "runtime.queueAgent.taskTimeoutSeconds"
-      "runtime.queueAgent.maxAttempts" "runtime.queueAgent.inputBuckets" "runtime.queueAgent.s3Bucket"
-      "runtime.queueAgent.snsTopicArn" "runtime.queueAgent.sqsQueueUrl" "runtime.queueAgent.deadLetterQueueUrl"
-      "runtime.persistence.enabled" "runtime.persistence.size" "runtime.persistence.accessModes"
-      "runtime.persistence.s3.enabled" "runtime.persistence.s3.modelBucket" "runtime.networkPolicy.enabled" }}
+{{- range $path := .runtime.files.Lines "files/needed.txt" | compact }}
 {{- $node := $rt }}
 {{- range splitList "." $path }}{{ $node = hasKey $node . | ternary (get $node .) nil }}{{ end }}
 {{- if or (kindIs "invalid" $node) (and (has $path (list "namespace" "karpenter.nodeTemplate.amiVersion")) (eq $node "")) }}
