@@ -16,10 +16,13 @@ class Server:
     """A server on loopback, in threads, whose answers are a function of the request."""
 
     def __init__(self, answer: Callable[[BaseHTTPRequestHandler, bytes], None]) -> None:
+        server, self.calls = self, 0
+
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def handle_any(self) -> None:
+                server.calls += 1
                 answer(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
             do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = handle_any  # noqa: N815 - http.server's names
