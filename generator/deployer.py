@@ -226,11 +226,12 @@ def _roles(solution: Solution) -> list[Document]:
 def _cluster(solution: Solution) -> list[Document]:
     manage = """
         AssociateAccessPolicy CreateAccessEntry CreateAddon CreateNodegroup DeleteAccessEntry DeleteAddon
-        DeleteCluster DeleteNodegroup DescribeAccessEntry DescribeAddon DescribeCluster
-        DescribeNodegroup DescribeUpdate DisassociateAccessPolicy ListAccessEntries ListAddons
-        ListAssociatedAccessPolicies ListFargateProfiles ListNodegroups ListPodIdentityAssociations
-        ListTagsForResource ListUpdates TagResource UntagResource UpdateAccessEntry UpdateAddon
-        UpdateClusterConfig UpdateClusterVersion UpdateNodegroupConfig UpdateNodegroupVersion
+        DeleteCluster DeleteNodegroup DescribeAccessEntry DescribeAddon DescribeCluster DescribeNodegroup
+        DescribeUpdate DisassociateAccessPolicy ListAccessEntries ListAddons ListAssociatedAccessPolicies
+        ListCapabilities ListFargateProfiles ListIdentityProviderConfigs ListNodegroups
+        ListPodIdentityAssociations ListTagsForResource ListUpdates TagResource UntagResource
+        UpdateAccessEntry UpdateAddon UpdateClusterConfig UpdateClusterVersion UpdateNodegroupConfig
+        UpdateNodegroupVersion
     """
     kinds = (f"cluster/{solution.stack}", *(f"{kind}/{solution.stack}/*" for kind in PARTS_OF_A_CLUSTER))
     here = {"StringEquals": {"aws:RequestedRegion": solution.region}}

@@ -40,12 +40,16 @@ def statements(solution: Solution) -> list[Document]:
     cluster, stack = {EKSCTL_TAG: solution.stack}, {names.STACK_TAG: solution.stack}
     # The security group that EKS makes has EKS's tag and not eksctl's.
     eks = {f"kubernetes.io/cluster/{solution.stack}": "owned"}
+    # The CNI plugin's tag, on interfaces that it left behind and eksctl clears away.
+    left = {"cluster.k8s.amazonaws.com/name": solution.stack}
     look = [*each("ec2", _LOOK), *each("elasticloadbalancing", "DescribeLoadBalancers DescribeTags")]
+    look += each("autoscaling", "DescribeAutoScalingGroups")
     return [
         allow("MakeNetwork", each("ec2", _CREATE), ec2),
         allow("ChangeOwnNetwork", each("ec2", f"{_CHANGE} {_RULES}"), ec2, _having(cluster)),
         allow("ChangeClusterGroup", each("ec2", _RULES), ec2, _having(eks)),
         allow("ChangeOwnEndpoint", each("ec2", _ENDPOINT), ec2, _having(stack)),
+        allow("ClearInterfaces", "ec2:DeleteNetworkInterface", ec2, _having(left)),
         allow("TagNetwork", "ec2:CreateTags", ec2, _giving(cluster)),
         allow("TagEndpoint", "ec2:CreateTags", ec2, _giving(stack)),
         *_node_group(solution),

@@ -30,6 +30,27 @@ EKSCTL_MAKES = """
     AWS::IAM::Role
 """
 
+# What eksctl v0.230.0 asks AWS by itself for our commands, without features that cluster.yaml lacks:
+# pkg/{eks,vpc,elb,addons,fargate} and pkg/actions/{cluster,nodegroup,addon,accessentry,irsa,capability}
+EKSCTL_ASKS = """
+    autoscaling:DescribeAutoScalingGroups cloudformation:CreateChangeSet cloudformation:CreateStack
+    cloudformation:DeleteStack cloudformation:DescribeChangeSet cloudformation:DescribeStackEvents
+    cloudformation:DescribeStackResource cloudformation:DescribeStackResources cloudformation:DescribeStacks
+    cloudformation:ExecuteChangeSet cloudformation:GetTemplate cloudformation:ListStackResources
+    cloudformation:ListStacks cloudformation:UpdateTerminationProtection ec2:DeleteNetworkInterface
+    ec2:DeleteSecurityGroup ec2:DescribeAvailabilityZones ec2:DescribeImages ec2:DescribeInstanceTypes
+    ec2:DescribeKeyPairs ec2:DescribeLaunchTemplateVersions ec2:DescribeNetworkInterfaces ec2:DescribeRegions
+    ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs eks:CreateAddon eks:DeleteAccessEntry
+    eks:DeleteAddon eks:DeleteCluster eks:DescribeAccessEntry eks:DescribeAddon eks:DescribeAddonConfiguration
+    eks:DescribeAddonVersions eks:DescribeCluster eks:DescribeClusterVersions eks:DescribeNodegroup
+    eks:ListAccessEntries eks:ListAddons eks:ListCapabilities eks:ListFargateProfiles eks:ListNodegroups
+    eks:ListPodIdentityAssociations eks:TagResource eks:UpdateAddon eks:UpdateClusterConfig
+    eks:UpdateClusterVersion eks:UpdateNodegroupConfig eks:UpdateNodegroupVersion
+    elasticloadbalancing:DescribeLoadBalancers iam:CreateOpenIDConnectProvider
+    iam:DeleteOpenIDConnectProvider iam:GetOpenIDConnectProvider iam:GetRole iam:ListAttachedRolePolicies
+    iam:TagOpenIDConnectProvider logs:PutRetentionPolicy ssm:GetParameter
+"""
+
 # What CloudFormation's handlers would need for properties that no template of ours sets, by feature.
 UNUSED = {
     r"s3tables:|s3:.*MetadataTable|s3:Update.*TableConfiguration": "metadata tables",
@@ -111,6 +132,20 @@ def test_everything_that_the_templates_and_eksctl_imply_is_allowed(
     missing = {right for right in implied(solution) - allowed if not unused.match(right)}
 
     assert sorted(missing) == []
+
+
+def test_everything_that_eksctl_asks_by_itself_is_allowed(allowed: set[str]) -> None:
+    assert set(EKSCTL_ASKS.split()) - allowed == set()
+
+
+def test_the_page_names_every_service_that_a_boundary_must_allow(allowed: set[str]) -> None:
+    page = (ROOT / "docs" / "deployer.md").read_text("utf-8")
+    [item] = [part for part in page.split("\n1. ") if part.startswith("Put a **permissions boundary")]
+
+    services = set(
+        re.findall(r"`([a-z0-9]+)`", item.partition("grants nothing by itself:")[2].partition("\n2.")[0])
+    )
+    assert services == {action.partition(":")[0] for action in allowed}
 
 
 def test_nothing_is_called_unused_for_nothing(solution: Solution, allowed: set[str]) -> None:
