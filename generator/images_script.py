@@ -71,7 +71,8 @@ def _bring(image: Image, tool: Tool) -> Iterator[str]:
     source, name = shlex.quote(image.source), shlex.quote(_tagged(image.name))
     yield f"echo {shlex.quote(f'{image.part}: {image.name}')}"
     if image.how == "built":
-        yield f"docker buildx build --platform {PLATFORM} --tag {name} --push {source}"
+        context = " --build-context files=charts/sd-runtimes/files" if source != "agent" else ""
+        yield f"docker buildx build --platform {PLATFORM}{context} --tag {name} --push {source}"
         return
     yield {
         "crane": f"crane copy {source} {name}",

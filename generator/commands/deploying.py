@@ -12,10 +12,6 @@ from generator.deploy.job import Job, RefusedError
 from generator.deploy.tools import MissingProgramError, Tools, kubeconfig
 from generator.errors import AwsError, Exit
 from generator.facts import Facts
-from generator.model import Solution
-
-# The row that charts/sd-on-eks is pinned to; another row's copy is made by tools/chart_deps.py.
-PINNED_EKS = "1.28"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +35,7 @@ def job(args: argparse.Namespace, *, build: bool) -> Job:
     return Job(
         solution=solution,
         folder=folder,
-        chart=chart(solution),
+        chart=helm.chart_folder(files.UMBRELLA, solution.versions.eks),
         aws=Aws(solution.region),
         tools=Tools(say, dry_run=dry_run, environment=environment),
         facts=Facts(paths.data()),
@@ -48,13 +44,6 @@ def job(args: argparse.Namespace, *, build: bool) -> Job:
         say=say,
         adopt=getattr(args, "adopt", False),
     )
-
-
-def chart(solution: Solution) -> Path:
-    """The umbrella for the solution's EKS version, where `make deps` puts it."""
-    if solution.versions.eks == PINNED_EKS:
-        return helm.chart_folder(files.UMBRELLA)
-    return paths.root() / "build" / "charts" / solution.versions.eks / files.UMBRELLA
 
 
 def say(line: str) -> None:

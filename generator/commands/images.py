@@ -3,16 +3,20 @@
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
-from generator import images, images_script
-from generator.commands import common
+from generator import helm, images, images_check, images_script
+from generator.commands import building, common
 from generator.errors import Exit
+from generator.images import Image
+from generator.model import Solution
 
 EXAMPLES = """\
   generator images config.yaml                             what is pulled, copied, built
   generator images config.yaml --script > images.sh        a script that copies and builds
   generator images config.yaml --script --tool skopeo      with another tool
+  generator images config.yaml --verify                    compare with what the charts really name
 """
 HOW = {
     "copied": "to copy",
@@ -30,6 +34,9 @@ def add(subparsers: common.Subparsers) -> None:
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     output.add_argument("--script", action="store_true", help="print a shell script that copies and builds")
+    output.add_argument(
+        "--verify", action="store_true", help="render the charts and say which image the list lacks"
+    )
     parser.add_argument(
         "--tool",
         choices=images_script.TOOLS,
@@ -39,8 +46,13 @@ def add(subparsers: common.Subparsers) -> None:
 
 
 def run(args: Namespace) -> Exit:
-    """Print the list, or the script."""
-    found = images.images(common.load_solution(args))
+    """Print the list, or the script; or compare."""
+    config = common.load_document(args)
+    solution = common.solve(config, args)
+    found = images.images(solution)
+    if args.verify:
+        chart = helm.best_chart(solution.versions.eks)
+        return _verify(building.built(config, solution, chart), chart, solution, found)
     if args.script:
         sys.stdout.write(images_script.script(found, args.tool))
     elif args.format == "json":
@@ -51,3 +63,18 @@ def run(args: Namespace) -> Exit:
             origin = "" if image.source == image.name else f"  <- {image.source}"
             print(f"{HOW[image.how]:10} {image.part:{width}} {image.name}{origin}")
     return Exit.DONE
+
+
+def _verify(built: Mapping[str, str], chart: str, solution: Solution, found: Iterable[Image]) -> Exit:
+    eks = solution.versions.eks
+    try:
+        manifests = helm.template(solution.stack, helm.chart_folder(chart, eks), eks, built)
+    except helm.HelmError as error:
+        print(f"generator images: {error}".rstrip(), file=sys.stderr)
+        return Exit.CONFIG
+    missing = images_check.unlisted(manifests, [image.name for image in found])
+    for image in missing:
+        print(f"not listed: {image}")
+    if not missing:
+        print(f"the list holds every image of {chart}")
+    return Exit.BUG if missing else Exit.DONE
