@@ -50,7 +50,7 @@ class Cluster:
     def stop(self) -> None:
         """Stop everything, last started first."""
         for child in reversed(self.components.values()):
-            child.stop()
+            processes.stop([child])
 
     def healthy(self, url: str) -> bool:
         """Whether a URL of the cluster answers 200 to the administrator."""
@@ -206,6 +206,7 @@ def _start_kwok(cluster: Cluster) -> None:
         "--kubeconfig",
         str(cluster.kubeconfig),
         "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+        "--node-lease-duration-seconds=40",
         "--disregard-status-with-label-selector=app.kubernetes.io/name",
         "--server-address",
         f"127.0.0.1:{free_port()}",

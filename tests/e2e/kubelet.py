@@ -31,6 +31,8 @@ from local.emulator import free_port
 from local.processes import Child
 
 POLL_SECONDS = 0.3
+# What a runtime without a model of its own finds in its bucket.
+MODELS = ("a.safetensors", "b.safetensors", "model.safetensors")
 READY = ("Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 
@@ -116,7 +118,7 @@ class Container:
     def restart(self) -> None:
         """What a kubelet does after a crash or a failed liveness probe."""
         if self.process is not None:
-            self.process.stop(2)
+            processes.stop([self.process], 2)
         self.process, self.started, self.ready = self.start(), False, False
         self.restarts += 1
         self.failures.clear()
@@ -223,7 +225,7 @@ class PodRunner(threading.Thread):
             _http_ok(container.url(hook), max(0.1, end - time.monotonic()))
             self.observe_gpu()
         if container.process is not None:
-            container.process.stop(max(0.1, end - time.monotonic()))
+            processes.stop([container.process], max(0.1, end - time.monotonic()))
 
     def _kill(self) -> None:
         for container in self.containers:
@@ -259,15 +261,10 @@ class PodRunner(threading.Thread):
             self.kubelet.api.patch_namespaced_pod_status(self.pod_name, self.namespace, body)
 
     def _report_gone(self) -> None:
+        this_one = client.V1Preconditions(uid=self.pod["metadata"]["uid"])
+        at_once = client.V1DeleteOptions(grace_period_seconds=0, preconditions=this_one)
         with contextlib.suppress(client.ApiException):
-            self.kubelet.api.delete_namespaced_pod(
-                self.pod_name,
-                self.namespace,
-                grace_period_seconds=0,
-                body=client.V1DeleteOptions(
-                    preconditions=client.V1Preconditions(uid=self.pod["metadata"]["uid"])
-                ),
-            )
+            self.kubelet.api.delete_namespaced_pod(self.pod_name, self.namespace, body=at_once)
 
 
 class Kubelet(threading.Thread):
@@ -300,19 +297,16 @@ class Kubelet(threading.Thread):
                 "RUNTIME_URL": f"http://127.0.0.1:{ports['runtime']}",
             }
             return [sys.executable, "-m", "queue_agent"], base | env | self.aws | mapped
-        kind = self.environment(
-            pod, next(c for c in pod["spec"]["containers"] if c["name"] == "queue-agent")
-        )["RUNTIME_TYPE"]
+        agent = next(each for each in pod["spec"]["containers"] if each["name"] == "queue-agent")
+        told = self.environment(pod, agent)
+        models = [told["MODEL_FILENAME"]] if told.get("MODEL_FILENAME") else list(MODELS)
         arguments = [
-            "--port",
-            str(ports["runtime"]),
-            "--plain",
-            "--service-time",
-            str(self.simulation.service_seconds),
-            "--load-time",
-            str(self.delays.model_load),
+            *("--port", str(ports["runtime"]), "--plain"),
+            *("--service-time", str(self.simulation.service_seconds)),
+            *("--load-time", str(self.delays.model_load)),
+            *(word for model in models for word in ("--model", model)),
         ]
-        return [sys.executable, "-m", f"local.runtimes.{kind}", *arguments], base | env
+        return [sys.executable, "-m", f"local.runtimes.{told['RUNTIME_TYPE']}", *arguments], base | env
 
     def environment(self, pod: dict[str, Any], spec: dict[str, Any]) -> dict[str, str]:
         """`envFrom` ConfigMaps, then `env`, as a kubelet resolves them."""
@@ -354,6 +348,10 @@ class Kubelet(threading.Thread):
     def busy_gpus(self) -> int:
         """How many simulated GPUs work now."""
         return sum(runner.busy for runner in self.runners.values() if runner.is_alive())
+
+    def busy_pods(self) -> set[str]:
+        """The names of the pods whose simulated GPU works now."""
+        return {runner.pod_name for runner in self.runners.values() if runner.busy and runner.is_alive()}
 
     def gpu_runs(self) -> list[dict[str, Any]]:
         """Every occupation of every simulated GPU so far."""

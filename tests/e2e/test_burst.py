@@ -35,6 +35,8 @@ class Burst:
 def burst(cluster: Cluster, emulator: Emulator) -> Iterator[Burst]:
     """Sixty tasks at once on a system at rest; then nothing until it is at rest again."""
     with deployed(cluster, emulator, CONFIG, Delays(), Simulation(service_seconds=1.0)) as system:
+        # A Deployment starts with one pod, since its replicas are KEDA's: the first look at the queue ends it.
+        system.until("the system comes to rest after the install", system.at_rest, 90)
         rested_before = system.at_rest()
         with Timeline(system.look) as timeline:
             names = {
