@@ -1,22 +1,23 @@
 .PHONY: preflight cluster install smoke status uninstall prices
-# FLAGS reaches the command: `make cluster CONFIG=config.yaml FLAGS=--dry-run`.
+# DRY_RUN=1 prints the commands, YES=1 does not ask, FLAGS reaches the command as it is.
+CHANGING = $(if $(DRY_RUN),--dry-run) $(if $(YES),--yes) $(FLAGS)
 preflight: setup ## Ask AWS whether the plan of CONFIG can work in its account
 	$(RUN)generator preflight $(CONFIG) $(FLAGS)
 
 cluster: setup ## Queues, buckets, HTTP API, network and EKS cluster of CONFIG
-	$(RUN)generator deploy $(CONFIG) --only stack --only cluster --only network $(FLAGS)
+	$(RUN)generator deploy $(CONFIG) --only stack --only cluster --only network $(CHANGING)
 
 install: setup ## Karpenter, KEDA, CSI driver and the runtimes of CONFIG, into its cluster
-	$(RUN)generator deploy $(CONFIG) --only release $(FLAGS)
+	$(RUN)generator deploy $(CONFIG) --only release $(CHANGING)
 
 smoke: setup ## Send one task through the HTTP API of CONFIG and wait for its picture
-	$(RUN)generator smoke $(CONFIG) $(FLAGS)
+	$(RUN)generator smoke $(CONFIG) $(CHANGING)
 
 status: setup ## Queues, pods and GPU nodes of CONFIG, now
 	$(RUN)generator status $(CONFIG) $(FLAGS)
 
 uninstall: setup ## Take CONFIG out of its account; pictures and queues stay
-	$(RUN)generator uninstall $(CONFIG) $(FLAGS)
+	$(RUN)generator uninstall $(CONFIG) $(CHANGING)
 
 prices: setup ## Refresh the instance prices of generator/data/prices.json (needs Go)
 	$(RUN)python tools/prices.py

@@ -1,0 +1,138 @@
+"""Pages name only what exists: targets, commands, flags, paths, keys, codes."""
+
+import argparse
+import importlib
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from generator.cli import COMMANDS
+from generator.paths import root
+from generator.quotas import ADDRESSES, BUCKETS, NAT_GATEWAYS, PUBLISHES, VPCS, of_instance
+
+ROOT = root()
+PAGES = sorted([*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
+# Pages that are made from the schema and the rules have tests of their own where they are made.
+EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=IDS)
+
+CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+TOP_FOLDERS = (
+    "agent",
+    "api",
+    "build",
+    "charts",
+    "cluster",
+    "docs",
+    "examples",
+    "generator",
+    "images",
+    "local",
+    "make",
+)
+PATH = re.compile(rf"(?<![\w./{{-])((?:{'|'.join(TOP_FOLDERS)}|tests|tools|bench)/[\w./-]*[\w-])")
+# Folders that only come to be by a run.
+MADE = ("build/", "generator/bundled")
+
+
+def code(page: Path) -> Iterator[str]:
+    """What a page sets as code, line by line."""
+    for block, inline in CODE.findall(page.read_text("utf-8")):
+        yield from (block or inline).splitlines()
+
+
+@pytest.fixture(scope="module")
+def targets() -> set[str]:
+    """What make knows."""
+    text = "".join(path.read_text("utf-8") for path in [ROOT / "Makefile", *(ROOT / "make").glob("*.mk")])
+    return {name for line in re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE) for name in line.split()}
+
+
+@EACH_PAGE
+def test_make_targets_exist(page: Path, targets: set[str]) -> None:
+    named = {
+        word
+        for line in code(page)
+        for words in re.findall(r"(?:^|[\s(])make((?: +[a-z][a-z0-9-]*)+)", line)
+        for word in words.split()
+    }
+
+    assert named <= targets
+
+
+def flags_of(command: str) -> set[str]:
+    """The flags of a command of the generator."""
+    parser = argparse.ArgumentParser()
+    importlib.import_module(COMMANDS[command][0]).add(parser.add_subparsers())
+    [subparsers] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    options = subparsers.choices[command]._option_string_actions
+    return set(options)
+
+
+@EACH_PAGE
+def test_commands_of_the_generator_and_their_flags_exist(page: Path) -> None:
+    for line in code(page):
+        for command, rest in re.findall(r"(?:^|[\s(/])generator ([a-z]+)([^|;>#&]*)", line):
+            assert command in COMMANDS, line
+            unknown = set(re.findall(r"(?:^|\s)(--?[a-z][a-z-]*)", rest)) - flags_of(command)
+            assert not unknown, line
+
+
+@EACH_PAGE
+def test_paths_exist(page: Path) -> None:
+    for line in code(page):
+        for path in PATH.findall(line):
+            here = (
+                (ROOT / path).exists() or any((page.parent / path).glob("")) or (page.parent / path).exists()
+            )
+            assert here or path.startswith(MADE) or path == "build", f"{path} in: {line}"
+
+
+@EACH_PAGE
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
+        if "://" not in target and not target.startswith("mailto:"):
+            assert (page.parent / target).exists(), target
+
+
+def keys(node: object) -> Iterator[str]:
+    """Every key that the schema of a config describes."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == "properties" and isinstance(value, dict):
+                yield from value
+            yield from keys(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from keys(item)
+
+
+@EACH_PAGE
+def test_keys_with_a_value_are_keys_of_a_config(page: Path) -> None:
+    known = set(keys(json.loads((ROOT / "values-schema.json").read_text("utf-8"))))
+    for inline in re.findall(r"`([A-Za-z][\w.]*): [^`\n]*`", page.read_text("utf-8")):
+        if page.parent.name in ("charts", "sd-runtimes", "sd-on-eks", "agent") or inline in ("status",):
+            continue
+        assert inline.rpartition(".")[2] in known, inline
+
+
+def test_the_quotas_of_the_page_are_those_that_are_checked() -> None:
+    names = ("g5.xlarge", "p4d.24xlarge", "p5.48xlarge", "m7g.large")
+    found = [of_instance(name, market) for name in names for market in ("on-demand", "spot")]
+    # The controllers' node group runs on demand.
+    checked = {
+        quota.code for quota in [*found[:7], ADDRESSES, VPCS, NAT_GATEWAYS, PUBLISHES, BUCKETS] if quota
+    }
+
+    assert set(re.findall(r"L-[0-9A-F]{8}", (ROOT / "docs" / "deploy.md").read_text("utf-8"))) == checked
+
+
+def test_make_help_lists_every_target_with_a_text() -> None:
+    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    for name in ("demo", "preflight", "cluster", "install", "smoke", "status", "uninstall"):
+        assert re.search(rf"^  {name} +\w", said, re.MULTILINE), name
