@@ -80,8 +80,7 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for child in reversed(self._children):
-            child.stop(0.01)
+        processes.stop(self._children, 0.05)
 
     def runtime(self, *options: str, port: int = 0) -> Runtime:
         """Start a simulated SD WebUI that draws plain pictures, and wait until it listens."""
@@ -96,10 +95,10 @@ class World:
         child = self._start("runtime", [*runtime.command, *options, "--port", port], os.environ)
         return Runtime(runtime.url, child, runtime.command)
 
-    def agent(self, runtime: str, **changes: object) -> Child:
+    def agent(self, runtime: str, module: str = "queue_agent", **changes: object) -> Child:
         """Start an agent for the runtime at this URL, with times that suit a test."""
         environment = self.environment(runtime) | {name: str(value) for name, value in changes.items()}
-        return self._start("agent", [sys.executable, "-m", "queue_agent"], environment)
+        return self._start("agent", [sys.executable, "-m", module], environment)
 
     def environment(self, runtime: str) -> dict[str, str]:
         """What such an agent is told."""
@@ -198,13 +197,13 @@ class World:
         return str(told["Attributes"]["QueueArn"])
 
 
-def wait_for(true: Callable[[], Any], seconds: float = 15) -> Any:
+def wait_for(true: Callable[[], Any], seconds: float = 15, pause: float = 0.02) -> Any:
     """What `true` returns once that counts as true. Raises TimeoutError."""
     end = time.monotonic() + seconds
     while not (found := true()):
         if time.monotonic() > end:
             raise TimeoutError(f"not within {seconds} s")
-        time.sleep(0.02)
+        time.sleep(pause)
     return found
 
 

@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 
+import uvloop
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from aiohttp import ClientSession, TCPConnector
@@ -36,6 +37,9 @@ AWS = AioConfig(
     max_pool_connections=64,
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
+    # Both cost a tenth of a call's CPU: a list of features in each request, a check of our own arguments.
+    user_agent="sd-on-eks-queue-agent",
+    parameter_validation=False,
 )
 
 
@@ -49,7 +53,9 @@ def main() -> None:
     logs.set_up(told.log_level, told.runtime_name)
     # What was made at start stays: the collector need not look at it again while tasks run.
     gc.freeze()
-    sys.exit(asyncio.run(_run(told)))
+    # Measured by `make bench-agent`: a sixth less CPU for each task than with asyncio's own loop.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sys.exit(runner.run(_run(told)))
 
 
 async def _run(told: Settings) -> int:

@@ -14,23 +14,23 @@ async def run(
 ) -> Ran:
     """Run it to its end. Raises what the adapter raises, and for a task that took too long `TaskError`.
 
-    When this coroutine is cancelled, the caller has `stop` to call.
+    When this coroutine is cancelled, the caller has `stop` to call. The adapter's coroutine is awaited as it
+    is: each task between would let other work of the event loop go first, while the GPU waits.
     """
     task = prepared.task
-    work = asyncio.ensure_future(adapter.run(prepared, on_progress))
-    watch = asyncio.ensure_future(_silent(adapter, silence))
+    clock = asyncio.get_running_loop().time
+    end = clock() + task.timeout_seconds
     try:
-        await asyncio.wait({work, watch}, timeout=task.timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            return work.result()
-        fell_silent = watch.done()
-    finally:
-        watch.cancel()
-        if not work.done():
-            work.cancel()
-            with contextlib.suppress(asyncio.CancelledError, TaskError, RuntimeUnavailable):
-                await work
-    if fell_silent:
+        async with asyncio.timeout_at(end) as deadline:
+            watch = asyncio.ensure_future(_silent(adapter, silence, deadline))
+            try:
+                return await adapter.run(prepared, on_progress)
+            finally:
+                watch.cancel()
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+    if clock() < end:
         await stop(adapter, task, grace)
         raise RuntimeUnavailable("runtime_silent", f"the runtime has not answered for {silence:g} s")
     if not await stop(adapter, task, grace):
@@ -53,8 +53,8 @@ async def stop(adapter: Adapter, task: Task, grace: float) -> bool:
         return False
 
 
-async def _silent(adapter: Adapter, silence: float) -> None:
-    """Returns once the runtime has left its probe unanswered for so long."""
+async def _silent(adapter: Adapter, silence: float, deadline: asyncio.Timeout) -> None:
+    """End the run once the runtime has left its probe unanswered for so long."""
     clock = asyncio.get_running_loop().time
     heard = clock()
     while clock() - heard < silence:
@@ -62,3 +62,4 @@ async def _silent(adapter: Adapter, silence: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(silence):
                 heard = clock() if await adapter.ready() else heard
+    deadline.reschedule(clock())

@@ -20,6 +20,8 @@ from queue_agent.supervisor import Supervisor
 # How long a stopped runtime may take to let go of its task when the pod is about to end.
 LAST_STOP_SECONDS = 5.0
 RUNNING_CALLBACK_SECONDS = 60.0
+# The request of the next task leaves before anything is done about the outputs of the last one.
+HEAD_START_SECONDS = 0.005
 # The answer to a fault may meet faults of its own, and so may the answer to those.
 ANSWERS = 3
 
@@ -83,6 +85,7 @@ class Lives:
         with kit.tracing.stage(trace, "run"):
             started, ran, seconds = await self._on_gpu(job, prepared)
         with kit.tracing.stage(trace, "finish"):
+            await asyncio.sleep(HEAD_START_SECONDS)
             with self._suspecting():
                 result = await kit.adapter.collect(ran)
             await finish.deliver(kit, job, result, started, seconds)

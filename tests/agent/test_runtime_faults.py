@@ -5,6 +5,7 @@ import signal
 import time
 
 from bench.world import MAX_ATTEMPTS, World, lines, wait_for
+from local import processes
 
 # A hung runtime and a returned message are waited for; tests do not wait as long as users do.
 QUICK = {"CANCEL_GRACE_SECONDS": 1, "RUNTIME_SILENCE_SECONDS": 1, "VISIBILITY_TIMEOUT_SECONDS": 2}
@@ -27,7 +28,7 @@ def test_a_task_whose_runtime_crashed_is_done_once_it_is_back(world: World):
 
 def test_a_runtime_that_starts_late_costs_no_task_an_attempt(world: World):
     runtime = world.runtime("--service-time", "0.05")
-    runtime.child.stop()
+    processes.stop([runtime.child])
     world.send(["cat"])
     world.agent(runtime.url)
 

@@ -1,0 +1,163 @@
+"""How busy the queue agent keeps one (simulated) GPU, against a sequential loop in the same run.
+
+AWS is the local emulator behind a proxy that adds what AWS adds: 20 ms to SQS and SNS, 60 ms to S3.
+Heartbeat, retries and metrics are on. `busy` is the time that the GPU is at work (where models are loaded:
+the nominal time of the tasks) over the time from the first start to the last end; `gap` is the rest, for each
+task. CPU is the agent's own, without its start.
+
+Ratios hold on a busy machine too, busy fractions do not: the load average of the machine is printed.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from bench.proxy import Proxy
+from bench.world import World, wait_for
+from local.emulator import Emulator
+from local.processes import Child
+
+DELAYS = {"sqs": 0.02, "sns": 0.02, "s3": 0.06}
+MODELS = ("a.safetensors", "b.safetensors")
+LOAD_SECONDS = 2.0
+RATIO_GOAL = 4.0
+IDLE_MEGABYTES_GOAL = 120.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Work:
+    """One workload."""
+
+    seconds: float
+    tasks: int
+    busy_goal: float = 0.0
+    dynamic: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"two models in turn, load {LOAD_SECONDS:g} s" if self.dynamic else f"{self.seconds:g} s"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured."""
+
+    rate: float
+    busy: float
+    gap: float  # ms a task
+    cpu: float  # ms a task
+    idle: float  # MB
+    peak: float  # MB
+
+
+WORKS = (
+    Work(1.5, 24, busy_goal=0.995),
+    Work(0.3, 80, busy_goal=0.99),
+    Work(0.05, 300, busy_goal=0.85),
+    Work(0.3, 60, dynamic=True),
+)
+
+
+def main() -> None:
+    """Measure, print, and end with 1 when a goal was missed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=1, help="each figure is the median of so many")
+    parser.add_argument("--only", help="workloads whose name holds this text")
+    options = parser.parse_args()
+    print(f"{'workload':30} {'who':10}   tasks/s   busy  gap ms  CPU ms  idle MB  peak MB")
+    missed: list[str] = []
+    for work in WORKS:
+        if options.only is None or options.only in work.name:
+            missed += compared(work, options.rounds)
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    for each in missed:
+        print(f"missed: {each}")
+    sys.exit(1 if missed else 0)
+
+
+def compared(work: Work, rounds: int) -> list[str]:
+    """Print both lines of one workload; the goals that were missed."""
+    loop = measured(work, "bench.sequential", max(6, work.tasks // 4))
+    shown(work, "sequential", loop)
+    taken = [measured(work, "queue_agent", work.tasks) for _ in range(rounds)]
+    agent = Figures(
+        *(statistics.median(values) for values in zip(*(astuple(each) for each in taken), strict=True))
+    )
+    shown(work, "agent", agent)
+    ratio = agent.rate / loop.rate
+    print(f"{'':30} {'ratio':10} {ratio:8.2f}")
+    missed = []
+    if agent.busy < work.busy_goal:
+        missed.append(f"{work.name}: busy {agent.busy:.3f}, goal {work.busy_goal}")
+    if work.dynamic and ratio < RATIO_GOAL:
+        missed.append(f"{work.name}: {ratio:.2f} x the loop, goal {RATIO_GOAL:g} x")
+    if agent.idle > IDLE_MEGABYTES_GOAL:
+        missed.append(f"{work.name}: {agent.idle:.0f} MB idle, goal {IDLE_MEGABYTES_GOAL:g} MB")
+    return missed
+
+
+def shown(work: Work, who: str, figures: Figures) -> None:
+    print(
+        f"{work.name:30} {who:10} {figures.rate:8.2f} {figures.busy:6.3f} {figures.gap:7.1f}"
+        f" {figures.cpu:7.1f} {figures.idle:8.0f} {figures.peak:8.0f}",
+        flush=True,
+    )
+
+
+def measured(work: Work, module: str, tasks: int) -> Figures:
+    """One run of one workload by `python -m module`."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Emulator() as emulator,
+        Proxy(emulator.url, DELAYS) as proxy,
+        World(emulator.client_env(), proxy.url, Path(folder)) as world,
+    ):
+        models = [option for model in MODELS for option in ("--model", model)]
+        options = ["--dynamic", "--load-time", str(LOAD_SECONDS), *models] if work.dynamic else []
+        changes = {"DYNAMIC_SD_MODEL": "true", "MODEL_FILENAME": ""} if work.dynamic else {}
+        runtime = world.runtime("--service-time", str(work.seconds), *options)
+        worker = world.agent(runtime.url, module=module, VISIBILITY_TIMEOUT_SECONDS=3, **changes)
+        time.sleep(4)  # it starts, warms up and is idle
+        idle, before = memory(worker, "VmRSS"), cpu(worker)
+        for n in range(tasks):
+            chosen = {"override_settings": {"sd_model_checkpoint": MODELS[n % 2]}} if work.dynamic else {}
+            world.send([f"t{n}"], chosen)
+        longest = 30 + tasks * (work.seconds + LOAD_SECONDS + 1)
+        wait_for(lambda: len(runtime.runs()) == tasks, longest, pause=0.5)
+        wait_for(lambda: world.left() == 0, 30, pause=0.2)
+        runs = [run for run in runtime.report()["runs"] if run["id"] != "task"]
+        wall = runs[-1]["ended"] - runs[0]["started"]
+        at_work = sum(run["ended"] - run["started"] for run in runs)
+        used = tasks * work.seconds if work.dynamic else at_work
+        return Figures(
+            rate=tasks / wall,
+            busy=used / wall,
+            gap=(wall - used) / tasks * 1000,
+            cpu=(cpu(worker) - before) / tasks * 1000,
+            idle=idle,
+            peak=memory(worker, "VmHWM"),
+        )
+
+
+def cpu(child: Child) -> float:
+    """Seconds of CPU that a process has used."""
+    fields = Path(f"/proc/{child.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory(child: Child, name: str) -> float:
+    """A figure of /proc/PID/status, in MB."""
+    lines = Path(f"/proc/{child.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
+
+
+if __name__ == "__main__":
+    main()
