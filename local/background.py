@@ -54,11 +54,9 @@ def serve(config_file: str, folder: Path, pace: Pace) -> None:
     with _held(folder), running(config.build(config_file, folder / "build"), pace, folder / "up") as pipeline:
         try:
             _write(state, pipeline)
-            while (fallen := pipeline.fleet.fallen()) is None:
+            while True:
+                pipeline.check()
                 time.sleep(WATCH_SECONDS)
-            raise LocalError(
-                f"{fallen.name} ended with code {fallen.process.returncode}", "read its log", fallen.log
-            )
         finally:
             state.unlink(missing_ok=True)
 

@@ -13,11 +13,10 @@ from local import config, examples, gallery, summary
 from local.config import Built
 from local.display import Display, display
 from local.emulator import ROOT
-from local.fleet import Fleet, Pace
+from local.fleet import Pace
 from local.follow import Client
 from local.gallery import seconds
-from local.pipeline import running
-from local.processes import LocalError
+from local.pipeline import Pipeline, running
 from local.progress import Outcome, Progress
 from local.summary import Summary
 
@@ -48,7 +47,7 @@ def run(demo: Demo) -> bool:
         client = Client(pipeline.cloud, pipeline.door, pipeline.cloud.hear_callbacks())
         began = time.time()
         with display() as shown:
-            client.run(progress, demo.seconds, lambda: _look(pipeline.fleet, shown, progress))
+            client.run(progress, demo.seconds, lambda: _look(pipeline, shown, progress))
         took = time.time() - began
         outcomes = client.outcomes(progress, demo.folder / "pictures")
     numbers = summary.summary(outcomes, took)
@@ -104,10 +103,7 @@ def report(outcomes: Sequence[Outcome], numbers: Summary, page: Path) -> str:
     return "\n".join(lines)
 
 
-def _look(running: Fleet, shown: Display, progress: Progress) -> None:
-    """Show the rows; stop at once when a process has ended that should run."""
-    if fallen := running.fallen():
-        raise LocalError(
-            f"{fallen.name} ended with code {fallen.process.returncode}", "read its log", fallen.log
-        )
+def _look(pipeline: Pipeline, shown: Display, progress: Progress) -> None:
+    """Show the rows; stop at once when a part has ended."""
+    pipeline.check()
     shown.show(progress.rows())

@@ -52,9 +52,9 @@ class Emulator:
         return self.folder / "emulator.log"
 
     @property
-    def alive(self) -> bool:
-        """Whether its process runs."""
-        return self._child is not None and self._child.alive
+    def children(self) -> tuple[Child, ...]:
+        """Its process, once it is started."""
+        return (self._child,) if self._child else ()
 
     def start(self) -> "Emulator":
         """Start it and wait until STS answers."""
@@ -67,14 +67,13 @@ class Emulator:
             )
             if self._answers_soon():
                 return self
-            processes.stop([self._child])
+            processes.stop(self.children)
         raise LocalError("the AWS emulator did not start", "read its log; remove .cache/ministack*", self.log)
 
     def stop(self) -> None:
         """End it, and remove its folder unless it was given one."""
-        if self._child is not None:
-            processes.stop([self._child])
-            self._child = None
+        processes.stop(self.children)
+        self._child = None
         if self._own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -106,11 +105,15 @@ class Emulator:
         listen = {"BIND_HOST": "127.0.0.1", "MINISTACK_HOST": "127.0.0.1", "GATEWAY_PORT": str(self.port)}
         return outside(os.environ) | places | listen | self._settings
 
+    @property
+    def _alive(self) -> bool:
+        return all(child.alive for child in self.children)
+
     def _answers_soon(self) -> bool:
         end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end and self.alive:
+        while time.monotonic() < end and self._alive:
             if self._answers():
-                return self.alive
+                return self._alive
             time.sleep(0.05)
         return False
 

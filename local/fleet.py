@@ -46,29 +46,31 @@ class Fleet:
     client: Mapping[str, str]
     pace: Pace
     logs: Path
+    # What must run as well, though others end it: the emulator.
+    beside: tuple[Child, ...]
     children: list[Child] = field(default_factory=list)
 
     def start(
         self, runtimes: Iterable[Runtime], rendered: Rendered, models: Mapping[str, Iterable[str]]
     ) -> tuple[Pod, ...]:
         """Start a pod for each runtime, wait until all are ready; `models` are the files that each has."""
-        simulations = [(each, self._simulate(each, models.get(each.name, ()))) for each in runtimes]
-        pods = [self._pod(runtime, _url(child), rendered) for runtime, child in simulations]
+        simulations = [(each, self._simulate(each, rendered, models.get(each.name, ()))) for each in runtimes]
+        pods = [self._pod(runtime, self._url(child), rendered) for runtime, child in simulations]
         for pod in pods:
-            _wait(pod.agent, f"the agent of {pod.runtime.name}", _answers(f"{pod.agent_url}/readyz"))
+            self._wait(pod.agent, _answers(f"{pod.agent_url}/readyz"))
         return tuple(pods)
 
-    def fallen(self) -> Child | None:
-        """A process that should run and does not."""
-        return next((child for child in self.children if not child.alive), None)
+    def check(self) -> None:
+        """Raise LocalError when a process has ended that should run."""
+        processes.check((*self.beside, *self.children))
 
     def stop(self) -> None:
         """End all. An agent in a long poll takes its time; its queue goes too, so nobody waits for it."""
         processes.stop(self.children, STOP_SECONDS)
         self.children.clear()
 
-    def _simulate(self, runtime: Runtime, models: Iterable[str]) -> Child:
-        command = simulation(runtime, self.pace, models)
+    def _simulate(self, runtime: Runtime, rendered: Rendered, models: Iterable[str]) -> Child:
+        command = simulation(runtime, rendered.agent_env(runtime.name), self.pace, models)
         return self._start(f"{runtime.name}-runtime", command, outside(os.environ))
 
     def _pod(self, runtime: Runtime, url: str, rendered: Rendered) -> Pod:
@@ -78,17 +80,42 @@ class Fleet:
         agent = self._start(f"{runtime.name}-agent", command, environment)
         return Pod(runtime, url, agent, f"http://127.0.0.1:{port}")
 
+    def _url(self, simulation: Child) -> str:
+        """Where a simulated runtime listens: it says so in its first line of JSON."""
+        found: list[str] = []
+
+        def listens() -> bool:
+            lines = [line for line in processes.tail(simulation.log) if line.startswith('{"simulation"')]
+            found.extend(str(json.loads(line)["url"]) for line in lines)
+            return bool(found)
+
+        self._wait(simulation, listens)
+        return found[0]
+
+    def _wait(self, child: Child, ready: Callable[[], bool]) -> None:
+        """Until `child` is ready; any process that falls meanwhile ends the waiting."""
+        end = time.monotonic() + READY_SECONDS
+        while not ready():
+            self.check()
+            if time.monotonic() > end:
+                mend = "read its log; on a busy machine, try again"
+                raise LocalError(f"{child.name} was not ready in {READY_SECONDS:.0f} s", mend, child.log)
+            time.sleep(0.05)
+
     def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> Child:
         child = processes.start(name, command, environment, self.logs)
         self.children.append(child)
         return child
 
 
-def simulation(runtime: Runtime, pace: Pace, models: Iterable[str]) -> list[str]:
+def simulation(runtime: Runtime, agent: Mapping[str, str], pace: Pace, models: Iterable[str]) -> list[str]:
     """The command line of the simulated runtime that stands for `runtime`."""
     command = [sys.executable, "-m", f"local.runtimes.{runtime.type}"]
     command += ["--service-time", str(pace.service), "--load-time", str(pace.load)]
-    command += ["--dynamic"] if runtime.dynamic_model else []
+    if runtime.dynamic_model:
+        command += ["--dynamic"]
+    if runtime.type == "custom":  # its paths are the user's choice: the agent is told them too
+        command += ["--task-path", agent["TASK_PATH"], "--ready-path", agent["READY_PATH"]]
     return command + [word for model in models for word in ("--model", model)]
 
 
@@ -99,30 +126,6 @@ def agent_environment(
     aws = {key: value for key, value in client.items() if key.startswith("AWS_")}
     place = {"RUNTIME_URL": runtime_url, "AGENT_HOST": "127.0.0.1", "AGENT_PORT": str(port)}
     return {key: client[key] for key in KEPT if key in client} | dict(pod) | aws | place
-
-
-def _url(simulation: Child) -> str:
-    """Where a simulated runtime listens: it says so in its first line of JSON."""
-    found: list[str] = []
-
-    def listens() -> bool:
-        lines = [line for line in processes.tail(simulation.log) if line.startswith('{"simulation"')]
-        found.extend(str(json.loads(line)["url"]) for line in lines)
-        return bool(found)
-
-    _wait(simulation, f"the simulation {simulation.name}", listens)
-    return found[-1]
-
-
-def _wait(child: Child, what: str, ready: Callable[[], bool]) -> None:
-    end = time.monotonic() + READY_SECONDS
-    while not ready():
-        if not child.alive:
-            raise LocalError(f"{what} ended with code {child.process.returncode}", "read its log", child.log)
-        if time.monotonic() > end:
-            mend = "read its log; on a busy machine, try again"
-            raise LocalError(f"{what} was not ready in {READY_SECONDS:.0f} s", mend, child.log)
-        time.sleep(0.05)
 
 
 def _answers(url: str) -> Callable[[], bool]:

@@ -5,11 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.submit import FrontDoor
+from botocore.exceptions import BotoCoreError
+
+from generator.submit import ApiUnreachableError, FrontDoor
+from local import processes
 from local.cloud import Cloud
 from local.config import Built
 from local.emulator import Emulator
 from local.fleet import Fleet, Pace, Pod
+from local.processes import LocalError
 
 # What the models bucket would hold; each simulated runtime can load all of them.
 MODELS = ("sd_xl_turbo_1.0.safetensors", "sd_xl_base_1.0.safetensors", "dreamshaper_8.safetensors")
@@ -25,6 +29,10 @@ class Pipeline:
     pods: tuple[Pod, ...]
     fleet: Fleet
 
+    def check(self) -> None:
+        """Raise LocalError when a part of it has ended."""
+        self.fleet.check()
+
 
 @contextmanager
 def running(built: Built, pace: Pace, logs: Path) -> Iterator[Pipeline]:
@@ -33,7 +41,7 @@ def running(built: Built, pace: Pace, logs: Path) -> Iterator[Pipeline]:
     with Emulator(folder=logs / "emulator", account=solution.account) as emulator:
         cloud = Cloud(emulator, solution)
         outputs = cloud.create(built.stacks)
-        fleet = Fleet(emulator.client_env(solution.account, solution.region), pace, logs)
+        fleet = Fleet(emulator.client_env(solution.account, solution.region), pace, logs, emulator.children)
         try:
             models = {
                 each.name: dict.fromkeys((each.model_filename or MODELS[0], *MODELS))
@@ -41,5 +49,8 @@ def running(built: Built, pace: Pace, logs: Path) -> Iterator[Pipeline]:
             }
             pods = fleet.start(solution.runtimes, built.rendered, models)
             yield Pipeline(built, cloud, cloud.front_door(outputs), pods, fleet)
+        except (ApiUnreachableError, BotoCoreError) as error:
+            processes.check(emulator.children)
+            raise LocalError(f"the emulator failed: {error}", "read its log", emulator.log) from error
         finally:
             fleet.stop()

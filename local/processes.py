@@ -76,6 +76,14 @@ def stop(children: Iterable[Child], seconds: float = STOP_SECONDS) -> None:
         child.process.wait()
 
 
+def check(children: Iterable[Child]) -> None:
+    """Raise LocalError when one has ended: all of them should run."""
+    for child in children:
+        if not child.alive:
+            what = f"{child.name} ended with code {child.process.returncode}"
+            raise LocalError(what, "read its log, then start again", child.log)
+
+
 def tail(log: Path, lines: int = 15) -> list[str]:
     """The last lines of a log; none when there is none."""
     try:

@@ -1,0 +1,240 @@
+"""The demo and the background pipeline as users run them: by process, with what they leave behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from PIL import Image
+
+from local import config, demo
+from local.fleet import KEPT
+
+ROOT = Path(__file__).parents[2]
+FAST = ("--service-time", "0.05", "--load-time", "0.1")
+# What may differ between the pod of the chart and the agent on this machine: where things are reached.
+PLACE = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_ENDPOINT_URL",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_EC2_METADATA_DISABLED",
+    "RUNTIME_URL",
+    "AGENT_HOST",
+    "AGENT_PORT",
+}
+
+
+def local(command: str, folder: Path, *words: str) -> subprocess.Popen[str]:
+    line = [sys.executable, "-m", "local", command, "--folder", str(folder), *FAST, *words]
+    return subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def left_running(folder: Path) -> list[int]:
+    """Processes that write to a log of the folder or work in it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            files = [file.readlink() for file in [process / "cwd", *(process / "fd").iterdir()]]
+        except OSError:
+            continue
+        if any(str(file).startswith(str(folder)) for file in files):
+            found.append(int(process.name))
+    return found
+
+
+def soon(true: Callable[[], bool], seconds: float = 20) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if true():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    said: str
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """One demo, from begin to end."""
+    folder = tmp_path_factory.mktemp("demo")
+    process = local("demo", folder, "--rounds", "1")
+    said, _ = process.communicate(timeout=60)
+    return Ran(process.returncode, said, folder)
+
+
+def test_the_demo_ends_well(ran):
+    assert ran.code == 0, ran.said
+
+
+def test_every_task_of_the_demo_ends_in_pictures_that_open(ran):
+    built = config.build(str(ROOT / "local" / "demo.yaml"), ran.folder / "again")
+    tasks = demo.planned(built, rounds=1).planned
+    pictures = sorted((ran.folder / "pictures").glob("*/*"))
+    for picture in pictures:
+        with Image.open(picture) as image:
+            image.load()
+    assert {re.sub(r"-\d+\.\w+$", "", each.name) for each in pictures} == {each.id for each in tasks}
+
+
+def test_the_gallery_links_every_picture(ran):
+    page = (ran.folder / "gallery.html").read_text()
+    linked = {unquote(link) for link in re.findall(r'<a href="([^"]+)"', page)}
+    assert linked == {str(each.relative_to(ran.folder)) for each in (ran.folder / "pictures").glob("*/*")}
+
+
+def test_the_demo_says_what_aws_would_hold_and_how_it_went(ran):
+    assert "on AWS this config creates" in ran.said
+    assert re.search(r"\d+ tasks, 0 failed, \d+ pictures in", ran.said)
+    assert re.search(r"GPU idle +median \d+ ms between tasks", ran.said)
+
+
+def test_output_that_is_no_terminal_has_no_control_characters(ran):
+    assert "\x1b" not in ran.said
+
+
+def test_the_demo_leaves_nothing_running(ran):
+    assert left_running(ran.folder) == []
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory):
+    """The pipeline in the background."""
+    folder = tmp_path_factory.mktemp("up")
+    started = local("up", folder)
+    said, _ = started.communicate(timeout=60)
+    yield Ran(started.returncode, said, folder)
+    local("down", folder).communicate(timeout=60)
+
+
+def state(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "state.json").read_text())
+    return found
+
+
+def test_the_environment_of_each_agent_is_the_one_that_the_chart_renders(up):
+    built = config.build(str(ROOT / "local" / "demo.yaml"), up.folder / "again")
+    for runtime in built.solution.runtimes:
+        log = up.folder / "up" / f"{runtime.name}-agent.log"
+        (agent,) = [
+            pid for pid in left_running(log) if b"queue_agent" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        lines = Path(f"/proc/{agent}/environ").read_text().split("\0")
+        environment = dict(line.split("=", 1) for line in lines if line)
+        expected = built.rendered.agent_env(runtime.name)
+        ours = {*PLACE, *KEPT}
+        assert {k: v for k, v in environment.items() if k not in ours} == {
+            k: v for k, v in expected.items() if k not in ours
+        }
+
+
+def test_up_again_says_where_it_runs_and_starts_nothing(up):
+    before = state(up.folder)
+    again = local("up", up.folder)
+    said, _ = again.communicate(timeout=30)
+    assert again.returncode == 0
+    assert str(before["api_url"]) in said
+    assert state(up.folder) == before
+
+
+def test_submit_sends_a_prompt_and_saves_its_picture(up):
+    run = submit(
+        up.folder, "--runtime", "sdxl-turbo", "--prompt", "a lighthouse", "--id", "lit", "--out", "got"
+    )
+    assert run.returncode == 0, run.stderr
+    (saved,) = run.stdout.split()
+    assert saved == "got/lit-1.png"
+    with Image.open(up.folder / "work" / saved) as image:
+        assert image.size == (512, 512)
+
+
+def test_submit_twice_with_one_id_makes_the_picture_once(up):
+    words = ("--runtime", "sdxl-turbo", "--prompt", "twice", "--seed", "3", "--id", "twice", "--out", "twice")
+    first, second = submit(up.folder, *words), submit(up.folder, *words)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert first.stdout == second.stdout
+
+
+def test_submit_says_why_a_task_failed(up, tmp_path):
+    body = {
+        "task": {
+            "metadata": {"id": "wrong", "runtime": "any-model", "tasktype": "text-to-image"},
+            "content": {"prompt": "x", "override_settings": {"sd_model_checkpoint": "absent.safetensors"}},
+        }
+    }
+    (tmp_path / "task.json").write_text(json.dumps(body))
+    run = submit(up.folder, tmp_path / "task.json")
+    assert run.returncode == 2
+    assert "absent.safetensors" in run.stderr
+
+
+def submit(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """`generator submit` in a folder whose `.demo` is the running pipeline's."""
+    work = folder / "work"
+    work.mkdir(exist_ok=True)
+    link = work / ".demo"
+    if not link.exists():
+        link.symlink_to(folder)
+    line = [str(Path(sys.executable).with_name("generator")), "submit", *map(str, words), "--timeout", "20"]
+    return subprocess.run(line, cwd=work, capture_output=True, text=True, check=False)
+
+
+def test_down_ends_it_and_a_second_one_finds_nothing(up):
+    first, second = (local("down", up.folder).communicate(timeout=60)[0] for _ in range(2))
+
+    assert "has ended" in first
+    assert "No local pipeline runs" in second
+    assert left_running(up.folder) == []
+    assert not (up.folder / "state.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_demo_that_is_stopped_leaves_nothing_running(tmp_path, number):
+    process = local("demo", tmp_path, "--service-time", "30")
+    assert soon((tmp_path / "logs" / "upscaler-agent.log").exists)
+
+    process.send_signal(number)
+    process.communicate(timeout=30)
+
+    assert soon(lambda: left_running(tmp_path) == [])
+
+
+@pytest.mark.parametrize(
+    ("part", "log"), [("local.runtimes", "comfyui-runtime.log"), ("ministack", "emulator/emulator.log")]
+)
+def test_a_part_that_falls_ends_the_demo_with_its_log(tmp_path, part, log):
+    process = local("demo", tmp_path, "--service-time", "30")
+    assert soon((tmp_path / "logs" / "upscaler-agent.log").exists)
+
+    for each in left_running(tmp_path / "logs" / log):
+        if part.encode() in Path(f"/proc/{each}/cmdline").read_bytes():
+            os.kill(each, signal.SIGKILL)
+    said, _ = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert f"{Path(log).stem} ended with code -9" in said
+    assert str(tmp_path / "logs" / log) in said
+    assert left_running(tmp_path) == []
+
+
+def test_a_config_with_faults_ends_the_demo_with_the_place_of_each(tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text((ROOT / "local" / "demo.yaml").read_text().replace("type: invokeai", "type: invoke"))
+    process = local("demo", tmp_path, "--config", str(bad))
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "bad.yaml:21" in said
