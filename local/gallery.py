@@ -20,7 +20,8 @@ class Picture:
 
     outcome: Outcome
     link: str
-    name: str
+    # "2 of 3" when its task made several, each with a seed of its own.
+    place: str
     thumbnail: str
     width: int
     height: int
@@ -44,7 +45,9 @@ def picture(outcome: Outcome, path: Path, beside: Path) -> Picture:
     data = io.BytesIO()
     small.save(data, "JPEG", quality=QUALITY, optimize=True, progressive=True)
     thumbnail = f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
-    return Picture(outcome, os.path.relpath(path, beside), path.name, thumbnail, width, height)
+    count = len(outcome.pictures)
+    place = f"{outcome.pictures.index(path) + 1} of {count}" if count > 1 else ""
+    return Picture(outcome, os.path.relpath(path, beside), place, thumbnail, width, height)
 
 
 def render(pictures: Sequence[Picture], failed: Sequence[Outcome], summary: Summary, made: str) -> str:

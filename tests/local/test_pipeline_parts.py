@@ -195,6 +195,18 @@ def test_the_gallery_says_prompt_seed_and_times(page):
     assert "upload 125 ms" in page
 
 
+def test_a_picture_of_several_says_which_it_is(tmp_path, planned):
+    paths = tuple(tmp_path / f"one-{number}.png" for number in (1, 2))
+    for path in paths:
+        Image.new("RGB", (8, 8)).save(path)
+    outcome = Outcome(planned[0], Status("one", "r", "completed", (), seed=7), paths)
+
+    page = gallery.render([gallery.picture(outcome, paths[1], tmp_path)], [], summary.summary([], 1.0), "")
+
+    assert "2 of 2" in page
+    assert "seed 7" not in page
+
+
 def test_the_gallery_names_what_failed(page):
     assert "refused &lt;here&gt;" in page
 
