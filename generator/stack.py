@@ -19,8 +19,8 @@ from generator.model import Runtime, Solution
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# CloudFormation takes 500 resources a stack; a runtime has 11, the shared part some 60.
-RUNTIMES_PER_STACK = 38
+# CloudFormation takes 500 resources a stack; a runtime has 10, the shared part at most 48.
+RUNTIMES_PER_STACK = 45
 SQS_MAX_VISIBILITY_SECONDS = 43_200
 DAY_SECONDS = 86_400
 

@@ -289,6 +289,17 @@ def test_names_that_differ_by_a_dash_have_logical_ids_that_differ(solution_of: R
     assert all(re.fullmatch("[A-Za-z0-9]+", name) for name in template.resources)
 
 
+def test_a_stack_is_split_only_when_it_would_be_too_large_for_cloudformation(solution_of: Resolve) -> None:
+    full, over = (
+        stack.files(solution_of("minimal", eksVersion="1.34", modelsRuntime=runtimes_named(count)))
+        for count in (stack.RUNTIMES_PER_STACK, stack.RUNTIMES_PER_STACK + 1)
+    )
+
+    assert list(full) == ["stack.yaml", "network.yaml"]
+    assert 490 < len(Template(full["stack.yaml"]).resources) <= 500
+    assert list(over) == ["stack.yaml", "stack-02.yaml", "network.yaml"]
+
+
 def test_a_thousand_runtimes_are_spread_over_stacks_that_cloudformation_takes(solution_of: Resolve) -> None:
     solution = solution_of("minimal", modelsRuntime=runtimes_named(1000))
 

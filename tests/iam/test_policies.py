@@ -244,6 +244,15 @@ def test_a_runtime_reads_the_input_buckets_that_its_config_allows(solution_of: A
     )
 
 
+def test_an_absent_object_is_told_from_a_forbidden_one(solution: Solution) -> None:
+    """Without ListBucket S3 says 403 for an object that is not there; the emulator says 404 all the same."""
+    for runtime in solution.runtimes:
+        bucket = policy.bucket_arn(solution, runtime.output_bucket)
+        for document in (iam.runtime(solution, runtime), iam.api_function(solution)):
+            lists = [each for each in document["Statement"] if each["Action"] == "s3:ListBucket"]
+            assert any(bucket in listed(each["Resource"]) for each in lists)
+
+
 def test_a_model_bucket_of_one_runtime_is_read_too(solution_of: Any) -> None:
     own = {"runtime": {"persistence": {"s3": {"modelBucket": "other-models"}}}}
     solution = solution_of("minimal", modelsRuntime=[{"name": "a", "type": "comfyui", "extraValues": own}])
