@@ -77,8 +77,8 @@ def _cloudformation(solution: Solution) -> list[Document]:
     stacks = (f"{solution.stack}/*", f"{solution.stack}-*/*", f"eksctl-{solution.stack}-*/*")
     manage = """
         ContinueUpdateRollback CreateChangeSet CreateStack DeleteChangeSet DeleteStack DescribeChangeSet
-        DescribeStackEvents DescribeStackResource DescribeStackResources DescribeStacks ExecuteChangeSet
-        GetTemplate ListChangeSets ListStackResources TagResource UntagResource UpdateStack
+        DescribeEvents DescribeStackEvents DescribeStackResource DescribeStackResources DescribeStacks
+        ExecuteChangeSet GetTemplate ListChangeSets ListStackResources TagResource UntagResource UpdateStack
         UpdateTerminationProtection
     """
     resources = [arn(solution, "cloudformation", f"stack/{name}") for name in stacks]

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from generator import aws, stack
-from generator.deploy import changes, templates
+from generator.deploy import changes, reasons, templates
 from generator.deploy.job import Job
 from generator.errors import AwsError
 
@@ -130,10 +130,11 @@ def _proposed(job: Job, name: str, wanted: Mapping[str, str], parameters: Mappin
             return True
         if answer["Status"] == "FAILED":
             said = str(answer.get("StatusReason", ""))
+            more = reasons.found_before(client, {"ChangeSetName": str(answer["ChangeSetId"])})
             client.delete_change_set(StackName=name, ChangeSetName=set_name)
             if any(sign in said for sign in EMPTY):
                 return False
-            raise AwsError(f"stack {name}: {said}")
+            raise AwsError(f"stack {name}: {'; '.join(more) or said}")
         time.sleep(POLL_SECONDS)
 
 
@@ -186,10 +187,11 @@ def delete(job: Job, name: str) -> None:
 
 def watch(job: Job, name: str, seen: set[str]) -> None:
     """Show what happens until it ends. Raises AwsError with the first reason when it ends badly."""
-    ended, reasons = _wait(job, name, seen)
+    ended, failed = _wait(job, name, seen)
     if ended not in GOOD:
-        first = reasons[0] if reasons else "CloudFormation gives no reason"
-        raise AwsError(f"stack {name} ended as {ended}: {first}")
+        before = reasons.found_before(job.aws.client("cloudformation"), {"StackName": name})
+        first = failed[0] if failed else "CloudFormation gives no reason"
+        raise AwsError(f"stack {name} ended as {ended}: {'; '.join(before) or first}")
     job.say(f"stack {name}: {ended}")
 
 
@@ -198,7 +200,7 @@ def _wait(job: Job, name: str, seen: set[str]) -> tuple[str, list[str]]:
 
     CloudFormation begins a moment after it was asked to: until then the old status means nothing.
     """
-    reasons: list[str] = []
+    failed: list[str] = []
     begun = False
     for look in itertools.count():
         found = find(job, name)
@@ -206,12 +208,12 @@ def _wait(job: Job, name: str, seen: set[str]) -> tuple[str, list[str]]:
         seen |= {row["EventId"] for row in fresh}
         for row in fresh:
             job.say(f"  {row['ResourceStatus']:24} {row['LogicalResourceId']}")
-        reasons += [_reason(row) for row in fresh if row["ResourceStatus"].endswith("FAILED")]
+        failed += [_reason(row) for row in fresh if row["ResourceStatus"].endswith("FAILED")]
         if found is None:
-            return "DELETE_COMPLETE", reasons
+            return "DELETE_COMPLETE", failed
         begun = begun or bool(fresh) or found.busy or look > LOOKS_BEFORE_IT_BEGINS
         if begun and not found.busy:
-            return found.status, reasons
+            return found.status, failed
         time.sleep(POLL_SECONDS)
     raise AssertionError  # the loop has no end of its own
 

@@ -98,6 +98,28 @@ def test_a_failure_names_its_first_reason(bench: MakeBench) -> None:
         stacks.apply(one.job, "stack.yaml", {})
 
 
+def test_a_name_that_is_taken_is_named_with_the_way_to_take_it_over(
+    account: Account, bench: MakeBench
+) -> None:
+    one = bench("one")
+    account.client("s3").create_bucket(Bucket=one.job.solution.runtimes[0].output_bucket)
+
+    with pytest.raises(AwsError, match=r"oneBucket: .* already exists.*--adopt"):
+        stacks.apply(one.job, "stack.yaml", {})
+
+
+def test_what_an_uninstall_kept_is_imported_when_the_user_says_so(account: Account, bench: MakeBench) -> None:
+    one = bench("one").with_(adopt=True)
+    bucket = one.job.solution.runtimes[0].output_bucket
+    account.client("s3").create_bucket(Bucket=bucket)
+
+    # The emulator plans an import, and cannot carry it out.
+    with pytest.raises(AwsError):
+        stacks.apply(one.job, "stack.yaml", {})
+
+    assert f"  > AWS::S3::Bucket {bucket}" in one.said
+
+
 def test_a_stack_that_never_worked_is_made_anew(bench: MakeBench) -> None:
     one = bench("one")
     good = (one.job.folder / "stack.yaml").read_text()

@@ -1,0 +1,164 @@
+"""Status and smoke: what is said of a live solution, and which task is sent through it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from generator import cli
+from generator.deploy import smoke, status, steps
+from generator.deploy.job import RefusedError
+from generator.errors import AwsError, Exit
+from tests.conftest import Account
+from tests.deploy.conftest import Bench, MakeBench, solve
+from tests.deploy.test_steps import ALL, MAKE_CLUSTER
+
+POD = {"metadata": {"labels": {"app.kubernetes.io/instance": "one"}}, "status": {"phase": "Running"}}
+NODE = {
+    "metadata": {
+        "labels": {
+            "karpenter.sh/nodepool": "demo-one",
+            "karpenter.sh/capacity-type": "spot",
+            "node.kubernetes.io/instance-type": "g6.xlarge",
+        }
+    }
+}
+
+
+def test_status_counts_tasks_pods_and_nodes(bench: MakeBench, account: Account, tmp_path: Path) -> None:
+    made = bench("one")
+    made.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.34")
+    steps.run(made.job, ALL)
+    for kind, item in (("pods", POD), ("nodes", NODE)):
+        answer = tmp_path / kind
+        answer.write_text(json.dumps({"items": [item, item]}))
+        made.when(f"kubectl get {kind}", f"cat {answer}")
+    sqs = account.client("sqs")
+    for name, number in (("demo-one", 3), ("demo-one-dead-letter", 1)):
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        for _ in range(number):
+            sqs.send_message(QueueUrl=url, MessageBody="task")
+    sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName="demo-one")["QueueUrl"])
+
+    found = status.status(made.job)
+
+    [row] = found.rows
+    assert (row.waiting, row.running, row.dead) == (2, 1, 1)
+    assert (row.pods, row.nodes) == ("2 Running", "2 g6.xlarge spot")
+    assert found.cluster == "EKS 1.34, ACTIVE"
+
+
+def test_what_is_not_there_is_said_so(bench: MakeBench) -> None:
+    found = status.status(bench("one").job)
+
+    assert (found.stack, found.cluster, found.api) == ("not there", "not there", "")
+    assert found.rows[0].waiting is None
+
+
+def test_a_cluster_that_does_not_answer_leaves_pods_unknown(bench: MakeBench) -> None:
+    made = bench("one")
+    made.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.34")
+    steps.run(made.job, ALL)
+    made.when("kubectl get", "exit 1")
+
+    assert status.status(made.job).rows[0].pods is None
+
+
+@pytest.fixture
+def config(bench: MakeBench, account: Account, tmp_path: Path) -> str:
+    """A config file for the account."""
+    bench("one")
+    path = tmp_path / "config.yaml"
+    data = {
+        "stackName": "demo",
+        "eksVersion": "1.34",
+        "region": "us-east-1",
+        "accountId": account.id,
+        "modelBucketArn": "arn:aws:s3:::models",
+        "modelsRuntime": [{"name": "turbo", "type": "sdwebui", "modelFilename": "m.safetensors"}],
+    }
+    path.write_text(yaml.safe_dump(data))
+    return str(path)
+
+
+def test_the_status_command_prints_a_row_for_each_runtime(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["status", config]) == Exit.DONE
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("stack: not there")
+    assert lines[-1].split() == ["turbo", "?", "?", "?", "?", "?"]
+
+
+def test_smoke_without_a_stack_says_what_makes_it(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["smoke", config]) == Exit.AWS
+
+    assert "`make cluster` makes it" in capsys.readouterr().err
+
+
+def test_a_dry_smoke_prints_the_task_and_sends_none(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["smoke", config, "--dry-run"]) == Exit.DONE
+
+    task = json.loads(capsys.readouterr().out)["task"]
+    assert task["metadata"]["runtime"] == "turbo"
+    assert task["content"]["prompt"]
+
+
+RUNTIMES: list[dict[str, Any]] = [
+    {"name": "graphs", "type": "comfyui"},
+    {"name": "any", "type": "sdwebui", "dynamicModel": True},
+    {"name": "turbo", "type": "sdwebui", "modelFilename": "m.safetensors"},
+]
+
+
+@pytest.fixture
+def three(bench: MakeBench, account: Account) -> Bench:
+    return bench("one").with_(solution=solve(account.id, RUNTIMES))
+
+
+def test_smoke_takes_the_static_sd_webui_unless_told(three: Bench) -> None:
+    assert smoke.choose(three.job, None).name == "turbo"
+    assert smoke.choose(three.job, "graphs").name == "graphs"
+
+
+def test_a_runtime_that_is_not_in_the_config_is_refused_with_those_that_are(three: Bench) -> None:
+    with pytest.raises(RefusedError, match="graphs, any, turbo"):
+        smoke.choose(three.job, "nobody")
+
+
+def test_a_runtime_that_takes_no_prompt_needs_a_task(three: Bench) -> None:
+    with pytest.raises(RefusedError, match="--task FILE"):
+        smoke.body(smoke.choose(three.job, "graphs"), None, None)
+
+
+def test_a_dynamic_runtime_needs_a_model(three: Bench) -> None:
+    runtime = smoke.choose(three.job, "any")
+
+    with pytest.raises(RefusedError, match="--model"):
+        smoke.body(runtime, None, None)
+    content = smoke.body(runtime, None, "x.safetensors")["task"]["content"]
+    assert content["override_settings"] == {"sd_model_checkpoint": "x.safetensors"}
+
+
+def test_a_users_task_goes_to_the_chosen_runtime_under_a_fresh_id(three: Bench) -> None:
+    task = {"task": {"metadata": {"id": "old", "runtime": "other"}, "content": {"prompt": {}}}}
+
+    sent = smoke.body(smoke.choose(three.job, "graphs"), task, None)["task"]["metadata"]
+
+    assert sent["runtime"] == "graphs"
+    assert sent["id"].startswith("smoke-")
+
+
+def test_the_door_has_the_key_of_the_stack(bench: MakeBench) -> None:
+    made = bench("one")
+    with pytest.raises(AwsError):
+        smoke.door(made.job)
+    steps.run(made.job, ["stack"])
+
+    door = smoke.door(made.job)
+
+    assert door.url.endswith("/prod")
+    assert door.key
