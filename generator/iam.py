@@ -75,12 +75,15 @@ def _keda(queues: list[str]) -> Document:
 
 
 def _api(buckets: list[str], solution: Solution) -> Document:
+    # The group is the stack's: a function that may make one would make it without an end.
+    log = arn(solution, "logs", f"log-group:/aws/lambda/{names.api(solution.stack)}:*")
     return document(
         [
             allow("PublishTasks", "sns:Publish", solution.requests_topic_arn),
             allow("KeepTaskRecords", "s3:PutObject", [f"{bucket}/.tasks/*" for bucket in buckets]),
             allow("ReadResults", "s3:GetObject", [f"{bucket}/*" for bucket in buckets]),
             allow("TellAbsentFromForbidden", "s3:ListBucket", buckets),
+            allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], log),
             allow("SendTraces", XRAY_WRITE, "*"),
         ]
     )

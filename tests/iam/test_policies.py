@@ -253,6 +253,15 @@ def test_an_absent_object_is_told_from_a_forbidden_one(solution: Solution) -> No
             assert any(bucket in listed(each["Resource"]) for each in lists)
 
 
+def test_the_function_may_write_its_own_log_and_not_make_another(solution: Solution) -> None:
+    found = {each["Sid"]: each for each in iam.api_function(solution)["Statement"]}["WriteLog"]
+    stacks = yaml.safe_load(stack.files(solution)["stack.yaml"])["Resources"]
+
+    group = stacks["ApiFunctionLog"]["Properties"]["LogGroupName"]
+    assert found["Resource"].endswith(f":log-group:{group}:*")
+    assert found["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+
+
 def test_a_model_bucket_of_one_runtime_is_read_too(solution_of: Any) -> None:
     own = {"runtime": {"persistence": {"s3": {"modelBucket": "other-models"}}}}
     solution = solution_of("minimal", modelsRuntime=[{"name": "a", "type": "comfyui", "extraValues": own}])
