@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -24,13 +26,22 @@ MODEL = "simulated-painter"
 LARGEST_SIDE = 4096
 
 
+@dataclass(frozen=True)
+class Said:
+    """An answer that may be given to more than one request."""
+
+    body: bytes
+    content_type: str = "application/json"
+    status: int = 200
+
+
 class Custom:
     """The routes, and what they share."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.sim = simulation
         self._files: dict[str, bytes] = {}
-        self._going: dict[str, asyncio.Task[web.Response]] = {}
+        self._going: dict[str, asyncio.Task[Said]] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """The two paths that the config names, and the pictures that an answer may point to."""
@@ -57,37 +68,38 @@ class Custom:
         if name not in self._going:
             self._going[name] = self.sim.spawn(self._work(name, wanted, str(content.get("answer", "json"))))
             self._going[name].add_done_callback(lambda _: self._going.pop(name, None))
-        return await asyncio.shield(self._going[name])
+        said = await asyncio.shield(self._going[name])
+        return web.Response(status=said.status, body=said.body, content_type=said.content_type)
 
-    async def _work(self, name: str, wanted: Request, how: str) -> web.Response:
+    async def _work(self, name: str, wanted: Request, how: str) -> Said:
         try:
             await self.sim.gpu.run(Job(name, MODEL, prompt=wanted.prompt))
         except OutOfMemoryError as error:
-            return web.json_response({"error": "OutOfMemoryError", "message": str(error)}, status=500)
+            return _json({"error": "OutOfMemoryError", "message": str(error)}, 500)
         except NodeFailedError as error:
-            return web.json_response({"error": str(error)}, status=500)
+            return _json({"error": str(error)}, 500)
         data = await asyncio.to_thread(self.sim.artist.draw, wanted)
         if self.sim.faults.take("broken-output", name):
-            data = data[:10]
+            data = b"broken"
         if self.sim.faults.take("no-output", name):
-            return web.json_response({"images": []})
+            return _json({"images": []})
         if how == "bytes":
-            return web.Response(body=data, content_type="image/png")
+            return Said(data, "image/png")
+        image: Any = base64.b64encode(data).decode()
         if how == "url":
             file = f"{uuid.uuid4().hex}.png"
             self._files[file] = data
-            return self._said([f"/files/{file}"], wanted)
-        return self._said([base64.b64encode(data).decode()], wanted)
-
-    def _said(self, images: list[str], wanted: Request) -> web.Response:
+            image = {"url": f"/files/{file}"}
         metadata = {"prompt": wanted.prompt, "size": f"{wanted.width}x{wanted.height}"}
-        return web.json_response(
-            {"images": images, "seed": wanted.seed, "model": MODEL, "metadata": metadata}
-        )
+        return _json({"images": [image], "seed": wanted.seed, "model": MODEL, "metadata": metadata})
 
     async def _file(self, request: web.Request) -> web.Response:
         data = self._files.get(request.match_info["name"])
         return web.Response(status=404) if data is None else web.Response(body=data, content_type="image/png")
+
+
+def _json(value: object, status: int = 200) -> Said:
+    return Said(json.dumps(value).encode(), status=status)
 
 
 def _wanted(content: Mapping[str, Any]) -> Request:

@@ -161,7 +161,7 @@ class Queue:
             return {"type": f"{node['type']}_output"}
         data = await asyncio.to_thread(self._picture, graph, node_id, made)
         if self.sim.faults.take("broken-output", item.destination or ""):
-            data = data[:10]
+            data = b"broken"
         metadata = node.get("metadata")
         stored = self.images.add(data, intermediate=bool(node.get("is_intermediate")), metadata=metadata)
         made[node_id] = stored.name

@@ -1,17 +1,17 @@
 """A container of the user's own: each task is one POST, whose answer holds the pictures.
 
 The body is the task as it came: `{"id", "tasktype", "context", "content"}`. The answer is a picture itself,
-or JSON `{"images": [base64 or data URI, …], "seed"?, "model"?, "metadata"?}`. A 4xx says that the task is
-wrong, a 5xx that it is worth another try. A program that honours the header `Idempotency-Key` (the task's
-id) does no task twice.
+or JSON `{"images": [base64, data URI, URL or {"url": URL or path}], "seed"?, "model"?, "metadata"?}`; a URL
+must be the program's own. A 4xx says that the task is wrong, a 5xx that it is worth another try. A program
+that honours the header `Idempotency-Key` (the task's id) does no task twice.
 """
 
-import base64
-import binascii
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from queue_agent.adapters import sniff
+from yarl import URL
+
+from queue_agent.adapters import inline, sniff
 from queue_agent.adapters.http import Http, out_of_memory
 from queue_agent.runtime import (
     InputImage,
@@ -69,7 +69,7 @@ class Custom:
         """The body to post, with fetched images as data URIs in place of their URLs."""
         content: dict[str, Any] = dict(task.content)
         for path, image in images.items():
-            text = f"data:{image.content_type};base64,{base64.b64encode(image.data).decode()}"
+            text = inline.data_uri(image)
             if len(path) == 1:
                 content[str(path[0])] = text
             else:
@@ -107,7 +107,7 @@ class Custom:
         said = answer.json()
         if not isinstance(said, Mapping):
             raise RuntimeUnavailable("runtime_answer", "the answer is neither a picture nor an object")
-        outputs = list(_decoded(said.get("images") or []))
+        outputs = [await self._output(image) for image in _list(said.get("images"))]
         if not outputs:
             raise RuntimeUnavailable("no_output", "the answer holds no images")
         seed, model, metadata = said.get("seed"), said.get("model"), said.get("metadata")
@@ -117,6 +117,30 @@ class Custom:
             model if isinstance(model, str) else None,
             metadata if isinstance(metadata, Mapping) else {},
         )
+
+    async def _output(self, image: Any) -> Output:
+        url = image.get("url", "") if isinstance(image, Mapping) else image
+        if isinstance(image, Mapping) or str(url).startswith(("http://", "https://")):
+            path = self._own(str(url))
+            answer = await self._http.call("GET", path)
+            if not answer.ok:
+                raise RuntimeUnavailable("broken_output", f"{answer.status} for {path[:200]}")
+            return sniff.output(answer.body, {}, path)
+        try:
+            return sniff.output(inline.decoded(str(image)), {})
+        except ValueError:
+            raise RuntimeUnavailable("broken_output", "an image in the answer is no base64") from None
+
+    def _own(self, text: str) -> str:
+        """The path of a URL of the program's own: this pod's network may reach what nobody else may."""
+        base = self._http.base
+        try:
+            url = str(URL(f"{base}/").join(URL(text)))
+        except ValueError:
+            url = ""
+        if not text or not url.startswith(f"{base}/"):
+            raise TaskError("output_refused", f"the URL of an output is not one of {base}: {text[:200]}")
+        return url.removeprefix(base)
 
     async def cancel(self, task: Task) -> None:
         """Closing the connection is all that is known to every program; `run` did that."""
@@ -129,10 +153,5 @@ class Custom:
         """Nothing is held."""
 
 
-def _decoded(images: Sequence[Any]) -> Iterator[Output]:
-    for image in images:
-        try:
-            data = base64.b64decode(str(image).rpartition(",")[2], validate=True)
-        except (binascii.Error, ValueError):
-            raise RuntimeUnavailable("broken_output", "an image in the answer is no base64") from None
-        yield sniff.output(data, {})
+def _list(images: Any) -> Sequence[Any]:
+    return images if isinstance(images, list) else []

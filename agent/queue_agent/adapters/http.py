@@ -1,11 +1,12 @@
 """HTTP to the runtime on loopback: no retries, answers of bounded size, faults as the core sorts them."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, FormData
+from aiohttp import ClientError, ClientSession, ClientTimeout, ClientWebSocketResponse, FormData
 
 from queue_agent.runtime import RuntimeUnavailable
 
@@ -55,7 +56,7 @@ class Http:
     """Calls to one runtime."""
 
     def __init__(self, session: ClientSession, base: str, max_bytes: int) -> None:
-        self._session, self._base, self._max = session, base, max_bytes
+        self._session, self.base, self._max = session, base, max_bytes
 
     async def call(
         self,
@@ -68,15 +69,19 @@ class Http:
         headers: Mapping[str, str] | None = None,
         seconds: float | None = CALL_SECONDS,
     ) -> Answer:
-        """One call, never repeated. Raises RuntimeUnavailable when no whole answer comes."""
+        """One call, never repeated. Raises RuntimeUnavailable when no whole answer comes.
+
+        Each has a connection of its own: a runtime closes idle ones whenever it likes, and all of them after
+        an error, and a POST that meets such an end could not be told from one that was worked on.
+        """
         try:
             async with self._session.request(
                 method,
-                self._base + path,
+                self.base + path,
                 json=payload,
                 data=form,
                 params=params,
-                headers=headers,
+                headers={"Connection": "close", **(headers or {})},
                 timeout=ClientTimeout(total=seconds, sock_connect=PROBE_SECONDS),
                 allow_redirects=False,
             ) as response:
@@ -92,6 +97,17 @@ class Http:
             raise RuntimeUnavailable(
                 "runtime_down", f"{type(error).__name__}: {error}"[:LONGEST_REASON]
             ) from error
+
+    @contextlib.asynccontextmanager
+    async def socket(self, path: str, params: Mapping[str, str]) -> AsyncIterator[ClientWebSocketResponse]:
+        """A websocket, for progress only. Raises RuntimeUnavailable when there is none."""
+        try:
+            async with self._session.ws_connect(
+                self.base + path, params=params, max_msg_size=self._max
+            ) as found:
+                yield found
+        except (ClientError, TimeoutError, OSError) as error:
+            raise RuntimeUnavailable("runtime_down", f"{type(error).__name__}: {error}") from error
 
     async def probe(self, path: str) -> Answer | None:
         """A quick look; None when nothing answers."""

@@ -2,20 +2,20 @@
 
 A graph is queued in SQLite and run later; success or failure stands in the queue item. Every unknown path is
 answered 200 with a web page, so an answer counts only when it is JSON of the expected shape. The task's id is
-the item's `destination`, by which an agent that was restarted finds the work it had queued.
+the item's `destination`, by which an agent that was restarted finds the work it had queued; `batch_id` is one
+attempt at it, for InvokeAI takes the same one twice and then mixes their items.
 """
 
 import asyncio
-import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import FormData
 
-from queue_agent.adapters import sniff
-from queue_agent.adapters.http import Http, out_of_memory
+from queue_agent.adapters import inline, sniff
+from queue_agent.adapters import invokeai_graph as graphs
+from queue_agent.adapters.http import Http
 from queue_agent.runtime import (
-    Cancelled,
     InputImage,
     Output,
     Path,
@@ -31,17 +31,10 @@ from queue_agent.runtime import (
 TASKTYPES = ("graph", "pipeline")
 QUEUE = "/api/v1/queue/default"
 IMAGES = "/api/v1/images"
+JSON = "application/json"
 UNDER_WAY = ("pending", "in_progress", "waiting")
 SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 0.5
 POLL_SHARE = 0.05
-# What comes again with the same graph; anything else may be the machine's fault.
-TASK_ERRORS = (
-    "MissingInputException",
-    "ImageRecordNotFoundException",
-    "ValidationError",
-    "ValueError",
-    "TypeError",
-)
 
 
 class InvokeAi:
@@ -52,22 +45,16 @@ class InvokeAi:
 
     def model(self, task: Task) -> str | None:
         """The first model that the graph names."""
-        return next((str(model["name"]) for _, _, model in _models(_graph(task.content))), None)
+        return graphs.model(graphs.graph_of(task.content))
 
     def image_fields(self, task: Task) -> Sequence[Path]:
-        """`image.image_name` of every node that takes an image."""
-        head: Path = ("graph",) if isinstance(task.content.get("graph"), Mapping) else ()
-        return [
-            (*head, "nodes", node_id, name, "image_name")
-            for node_id, node in _nodes(_graph(task.content)).items()
-            for name, value in node.items()
-            if isinstance(value, Mapping) and isinstance(value.get("image_name"), str)
-        ]
+        """`image_name` of every field that takes an image: it may be a URL or a data URI."""
+        return graphs.image_fields(task.content)
 
     async def ready(self) -> bool:
         """The queue answers, so database and processor are up."""
         answer = await self._http.probe(f"{QUEUE}/status")
-        return answer is not None and answer.ok and answer.content_type == "application/json"
+        return answer is not None and answer.ok and answer.content_type == JSON
 
     async def warm_up(self) -> None:
         """Nothing to prove: the graph chooses the model."""
@@ -76,23 +63,20 @@ class InvokeAi:
         """Check the graph's shape, send its images ahead, put the keys of models in place of their names."""
         if task.tasktype not in TASKTYPES:
             raise TaskError("unknown_tasktype", f"{task.tasktype!r} is none of {', '.join(TASKTYPES)}")
-        graph: dict[str, Any] = copy.deepcopy(dict(_graph(task.content)))
-        if not _nodes(graph) or not all(
-            isinstance(n, Mapping) and n.get("type") for n in graph["nodes"].values()
-        ):
-            raise TaskError("bad_graph", "content is no graph: {nodes: {id: {type, id, …}}, edges: […]}")
-        for path, image in images.items():
-            graph["nodes"][path[-3]][path[-2]] = {"image_name": await self._upload(task.id, image)}
-        for node_id, name, model in list(_models(graph)):
-            if "key" not in model:
-                graph["nodes"][node_id][name] = await self._resolved(model)
-        for node in graph["nodes"].values():
-            # A cached node would point to the picture of an earlier task, which is deleted by then.
-            if node.get("is_intermediate") is False:
-                node["use_cache"] = False
-        graph.setdefault("edges", [])
+        graph = graphs.checked(task)
+        uploaded: list[str] = []
+        for path in graphs.image_fields(task.content):
+            node, field = str(path[-3]), str(path[-2])
+            name = graph["nodes"][node][field]["image_name"]
+            image = images.get(path) or inline.input_image(name, f"the image of node {node}")
+            if image is not None:
+                uploaded.append(await self._upload(task.id, image))
+                graph["nodes"][node][field]["image_name"] = uploaded[-1]
+        for node, field, model in list(graphs.models(graph)):
+            graph["nodes"][node][field] = await self._resolved(model)
         names = {"batch_id": f"{task.id}.{task.attempt}", "origin": "queue-agent", "destination": task.id}
-        return Prepared(task, {"batch": {"graph": graph, "runs": 1, **names}, "prepend": False})
+        body = {"batch": {"graph": graph, "runs": 1, **names}, "prepend": False}
+        return Prepared(task, (body, uploaded))
 
     async def _upload(self, name: str, image: InputImage) -> str:
         form = FormData()
@@ -107,94 +91,111 @@ class InvokeAi:
             raise RuntimeUnavailable("upload_failed", answer.reason())
         return str(answer.json()["image_name"])
 
-    async def _resolved(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """A model by its name: keys are made anew at each start of a runtime."""
+    async def _resolved(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A model by its name: keys are made anew at each start of a runtime, so a given one says little."""
         asked = {
-            "model_name": wanted.get("name"),
+            "model_name": wanted["name"],
             "model_type": wanted.get("type"),
             "base_models": wanted.get("base"),
         }
         params = {key: str(value) for key, value in asked.items() if value}
-        found = (await self._http.call("GET", "/api/v2/models/", params=params)).json().get("models") or []
+        answer = await self._http.call("GET", "/api/v2/models/", params=params)
+        if answer.status == 422:
+            raise TaskError("model_unknown", graphs.refusal(answer.json()))
+        found = answer.json().get("models") or []
         if not found:
-            raise TaskError("model_unknown", f"no model is called {wanted.get('name')}")
-        return {key: found[0][key] for key in ("key", "hash", "name", "base", "type")}
+            raise TaskError("model_unknown", f"no model fits {', '.join(params.values())}")
+        if len(found) > 1 and wanted.get("key") not in (each["key"] for each in found):
+            fits = ", ".join(f"{each['base']} {each['type']}" for each in found)
+            raise TaskError("model_ambiguous", f"{wanted['name']} is {fits}: give base and type")
+        chosen = next((each for each in found if each["key"] == wanted.get("key")), found[0])
+        return {**wanted, **{field: chosen[field] for field in graphs.MODEL_FIELDS}}
 
     async def run(self, prepared: Prepared, on_progress: Progress) -> Ran:
         """Queue it unless an item of this task is there, then follow its batch to the end."""
-        task = prepared.task
-        item = await self._item_of(task) or await self._enqueue(prepared.payload)
-        began = asyncio.get_running_loop().time()
+        body, uploaded = prepared.payload
+        item = await self._earlier(prepared.task) or await self._enqueue(body)
+        await self._end(str(item["batch_id"]))
+        done = await self._get(f"{QUEUE}/i/{item['item_id']}")
+        if done.get("status") != "completed":
+            await self._clean(done, uploaded)
+            raise graphs.failure(done)
+        on_progress(1.0)
+        return Ran(prepared.task, (done, uploaded))
+
+    async def _end(self, batch_id: str) -> None:
+        """Wait until nothing of the batch is under way."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
         while True:
-            counts = await self._get(f"{QUEUE}/b/{item['batch_id']}/status")
+            counts = await self._get(f"{QUEUE}/b/{batch_id}/status")
             if not counts.get("total"):
                 raise RuntimeUnavailable("lost", "the runtime has lost the task: it was restarted")
             if not any(counts.get(state) for state in UNDER_WAY):
-                break
-            waited = asyncio.get_running_loop().time() - began
+                return
+            waited = clock() - began
             await asyncio.sleep(min(max(SHORTEST_POLL_SECONDS, waited * POLL_SHARE), LONGEST_POLL_SECONDS))
-        on_progress(1.0)
-        done = await self._get(f"{QUEUE}/i/{item['item_id']}")
-        if done.get("status") != "completed":
-            await self._http.call("DELETE", f"{QUEUE}/i/{item['item_id']}")
-            raise _failure(done)
-        return Ran(task, done)
 
-    async def _item_of(self, task: Task) -> Mapping[str, Any] | None:
+    async def _earlier(self, task: Task) -> Mapping[str, Any] | None:
         """The item that an earlier attempt left: under way or completed."""
-        answer = await self._http.call("GET", f"{QUEUE}/list_all", params={"destination": task.id})
-        items = answer.json() if answer.ok else []
+        items = await self._items(task)
         usable = [item for item in items if item.get("status") in (*UNDER_WAY, "completed")]
         return max(usable, key=lambda item: int(item["item_id"]), default=None)
+
+    async def _items(self, task: Task) -> list[Mapping[str, Any]]:
+        answer = await self._http.call("GET", f"{QUEUE}/list_all", params={"destination": task.id})
+        said = answer.json() if answer.ok and answer.content_type == JSON else []
+        return [item for item in said if item.get("destination") == task.id]
 
     async def _enqueue(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         answer = await self._http.call("POST", f"{QUEUE}/enqueue_batch", payload=body)
         if answer.status in {400, 413, 422}:
-            raise TaskError("bad_graph", answer.reason())
-        if not answer.ok or answer.content_type != "application/json":
+            raise TaskError("bad_graph", graphs.refusal(answer.json()))
+        if not answer.ok or answer.content_type != JSON:
             raise RuntimeUnavailable("runtime_error", f"{answer.status}: {answer.reason()}")
         said = answer.json()
         if not said.get("enqueued"):
-            raise RuntimeUnavailable(
-                "queue_full", "InvokeAI answered 200 and queued nothing: its queue is full"
-            )
+            text = "InvokeAI answered 200 and queued nothing: its queue is full"
+            raise RuntimeUnavailable("queue_full", text)
         return {"item_id": max(said["item_ids"]), "batch_id": said["batch"]["batch_id"]}
 
     async def _get(self, path: str) -> Mapping[str, Any]:
         answer = await self._http.call("GET", path)
-        if not answer.ok or answer.content_type != "application/json":
+        if not answer.ok or answer.content_type != JSON:
             raise RuntimeUnavailable("runtime_error", f"{answer.status} for {path}")
         said = answer.json()
         return said if isinstance(said, Mapping) else {}
 
     async def collect(self, ran: Ran) -> RunResult:
         """Fetch the pictures of the nodes that are no intermediates; then leave nothing behind."""
-        item: Mapping[str, Any] = ran.payload
-        names = list(_image_names(item["session"]))
-        if not names:
-            raise TaskError("no_output", "the graph ended well and made no picture that is not intermediate")
-        outputs = [await self._fetch(node, name) for node, name in names]
-        for _, name in names:
-            await self._http.call("DELETE", f"{IMAGES}/i/{name}")
+        item, uploaded = ran.payload
+        session: Mapping[str, Any] = item["session"]
+        outputs = [await self._fetch(node, name) for node, name in graphs.kept_images(session)]
+        await self._clean(item, uploaded)
+        if not outputs:
+            text = "the graph ended well and made no picture that is not intermediate"
+            raise TaskError("no_output", text)
+        graph = session["graph"]
+        return RunResult(outputs, graphs.seed(graph), graphs.model(graph), {"graph": graph})
+
+    async def _clean(self, item: Mapping[str, Any], uploaded: Iterable[str]) -> None:
+        """Delete the images of a task, intermediate ones and inputs too, and its item."""
+        names = [*graphs.left_images(item.get("session") or {}), *uploaded]
+        if names:
+            await self._http.call("POST", f"{IMAGES}/delete", payload={"image_names": names})
         await self._http.call("DELETE", f"{QUEUE}/i/{item['item_id']}")
-        graph = item["session"]["graph"]
-        seeds = (node.get("seed") for node in _nodes(graph).values())
-        seed = next((seed for seed in seeds if isinstance(seed, int)), None)
-        model = next((str(model["name"]) for _, _, model in _models(graph)), None)
-        return RunResult(outputs, seed, model, {"graph": graph})
 
     async def _fetch(self, node: str, name: str) -> Output:
         answer = await self._http.call("GET", f"{IMAGES}/i/{name}/full")
         if not answer.ok:
             raise RuntimeUnavailable("broken_output", f"{answer.status} for the picture {name}")
         metadata = await self._http.call("GET", f"{IMAGES}/i/{name}/metadata")
-        said = metadata.json() if metadata.ok and metadata.content_type == "application/json" else None
+        said = metadata.json() if metadata.ok and metadata.content_type == JSON else None
         return sniff.image(answer.body, {"node": node, **({"metadata": said} if said else {})}, name)
 
     async def cancel(self, task: Task) -> None:
         """Every item of the task that waits or runs; a step that runs ends within a second."""
-        answer = await self._http.call("GET", f"{QUEUE}/list_all", params={"destination": task.id})
-        for item in answer.json() if answer.ok else ():
+        for item in await self._items(task):
             if item.get("status") in UNDER_WAY:
                 await self._http.call("PUT", f"{QUEUE}/i/{item['item_id']}/cancel")
 
@@ -206,54 +207,3 @@ class InvokeAi:
 
     async def aclose(self) -> None:
         """Nothing is held."""
-
-
-def _graph(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    inner = content.get("graph")
-    return inner if isinstance(inner, Mapping) else content
-
-
-def _nodes(graph: Mapping[str, Any]) -> Mapping[str, Any]:
-    nodes = graph.get("nodes")
-    return (
-        {key: node for key, node in nodes.items() if isinstance(node, Mapping)}
-        if isinstance(nodes, Mapping)
-        else {}
-    )
-
-
-def _models(graph: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Every field that names a model: (node, field, {name, base?, type?, key?})."""
-    for node_id, node in _nodes(graph).items():
-        for name, value in node.items():
-            if name.endswith("model") and isinstance(value, Mapping) and isinstance(value.get("name"), str):
-                yield node_id, name, value
-
-
-def _image_names(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(node, image) of each output that is kept, in the order of the graph."""
-    for node_id, node in _nodes(session["graph"]).items():
-        if node.get("is_intermediate"):
-            continue
-        for prepared in (session.get("source_prepared_mapping") or {}).get(node_id, ()):
-            result = (session.get("results") or {}).get(prepared) or {}
-            pictures = (
-                result.get("collection")
-                if result.get("type") == "image_collection_output"
-                else [result.get("image")]
-            )
-            for picture in pictures or ():
-                if isinstance(picture, Mapping) and "image_name" in picture:
-                    yield node_id, str(picture["image_name"])
-
-
-def _failure(item: Mapping[str, Any]) -> Exception:
-    if item.get("status") == "canceled":
-        return Cancelled()
-    kind, message = str(item.get("error_type") or ""), str(item.get("error_message") or "unknown")
-    reason = f"{kind}: {message}"[:2000]
-    if out_of_memory(kind) or out_of_memory(message):
-        return RuntimeUnavailable("out_of_memory", reason)
-    if kind in TASK_ERRORS or "Unknown model" in message:
-        return TaskError("execution_error", reason)
-    return RuntimeUnavailable("execution_error", reason)

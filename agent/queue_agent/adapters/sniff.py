@@ -11,6 +11,8 @@ import filetype
 from queue_agent.runtime import Output, RuntimeUnavailable
 
 KINDS = {"image": "image", "video": "video", "audio": "audio", "text": "text", "model": "model"}
+# A file of these names whose bytes say nothing is not one of them.
+SURE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/tiff", "image/avif")
 ANIMATED_WEBP, ANIMATED_PNG = b"ANIM", b"acTL"
 
 
@@ -38,6 +40,8 @@ def image(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
 def _by_name(data: bytes, name: str) -> tuple[str, str]:
     extension = PurePosixPath(name).suffix.removeprefix(".").lower()
     mime = mimetypes.guess_type(name)[0]
+    if mime in SURE:
+        raise RuntimeUnavailable("broken_output", f"the output {name} is damaged: its bytes are no {mime}")
     if mime and extension.isalnum():
         return mime, extension
     try:

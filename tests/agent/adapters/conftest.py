@@ -1,0 +1,138 @@
+"""Simulated runtimes as processes, and adapters that talk to them over HTTP."""
+
+import asyncio
+import base64
+import json
+import os
+import sys
+import urllib.request
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from queue_agent.adapters.http import Http
+from queue_agent.runtime import Adapter, InputImage, RunResult, Task
+
+from bench.world import wait_for
+from local import processes
+from local.processes import Child
+from local.runtimes.picture import Artist, Request
+
+MAX_BYTES = 50_000_000
+
+
+@dataclass
+class Sim:
+    """A running simulation."""
+
+    url: str
+    child: Child
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        head = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, data, head, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def fault(self, kind: str, **rule: object) -> None:
+        self.ask("POST", "/_simulation/faults", {"kind": kind, **rule})
+
+    def mend(self) -> None:
+        self.ask("DELETE", "/_simulation/faults")
+
+    def report(self) -> dict[str, Any]:
+        return dict(self.ask("GET", "/_simulation/gpu"))
+
+    def outcomes(self, task: str) -> list[str]:
+        """How each occupation of the GPU by this task ended."""
+        return [run["outcome"] for run in self.report()["runs"] if run["id"] == task]
+
+    def runs(self, task: str) -> bool:
+        return bool(self.report()["running"] == task)
+
+
+@pytest.fixture(scope="module")
+def simulate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sim]]:
+    """Start simulations; they end with the module."""
+    folder, children = tmp_path_factory.mktemp("simulations"), list[Child]()
+
+    def start(name: str, *options: str, port: int = 0) -> Sim:
+        command = [sys.executable, "-m", f"local.runtimes.{name}", "--port", str(port), *options]
+        child = processes.start(f"{name}-{len(children)}", command, os.environ, folder)
+        children.append(child)
+        line = wait_for(lambda: child.log.read_text().partition("\n")[0] if child.alive else "", 20)
+        return Sim(json.loads(line)["url"], child)
+
+    yield start
+    processes.stop(children, 0.05)
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    async with ClientSession() as made:
+        yield made
+
+
+@pytest.fixture
+def http(session: ClientSession) -> Callable[[Sim], Http]:
+    return lambda sim: Http(session, sim.url, MAX_BYTES)
+
+
+def task(tasktype: str, content: dict[str, Any], **changes: Any) -> Task:
+    """A task with an id of its own."""
+    made = {
+        "id": f"t{uuid.uuid4().hex[:12]}",
+        "runtime": "painter",
+        "tasktype": tasktype,
+        "prefix": "",
+        "context": {},
+        "content": content,
+        "request_sha256": "",
+        "timeout_seconds": 60.0,
+        "attempt": 1,
+    }
+    return Task(**{**made, **changes})
+
+
+@dataclass
+class Done:
+    """A task that was led through the adapter, with what it said of its progress."""
+
+    result: RunResult
+    progress: list[float] = field(default_factory=list)
+
+
+async def lead(adapter: Adapter, asked: Task, images: dict[Any, InputImage] | None = None) -> Done:
+    """Prepare, run, collect: what the core does with a task."""
+    progress: list[float] = []
+    prepared = await adapter.prepare(asked, images or {})
+    ran = await adapter.run(prepared, progress.append)
+    return Done(await adapter.collect(ran), progress)
+
+
+async def until(true: Callable[[], bool], seconds: float = 5) -> None:
+    await asyncio.to_thread(wait_for, true, seconds)
+
+
+def picture(width: int = 64, height: int = 48) -> bytes:
+    return Artist(plain=True).draw(Request("", 1, width, height))
+
+
+def as_text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def as_input(data: bytes) -> InputImage:
+    return InputImage(data, "image/png", "png")
+
+
+def examples() -> dict[str, Any]:
+    """The example requests by name."""
+    folder = Path(__file__).parents[3] / "examples" / "requests"
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}

@@ -1,0 +1,298 @@
+"""ComfyUI's adapter against the simulation, and each trap of its API."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from queue_agent.adapters.comfyui import ComfyUi
+from queue_agent.adapters.comfyui_graph import failure, files, texts
+from queue_agent.adapters.http import Http
+from queue_agent.runtime import Cancelled, RuntimeUnavailable, TaskError
+
+from tests.agent.adapters.conftest import Sim, as_input, as_text, examples, lead, picture, task, until
+
+MODEL = "sd_xl_base_1.0.safetensors"
+
+
+@pytest.fixture(scope="module")
+def sim(simulate: Callable[..., Sim]) -> Sim:
+    return simulate("comfyui", "--plain", "--service-time", "0.05", "--model", MODEL)
+
+
+@pytest.fixture
+def comfyui(sim: Sim, http: Callable[[Sim], Http]) -> ComfyUi:
+    sim.mend()
+    return ComfyUi(http(sim))
+
+
+def workflow(**sampler: Any) -> dict[str, Any]:
+    """The example's workflow."""
+    graph = copy.deepcopy(examples()["comfyui-pipeline"]["task"]["content"])
+    graph["3"]["inputs"].update(sampler)
+    return graph
+
+
+def from_picture(image: str) -> dict[str, Any]:
+    graph = workflow()
+    graph["5"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["10", 0], "vae": ["4", 2]}}
+    graph["10"] = {"class_type": "LoadImage", "inputs": {"image": image}}
+    return graph
+
+
+async def test_a_workflow_becomes_a_picture_with_its_seed_and_model(comfyui: ComfyUi):
+    result = (await lead(comfyui, task("pipeline", workflow(seed=11)))).result
+
+    assert [(o.content_type, o.kind, o.metadata["node"]) for o in result.outputs] == [
+        ("image/png", "image", "9")
+    ]
+    assert (result.seed, result.model) == (11, MODEL)
+
+
+async def test_a_workflow_may_come_as_comfyuis_own_api_has_it(comfyui: ComfyUi):
+    assert len((await lead(comfyui, task("pipeline", {"prompt": workflow()}))).result.outputs) == 1
+
+
+async def test_every_picture_of_a_batch_is_delivered(comfyui: ComfyUi):
+    graph = workflow()
+    graph["5"]["inputs"]["batch_size"] = 3
+
+    assert len((await lead(comfyui, task("pipeline", graph))).result.outputs) == 3
+
+
+async def test_the_same_workflow_twice_gives_two_pictures_of_their_own(sim: Sim, comfyui: ComfyUi):
+    first, second = task("pipeline", workflow(seed=5)), task("pipeline", workflow(seed=5))
+
+    prefixes = {
+        (await comfyui.prepare(each, {})).payload["prompt"]["9"]["inputs"]["filename_prefix"]
+        for each in (first, second)
+    }
+
+    assert prefixes == {f"{first.id}/example", f"{second.id}/example"}
+
+
+async def test_previews_are_left_out_when_there_is_a_saved_picture(comfyui: ComfyUi):
+    graph = workflow()
+    graph["12"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
+
+    assert [o.metadata["node"] for o in (await lead(comfyui, task("pipeline", graph))).result.outputs] == [
+        "9"
+    ]
+
+
+async def test_a_preview_is_delivered_when_there_is_nothing_else(comfyui: ComfyUi):
+    graph = workflow()
+    graph["9"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
+
+    assert len((await lead(comfyui, task("pipeline", graph))).result.outputs) == 1
+
+
+async def test_a_fetched_picture_is_uploaded_and_the_node_told_its_name(sim: Sim, comfyui: ComfyUi):
+    asked = task("pipeline", from_picture("https://example.com/a.png"))
+    (path,) = comfyui.image_fields(asked)
+
+    await lead(comfyui, asked, {path: as_input(picture())})
+
+    sent = (await comfyui.prepare(asked, {path: as_input(picture())})).payload["prompt"]["10"]["inputs"][
+        "image"
+    ]
+    assert sent == f"{asked.id}-0.png"
+
+
+async def test_a_picture_may_come_as_data_uri(comfyui: ComfyUi):
+    asked = task("pipeline", from_picture(f"data:image/png;base64,{as_text(picture())}"))
+
+    assert len((await lead(comfyui, asked)).result.outputs) == 1
+
+
+async def test_a_data_uri_that_is_no_picture_is_the_tasks_fault(comfyui: ComfyUi):
+    with pytest.raises(TaskError, match="input_not_image"):
+        await comfyui.prepare(task("pipeline", from_picture("data:text/html;base64,PGI+")), {})
+
+
+async def test_the_history_is_cleared_of_what_was_delivered(sim: Sim, comfyui: ComfyUi):
+    asked = task("pipeline", workflow())
+
+    await lead(comfyui, asked)
+
+    assert sim.ask("GET", f"/history/{asked.id}") == {}
+
+
+# Restarts
+
+
+async def test_work_that_an_earlier_agent_submitted_is_joined_and_not_done_again(
+    sim: Sim, comfyui: ComfyUi, http
+):
+    asked = task("pipeline", workflow())
+    prepared = await comfyui.prepare(asked, {})
+    sim.fault("slow", match=asked.id)
+    first = asyncio.ensure_future(comfyui.run(prepared, lambda _: None))
+    await until(lambda: sim.runs(asked.id))
+    first.cancel()
+
+    await lead(ComfyUi(http(sim)), asked)
+
+    assert sim.outcomes(asked.id) == ["done"]
+
+
+async def test_work_that_ended_while_no_agent_was_there_is_only_collected(sim: Sim, comfyui: ComfyUi):
+    asked = task("pipeline", workflow())
+    prepared = await comfyui.prepare(asked, {})
+    await comfyui.run(prepared, lambda _: None)
+
+    await lead(comfyui, asked)
+
+    assert sim.outcomes(asked.id) == ["done"]
+
+
+async def test_the_failure_of_an_earlier_attempt_is_not_taken_for_this_one(sim: Sim, comfyui: ComfyUi):
+    asked = task("pipeline", workflow())
+    sim.fault("oom", match=asked.id)
+    body = (await comfyui.prepare(asked, {})).payload
+    sim.ask("POST", "/prompt", body)
+    await until(lambda: sim.ask("GET", f"/history/{asked.id}") != {})
+
+    await lead(comfyui, asked)
+
+    assert sim.outcomes(asked.id) == ["failed", "done"]
+
+
+async def test_a_prompt_that_is_neither_queued_nor_in_the_history_is_lost(sim: Sim, comfyui: ComfyUi):
+    asked = task("pipeline", workflow())
+    sim.fault("forget", match=asked.id)
+
+    with pytest.raises(RuntimeUnavailable, match="lost"):
+        await lead(comfyui, asked)
+
+
+# Faults
+
+
+async def test_out_of_memory_is_worth_another_try(sim: Sim, comfyui: ComfyUi):
+    sim.fault("oom")
+
+    with pytest.raises(RuntimeUnavailable, match="out_of_memory"):
+        await lead(comfyui, task("pipeline", workflow()))
+
+
+async def test_an_exception_of_a_node_is_the_workflows_fault_and_named(sim: Sim, comfyui: ComfyUi):
+    sim.fault("error")
+
+    with pytest.raises(TaskError, match="KSampler"):
+        await lead(comfyui, task("pipeline", workflow()))
+
+
+async def test_outputs_that_were_dropped_with_a_200_fail_the_task(sim: Sim, comfyui: ComfyUi):
+    sim.fault("node-errors")
+
+    with pytest.raises(TaskError, match="SaveImage"):
+        await lead(comfyui, task("pipeline", workflow()))
+    await until(lambda: sim.ask("GET", "/prompt")["exec_info"]["queue_remaining"] == 0)
+
+
+async def test_an_unknown_model_is_refused_with_its_node(comfyui: ComfyUi):
+    graph = workflow()
+    graph["4"]["inputs"]["ckpt_name"] = "dream.safetensors"
+
+    with pytest.raises(TaskError, match=r"node 4 \(CheckpointLoaderSimple\).*not in"):
+        await lead(comfyui, task("pipeline", graph))
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"3": "x"}, {"3": {"class_type": "KSampler"}}, {"3": {"inputs": {}}}]
+)
+async def test_what_is_no_workflow_is_refused_before_it_is_sent(comfyui: ComfyUi, content: dict[str, Any]):
+    asked = task("pipeline", content)
+    assert comfyui.model(asked) is None and not comfyui.image_fields(asked)
+
+    with pytest.raises(TaskError, match="bad_workflow"):
+        await comfyui.prepare(asked, {})
+
+
+async def test_a_refused_submission_is_worth_another_try(sim: Sim, comfyui: ComfyUi):
+    sim.fault("refuse")
+
+    with pytest.raises(RuntimeUnavailable, match="runtime_error"):
+        await lead(comfyui, task("pipeline", workflow()))
+
+
+async def test_an_empty_file_is_no_picture(sim: Sim, comfyui: ComfyUi):
+    sim.fault("broken-output")
+
+    with pytest.raises(RuntimeUnavailable, match="broken_output"):
+        await lead(comfyui, task("pipeline", workflow()))
+
+
+async def test_a_workflow_that_leaves_no_file_is_told_why(sim: Sim, comfyui: ComfyUi):
+    sim.fault("no-output")
+
+    with pytest.raises(TaskError, match="no_output"):
+        await lead(comfyui, task("pipeline", workflow()))
+
+
+async def test_a_running_prompt_is_interrupted(sim: Sim, comfyui: ComfyUi):
+    sim.fault("slow")
+    asked = task("pipeline", workflow())
+    prepared = await comfyui.prepare(asked, {})
+    running = asyncio.ensure_future(comfyui.run(prepared, lambda _: None))
+    await until(lambda: sim.runs(asked.id))
+
+    await comfyui.cancel(asked)
+
+    with pytest.raises(Cancelled):
+        await running
+    assert await comfyui.idle()
+
+
+async def test_a_waiting_prompt_is_taken_out_of_the_queue(sim: Sim, comfyui: ComfyUi):
+    sim.fault("slow")
+    first, second = task("pipeline", workflow()), task("pipeline", workflow(seed=2))
+    for each in (first, second):
+        sim.ask("POST", "/prompt", (await comfyui.prepare(each, {})).payload)
+
+    await comfyui.cancel(second)
+    await comfyui.cancel(first)
+
+    await until(lambda: sim.ask("GET", "/prompt")["exec_info"]["queue_remaining"] == 0)
+    assert sim.outcomes(second.id) == []
+
+
+async def test_progress_comes_by_websocket(simulate, http):
+    sim = simulate("comfyui", "--plain", "--service-time", "1.6", "--model", MODEL)
+
+    progress = (await lead(ComfyUi(http(sim)), task("pipeline", workflow()))).progress
+
+    assert 0.1 < progress[0] < 0.9 and progress[-1] == 1.0
+
+
+# The history's shapes, which a simulation draws only one of
+
+
+def test_files_of_every_kind_are_found():
+    made = {
+        "1": {"gifs": [{"filename": "a.gif", "type": "output"}], "animated": [True]},
+        "2": {
+            "audio": [{"filename": "b.flac", "type": "output"}],
+            "images": [{"filename": "p.png", "type": "temp"}],
+        },
+        "3": {"3d": [{"filename": "c.glb", "type": "output"}], "text": ["a caption"]},
+    }
+
+    assert [(node, file["filename"]) for node, file in files(made)] == [
+        ("1", "a.gif"),
+        ("2", "b.flac"),
+        ("3", "c.glb"),
+    ]
+    assert [(text.data, text.kind) for text in texts(made)] == [(b"a caption", "text")]
+
+
+@pytest.mark.parametrize("kind", ["torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError"])
+def test_out_of_memory_is_known_whatever_the_version_of_torch(kind: str):
+    error = {"exception_type": kind, "exception_message": "Allocation on device"}
+    entry = {"status": {"status_str": "error", "messages": [["execution_error", error]]}}
+
+    found = failure(entry)
+
+    assert isinstance(found, RuntimeUnavailable) and found.code == "out_of_memory"

@@ -1,0 +1,298 @@
+"""SD WebUI's adapter against the simulation, and each trap of its API."""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import pytest
+from queue_agent.adapters.http import Http
+from queue_agent.adapters.sdwebui import SdWebUi
+from queue_agent.runtime import Cancelled, RuntimeUnavailable, TaskError
+
+from tests.agent.adapters.conftest import Sim, as_input, as_text, lead, picture, task, until
+
+STATIC = "sd_xl_turbo_1.0.safetensors"
+OTHER = "dreamshaper_8.safetensors"
+SMALL = {"prompt": "a cat", "width": 64, "height": 48, "seed": 7}
+
+
+@pytest.fixture(scope="module")
+def sim(simulate: Callable[..., Sim]) -> Sim:
+    return simulate("sdwebui", "--plain", "--service-time", "0.05", "--model", STATIC, "--model", OTHER)
+
+
+@pytest.fixture
+def static(sim: Sim, http: Callable[[Sim], Http]) -> SdWebUi:
+    sim.mend()
+    return SdWebUi(http(sim), STATIC, dynamic=False)
+
+
+@pytest.fixture
+def dynamic(sim: Sim, http: Callable[[Sim], Http]) -> SdWebUi:
+    sim.mend()
+    return SdWebUi(http(sim), "", dynamic=True)
+
+
+def naming(model: str) -> dict[str, object]:
+    return {**SMALL, "override_settings": {"sd_model_checkpoint": model}}
+
+
+async def test_a_text_becomes_a_picture_with_its_seed_and_model(static: SdWebUi):
+    result = (await lead(static, task("text-to-image", SMALL))).result
+
+    assert [(o.content_type, o.kind, o.extension) for o in result.outputs] == [("image/png", "image", "png")]
+    assert (result.seed, result.model) == (7, "sd_xl_turbo_1.0")
+
+
+async def test_each_picture_of_a_batch_keeps_its_own_seed_and_parameters(static: SdWebUi):
+    result = (await lead(static, task("text-to-image", {**SMALL, "batch_size": 3}))).result
+
+    assert [o.metadata["seed"] for o in result.outputs] == [7, 8, 9]
+    assert "Seed: 8" in result.outputs[1].metadata["parameters"]
+
+
+async def test_a_fetched_picture_is_sent_as_base64_in_its_place(static: SdWebUi):
+    asked = task("image-to-image", {**SMALL, "init_images": ["https://example.com/a.png"]})
+
+    prepared = await static.prepare(asked, {("init_images", 0): as_input(picture())})
+
+    assert prepared.payload.body["init_images"] == [as_text(picture())]
+    assert asked.content["init_images"] == ["https://example.com/a.png"]
+
+
+@pytest.mark.parametrize("tasktype", ["extra-batch-images", "extra-batch-image"])
+async def test_a_batch_of_pictures_comes_back_larger(static: SdWebUi, tasktype: str):
+    images = [{"data": as_text(picture()), "name": n} for n in ("a", "b")]
+
+    result = (await lead(static, task(tasktype, {"imageList": images, "upscaling_resize": 2}))).result
+
+    assert len(result.outputs) == 2
+
+
+async def test_a_single_picture_comes_back_larger(static: SdWebUi):
+    result = (await lead(static, task("extra-single-image", {"image": as_text(picture(64, 48))}))).result
+
+    assert result.outputs[0].data[16:24] == (128).to_bytes(4, "big") + (96).to_bytes(4, "big")
+
+
+def test_every_place_of_an_image_is_known(static: SdWebUi):
+    unit = {"image": "u", "mask": "m", "module": "canny"}
+    content = {
+        "mask": "m",
+        "init_images": ["a", "b"],
+        "prompt": "https://not.an.image",
+        "imageList": [{"data": "d", "name": "n"}],
+        "alwayson_scripts": {"ControlNet": {"args": [unit]}, "image_link": "l"},
+    }
+
+    assert static.image_fields(task("image-to-image", content)) == [
+        ("mask",),
+        ("init_images", 0),
+        ("init_images", 1),
+        ("imageList", 0, "data"),
+        ("alwayson_scripts", "image_link"),
+        ("alwayson_scripts", "ControlNet", "args", 0, "image"),
+        ("alwayson_scripts", "ControlNet", "args", 0, "mask"),
+    ]
+
+
+async def test_keys_of_v1alpha1_go_where_sd_webui_looks_for_them(static: SdWebUi):
+    scripts = {
+        "task": "text-to-image",
+        "sd_model_checkpoint": STATIC,
+        "id_task": "1",
+        "save_dir": "outputs",
+        "override_settings": {"CLIP_stop_at_last_layers": 2},
+        "controlnet": {"args": []},
+    }
+
+    body = (
+        await static.prepare(task("text-to-image", {**SMALL, "alwayson_scripts": scripts}), {})
+    ).payload.body
+
+    assert body["alwayson_scripts"] == {"controlnet": {"args": []}}
+    assert body["override_settings"] == {"CLIP_stop_at_last_layers": 2}
+
+
+async def test_an_unknown_tasktype_is_the_tasks_fault(static: SdWebUi):
+    with pytest.raises(TaskError, match="unknown_tasktype"):
+        await static.prepare(task("text-to-video", SMALL), {})
+
+
+# Models
+
+
+@pytest.mark.parametrize("name", [OTHER, "dreamshaper_8", f"{OTHER} [0123456789]", f"/models/{OTHER}"])
+async def test_a_dynamic_runtime_uses_the_model_that_the_task_names(dynamic: SdWebUi, name: str):
+    assert (await lead(dynamic, task("text-to-image", naming(name)))).result.model == "dreamshaper_8"
+
+
+async def test_v1alpha1_names_its_model_among_the_scripts(dynamic: SdWebUi):
+    content = {**SMALL, "alwayson_scripts": {"sd_model_checkpoint": OTHER}}
+
+    assert (await lead(dynamic, task("text-to-image", content))).result.model == "dreamshaper_8"
+
+
+async def test_a_model_that_is_not_there_is_refused_before_it_is_replaced_in_silence(dynamic: SdWebUi):
+    with pytest.raises(TaskError, match="model_unknown"):
+        await dynamic.prepare(task("text-to-image", naming("dream")), {})
+
+
+async def test_a_model_with_another_ending_is_not_the_same(dynamic: SdWebUi):
+    with pytest.raises(TaskError, match="model_unknown"):
+        await dynamic.prepare(task("text-to-image", naming("dreamshaper_8.ckpt")), {})
+
+
+async def test_old_style_settings_cannot_smuggle_in_an_unchecked_model(static: SdWebUi):
+    scripts = {"override_settings": {"sd_model_checkpoint": OTHER}}
+
+    with pytest.raises(TaskError, match="model_unknown"):
+        await static.prepare(task("text-to-image", {**SMALL, "alwayson_scripts": scripts}), {})
+
+
+async def test_a_dynamic_task_without_a_model_is_refused(dynamic: SdWebUi):
+    with pytest.raises(TaskError, match="model_missing"):
+        await dynamic.prepare(task("text-to-image", SMALL), {})
+
+
+async def test_a_picture_of_another_model_is_no_success(sim: Sim, dynamic: SdWebUi):
+    await lead(dynamic, task("text-to-image", naming(STATIC)))
+    sim.fault("wrong-model")
+
+    with pytest.raises(RuntimeUnavailable, match="wrong_model"):
+        await lead(dynamic, task("text-to-image", naming(OTHER)))
+
+
+async def test_a_model_that_came_later_is_found_after_one_refresh(simulate, http):
+    sim = simulate("sdwebui", "--plain", "--model", STATIC, "--dynamic")
+    adapter = SdWebUi(http(sim), "", dynamic=True)
+    sim.ask("POST", "/_simulation/models", {"name": "new.safetensors"})
+
+    assert (await adapter.prepare(task("text-to-image", naming("new")), {})).payload.model is not None
+
+
+async def test_the_warm_up_waits_until_the_model_is_loaded(simulate, http):
+    sim = simulate("sdwebui", "--plain", "--service-time", "0.01", "--load-time", "0.6", "--model", STATIC)
+    adapter = SdWebUi(http(sim), STATIC, dynamic=False)
+    assert await adapter.ready()
+
+    await adapter.warm_up()
+
+    assert sim.report()["loaded"] == STATIC
+
+
+async def test_the_warm_up_notices_another_model(sim: Sim, http):
+    adapter = SdWebUi(http(sim), "not_there.safetensors", dynamic=False)
+
+    with pytest.raises(RuntimeUnavailable, match="model_not_loaded"):
+        await adapter.warm_up()
+
+
+# Faults
+
+
+@pytest.mark.parametrize(("fault", "code"), [("oom", "out_of_memory"), ("error", "runtime_error")])
+async def test_what_the_gpu_fails_at_is_worth_another_try(sim: Sim, static: SdWebUi, fault: str, code: str):
+    sim.fault(fault)
+
+    with pytest.raises(RuntimeUnavailable) as caught:
+        await lead(static, task("text-to-image", SMALL))
+    assert caught.value.code == code
+
+
+async def test_a_failed_post_is_not_sent_again(sim: Sim, static: SdWebUi):
+    asked = task("text-to-image", SMALL)
+    sim.fault("error")
+
+    with pytest.raises(RuntimeUnavailable):
+        await lead(static, asked)
+
+    assert sim.outcomes(asked.id) == ["failed"]
+
+
+@pytest.mark.parametrize("fault", ["no-output", "broken-output"])
+async def test_an_answer_without_a_picture_is_no_success(sim: Sim, static: SdWebUi, fault: str):
+    sim.fault(fault)
+
+    with pytest.raises(RuntimeUnavailable):
+        await lead(static, task("text-to-image", SMALL))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"sampler_name": "no such sampler"},
+        {"width": "wide"},
+        {"alwayson_scripts": {"no such script": {"args": []}}},
+    ],
+)
+async def test_what_sd_webui_refuses_is_the_tasks_fault(static: SdWebUi, content: dict[str, object]):
+    with pytest.raises(TaskError, match="rejected"):
+        await lead(static, task("text-to-image", {**SMALL, **content}))
+
+
+async def test_a_picture_that_is_none_is_the_tasks_fault(static: SdWebUi):
+    with pytest.raises(TaskError, match="Invalid encoded image"):
+        await lead(static, task("image-to-image", {**SMALL, "init_images": ["not base64!"]}))
+
+
+async def test_an_interrupted_half_picture_is_thrown_away(sim: Sim, static: SdWebUi):
+    sim.fault("slow")
+    asked = task("text-to-image", SMALL)
+    prepared = await static.prepare(asked, {})
+    running = asyncio.ensure_future(static.run(prepared, lambda _: None))
+    await until(lambda: sim.runs(asked.id))
+
+    await static.cancel(asked)
+
+    with pytest.raises(Cancelled):
+        await running
+    assert sim.outcomes(asked.id) == ["interrupted"]
+
+
+async def test_it_is_busy_until_a_job_that_nobody_waits_for_is_over(sim: Sim, static: SdWebUi):
+    sim.fault("slow")
+    asked = task("text-to-image", SMALL)
+    prepared = await static.prepare(asked, {})
+    running = asyncio.ensure_future(static.run(prepared, lambda _: None))
+    await until(lambda: sim.runs(asked.id))
+    running.cancel()
+
+    assert not await static.idle()
+    await static.cancel(asked)
+    await until(lambda: not sim.runs(asked.id))
+    assert await static.idle()
+
+
+async def test_progress_is_told_while_a_task_runs(simulate, http):
+    sim = simulate("sdwebui", "--plain", "--service-time", "1.6", "--model", STATIC)
+    progress = (await lead(SdWebUi(http(sim), STATIC, dynamic=False), task("text-to-image", SMALL))).progress
+
+    assert 0.1 < progress[0] < 0.9 and progress[-1] == 1.0
+
+
+async def test_a_runtime_that_crashes_is_worth_another_try(simulate, http):
+    sim = simulate("sdwebui", "--plain", "--service-time", "0.1", "--model", STATIC)
+    adapter = SdWebUi(http(sim), STATIC, dynamic=False)
+    sim.fault("crash")
+
+    with pytest.raises(RuntimeUnavailable, match="runtime_down"):
+        await lead(adapter, task("text-to-image", SMALL))
+    assert not await adapter.ready()
+
+
+async def test_an_answer_that_is_too_large_is_cut_off(sim: Sim, session):
+    adapter = SdWebUi(Http(session, sim.url, 1000), STATIC, dynamic=False)
+
+    with pytest.raises(RuntimeUnavailable, match="more than 1000 bytes"):
+        await lead(adapter, task("text-to-image", {**SMALL, "width": 512, "height": 512}))
+
+
+@pytest.mark.parametrize(
+    "content", [{"alwayson_scripts": []}, {"override_settings": 5}, {"init_images": "x"}]
+)
+def test_odd_shapes_break_nothing(dynamic: SdWebUi, content: dict[str, object]):
+    asked = task("text-to-image", content)
+
+    assert dynamic.model(asked) is None
+    json.dumps(dynamic.image_fields(asked))
