@@ -2,18 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import yaml
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from generator import names, stack
 from generator.model import Solution
 from tests.cluster.conftest import ROOT, Resolve
+from tests.cluster.stack_template import Template
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))
 QUEUE, BUCKET, TOPIC = "AWS::SQS::Queue", "AWS::S3::Bucket", "AWS::SNS::Topic"
@@ -22,33 +18,6 @@ POLICIES = {
     TOPIC: ("AWS::SNS::TopicPolicy", "Topics"),
     BUCKET: ("AWS::S3::BucketPolicy", "Bucket"),
 }
-
-Resource = dict[str, Any]
-
-
-class Template:
-    """One generated template."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.document = yaml.load(text, yaml.CSafeLoader)
-        self.resources: dict[str, Resource] = self.document["Resources"]
-
-    def of(self, kind: str) -> dict[str, Resource]:
-        return {name: each for name, each in self.resources.items() if each["Type"] == kind}
-
-    def statements(self) -> Iterator[dict[str, Any]]:
-        """Every statement of every policy, wherever it is."""
-        yield from _statements(self.resources)
-
-
-def _statements(part: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(part, dict):
-        yield from part.get("Statement", [])
-        part = list(part.values())
-    if isinstance(part, list):
-        for each in part:
-            yield from _statements(each)
 
 
 @pytest.fixture(scope="module", params=EXAMPLES)
@@ -59,10 +28,6 @@ def solution(request: pytest.FixtureRequest, solution_of: Resolve) -> Solution:
 @pytest.fixture(scope="module")
 def template(solution: Solution) -> Template:
     return Template(stack.files(solution)["stack.yaml"])
-
-
-def runtimes_named(count: int) -> list[dict[str, Any]]:
-    return [{"name": f"runtime-{number}", "type": "comfyui"} for number in range(count)]
 
 
 def test_everything_is_encrypted_with_keys_that_sns_can_use(template: Template) -> None:
@@ -278,90 +243,3 @@ def test_the_s3_endpoint_is_a_gateway_in_the_route_tables_it_is_given(solution_o
     assert properties["VpcId"] == {"Ref": "VpcId"}
     assert properties["RouteTableIds"] == {"Ref": "RouteTableIds"}
     assert set(template.document["Parameters"]) == {"VpcId", "RouteTableIds"}
-
-
-def test_names_that_differ_by_a_dash_have_logical_ids_that_differ(solution_of: Resolve) -> None:
-    runtimes = [{"name": name, "type": "comfyui"} for name in ("a-1", "a1", "ab-c", "a-bc", "abc")]
-
-    template = Template(stack.files(solution_of("minimal", modelsRuntime=runtimes))["stack.yaml"])
-
-    assert len(template.of(BUCKET)) == 5
-    assert all(re.fullmatch("[A-Za-z0-9]+", name) for name in template.resources)
-
-
-def test_a_stack_is_split_only_when_it_would_be_too_large_for_cloudformation(solution_of: Resolve) -> None:
-    full, over = (
-        stack.files(solution_of("minimal", eksVersion="1.34", modelsRuntime=runtimes_named(count)))
-        for count in (stack.RUNTIMES_PER_STACK, stack.RUNTIMES_PER_STACK + 1)
-    )
-
-    assert list(full) == ["stack.yaml", "network.yaml"]
-    assert 490 < len(Template(full["stack.yaml"]).resources) <= 500
-    assert list(over) == ["stack.yaml", "stack-02.yaml", "network.yaml"]
-
-
-def test_a_thousand_runtimes_are_spread_over_stacks_that_cloudformation_takes(solution_of: Resolve) -> None:
-    solution = solution_of("minimal", modelsRuntime=runtimes_named(1000))
-
-    texts = stack.files(solution)
-
-    # Seven megabytes of YAML take nine seconds to parse: the lines that matter are looked for instead.
-    assert all(len(re.findall(r"^    Type: ", text, re.M)) <= 500 for text in texts.values())
-    assert all(len(text.encode()) < 1_000_000 for text in texts.values())
-    buckets = [name for text in texts.values() for name in re.findall(r"BucketName: (\S+)", text)]
-    assert sorted(buckets) == sorted(runtime.output_bucket for runtime in solution.runtimes)
-    stacks = [stack.stack_name(solution, file) for file in texts]
-    assert stacks[:2] == [solution.stack, f"{solution.stack}-02"]
-    assert len(set(stacks)) == len(texts)
-
-
-def where(solution: Solution) -> dict[str, str]:
-    """The file that holds each bucket."""
-    return {
-        bucket["Properties"]["BucketName"]: file
-        for file, text in stack.files(solution).items()
-        for bucket in Template(text).of(BUCKET).values()
-    }
-
-
-def test_a_runtime_that_comes_or_goes_moves_no_other(solution_of: Resolve) -> None:
-    before = where(solution_of("minimal", modelsRuntime=runtimes_named(100)))
-
-    after = where(solution_of("minimal", modelsRuntime=runtimes_named(101)[1:]))
-
-    assert len(set(before.values())) > 1
-    common = before.keys() & after.keys()
-    assert len(common) == 99
-    assert {bucket: after[bucket] for bucket in common} == {bucket: before[bucket] for bucket in common}
-
-
-def test_the_same_config_gives_the_same_bytes(solution_of: Resolve) -> None:
-    assert stack.files(solution_of("three-runtimes")) == stack.files(solution_of("three-runtimes"))
-
-
-def test_a_change_of_the_api_is_deployed(solution_of: Resolve, monkeypatch: pytest.MonkeyPatch) -> None:
-    solution = solution_of("minimal")
-    before = Template(stack.files(solution)["stack.yaml"]).of("AWS::ApiGateway::Deployment")
-    monkeypatch.setattr(stack.stack_api, "METHODS", stack.stack_api.METHODS[:-1])
-
-    after = Template(stack.files(solution)["stack.yaml"]).of("AWS::ApiGateway::Deployment")
-
-    assert before.keys() != after.keys()
-
-
-LINTED = [("three-runtimes", "us-east-1"), ("china", "cn-north-1"), ("image-cache-snapshot", "us-west-2")]
-
-
-@pytest.mark.parametrize(("example", "region"), LINTED)
-def test_cfn_lint_finds_nothing(solution_of: Resolve, example: str, region: str) -> None:
-    texts = stack.files(solution_of(example))
-
-    found = [match for text in texts.values() for match in lint(text, config=ManualArgs(regions=[region]))]
-
-    assert [f"{match.rule.id} {match.message} {match.path}" for match in found] == []
-
-
-def test_cfn_lint_would_find_a_fault(solution_of: Resolve) -> None:
-    text = stack.files(solution_of("minimal"))["stack.yaml"].replace("SqsManagedSseEnabled", "SqsManagedSse")
-
-    assert lint(text, config=ManualArgs(regions=["us-east-1"]))
