@@ -1,4 +1,4 @@
-"""Where a runtime's resources are: in one stack or several, the same at each build. And what cfn-lint says."""
+"""Where a runtime's resources are: in one stack or several, always the same. And what cfn-lint says."""
 
 import re
 from typing import Any
