@@ -38,6 +38,11 @@ class Pipeline:
 def running(built: Built, pace: Pace, logs: Path) -> Iterator[Pipeline]:
     """The pipeline of `built`, for as long as the block lasts; afterwards nothing of it runs."""
     solution = built.solution
+    if solution.partition.name != "aws":
+        what = (
+            f"the emulator does not know {solution.region}: it is in the partition {solution.partition.name}"
+        )
+        raise LocalError(what, "try a config for a region of the partition aws, as local/demo.yaml")
     with Emulator(folder=logs / "emulator", account=solution.account) as emulator:
         cloud = Cloud(emulator, solution)
         outputs = cloud.create(built.stacks)

@@ -20,6 +20,8 @@ from local.fleet import KEPT
 
 ROOT = Path(__file__).parents[2]
 FAST = ("--service-time", "0.05", "--load-time", "0.1")
+# One runtime only, named `upscaler`: less to start where nothing needs the others.
+SMALL = ("--config", "examples/custom-runtime.yaml")
 # What may differ between the pod of the chart and the agent on this machine: where things are reached.
 PLACE = {
     "AWS_ACCESS_KEY_ID",
@@ -204,7 +206,7 @@ def test_down_ends_it_and_a_second_one_finds_nothing(up):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_demo_that_is_stopped_leaves_nothing_running(tmp_path, number):
-    process = local("demo", tmp_path, "--service-time", "30")
+    process = local("demo", tmp_path, "--service-time", "30", *SMALL)
     assert soon((tmp_path / "logs" / "upscaler-agent.log").exists)
 
     process.send_signal(number)
@@ -214,10 +216,10 @@ def test_a_demo_that_is_stopped_leaves_nothing_running(tmp_path, number):
 
 
 @pytest.mark.parametrize(
-    ("part", "log"), [("local.runtimes", "comfyui-runtime.log"), ("ministack", "emulator/emulator.log")]
+    ("part", "log"), [("local.runtimes", "upscaler-runtime.log"), ("ministack", "emulator/emulator.log")]
 )
 def test_a_part_that_falls_ends_the_demo_with_its_log(tmp_path, part, log):
-    process = local("demo", tmp_path, "--service-time", "30")
+    process = local("demo", tmp_path, "--service-time", "30", *SMALL)
     assert soon((tmp_path / "logs" / "upscaler-agent.log").exists)
 
     for each in left_running(tmp_path / "logs" / log):
@@ -229,6 +231,13 @@ def test_a_part_that_falls_ends_the_demo_with_its_log(tmp_path, part, log):
     assert f"{Path(log).stem} ended with code -9" in said
     assert str(tmp_path / "logs" / log) in said
     assert left_running(tmp_path) == []
+
+
+def test_a_config_for_china_is_refused_with_the_reason(tmp_path):
+    process = local("demo", tmp_path, "--config", "examples/china.yaml")
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "the emulator does not know cn-north-1" in said
 
 
 def test_a_config_with_faults_ends_the_demo_with_the_place_of_each(tmp_path):
