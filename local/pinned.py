@@ -24,7 +24,7 @@ def python_of(folder: Path, requirements: Path) -> Path:
     with _locked(folder.with_suffix(".lock")):
         if not stamp.exists() or stamp.read_text() != wanted:
             shutil.rmtree(folder, ignore_errors=True)
-            venv.create(folder, with_pip=True)
+            venv.create(folder)  # without its own pip, which takes longer to install than the rest
             _install(folder, requirements)
             stamp.write_text(wanted)
     return folder / "bin" / "python"
@@ -39,10 +39,18 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _install(folder: Path, requirements: Path) -> None:
     log = folder / "pip.log"
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet"]
     with log.open("wb") as out:
         done = subprocess.run(  # noqa: S603 (our own command line)
-            [*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", str(requirements)],
+            [
+                *pip,
+                "--disable-pip-version-check",
+                "--require-hashes",
+                "--only-binary",
+                ":all:",
+                "--requirement",
+                str(requirements),
+            ],
             stdout=out,
             stderr=subprocess.STDOUT,
             check=False,
