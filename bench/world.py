@@ -57,11 +57,14 @@ class Runtime:
 class World:
     """One account of the emulator with what one runtime has on AWS. `endpoint` is what the agents talk to."""
 
-    def __init__(self, environment: Mapping[str, str], endpoint: str, folder: Path) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], endpoint: str, folder: Path, attempts: int = MAX_ATTEMPTS
+    ) -> None:
         self._environment = dict(environment)
         self._folder = folder
         self._children: list[Child] = []
         self.endpoint = endpoint
+        self.last_sent = ""
         sqs, s3, sns = self.sqs, self.s3, self.sns = [self._client(each) for each in ("sqs", "s3", "sns")]
         self.bucket = (
             f"pictures-{self._environment['AWS_ACCESS_KEY_ID']}"  # as on AWS, the name is nobody else's
@@ -69,7 +72,7 @@ class World:
         s3.create_bucket(Bucket=self.bucket)
         self.dead_letters = sqs.create_queue(QueueName="tasks-dead-letter")["QueueUrl"]
         self.callbacks = sqs.create_queue(QueueName="callbacks")["QueueUrl"]
-        redrive = {"deadLetterTargetArn": self._arn(self.dead_letters), "maxReceiveCount": MAX_ATTEMPTS + 3}
+        redrive = {"deadLetterTargetArn": self._arn(self.dead_letters), "maxReceiveCount": attempts + 3}
         self.queue = sqs.create_queue(
             QueueName="tasks", Attributes={"VisibilityTimeout": "120", "RedrivePolicy": json.dumps(redrive)}
         )["QueueUrl"]
@@ -128,6 +131,7 @@ class World:
     def send_body(self, body: str) -> None:
         """Send a message as it is."""
         self.sqs.send_message(QueueUrl=self.queue, MessageBody=body)
+        self.last_sent = body
 
     def hear(
         self, until: Callable[[list[dict[str, Any]]], bool], seconds: float = 20
@@ -138,8 +142,12 @@ class World:
         while not until(heard):
             if time.monotonic() > end:
                 raise TimeoutError(f"heard only {heard}")
-            heard += [json.loads(json.loads(body)["Message"]) for body in self._take(self.callbacks)]
+            heard += self.callbacks_now(wait=1)
         return heard
+
+    def callbacks_now(self, wait: int = 0) -> list[dict[str, Any]]:
+        """Callbacks that have come, at most ten; waits so many seconds for the first."""
+        return [json.loads(json.loads(body)["Message"]) for body in self._take(self.callbacks, wait)]
 
     def hear_of(self, ids: Iterable[str], seconds: float = 20) -> dict[str, dict[str, Any]]:
         """The last callback for each of these tasks."""
@@ -164,7 +172,7 @@ class World:
         """A JSON object in the bucket."""
         return dict(json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()))
 
-    def keys(self) -> list[str]:
+    def outputs(self) -> list[str]:
         """Everything in the bucket but the claims."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         found = [each["Key"] for page in pages for each in page.get("Contents", [])]

@@ -10,9 +10,6 @@ from queue_agent.queue import Message
 from queue_agent.record import Record
 from queue_agent.runtime import TaskError
 
-# A second message for a task that runs elsewhere: it comes back later each time, so that it does not use
-# up its attempts while the first is at work.
-DUPLICATE_SECONDS = 60.0
 LONGEST_AWAY_SECONDS = 3600.0
 
 
@@ -50,7 +47,9 @@ async def claim(kit: Kit, job: Job) -> None:
         case Lease():
             job.lease = answer
         case Busy():
-            raise TakenElsewhere(away(answer, job.message.attempt, time.time()))
+            raise TakenElsewhere(
+                away(answer, job.message.attempt, time.time(), kit.settings.visibility_timeout_seconds)
+            )
         case CancelledBySender():
             raise Settled(cancelled(kit, job))
         case Over(record):
@@ -59,12 +58,16 @@ async def claim(kit: Kit, job: Job) -> None:
             raise Settled(record)
 
 
-def away(busy: Busy, attempt: int, now: float) -> float:
-    """How long a message stays away whose task another agent has."""
+def away(busy: Busy, attempt: int, now: float, visibility: float) -> float:
+    """How long a message stays away whose task another agent has.
+
+    A second message for the task comes back later each time, so that it does not use up its attempts while
+    the first is at work. The same message is to be there when the other agent's lease ends.
+    """
     left = max(busy.until - now, 1.0)
     if busy.same_message:
         return left + 1.0
-    return float(min(max(left, DUPLICATE_SECONDS * 2.0 ** min(attempt - 1, 10)), LONGEST_AWAY_SECONDS))
+    return float(min(max(left, visibility * 2.0 ** min(attempt - 1, 10)), LONGEST_AWAY_SECONDS))
 
 
 def cancelled(kit: Kit, job: Job) -> Record:

@@ -71,7 +71,7 @@ def test_what_has_an_id_is_answered_as_well(world: World):
     assert {each["error"]["code"] for each in told.values()} == {"malformed"}
     assert all(each["status"] == "failed" for each in told.values())
     assert len(world.set_aside()) == len(ANSWERABLE)
-    assert world.keys() == []
+    assert world.outputs() == []
 
 
 def test_a_body_as_large_as_sqs_takes_is_set_aside_whole(world: World):

@@ -63,7 +63,7 @@ def test_a_task_whose_agent_is_killed_while_it_runs_waits_for_the_runtime_and_is
     world.agent(runtime.url, **SOON)
 
     assert world.hear_of(["cat"])["cat"]["status"] == "completed"
-    assert world.keys() == ["cat/cat-1.png", "cat/result.json"]
+    assert world.outputs() == ["cat/cat-1.png", "cat/result.json"]
 
 
 def send_with_input(world: World) -> None:

@@ -51,7 +51,7 @@ def test_both_versions_of_messages_are_taken_raw_and_in_an_envelope(world: World
     world.send_body(json.dumps({"Type": "Notification", "Message": json.dumps(new)}))
 
     assert {each["status"] for each in world.hear_of(["old", "new"]).values()} == {"completed"}
-    assert {"dir/old/result.json", "new/result.json"} <= set(world.keys())
+    assert {"dir/old/result.json", "new/result.json"} <= set(world.outputs())
 
 
 def test_the_sender_may_be_told_when_a_task_starts(world: World):
