@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -189,7 +190,12 @@ def test_comfyui_gets_only_flags_that_its_version_knows(
 ) -> None:
     data = tmp_path / "data"
     said = run_command(
-        types.container("comfy", "runtime"), tmp_path, python, DATA=str(data), RUNTIME_PORT="8080"
+        types.container("comfy", "runtime"),
+        tmp_path,
+        python,
+        DATA=str(data),
+        RUNTIME_PORT="8080",
+        TASK_TIMEOUT_SECONDS="60",
     )
     words = said.split()
     assert words[:6] == ["main.py", "--listen", "0.0.0.0", "--port", "8080", "--disable-auto-launch"]
@@ -198,6 +204,28 @@ def test_comfyui_gets_only_flags_that_its_version_knows(
     assert "--disable-api-nodes" not in words
     assert words[-2:] == ["--more", "x"]
     assert sorted(each.name for each in data.iterdir()) == ["input", "output", "temp", "user"]
+
+
+def test_comfyui_keeps_files_only_for_as_long_as_a_task_may_need_them(types: Objects, tmp_path: Path) -> None:
+    timeout = int(types.env("comfy")["TASK_TIMEOUT_SECONDS"])
+    assert timeout == int(types.agent("comfy")["TASK_TIMEOUT_SECONDS"])
+    data, now = tmp_path / "data", time.time()
+    for folder in ("input", "output/task", "temp", "user"):
+        for name, age in {"needed": timeout + 8 * 60, "swept": timeout + 12 * 60}.items():
+            file = data / folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+            os.utime(file, (now - age, now - age))
+    waiting = 'for n in $(seq 100); do [ -e "$DATA/temp/swept" ] || break; sleep 0.05; done'
+    variables = {"DATA": str(data), "RUNTIME_PORT": "8080", "TASK_TIMEOUT_SECONDS": str(timeout)}
+    run_command(
+        types.container("comfy", "runtime"),
+        tmp_path,
+        f"case $* in *--help*) ;; *) {waiting};; esac",
+        **variables,
+    )
+    left = {str(file.relative_to(data)) for file in data.rglob("*") if file.is_file()}
+    assert left == {"input/needed", "output/task/needed", "temp/needed", "user/needed", "user/swept"}
 
 
 def test_invokeai_finds_the_bucket_through_a_link(types: Objects, tmp_path: Path) -> None:

@@ -7,13 +7,13 @@
 {{- end -}}
 
 {{- /*
-sd-runtimes.env.runtime (runtime, profile): profile < what the chart knows < the user. The first three are there for
+sd-runtimes.env.runtime (runtime, profile): profile < what the chart knows < the user. The first four are there for
 `$(NAME)` in commands and for images that are not ours.
 */ -}}
 {{- define "sd-runtimes.env.runtime" -}}
 {{- $rt := .runtime -}}
 {{- $api := $rt.runtime.inferenceApi -}}
-{{- $env := dict "MODELS_PATH" $api.modelMountPath "RUNTIME_PORT" (include "sd-runtimes.port" $rt) "EXTRA_CMD_ARG" $api.commandArguments -}}
+{{- $env := dict "MODELS_PATH" $api.modelMountPath "RUNTIME_PORT" (include "sd-runtimes.port" $rt) "EXTRA_CMD_ARG" $api.commandArguments "TASK_TIMEOUT_SECONDS" (int $rt.runtime.queueAgent.taskTimeoutSeconds | toString) -}}
 {{- include "sd-runtimes.merge" (dict "into" $env "over" (.profile.env | default dict)) -}}
 {{- if eq $rt.type "sdwebui" -}}
 {{- if $rt.dynamicModel -}}
