@@ -25,7 +25,8 @@ from local.emulator import Emulator
 from local.processes import Child
 
 AGENTS = 4
-ATTEMPTS = 6
+ATTEMPTS = 3
+POISON = "poison"  # in the id of a task that no runtime can do
 RUNTIME_FAULTS = ("oom@0.02", "error@0.01", "crash@0.004", "slow@0.01", "no-output@0.01")
 SETTINGS = {
     "VISIBILITY_TIMEOUT_SECONDS": 3,
@@ -34,7 +35,7 @@ SETTINGS = {
     "AWS_RETRY_SECONDS": 20,
 }
 STOPPED_SECONDS = 5.0  # longer than a lease
-SENT_TWICE, NONSENSE = 0.03, 0.01
+SENT_TWICE, NONSENSE, POISONED = 0.03, 0.01, 0.01
 
 
 @dataclass
@@ -77,6 +78,8 @@ class Tally:
                 found.append(f"{each}: {record['status']} and never told")
             if record["status"] == "completed" and {record["seed"]} != {end[1] for end in completed}:
                 found.append(f"{each}: the callback tells of another result than result.json")
+            if record["status"] == "completed" and POISON in each:
+                found.append(f"{each}: done, which nobody can do")
             if record["status"] == "failed" and not aside[each]:
                 found.append(f"{each}: failed ({record['error']}) and not in the dead-letter queue")
             if record["status"] == "completed" and aside[each] and each not in self.twice:
@@ -128,7 +131,7 @@ def soak(world: World, proxy: Proxy, tasks: int, seed: int, seconds: float) -> t
         # What is left near the end waits for its next attempt: let it have one.
         if time.monotonic() > next_event and len(tally.heard) < 0.9 * tasks:
             strike(rng.choice(seats), rng, tally)
-            next_event = time.monotonic() + rng.uniform(0.3, 2.5)
+            next_event = time.monotonic() + rng.uniform(0.2, 1.5)
     for each in seats:
         each.agent.signal(signal.SIGCONT)
     time.sleep(1)
@@ -151,6 +154,7 @@ def seat(world: World, rng: random.Random) -> Seat:
     faults = [option for fault in RUNTIME_FAULTS for option in ("--fault", fault)]
     seed = str(rng.randrange(10**6))
     runtime = world.runtime("--service-time", "0.03", *faults, "--fault-seed", seed)
+    runtime.fault("oom", match=POISON, times=-1)
     return Seat(runtime, world.agent(runtime.url, **SETTINGS))
 
 
@@ -159,6 +163,7 @@ def revive(world: World, seat: Seat, tally: Tally) -> None:
     if not seat.runtime.child.alive:
         tally.events["runtime crashed"] += 1
         seat.runtime = world.restart(seat.runtime)
+        seat.runtime.fault("oom", match=POISON, times=-1)
     if not seat.agent.alive:
         seat.agent = world.agent(seat.runtime.url, **SETTINGS)
     if seat.stopped and time.monotonic() - seat.stopped > STOPPED_SECONDS:
@@ -179,7 +184,7 @@ def strike(seat: Seat, rng: random.Random, tally: Tally) -> None:
 def send(world: World, rng: random.Random, tally: Tally, tasks: int) -> None:
     """All tasks, some of them twice, and some nonsense."""
     for n in range(tasks):
-        name = f"task-{n}"
+        name = f"{POISON if rng.random() < POISONED else 'task'}-{n}"
         world.send([name], prefix=rng.choice(("", "a", "a/b")))
         tally.sent.add(name)
         if rng.random() < SENT_TWICE:

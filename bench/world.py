@@ -96,6 +96,8 @@ class World:
         """Start it again where it was, as the kubelet does; with `--start-delay` it listens later."""
         port = runtime.url.rpartition(":")[2]
         child = self._start("runtime", [*runtime.command, *options, "--port", port], os.environ)
+        if not options:
+            wait_for(lambda: _first_line(child))
         return Runtime(runtime.url, child, runtime.command)
 
     def agent(self, runtime: str, module: str = "queue_agent", **changes: object) -> Child:
