@@ -1,339 +1,260 @@
 """A SIMULATION of SD WebUI's HTTP API (A1111 1.10, `/sdapi/v1`): its answers and its traps, without a GPU.
 
-Kept as on the real one: a request is answered when its picture is done; waiting requests are seen by
-nobody; an interrupt of the running job is answered 200 with a half-made picture; an unknown checkpoint in
-`override_settings` is dropped in silence; a client that goes away stops nothing.
+Kept as on the real one: it answers before its model is loaded; a request is answered when its picture is
+done; waiting requests are seen by nobody; an interrupt of the running job is answered 200 with a half-made
+picture; an unknown checkpoint in `override_settings` is dropped in silence; any part of a title is a name; a
+client that goes away stops nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
+import io
 import json
-import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
+from PIL import Image
 
+from local.runtimes import sdwebui_request as requests
 from local.runtimes import serve
 from local.runtimes.gpu import Job, NodeFailedError, OutOfMemoryError
 from local.runtimes.picture import Request, scaled
+from local.runtimes.sdwebui_lists import routes as lists
+from local.runtimes.sdwebui_models import Checkpoints, stem
+from local.runtimes.sdwebui_request import Malformed, Refused, Wanted, decoded
 from local.runtimes.serve import Simulation
 
+API = "/sdapi/v1"
 DEFAULT_MODEL = "sd_xl_turbo_1.0.safetensors"
-SAMPLERS = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DDIM", "LCM", "UniPC")
-MAX_SEED = 2**32
-
-
-class Refused(Exception):  # noqa: N818 (an answer, not a fault of ours)
-    """An error as A1111 words it."""
-
-    def __init__(self, status: int, kind: str, detail: str = "", errors: str = "") -> None:
-        super().__init__(detail or errors)
-        self.status = status
-        self.body = {"error": kind, "detail": detail, "body": "", "errors": errors}
+Handler = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 
 class SdWebUi:
     """The routes, and what they share."""
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulation, *, hashing: bool) -> None:
         self.sim = simulation
+        self.models = Checkpoints(simulation.models, hashing=hashing)
         self.interrupted = False
         self.options: dict[str, Any] = {
-            "sd_model_checkpoint": simulation.gpu.loaded,
+            "sd_model_checkpoint": None,
             "CLIP_stop_at_last_layers": 1,
+            "sd_vae": "None",
         }
 
     def routes(self) -> list[web.RouteDef]:
         """Everything the queue agent and the public clients call."""
-        api = "/sdapi/v1"
         return [
-            web.get(f"{api}/progress", self._progress),
-            web.get(f"{api}/memory", _memory),
-            web.get(f"{api}/sd-models", self._models),
-            web.get(f"{api}/options", self._get_options),
-            web.post(f"{api}/options", self._set_options),
-            web.get(f"{api}/samplers", _samplers),
-            web.get(f"{api}/upscalers", _upscalers),
-            web.get(f"{api}/cmd-flags", _flags),
-            web.post(f"{api}/refresh-checkpoints", _nothing),
-            web.post(f"{api}/interrupt", self._interrupt),
-            web.post(f"{api}/txt2img", self._txt2img),
-            web.post(f"{api}/img2img", self._img2img),
-            web.post(f"{api}/extra-single-image", self._extra_single),
-            web.post(f"{api}/extra-batch-images", self._extra_batch),
-            web.post(f"{api}/png-info", self._png_info),
+            web.get(f"{API}/progress", self._progress),
+            web.get(f"{API}/sd-models", self._models),
+            web.post(f"{API}/refresh-checkpoints", self._refresh),
+            web.get(f"{API}/options", self._get_options),
+            web.post(f"{API}/options", answered(self._set_options)),
+            web.post(f"{API}/interrupt", self._interrupt),
+            web.post(f"{API}/txt2img", answered(self._txt2img)),
+            web.post(f"{API}/img2img", answered(self._img2img)),
+            web.post(f"{API}/extra-single-image", answered(self._extra_single)),
+            web.post(f"{API}/extra-batch-images", answered(self._extra_batch)),
+            web.post(f"{API}/png-info", answered(self._png_info)),
+            *lists(API),
         ]
+
+    async def load_first(self) -> None:
+        """As on the real one, the server answers before the model is in memory."""
+        self.options["sd_model_checkpoint"] = self.models.title(self.sim.models[0])
+        async with self.sim.gpu.lock:
+            await self._load(self.sim.models[0])
+
+    async def _load(self, file: str) -> None:
+        await self.sim.gpu.load(file)
+        self.models.loaded(file)
 
     async def _progress(self, _: web.Request) -> web.Response:
         job = self.sim.gpu.current
+        done = job.progress if job else 0.0
         state = {
             "skipped": False,
             "interrupted": self.interrupted,
             "stopping_generation": False,
-            "job": job.id if job else "",
+            "job": "scripts_txt2img" if job else "",
             "job_count": 1 if job else 0,
             "job_timestamp": "20260101000000",
             "job_no": 0,
             "sampling_step": job.step if job else 0,
             "sampling_steps": job.steps if job else 0,
         }
-        done = job.progress if job else 0.0
-        left = job.seconds * (1 - done) if job else 0.0
-        answer = {
+        eta = job.seconds * (1 - done) if job else 0.0
+        said = {
             "progress": done,
-            "eta_relative": left,
+            "eta_relative": eta,
             "state": state,
             "current_image": None,
             "textinfo": None,
         }
-        return web.json_response(answer)
+        return web.json_response(said)
 
     async def _models(self, _: web.Request) -> web.Response:
-        return web.json_response(
-            [
-                {
-                    "title": name,
-                    "model_name": name.rsplit(".", 1)[0],
-                    "hash": None,
-                    "sha256": None,
-                    "filename": f"/opt/ml/code/models/Stable-diffusion/{name}",
-                    "config": None,
-                }
-                for name in self.sim.models
-            ]
-        )
+        return web.json_response(self.models.listed())
+
+    async def _refresh(self, _: web.Request) -> web.Response:
+        self.models.refresh()
+        return web.json_response(None)
 
     async def _get_options(self, _: web.Request) -> web.Response:
         return web.json_response(self.options)
 
-    async def _set_options(self, request: web.Request) -> web.Response:
-        wanted = await request.json()
-        name = wanted.get("sd_model_checkpoint")
-        if name is not None:
-            if (found := self._find(name)) is None:
-                return _refusal(Refused(500, "RuntimeError", errors=f"model '{name}' not found"))
+    async def _set_options(self, wanted: Mapping[str, Any]) -> None:
+        if unknown := [key for key in wanted if key not in self.options]:
+            raise Refused(500, "KeyError", errors=repr(unknown[0]))
+        chosen = dict(wanted)
+        if (name := chosen.get("sd_model_checkpoint")) is not None:
+            found = self.models.find(str(name))
+            if found is None:
+                raise Refused(500, "RuntimeError", errors=f"model {name!r} not found")
             async with self.sim.gpu.lock:
-                await self.sim.gpu.load(found)
-            wanted["sd_model_checkpoint"] = found
-        self.options.update(wanted)
-        return web.json_response(None)
+                await self._load(found)
+            chosen["sd_model_checkpoint"] = self.models.title(found)
+        self.options.update(chosen)
 
     async def _interrupt(self, _: web.Request) -> web.Response:
+        # A request that still waits for the lock loses it.
         if (job := self.sim.gpu.current) is not None:
             job.interrupted.set()
             self.interrupted = True
         return web.json_response({})
 
-    async def _txt2img(self, request: web.Request) -> web.Response:
-        return await self._generate(request, needs=())
+    async def _txt2img(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._generate(requests.wanted(body, from_image=False))
 
-    async def _img2img(self, request: web.Request) -> web.Response:
-        return await self._generate(request, needs=("init_images",))
+    async def _img2img(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._generate(requests.wanted(body, from_image=True))
 
-    async def _extra_single(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        images = await self._upscale(body, [body.get("image", "")])
-        return (
-            images
-            if isinstance(images, web.Response)
-            else web.json_response({"html_info": "", "image": images[0]})
-        )
-
-    async def _extra_batch(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        images = await self._upscale(body, [item.get("data", "") for item in body.get("imageList", [])])
-        return (
-            images
-            if isinstance(images, web.Response)
-            else web.json_response({"html_info": "", "images": images})
-        )
-
-    async def _png_info(self, request: web.Request) -> web.Response:
-        _decoded((await request.json()).get("image", ""))
-        return web.json_response(
-            {"info": "simulated", "items": {"parameters": "simulated"}, "parameters": {}}
-        )
-
-    async def _generate(self, request: web.Request, needs: tuple[str, ...]) -> web.Response:
-        try:
-            body = await request.json()
-            if missing := [key for key in needs if not body.get(key)]:
-                raise Refused(404, "HTTPException", "Init image not found", str(missing))
-            if (sampler := body.get("sampler_name") or "Euler") not in SAMPLERS:
-                raise Refused(400, "HTTPException", "Sampler not found", sampler)
-            source = _decoded(body["init_images"][0]) if needs else None
-        except Refused as refusal:
-            return _refusal(refusal)
-        except ValueError as error:
-            return web.json_response(
-                {"detail": [{"type": "json_invalid", "loc": ["body"], "msg": str(error)}]}, status=422
-            )
-        if self.sim.faults.take("refuse", str(body.get("prompt"))):
-            return _refusal(Refused(500, "RuntimeError", errors="a simulated refusal"))
-        return await self._run(body, source)
-
-    async def _run(self, body: Mapping[str, Any], source: bytes | None) -> web.Response:
-        count = int(body.get("batch_size", 1)) * int(body.get("n_iter", 1))
+    async def _generate(self, asked: Wanted) -> dict[str, Any]:
+        body = asked.body
+        if self.sim.faults.take("refuse", body["prompt"]):
+            raise Refused(500, "RuntimeError", errors="a simulated refusal")
         job = Job(
-            id=str(body.get("force_task_id") or "task"),
+            id=str(body["force_task_id"] or "task"),
             model=self._model(body),
-            steps=int(body.get("steps", 50)),
-            images=count,
-            prompt=str(body.get("prompt", "")),
+            steps=int(body["steps"]),
+            images=asked.count,
+            prompt=body["prompt"],
         )
-        try:
-            # A client that goes away stops nothing.
-            done = await asyncio.shield(self.sim.spawn(self._work(job)))
-        except OutOfMemoryError as error:
-            return _refusal(Refused(500, "OutOfMemoryError", errors=str(error)))
-        except NodeFailedError as error:
-            return _refusal(Refused(500, "RuntimeError", errors=str(error)))
-        return web.json_response(self._answer(body, job, source, count, done))
-
-    async def _work(self, job: Job) -> bool:
-        self.interrupted = False
-        return await self.sim.gpu.run(job)
-
-    def _answer(
-        self, body: Mapping[str, Any], job: Job, source: bytes | None, count: int, done: bool
-    ) -> dict[str, Any]:
-        first = int(body.get("seed", -1))
-        first = random.randrange(MAX_SEED) if first < 0 else first  # noqa: S311 (a seed, no secret)
-        seeds = [first + n for n in range(count)]
-        size = (int(body.get("width", 512)), int(body.get("height", 512)))
-        texts = [
-            f"{job.prompt}\nSteps: {job.steps}, Seed: {seed}, Size: {size[0]}x{size[1]}" for seed in seeds
-        ]
-        images = [
-            self._picture(
-                Request(job.prompt, seed, *size, {"parameters": text}, source, progress=1.0 if done else 0.4)
-            )
-            for seed, text in zip(seeds, texts, strict=True)
-        ]
-        if self.sim.faults.take("no-output", job.prompt):
-            images = []
-        name = self.sim.gpu.loaded or DEFAULT_MODEL
-        info = {
-            "prompt": job.prompt,
-            "all_prompts": [job.prompt] * count,
-            "negative_prompt": body.get("negative_prompt", ""),
-            "seed": first,
-            "all_seeds": seeds,
-            "subseed": first,
-            "all_subseeds": seeds,
-            "width": size[0],
-            "height": size[1],
-            "sampler_name": body.get("sampler_name") or "Euler",
-            "cfg_scale": body.get("cfg_scale", 7.0),
-            "steps": job.steps,
-            "batch_size": body.get("batch_size", 1),
-            "sd_model_name": name.rsplit(".", 1)[0],
-            "sd_model_hash": None,
-            "sd_vae_name": None,
-            "infotexts": texts,
-            "index_of_first_image": 0,
-            "job_timestamp": "20260101000000",
-            "version": "simulated",
+        made = await self._worked(job)
+        info = requests.info(asked, stem((self.sim.gpu.loaded or DEFAULT_MODEL).rpartition("/")[2]))
+        images = []
+        if body["send_images"] and not self.sim.faults.take("no-output", job.prompt):
+            images = await asyncio.to_thread(self._draw, asked, info, made)
+        return {
+            "images": images,
+            "parameters": {**body, **({"init_images": None, "mask": None} if asked.source else {})},
+            "info": json.dumps(info),
         }
-        parameters = {**body, "init_images": None, "mask": None}
-        return {"images": images, "parameters": parameters, "info": json.dumps(info)}
 
-    def _picture(self, request: Request) -> str:
-        if self.sim.faults.take("broken-output", request.prompt):
-            return "not base64!"
-        return base64.b64encode(self.sim.artist.draw(request)).decode()
+    async def _worked(self, job: Job) -> float:
+        """Run it and say how much of it was made. A client that goes away stops nothing."""
 
-    async def _upscale(self, body: Mapping[str, Any], pictures: list[str]) -> web.Response | list[str]:
-        try:
-            sources = [_decoded(picture) for picture in pictures]
-        except Refused as refusal:
-            return _refusal(refusal)
-        try:
-            await asyncio.shield(
-                self.sim.spawn(self._work(Job(id="extra", images=max(1, len(sources)), steps=1)))
-            )
-        except (OutOfMemoryError, NodeFailedError) as error:
-            return _refusal(Refused(500, type(error).__name__, errors=str(error)))
-        factor = float(body.get("upscaling_resize", 2))
-        return [base64.b64encode(_enlarged(source, factor)).decode() for source in sources]
+        async def work() -> float:
+            self.interrupted = False
+            done = await self.sim.gpu.run(job)
+            if job.model is not None:
+                self.models.loaded(job.model)
+            return 1.0 if done else job.progress
+
+        return float(await asyncio.shield(self.sim.spawn(work())))
+
+    def _draw(self, asked: Wanted, info: Mapping[str, Any], made: float) -> list[str]:
+        if self.sim.faults.take("broken-output", info["prompt"]):
+            return ["not base64!"] * asked.count
+        strength = float(asked.body["denoising_strength"] or 0.75)
+        size = (info["width"], info["height"])
+        each = zip(info["all_seeds"], info["infotexts"], strict=True)
+        pictures = (
+            Request(info["prompt"], seed, *size, {"parameters": text}, asked.source, strength, made)
+            for seed, text in each
+        )
+        return [base64.b64encode(self.sim.artist.draw(picture)).decode() for picture in pictures]
+
+    async def _extra_single(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        images = await self._enlarge(body, [body.get("image", "")])
+        return {"html_info": "<p>simulated</p>", "image": images[0]}
+
+    async def _extra_batch(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        images = await self._enlarge(body, [item["data"] for item in body.get("imageList", [])])
+        return {"html_info": "<p>simulated</p>", "images": images}
+
+    async def _enlarge(self, body: Mapping[str, Any], pictures: list[Any]) -> list[str]:
+        sources = [decoded(picture) for picture in pictures]
+        sizes = [requests.enlarged_size(body, _opened(source).size) for source in sources]
+        await self._worked(Job(id="extra", images=max(1, len(sources)), steps=1))
+
+        def enlarge() -> list[str]:
+            pairs = zip(sources, sizes, strict=True)
+            return [base64.b64encode(scaled(source, *size)).decode() for source, size in pairs]
+
+        return await asyncio.to_thread(enlarge)
+
+    async def _png_info(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        items = {
+            key: value
+            for key, value in _opened(decoded(body.get("image", ""))).info.items()
+            if key == "parameters"
+        }
+        return {"info": items.get("parameters", ""), "items": items, "parameters": {}}
 
     def _model(self, body: Mapping[str, Any]) -> str | None:
-        wanted = (body.get("override_settings") or {}).get("sd_model_checkpoint")
-        if wanted is None:
-            return self.sim.gpu.loaded or (self.sim.models[0] if self.sim.models else None)
-        if self.sim.faults.take("wrong-model", str(body.get("prompt", ""))):
-            return self.sim.gpu.loaded
-        return self._find(wanted) or self.sim.gpu.loaded
-
-    def _find(self, name: str) -> str | None:
-        return next((model for model in self.sim.models if name in (model, model.rsplit(".", 1)[0])), None)
+        wanted = (body["override_settings"] or {}).get("sd_model_checkpoint")
+        current = self.sim.gpu.loaded or (self.sim.models[0] if self.sim.models else None)
+        if wanted is None or self.sim.faults.take("wrong-model", str(body["prompt"])):
+            return current
+        return self.models.find(str(wanted)) or current
 
 
-def _enlarged(source: bytes, factor: float) -> bytes:
-    width, height = (int.from_bytes(source[at : at + 4], "big") for at in (16, 20))
-    if not 0 < width <= 8192 or not 0 < height <= 8192:
-        width = height = 256
-    return scaled(source, max(1, int(width * factor)), max(1, int(height * factor)))
+def answered(act: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A route that reads JSON and answers JSON, with A1111's words for what goes wrong."""
 
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+            if not isinstance(body, Mapping):
+                raise Malformed([{"type": "model_attributes_type", "loc": ["body"], "msg": "not an object"}])
+            return web.json_response(await act(body))
+        except json.JSONDecodeError as error:
+            problem = {"type": "json_invalid", "loc": ["body", error.pos], "msg": "JSON decode error"}
+            return web.json_response({"detail": [problem]}, status=422)
+        except (OutOfMemoryError, NodeFailedError) as error:
+            kind = "OutOfMemoryError" if isinstance(error, OutOfMemoryError) else "RuntimeError"
+            return _refusal(Refused(500, kind, errors=str(error)))
+        except Refused as refusal:
+            return _refusal(refusal)
 
-def _decoded(text: str) -> bytes:
-    """The bytes of a picture, base64 with or without the data URI's head."""
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Refused(500, "HTTPException", "Invalid encoded image") from None
-    if not data:
-        raise Refused(500, "HTTPException", "Invalid encoded image")
-    return data
+    return handle
 
 
 def _refusal(refusal: Refused) -> web.Response:
-    return web.json_response(refusal.body, status=refusal.status)
+    response = web.json_response(refusal.body, status=refusal.status)
+    if refusal.status == 500:
+        response.force_close()
+    return response
 
 
-async def _memory(_: web.Request) -> web.Response:
-    return web.json_response({"ram": {"free": 1, "used": 1, "total": 2}, "cuda": {"error": "simulated"}})
-
-
-async def _samplers(_: web.Request) -> web.Response:
-    return web.json_response([{"name": name, "aliases": [], "options": {}} for name in SAMPLERS])
-
-
-async def _upscalers(_: web.Request) -> web.Response:
-    return web.json_response(
-        [{"name": name, "model_name": None, "scale": 4} for name in ("None", "Lanczos", "R-ESRGAN 4x+")]
-    )
-
-
-async def _flags(_: web.Request) -> web.Response:
-    return web.json_response({"api": True, "nowebui": True})
-
-
-async def _nothing(_: web.Request) -> web.Response:
-    return web.json_response(None)
+def _opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
 
 
 async def _run() -> None:
     parser = serve.parser("sdwebui")
     parser.add_argument("--dynamic", action="store_true", help="start without a model")
+    parser.add_argument("--hashing", action="store_true", help="a loaded model gets its hash in its title")
     options = parser.parse_args()
     options.model = options.model or [DEFAULT_MODEL]
     simulation = serve.build("sdwebui", options)
-    app = serve.application(simulation, SdWebUi(simulation).routes())
-
-    async def load() -> None:
-        # As on the real one, the server answers before the model is in memory.
-        if not options.dynamic:
-            async with simulation.gpu.lock:
-                await simulation.gpu.load(simulation.models[0])
-
-    await serve.serve(simulation, app, load())
+    server = SdWebUi(simulation, hashing=options.hashing)
+    loading = () if options.dynamic else (server.load_first(),)
+    await serve.serve(simulation, serve.application(simulation, server.routes()), *loading)
 
 
 if __name__ == "__main__":
