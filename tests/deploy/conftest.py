@@ -2,13 +2,15 @@
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from botocore.loaders import create_loader
 
 from generator import files, paths, prices, resolve, write
 from generator.aws import Aws
@@ -20,6 +22,8 @@ from generator.facts import Facts
 from generator.model import Solution
 from local.cloud import creatable
 from tests.conftest import Account
+from tests.deploy import fake_cluster
+from tests.preflight.fake_aws import Server
 
 TODAY = date(2026, 11, 22)
 
@@ -44,6 +48,7 @@ class Bench:
     said: list[str]
     calls_file: Path
     rules_file: Path
+    cluster_maker: str
 
     @property
     def calls(self) -> list[str]:
@@ -59,6 +64,12 @@ class Bench:
         """Make a program do something when it is called with these words."""
         with self.rules_file.open("a") as rules:
             rules.write(f"{words}\t{action}\n")
+
+    def makes_cluster(self, version: str) -> None:
+        """Let eksctl really make a network and a cluster, in the emulator."""
+        host, port = urlsplit(self.cluster_maker).hostname, urlsplit(self.cluster_maker).port
+        ask = f"printf 'POST /demo/{version} HTTP/1.0\\r\\n\\r\\n' >&3"
+        self.when("eksctl create cluster", f"exec 3<>/dev/tcp/{host}/{port}; {ask}; cat <&3 >/dev/null")
 
     def with_(self, **changes: Any) -> "Bench":
         return replace(self, job=replace(self.job, **changes))
@@ -95,12 +106,32 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Pat
     return calls, rules
 
 
+@pytest.fixture(scope="session")
+def cluster_maker() -> Iterator[str]:
+    """Where the eksctl of these tests asks for a cluster: a process with boto3 for each would be slow."""
+    with Server(fake_cluster.answer) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_reader() -> Iterator[None]:
+    """Each session of boto3 reads the models of AWS anew, some MB of JSON: here all share what was read."""
+    shared = create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", lambda *_: shared)
+        yield
+
+
 MakeBench = Callable[..., Bench]
 
 
 @pytest.fixture
 def bench(
-    account: Account, programs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    account: Account,
+    programs: tuple[Path, Path],
+    cluster_maker: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> MakeBench:
     """Makes a job whose AWS is the emulator; a second call is the same place with another config."""
     for key, value in account.env.items():
@@ -134,6 +165,6 @@ def bench(
             ask=ask,
             say=said.append,
         )
-        return Bench(job, said, *programs)
+        return Bench(job, said, *programs, cluster_maker)
 
     return make

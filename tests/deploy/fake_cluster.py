@@ -1,12 +1,23 @@
 """What `eksctl create cluster` leaves in an account, as far as later steps look at it."""
 
-import sys
+from http.server import BaseHTTPRequestHandler
 
 import boto3
 
 
-def main(name: str, version: str) -> None:
-    ec2, eks = boto3.client("ec2"), boto3.client("eks")
+def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+    """Make a cluster: the path of the request is its name and version."""
+    make(*handler.path.strip("/").split("/"))
+    handler.send_response(200)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def make(name: str, version: str) -> None:
+    """A network of six subnets, and a cluster in it."""
+    # A session of its own: the default one keeps the credentials of the test before.
+    session = boto3.Session()
+    ec2, eks = session.client("ec2"), session.client("eks")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = []
     for number in range(6):
@@ -23,7 +34,3 @@ def main(name: str, version: str) -> None:
         roleArn="arn:aws:iam::111122223333:role/cluster",
         resourcesVpcConfig={"subnetIds": subnets},
     )
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -13,7 +13,7 @@ from generator.deploy.job import RefusedError
 from generator.errors import AwsError, Exit
 from tests.conftest import Account
 from tests.deploy.conftest import Bench, MakeBench, solve
-from tests.deploy.test_steps import ALL, MAKE_CLUSTER
+from tests.deploy.test_steps import ALL
 
 POD = {"metadata": {"labels": {"app.kubernetes.io/instance": "one"}}, "status": {"phase": "Running"}}
 NODE = {
@@ -29,7 +29,7 @@ NODE = {
 
 def test_status_counts_tasks_pods_and_nodes(bench: MakeBench, account: Account, tmp_path: Path) -> None:
     made = bench("one")
-    made.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.34")
+    made.makes_cluster("1.34")
     steps.run(made.job, ALL)
     for kind, item in (("pods", POD), ("nodes", NODE)):
         answer = tmp_path / kind
@@ -59,7 +59,7 @@ def test_what_is_not_there_is_said_so(bench: MakeBench) -> None:
 
 def test_a_cluster_that_does_not_answer_leaves_pods_unknown(bench: MakeBench) -> None:
     made = bench("one")
-    made.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.34")
+    made.makes_cluster("1.34")
     steps.run(made.job, ALL)
     made.when("kubectl get", "exit 1")
 

@@ -1,6 +1,5 @@
 """Deploy, resume, upgrade: the order of the programs, against what really is in the emulator."""
 
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -14,14 +13,13 @@ from tests.conftest import Account
 from tests.deploy.conftest import Bench, MakeBench
 
 ALL = [step.name for step in steps.STEPS]
-MAKE_CLUSTER = f"{sys.executable} {Path(__file__).with_name('fake_cluster.py')}"
 
 
 @pytest.fixture
 def fresh(bench: MakeBench) -> Bench:
     """A job whose eksctl really makes a network and a cluster, in the emulator."""
     made = bench("one")
-    made.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.34")
+    made.makes_cluster("1.34")
     return made
 
 
@@ -41,7 +39,7 @@ def test_everything_happens_in_order_on_a_fresh_account(fresh: Bench) -> None:
 
 def test_the_values_of_every_runtime_reach_helm_after_the_platforms(bench: MakeBench) -> None:
     two = bench("one", "two")
-    two.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.34")
+    two.makes_cluster("1.34")
 
     steps.run(two.job, ALL)
 
@@ -142,7 +140,7 @@ def test_an_existing_cluster_may_keep_a_version_of_the_past(fresh: Bench) -> Non
 
 def test_the_next_version_is_an_upgrade_with_a_question(bench: MakeBench) -> None:
     first = bench("one", eksVersion="1.33")
-    first.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.33")
+    first.makes_cluster("1.33")
     steps.run(first.job, ALL)
     first.calls_file.unlink()
     higher = bench("one", eksVersion="1.34")
@@ -158,7 +156,7 @@ def test_leaps_and_steps_back_are_refused_with_the_line_to_set(
     bench: MakeBench, wanted: str, cure: str
 ) -> None:
     first = bench("one", eksVersion="1.33")
-    first.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.33")
+    first.makes_cluster("1.33")
     steps.run(first.job, ALL)
 
     with pytest.raises(RefusedError, match=f'set eksVersion: "{cure}"'):

@@ -7,14 +7,14 @@ from generator.deploy.job import RefusedError
 from generator.errors import AwsError
 from tests.conftest import Account
 from tests.deploy.conftest import Bench, MakeBench
-from tests.deploy.test_steps import ALL, MAKE_CLUSTER
+from tests.deploy.test_steps import ALL
 
 
 @pytest.fixture
 def deployed(bench: MakeBench) -> Bench:
     """A solution that is there, with a picture in its bucket."""
     made = bench("one")
-    made.when("eksctl create cluster", f"{MAKE_CLUSTER} demo 1.34")
+    made.makes_cluster("1.34")
     steps.run(made.job, ALL)
     made.calls_file.unlink()
     return made

@@ -17,7 +17,10 @@ from generator.preflight.check import Subject, run_all
 from generator.preflight.result import Result, Status
 from generator.preflight.spot import ROLE
 from tests.conftest import Account
+from tests.deploy.conftest import one_reader
 from tests.preflight.fake_aws import Quotas, Server
+
+__all__ = ["one_reader"]
 
 TODAY = date(2026, 11, 22)
 MODEL = "sd_xl_turbo_1.0.safetensors"
