@@ -76,11 +76,11 @@ def test_the_gpu_goes_on_while_s3_is_slow(world: World, proxy: Proxy):
 
 
 def test_a_task_longer_than_the_visibility_timeout_is_run_once(world: World):
-    runtime = world.runtime("--service-time", "4")
-    other = world.runtime("--service-time", "0.1")
+    runtime, other = world.runtime("--service-time", "0.35"), world.runtime("--service-time", "0.1")
+    runtime.fault("slow", match="long")
     world.send(["long"])
     world.agent(runtime.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="first")
-    wait_for(lambda: runtime.report()["running"] == "long", 25)
+    wait_for(lambda: runtime.report()["running"] == "long")
 
     world.agent(other.url, VISIBILITY_TIMEOUT_SECONDS=2)
 
