@@ -85,6 +85,7 @@ class Images:
             web.post("/api/v1/images/upload", self._upload),
             web.post("/api/v1/images/delete", self._delete_some),
             web.get("/api/v1/images/", self._list),
+            web.get("/api/v1/boards/none/image_names", self._names),
             web.get(f"{one}/full", self._full),
             web.get(f"{one}/thumbnail", self._full),
             web.get(f"{one}/metadata", self._metadata),
@@ -119,6 +120,10 @@ class Images:
         found = [image.shown() for image in self._kept.values() if hidden in (None, image.intermediate)]
         page = {"limit": 10, "offset": 0, "total": len(found), "items": found}
         return web.json_response(page)
+
+    async def _names(self, _: web.Request) -> web.Response:
+        """The pictures on no board; there are no boards here."""
+        return web.json_response([image.name for image in self._kept.values() if not image.intermediate])
 
     async def _delete(self, request: web.Request) -> web.Response:
         return self._gone([request.match_info["name"]])

@@ -13,7 +13,8 @@ from PIL import Image, PngImagePlugin
 
 from local.runtimes import art
 
-PNG_END = b"\x00\x00\x00\x00IEND\xaeB\x60\x82"
+# Signature and IHDR: readers look for texts between them and the pixels.
+HEAD_BYTES = 8 + 25
 
 
 @dataclass(frozen=True)
@@ -82,4 +83,4 @@ def _with_texts(png: bytes, texts: dict[str, str]) -> bytes:
         struct.pack(">I", len(body)) + b"iTXt" + body + struct.pack(">I", zlib.crc32(b"iTXt" + body))
         for body in (k.encode() + b"\0\0\0\0\0" + v.encode() for k, v in texts.items())
     )
-    return png[: -len(PNG_END)] + chunks + PNG_END
+    return png[:HEAD_BYTES] + chunks + png[HEAD_BYTES:]
