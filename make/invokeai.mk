@@ -1,0 +1,13 @@
+.PHONY: test-invokeai invokeai-shapes
+INVOKEAI_VERSION = 6.14.2
+
+.cache/invokeai/bin/invokeai-web:
+	@echo "installing InvokeAI $(INVOKEAI_VERSION) in .cache/invokeai (first time: minutes, and about 7 GB)" >&2
+	@$(PYTHON) -m venv .cache/invokeai
+	@.cache/invokeai/bin/pip install --quiet --disable-pip-version-check invokeai==$(INVOKEAI_VERSION)
+
+test-invokeai: setup .cache/invokeai/bin/invokeai-web ## The InvokeAI adapter against a real InvokeAI on this machine's CPU (optional; not in CI)
+	$(RUN)pytest tests/local/real_invokeai.py
+
+invokeai-shapes: setup .cache/invokeai/bin/invokeai-web ## tests/local/invokeai.json: what InvokeAI's own document says of the calls that the adapter makes
+	$(RUN)python -m tests.local.invokeai_shapes
