@@ -1,17 +1,16 @@
 """`make up` and `make down`: the pipeline in the background, and the file that says where it is."""
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from local import config
+from local import config, locks
 from local.fleet import Pace
 from local.pipeline import Pipeline, running
 from local.processes import LocalError
@@ -19,11 +18,12 @@ from local.processes import LocalError
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 WATCH_SECONDS = 0.5
+LOCK = "up.lock"
 
 
 def up(config_file: str, folder: Path, pace: Pace) -> str:
     """Start the pipeline unless it runs; what to tell the user."""
-    if holder(folder) is None:
+    if locks.holder(folder / LOCK) is None:
         _spawn(config_file, folder, pace)
     state = json.loads((folder / "state.json").read_text("utf-8"))
     runtimes = "\n".join(f"  {name:<14} {kind}" for name, kind in state["runtimes"].items())
@@ -37,13 +37,13 @@ def up(config_file: str, folder: Path, pace: Pace) -> str:
 
 def down(folder: Path) -> str:
     """End the pipeline if it runs; what to tell the user."""
-    process = holder(folder)
+    process = locks.holder(folder / LOCK)
     if process is None:
         return "No local pipeline runs."
     for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, number)
-        if _soon(lambda: holder(folder) is None, seconds):
+        if _soon(lambda: locks.holder(folder / LOCK) is None, seconds):
             return "The local pipeline has ended."
     raise LocalError(f"process {process} does not end", "end it by hand")
 
@@ -51,7 +51,8 @@ def down(folder: Path) -> str:
 def serve(config_file: str, folder: Path, pace: Pace) -> None:
     """Be the pipeline, until a signal comes or a part of it falls."""
     state = folder / "state.json"
-    with _held(folder), running(config.build(config_file, folder / "build"), pace, folder / "up") as pipeline:
+    busy = locks.held(folder / LOCK, "a local pipeline runs here already", "run `make down` first")
+    with busy, running(config.build(config_file, folder / "build"), pace, folder / "up") as pipeline:
         try:
             _write(state, pipeline)
             while True:
@@ -59,34 +60,6 @@ def serve(config_file: str, folder: Path, pace: Pace) -> None:
                 time.sleep(WATCH_SECONDS)
         finally:
             state.unlink(missing_ok=True)
-
-
-def holder(folder: Path) -> int | None:
-    """The process that is the pipeline of this folder; None when there is none."""
-    lock = folder / "lock"
-    if not lock.exists():
-        return None
-    with lock.open("r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(file.read() or 0) or None
-    return None
-
-
-@contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Be the holder. The lock goes with the process, however that ends, so it never lies."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LocalError("a local pipeline runs here already", "run `make down` first") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 def _write(state: Path, pipeline: Pipeline) -> None:

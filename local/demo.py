@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from generator import plan
-from local import config, examples, gallery, summary
+from local import config, examples, gallery, locks, summary
 from local.config import Built
 from local.display import Display, display
 from local.emulator import ROOT
@@ -37,6 +37,12 @@ class Demo:
 
 def run(demo: Demo) -> bool:
     """Do it all; whether every task has its pictures."""
+    busy = "another demo runs in this folder"
+    with locks.held(demo.folder / "demo.lock", busy, "wait for it, or set another --folder"):
+        return _run(demo)
+
+
+def _run(demo: Demo) -> bool:
     for old in ("pictures", "logs"):
         shutil.rmtree(demo.folder / old, ignore_errors=True)
     built = config.build(demo.config, demo.folder / "build")

@@ -1,15 +1,13 @@
 """A virtual environment made from a requirements file whose every line has a hash."""
 
-import contextlib
-import fcntl
 import hashlib
 import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
 from pathlib import Path
 
+from local import locks
 from local.processes import LocalError
 
 
@@ -20,21 +18,13 @@ def python_of(folder: Path, requirements: Path) -> Path:
     """
     wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
     stamp = folder / "made-from"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_suffix(".lock")):
+    with locks.alone(folder.with_suffix(".lock")):
         if not stamp.exists() or stamp.read_text() != wanted:
             shutil.rmtree(folder, ignore_errors=True)
             venv.create(folder)  # without its own pip, which takes longer to install than the rest
             _install(folder, requirements)
             stamp.write_text(wanted)
     return folder / "bin" / "python"
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _install(folder: Path, requirements: Path) -> None:

@@ -233,6 +233,17 @@ def test_a_part_that_falls_ends_the_demo_with_its_log(tmp_path, part, log):
     assert left_running(tmp_path) == []
 
 
+def test_two_demos_do_not_share_a_folder(tmp_path):
+    first = local("demo", tmp_path, "--service-time", "30", *SMALL)
+    assert soon((tmp_path / "demo.lock").exists)
+
+    said, _ = local("demo", tmp_path, *SMALL).communicate(timeout=30)
+    first.terminate()
+    first.communicate(timeout=30)
+
+    assert "another demo runs in this folder" in said
+
+
 def test_a_config_for_china_is_refused_with_the_reason(tmp_path):
     process = local("demo", tmp_path, "--config", "examples/china.yaml")
     said, _ = process.communicate(timeout=30)
