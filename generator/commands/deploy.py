@@ -20,6 +20,7 @@ def add(subparsers: common.Subparsers) -> None:
     """Declare the command."""
     parser = common.command(subparsers, "deploy", __doc__ or "", EXAMPLES)
     deploying.add_flags(parser)
+    deploying.add_zones(parser)
     names = [step.name for step in steps.STEPS]
     parser.add_argument(
         "--only", action="append", choices=names, help="this step alone; may be given more than once"

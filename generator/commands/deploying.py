@@ -1,7 +1,9 @@
 """What deploy, smoke, status and uninstall share: from the command line to a Job."""
 
 import argparse
+import re
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from generator.deploy.job import Job, RefusedError
 from generator.deploy.tools import MissingProgramError, Tools, kubeconfig
 from generator.errors import AwsError, Exit
 from generator.facts import Facts
+from generator.model import Solution
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -22,13 +25,38 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
+def add_zones(parser: argparse.ArgumentParser) -> None:
+    """The flag for accounts in which a zone of the build cannot be used: zone names differ between accounts."""
+    parser.add_argument(
+        "--zones",
+        metavar="A,B,C",
+        type=three_zones,
+        help="other zones, if `generator preflight` says so; give it each time",
+    )
+
+
+def three_zones(text: str) -> tuple[str, str, str]:
+    """`us-east-1a,us-east-1b,us-east-1d` in their order."""
+    found = sorted(set(text.split(",")))
+    if len(found) != 3 or not all(re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d[a-z]", zone) for zone in found):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not three zones, as in us-east-1a,us-east-1b,us-east-1d"
+        )
+    return found[0], found[1], found[2]
+
+
+def in_zones(solution: Solution, args: argparse.Namespace) -> Solution:
+    """The solution in the zones that the user named, if any."""
+    zones = getattr(args, "zones", None)
+    return solution if zones is None else replace(solution, zones=zones)
+
+
 def job(args: argparse.Namespace, *, build: bool) -> Job:
     """The job of a command line. `build` writes the solution's files first."""
+    config = common.load_document(args)
+    solution = in_zones(common.solve(config, args), args)
     if build:
-        solution, made = building.solve_and_build(args, files.UMBRELLA)
-        write.replace(args.output / solution.stack, made)
-    else:
-        solution = common.load_solution(args)
+        write.replace(args.output / solution.stack, building.built(config, solution, files.UMBRELLA))
     folder: Path = args.output / solution.stack
     dry_run = getattr(args, "dry_run", False)
     environment = {"KUBECONFIG": str(kubeconfig(folder).absolute()), "AWS_REGION": solution.region}
@@ -73,4 +101,4 @@ def reported(action: str, error: Exception) -> Exit:
     return Exit.CONFIG
 
 
-STOPS = (RefusedError, MissingProgramError, write.NotOursError, AwsError)
+STOPS = (RefusedError, MissingProgramError, write.NotOursError, AwsError, OSError)

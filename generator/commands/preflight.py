@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from generator import deployer, images, paths, plan, prices, stack
 from generator.aws import Aws
-from generator.commands import common
+from generator.commands import common, deploying
 from generator.errors import Exit
 from generator.facts import Facts
 from generator.model import Solution
@@ -35,6 +35,7 @@ def add(subparsers: common.Subparsers) -> None:
     parser = common.command(subparsers, "preflight", DESCRIPTION, EXAMPLES)
     common.add_config(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    deploying.add_zones(parser)
     parser.add_argument("--all", action="store_true", help="show what passed, too, one by one")
     parser.add_argument(
         "--request-increase", action="store_true", help="ask AWS for higher quotas, where the plan needs them"
@@ -43,7 +44,7 @@ def add(subparsers: common.Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> Exit:
     """Ask, judge, print."""
-    solution = common.load_solution(args)
+    solution = deploying.in_zones(common.load_solution(args), args)
     clients = Aws(solution.region)
     results = run_all(list(themes.checks(subject(solution))), clients)
     if args.format == "json":

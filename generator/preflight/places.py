@@ -101,7 +101,7 @@ def judge_zones(wanted: Sequence[str], found: Sequence[Zone]) -> Iterator[Result
         yield Result(THEME, "zones", Status.PASSED, ", ".join(wanted))
         return
     usable = [zone.name for zone in found if zone.available and zone.id not in ZONES_WITHOUT_EKS]
-    mend = f"in build/, put three of {', '.join(usable)} into `availabilityZones` of cluster.yaml"
+    mend = f"deploy with --zones and three of {', '.join(usable)}"
     if len(usable) < 3:
         mend = f"choose another region: only {len(usable)} zones of this one can be used"
     yield Result(THEME, "zones", Status.FAILED, "; ".join(bad), mend)

@@ -162,3 +162,15 @@ def test_the_door_has_the_key_of_the_stack(bench: MakeBench) -> None:
 
     assert door.url.endswith("/prod")
     assert door.key
+
+
+def test_other_zones_reach_the_cluster_and_only_three_will_do(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["deploy", config, "-o", str(tmp_path / "out"), "--dry-run", "--zones"]
+
+    assert cli.main([*words, "us-east-1d,us-east-1b,us-east-1c"]) == Exit.DONE
+    made = yaml.safe_load((tmp_path / "out" / "demo" / "cluster.yaml").read_text())
+    assert made["availabilityZones"] == ["us-east-1b", "us-east-1c", "us-east-1d"]
+    with pytest.raises(SystemExit):
+        cli.main([*words, "us-east-1d,us-east-1b"])
