@@ -26,7 +26,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_zones(parser: argparse.ArgumentParser) -> None:
-    """The flag for accounts in which a zone of the build cannot be used: zone names differ between accounts."""
+    """The flag for accounts in which a zone of the build cannot be used: names differ between accounts."""
     parser.add_argument(
         "--zones",
         metavar="A,B,C",
