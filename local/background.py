@@ -31,7 +31,7 @@ def up(config_file: str, folder: Path, pace: Pace) -> str:
     return (
         f"The pipeline runs (process {state['pid']}, logs in {folder / 'up'}):\n{runtimes}\n"
         f"  API   {state['api_url']} (key {state['api_key']})\n  AWS   {state['endpoint']}\n"
-        f'Try:    generator submit --runtime {first} --prompt "a lighthouse at dusk"\nEnd it: make down'
+        f'Try:    {_command()} submit --runtime {first} --prompt "a lighthouse at dusk"\nEnd it: make down'
     )
 
 
@@ -60,6 +60,12 @@ def serve(config_file: str, folder: Path, pace: Pace) -> None:
                 time.sleep(WATCH_SECONDS)
         finally:
             state.unlink(missing_ok=True)
+
+
+def _command() -> Path:
+    """The `generator` beside the Python that runs, which PATH need not name."""
+    found = Path(sys.executable).with_name("generator")
+    return found.relative_to(Path.cwd()) if found.is_relative_to(Path.cwd()) else found
 
 
 def _write(state: Path, pipeline: Pipeline) -> None:
