@@ -1,0 +1,60 @@
+"""A real InvokeAI on this machine's CPU, in the environment that the chart gives it."""
+
+import contextlib
+import os
+import socket
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from bench.world import wait_for
+from local import processes
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / ".cache" / "invokeai" / "bin" / "invokeai-web"
+PROFILE = ROOT / "charts" / "sd-runtimes" / "profiles" / "invokeai.yaml"
+# Importing torch and making the database take half a minute on two cores.
+START_SECONDS = 180
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """The URL of a server whose files are all in `folder`. INVOKEAI_URL names one that runs already."""
+    if given := os.environ.get("INVOKEAI_URL"):
+        yield given
+        return
+    port = _free_port()
+    profile = yaml.safe_load(PROFILE.read_text())["env"]
+    env = {name: text for name, text in profile.items() if name != "PYTHONPATH"}
+    homes = {
+        name: str(folder / name.lower()) for name in ("INVOKEAI_ROOT", "HOME", "HF_HOME", "MPLCONFIGDIR")
+    }
+    env |= {**homes, "INVOKEAI_HOST": "127.0.0.1", "INVOKEAI_PORT": str(port), "PATH": os.environ["PATH"]}
+    for path in homes.values():
+        Path(path).mkdir(parents=True)
+    child = processes.start("invokeai", [str(PROGRAM)], env, folder)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: _answers(url) or not child.alive, START_SECONDS)
+        processes.check([child])
+        yield url
+    finally:
+        processes.stop([child])
+
+
+def _answers(url: str) -> bool:
+    with (
+        contextlib.suppress(OSError),
+        urllib.request.urlopen(f"{url}/api/v1/app/version", timeout=5) as answer,
+    ):
+        return bool(answer.status == 200)
+    return False
+
+
+def _free_port() -> int:
+    """InvokeAI cannot be told to take any; a port that is busy it silently replaces by the next."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
