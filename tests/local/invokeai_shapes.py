@@ -60,6 +60,8 @@ class Distiller:
         if len(union) > LONGEST_UNION:
             return {"type": "object", "required": self._common(union)}
         made = {key: self._value(schema[key]) for key in KEYWORDS if key in schema}
+        if "required" in schema:
+            made["required"] = sorted(set(schema["required"]))  # InvokeAI names some twice
         if "properties" in schema:
             made["properties"] = {key: self.plain(value) for key, value in schema["properties"].items()}
             made.setdefault("additionalProperties", False)
