@@ -33,6 +33,7 @@ class Job:
     lease: Lease | None = None
     started: float = 0.0
     progress: float = 0.0
+    heard: float = 0.0  # when it was so far
     abandoned: str = ""
     life: asyncio.Task[None] | None = None
 

@@ -38,7 +38,8 @@ class Line:
         """What the decision to take more is made from."""
         job = self.running
         running_for = None if job is None else self._clock() - job.started
-        return View(self._pace, running_for, job.progress if job else 0.0, len(self.ahead))
+        heard = 0.0 if job is None else self._clock() - job.heard
+        return View(self._pace, running_for, job.progress if job else 0.0, len(self.ahead), heard)
 
     def add(self, job: Job) -> None:
         """A task came in."""
@@ -74,7 +75,7 @@ class Line:
 
     def progressed(self, job: Job, progress: float) -> None:
         """The runtime says how far it is."""
-        job.progress = min(max(progress, job.progress), 1.0)
+        job.progress, job.heard = min(max(progress, job.progress), 1.0), self._clock()
         self.changed.set()
 
     def leave(self, job: Job) -> None:

@@ -49,6 +49,7 @@ class View:
     running_for: float | None  # None: nothing runs
     progress: float  # 0 … 1, 0 when unknown
     ahead: int
+    heard_ago: float = 0.0  # how old the progress is
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,15 @@ def remaining(view: View) -> float | None:
     if view.running_for is None:
         return 0.0
     if view.progress >= FIRST_PROGRESS:
-        return view.running_for * (1 - view.progress) / view.progress
-    if view.pace.run is None:
+        whole = (view.running_for - view.heard_ago) / view.progress
+    elif view.pace.run is not None:
+        whole = view.pace.run
+    else:
         return None
-    late = view.running_for - view.pace.run
+    late = view.running_for - whole
     if late < 0:
         return -late
-    return 0.0 if late < max(HOLD_SECONDS, view.pace.run) else None
+    return 0.0 if late < max(HOLD_SECONDS, whole) else None
 
 
 def overheld(view: View, waited: float, attempt: int, max_attempts: int, grouping: float) -> bool:

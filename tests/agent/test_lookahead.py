@@ -24,6 +24,12 @@ def test_progress_counts_more_than_the_average():
     assert plan(replace(STEADY, running_for=1.0, progress=0.9)).take == 1
 
 
+def test_progress_that_was_heard_a_while_ago_still_says_when_the_task_ends():
+    halfway = replace(STEADY, running_for=7.0, progress=0.5, heard_ago=3.0)
+
+    assert remaining(halfway) == pytest.approx(1.0)
+
+
 def test_short_tasks_are_taken_several_at_once_but_never_without_bound():
     short = View(Pace(run=0.05, lead=0.19), running_for=0.0, progress=0.0, ahead=0)
 
