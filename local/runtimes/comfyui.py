@@ -8,6 +8,7 @@ is the last event after success, error and interrupt alike.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -262,13 +263,14 @@ class ComfyUi:
     async def _status(self) -> None:
         said = {"status": {"exec_info": {"queue_remaining": self._remaining()}}}
         for socket in list(self.sockets.values()):
-            if not socket.closed:
+            with contextlib.suppress(ConnectionError):  # it went away meanwhile
                 await socket.send_json({"type": "status", "data": said})
 
     async def _say(self, item: Item, kind: str, data: Mapping[str, Any]) -> None:
         socket = self.sockets.get(item.client)
-        if socket is not None and not socket.closed:
-            await socket.send_json({"type": kind, "data": data})
+        if socket is not None:
+            with contextlib.suppress(ConnectionError):
+                await socket.send_json({"type": kind, "data": data})
 
 
 async def _ok(_: web.Request) -> web.Response:

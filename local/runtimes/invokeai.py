@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from local.runtimes import serve
+from local.runtimes.invokeai_events import Events
 from local.runtimes.invokeai_graph import problems
 from local.runtimes.invokeai_images import Images
 from local.runtimes.invokeai_queue import Item, Queue
@@ -30,8 +31,8 @@ class InvokeAi:
     def __init__(self, simulation: Simulation) -> None:
         self.sim = simulation
         self.keys = {_stem(name): str(uuid.uuid4()) for name in simulation.models}
-        self.images = Images()
-        self.queue = Queue(simulation, self.images, self.keys)
+        self.images, self.events = Images(), Events()
+        self.queue = Queue(simulation, self.images, self.events, self.keys)
 
     def routes(self) -> list[web.RouteDef]:
         """Everything the queue agent and the public client call; any other path is the web page."""
@@ -53,6 +54,7 @@ class InvokeAi:
             web.get(f"{models}/get_by_attrs", self._model),
             web.post(f"{models}/empty_model_cache", self._empty),
             *self.images.routes(),
+            *self.events.routes(),
             web.get("/{path:(?!_simulation).*}", self._page),
         ]
 
@@ -127,7 +129,7 @@ class InvokeAi:
         if item is None:
             return _unknown(request)
         # This route, unlike the list, leaves out what is null.
-        return web.json_response({key: value for key, value in item.shown().items() if value is not None})
+        return web.json_response(_without_nulls(item.shown()))
 
     async def _delete(self, request: web.Request) -> web.Response:
         item = self._found(request)
@@ -208,6 +210,7 @@ def _record(name: str, key: str) -> dict[str, Any]:
         "source": f"/opt/ml/code/models/Stable-diffusion/{name}.safetensors",
         "source_type": "path",
         "source_api_response": None,
+        "source_url": None,
         "cover_image": None,
         "submodels": None,
         "type": "main",
@@ -217,6 +220,12 @@ def _record(name: str, key: str) -> dict[str, Any]:
         "format": "checkpoint",
         "base": "sdxl" if "xl" in name.lower() else "sd-1",
     }
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 def _stem(name: str) -> str:

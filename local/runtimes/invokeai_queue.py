@@ -12,11 +12,13 @@ from typing import Any
 from PIL import Image
 
 from local.runtimes.gpu import Job, NodeFailedError, OutOfMemoryError
+from local.runtimes.invokeai_events import Events
 from local.runtimes.invokeai_graph import PICTURES, Graph, ItemFailedError
 from local.runtimes.invokeai_images import Images
 from local.runtimes.picture import Request, encoded, scaled
 from local.runtimes.serve import Simulation
 
+PROGRESS_SECONDS = 0.2
 STATES = ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
 
 
@@ -43,6 +45,11 @@ class Item:
     ended: str | None = None
     job: Job | None = None
 
+    def event(self) -> dict[str, Any]:
+        """What every event of it says."""
+        names = {"item_id": self.id, "batch_id": self.batch_id, "session_id": self.session_id}
+        return {**names, "origin": self.origin, "destination": self.destination, "status": self.status}
+
     def shown(self) -> dict[str, Any]:
         """As the API shows it, with every field."""
         executed = list(self.prepared.values())
@@ -54,6 +61,8 @@ class Item:
             "executed_history": list(self.prepared),
             "results": self.results,
             "errors": {executed[-1]: str(self.error)} if self.error and executed else {},
+            "workflow_call_stack": [],
+            "workflow_call_history": [],
             "prepared_source_mapping": {ran: node for node, ran in self.prepared.items()},
             "source_prepared_mapping": {node: [ran] for node, ran in self.prepared.items()},
         }
@@ -83,8 +92,10 @@ class Item:
 class Queue:
     """The items, and the one processor that works on them in turn."""
 
-    def __init__(self, simulation: Simulation, images: Images, keys: Mapping[str, str]) -> None:
-        self.sim, self.images, self.keys = simulation, images, keys
+    def __init__(
+        self, simulation: Simulation, images: Images, events: Events, keys: Mapping[str, str]
+    ) -> None:
+        self.sim, self.images, self.events, self.keys = simulation, images, events, keys
         self.items: dict[int, Item] = {}
         self.processing = False
         self._last = 0
@@ -122,6 +133,7 @@ class Queue:
 
     async def _process(self, item: Item) -> None:
         item.status = "in_progress"
+        await self.events.send("queue_item_status_changed", item.event())
         graph = Graph(item.graph)
         try:
             await self._run(item, graph)
@@ -133,6 +145,7 @@ class Queue:
         # The state of a canceled item stays, whatever its last step brought.
         if item.status == "in_progress":
             item.status, item.ended = ended, now()
+        await self.events.send("queue_item_status_changed", item.event())
         if self.sim.faults.take("forget", item.destination or ""):
             self.items.clear()
 
@@ -146,7 +159,12 @@ class Queue:
         item.job = Job(
             name, next(iter(graph.models()), None), max(graph.steps, 1), max(len(decoders), 1), prompt
         )
-        if not await self.sim.gpu.run(item.job):
+        telling = asyncio.ensure_future(self._tell(item, graph))
+        try:
+            done = await self.sim.gpu.run(item.job)
+        finally:
+            telling.cancel()
+        if not done:
             return
         if self.sim.faults.take("no-output", name):
             return
@@ -155,10 +173,21 @@ class Queue:
             item.prepared[node_id] = str(uuid.uuid4())
             item.results[item.prepared[node_id]] = await self._result(item, graph, node_id, made)
 
+    async def _tell(self, item: Item, graph: Graph) -> None:
+        """Progress, as if the first sampler took all the time."""
+        sampler = next(
+            (name for name, node in graph.nodes.items() if node["type"] == "denoise_latents"), None
+        )
+        while sampler is not None and item.job is not None:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            done = {"message": "Denoising", "percentage": item.job.progress, "image": None}
+            said = {**item.event(), "invocation_source_id": sampler, **done}
+            await self.events.send("invocation_progress", said)
+
     async def _result(self, item: Item, graph: Graph, node_id: str, made: dict[str, str]) -> dict[str, Any]:
         node = graph.nodes[node_id]
         if node["type"] not in PICTURES:
-            return {"type": f"{node['type']}_output"}
+            return {"output_meta": None, "type": f"{node['type']}_output"}
         data = await asyncio.to_thread(self._picture, graph, node_id, made)
         if self.sim.faults.take("broken-output", item.destination or ""):
             data = b"broken"
@@ -166,6 +195,7 @@ class Queue:
         stored = self.images.add(data, intermediate=bool(node.get("is_intermediate")), metadata=metadata)
         made[node_id] = stored.name
         return {
+            "output_meta": None,
             "image": {"image_name": stored.name},
             "width": stored.width,
             "height": stored.height,

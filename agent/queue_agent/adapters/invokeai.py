@@ -12,9 +12,10 @@ from typing import Any
 
 from aiohttp import FormData
 
-from queue_agent.adapters import inline, sniff
+from queue_agent.adapters import inline, sniff, socketio
 from queue_agent.adapters import invokeai_graph as graphs
 from queue_agent.adapters.http import Http
+from queue_agent.adapters.progress import beside
 from queue_agent.runtime import (
     InputImage,
     Output,
@@ -115,7 +116,9 @@ class InvokeAi:
         """Queue it unless an item of this task is there, then follow its batch to the end."""
         body, uploaded = prepared.payload
         item = await self._earlier(prepared.task) or await self._enqueue(body)
-        await self._end(str(item["batch_id"]))
+        samplers = graphs.samplers(body["batch"]["graph"])
+        async with beside(lambda: self._follow(int(item["item_id"]), samplers, on_progress)):
+            await self._end(str(item["batch_id"]))
         done = await self._get(f"{QUEUE}/i/{item['item_id']}")
         if done.get("status") != "completed":
             await self._clean(done, uploaded)
@@ -135,6 +138,18 @@ class InvokeAi:
                 return
             waited = clock() - began
             await asyncio.sleep(min(max(SHORTEST_POLL_SECONDS, waited * POLL_SHARE), LONGEST_POLL_SECONDS))
+
+    async def _follow(self, item_id: int, samplers: Sequence[str], on_progress: Progress) -> None:
+        """The share of all sampling that is done, as the events tell it; for progress and nothing else."""
+        done = dict.fromkeys(samplers, 0.0)
+        async with self._http.socket("/ws/socket.io/", socketio.QUERY) as socket:
+            async for name, said in socketio.events(socket, "subscribe_queue", {"queue_id": "default"}):
+                node, share = said.get("invocation_source_id"), said.get("percentage")
+                if said.get("item_id") != item_id or node not in done:
+                    continue
+                if name == "invocation_progress" and share is not None:
+                    done[node] = max(done[node], float(share))
+                    on_progress(sum(done.values()) / len(done))
 
     async def _earlier(self, task: Task) -> Mapping[str, Any] | None:
         """The item that an earlier attempt left: under way or completed."""

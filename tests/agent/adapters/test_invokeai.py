@@ -251,6 +251,14 @@ async def test_a_running_item_is_cancelled_and_the_gpu_waited_for(sim: Sim, invo
     assert await invokeai.idle()
 
 
+async def test_progress_comes_by_socket_io(simulate, http):
+    sim = simulate("invokeai", "--plain", "--service-time", "1.6")
+
+    progress = (await lead(InvokeAi(http(sim)), task("graph", graph()))).progress
+
+    assert 0.1 < progress[0] < 0.9 and progress[-1] == 1.0
+
+
 async def test_a_web_page_at_200_is_not_the_api(sim: Sim, session):
     adapter = InvokeAi(Http(session, f"{sim.url}/elsewhere", 10_000))
 

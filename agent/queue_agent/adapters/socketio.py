@@ -1,0 +1,31 @@
+"""Socket.IO over one websocket, as little of it as hearing events takes.
+
+Protocol: https://socket.io/docs/v4/socket-io-protocol/ on https://socket.io/docs/v4/engine-io-protocol/.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aiohttp import ClientWebSocketResponse, WSMsgType
+
+QUERY = {"EIO": "4", "transport": "websocket"}
+# Engine.IO's packet types, with Socket.IO's behind a message (4).
+OPEN, PING, PONG, CONNECT, EVENT = "0", "2", "3", "40", "42"
+
+
+async def events(
+    socket: ClientWebSocketResponse, emit: str, data: object
+) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Every event that the server sends after `emit` was sent with `data`: name and data."""
+    async for frame in socket:
+        text = str(frame.data) if frame.type is WSMsgType.TEXT else ""
+        if text.startswith(OPEN):
+            await socket.send_str(CONNECT)
+        elif text.startswith(CONNECT):
+            await socket.send_str(EVENT + json.dumps([emit, data]))
+        elif text == PING:
+            await socket.send_str(PONG)
+        elif text.startswith(EVENT):
+            name, said, *_ = json.loads(text.removeprefix(EVENT))
+            yield str(name), said
