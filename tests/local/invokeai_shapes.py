@@ -31,7 +31,7 @@ CALLS = {
 }
 # What a session's results hold, a union of every node's output in the document.
 OUTPUTS = ("ImageOutput", "ImageCollectionOutput")
-KEYWORDS = ("type", "enum", "const", "required", "items", "additionalProperties", "anyOf", "oneOf", "allOf")
+KEYWORDS = ("type", "enum", "const", "items", "additionalProperties", "anyOf", "oneOf", "allOf")
 # A longer union lists every node or model there is: of those, what all have in common will do.
 LONGEST_UNION = 10
 
@@ -60,9 +60,8 @@ class Distiller:
         if len(union) > LONGEST_UNION:
             return {"type": "object", "required": self._common(union)}
         made = {key: self._value(schema[key]) for key in KEYWORDS if key in schema}
-        if "required" in schema:
-            made["required"] = sorted(set(schema["required"]))  # InvokeAI names some twice
         if "properties" in schema:
+            made["required"] = sorted(_required(schema))
             made["properties"] = {key: self.plain(value) for key, value in schema["properties"].items()}
             made.setdefault("additionalProperties", False)
         return made
@@ -71,8 +70,16 @@ class Distiller:
         return [self.plain(each) for each in value] if isinstance(value, list) else self.plain(value)
 
     def _common(self, union: list[Mapping[str, Any]]) -> list[str]:
-        required = [set(self._known[_name(each)].get("required", ())) for each in union if "$ref" in each]
-        return sorted(set.intersection(*required))
+        return sorted(
+            set.intersection(*(_required(self._known[_name(each)]) for each in union if "$ref" in each))
+        )
+
+
+def _required(schema: Mapping[str, Any]) -> set[str]:
+    """The fields that are always there: InvokeAI leaves null out of the answer that shows one item."""
+    fields = schema["properties"]
+    nullable = {name for name, field in fields.items() if {"type": "null"} in field.get("anyOf", ())}
+    return set(schema.get("required", ())) & set(fields) - nullable
 
 
 def _name(reference: Mapping[str, Any]) -> str:
