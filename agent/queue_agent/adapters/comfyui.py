@@ -2,7 +2,7 @@
 
 A submission is answered at once; success or failure stands only in `/history/{id}`. Queue and history are in
 memory: a prompt that is in neither is lost. The task's id is the prompt's id, so an agent that was restarted
-finds the work it had submitted. The websocket tells progress and nothing else.
+finds the work it had submitted. The websocket tells progress, and when to look into the history.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from aiohttp import FormData, WSMsgType
 
 from queue_agent.adapters import comfyui_graph as graphs
 from queue_agent.adapters import inline, sniff
+from queue_agent.adapters.beside import beside, heard
 from queue_agent.adapters.http import Http
-from queue_agent.adapters.progress import beside
 from queue_agent.runtime import (
     InputImage,
     Output,
@@ -31,9 +31,9 @@ from queue_agent.runtime import (
 TASKTYPES = ("pipeline", "workflow")
 # Events go only to the client that a prompt names.
 CLIENT = "queue-agent"
-# Polling on loopback costs milliseconds and, unlike the websocket, cannot miss the end.
-SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.01, 0.5
-POLL_SHARE = 0.03
+# Unlike the websocket, polling cannot miss the end.
+SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 0.5
+POLL_SHARE = 0.05
 
 
 class ComfyUi:
@@ -94,10 +94,11 @@ class ComfyUi:
             await self._forget(task.id)  # an earlier attempt's: this one is its own
             entry = None
         if entry is None:
-            if not queued:
-                await self._submit(prepared.payload)
-            async with beside(lambda: self._follow(task.id, graph, on_progress)):
-                entry = await self._end(task.id)
+            hint = asyncio.Event()
+            async with beside(self._listen(task.id, graph, on_progress, hint)):
+                if not queued:
+                    await self._submit(prepared.payload)
+                entry = await self._end(task.id, hint)
         failure = graphs.failure(entry)
         if failure is not None:
             await self._forget(task.id)
@@ -118,13 +119,13 @@ class ComfyUi:
             await self._stop(str(body["prompt_id"]))
             raise TaskError("bad_workflow", graphs.refusal(answer.json()))
 
-    async def _end(self, prompt_id: str) -> Mapping[str, Any]:
+    async def _end(self, prompt_id: str, hint: asyncio.Event) -> Mapping[str, Any]:
         """The entry in the history, once it is there."""
         clock = asyncio.get_running_loop().time
         began = clock()
         while True:
             waited = clock() - began
-            await asyncio.sleep(min(max(SHORTEST_POLL_SECONDS, waited * POLL_SHARE), LONGEST_POLL_SECONDS))
+            await heard(hint, min(max(SHORTEST_POLL_SECONDS, waited * POLL_SHARE), LONGEST_POLL_SECONDS))
             queued = waited < LONGEST_POLL_SECONDS or await self._queued(prompt_id)
             entry = await self._history(prompt_id)
             if entry is not None:
@@ -132,20 +133,23 @@ class ComfyUi:
             if not queued:
                 raise RuntimeUnavailable("lost", "the runtime has neither result nor task: it was restarted")
 
-    async def _follow(self, prompt_id: str, graph: Mapping[str, Any], on_progress: Progress) -> None:
-        """The share of all sampling steps that is done, as the websocket tells it."""
+    async def _listen(
+        self, prompt_id: str, graph: Mapping[str, Any], on_progress: Progress, hint: asyncio.Event
+    ) -> None:
+        """The share of all sampling steps that is done; then the hint that it is over, well or not."""
         steps = graphs.steps(graph)
         done = dict.fromkeys(steps, 0.0)
         async with self._http.socket("/ws", {"clientId": CLIENT}) as socket:
             async for frame in socket:
-                if frame.type is not WSMsgType.TEXT:
-                    continue  # a preview
-                event = frame.json()
+                event = frame.json() if frame.type is WSMsgType.TEXT else {}  # others are previews
                 data = event.get("data") or {}
-                if event.get("type") != "progress" or data.get("prompt_id") != prompt_id:
+                if data.get("prompt_id") != prompt_id:
                     continue
-                if (node := str(data.get("node"))) in done:
-                    done[node] = min(data["value"] / data["max"], 1.0) * steps[node]
+                node = data.get("node")
+                if event["type"] == "executing" and node is None:
+                    hint.set()
+                elif event["type"] == "progress" and str(node) in done:
+                    done[str(node)] = min(data["value"] / data["max"], 1.0) * steps[str(node)]
                     on_progress(sum(done.values()) / sum(steps.values()))
 
     async def collect(self, ran: Ran) -> RunResult:

@@ -14,8 +14,8 @@ from aiohttp import FormData
 
 from queue_agent.adapters import inline, sniff, socketio
 from queue_agent.adapters import invokeai_graph as graphs
+from queue_agent.adapters.beside import beside, heard
 from queue_agent.adapters.http import Http
-from queue_agent.adapters.progress import beside
 from queue_agent.runtime import (
     InputImage,
     Output,
@@ -116,9 +116,9 @@ class InvokeAi:
         """Queue it unless an item of this task is there, then follow its batch to the end."""
         body, uploaded = prepared.payload
         item = await self._earlier(prepared.task) or await self._enqueue(body)
-        samplers = graphs.samplers(body["batch"]["graph"])
-        async with beside(lambda: self._follow(int(item["item_id"]), samplers, on_progress)):
-            await self._end(str(item["batch_id"]))
+        samplers, hint = graphs.samplers(body["batch"]["graph"]), asyncio.Event()
+        async with beside(self._listen(int(item["item_id"]), samplers, on_progress, hint)):
+            await self._end(str(item["batch_id"]), hint)
         done = await self._get(f"{QUEUE}/i/{item['item_id']}")
         if done.get("status") != "completed":
             await self._clean(done, uploaded)
@@ -126,7 +126,7 @@ class InvokeAi:
         on_progress(1.0)
         return Ran(prepared.task, (done, uploaded))
 
-    async def _end(self, batch_id: str) -> None:
+    async def _end(self, batch_id: str, hint: asyncio.Event) -> None:
         """Wait until nothing of the batch is under way."""
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -137,17 +137,21 @@ class InvokeAi:
             if not any(counts.get(state) for state in UNDER_WAY):
                 return
             waited = clock() - began
-            await asyncio.sleep(min(max(SHORTEST_POLL_SECONDS, waited * POLL_SHARE), LONGEST_POLL_SECONDS))
+            await heard(hint, min(max(SHORTEST_POLL_SECONDS, waited * POLL_SHARE), LONGEST_POLL_SECONDS))
 
-    async def _follow(self, item_id: int, samplers: Sequence[str], on_progress: Progress) -> None:
-        """The share of all sampling that is done, as the events tell it; for progress and nothing else."""
+    async def _listen(
+        self, item_id: int, samplers: Sequence[str], on_progress: Progress, hint: asyncio.Event
+    ) -> None:
+        """The share of all sampling that is done; then the hint that it is over, well or not."""
         done = dict.fromkeys(samplers, 0.0)
         async with self._http.socket("/ws/socket.io/", socketio.QUERY) as socket:
             async for name, said in socketio.events(socket, "subscribe_queue", {"queue_id": "default"}):
-                node, share = said.get("invocation_source_id"), said.get("percentage")
-                if said.get("item_id") != item_id or node not in done:
+                if said.get("item_id") != item_id:
                     continue
-                if name == "invocation_progress" and share is not None:
+                node, share = said.get("invocation_source_id"), said.get("percentage")
+                if name == "queue_item_status_changed" and said.get("status") not in UNDER_WAY:
+                    hint.set()
+                elif name == "invocation_progress" and node in done and share is not None:
                     done[node] = max(done[node], float(share))
                     on_progress(sum(done.values()) / len(done))
 

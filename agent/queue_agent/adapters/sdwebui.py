@@ -13,8 +13,8 @@ from typing import Any
 
 from queue_agent.adapters import inline, sniff
 from queue_agent.adapters import sdwebui_request as bodies
+from queue_agent.adapters.beside import beside
 from queue_agent.adapters.http import Answer, Http, out_of_memory
-from queue_agent.adapters.progress import beside
 from queue_agent.adapters.sdwebui_models import named, same_model, titles
 from queue_agent.runtime import (
     Cancelled,
@@ -115,7 +115,7 @@ class SdWebUi:
         """Send it once; the answer is the record."""
         request: _Request = prepared.payload
         self._interrupted = None
-        async with beside(lambda: self._follow(on_progress)):
+        async with beside(self._follow(on_progress)):
             answer = await self._http.call(
                 "POST", f"{API}/{request.endpoint}", payload=request.body, seconds=None
             )
@@ -129,10 +129,10 @@ class SdWebUi:
 
     async def _follow(self, on_progress: Progress) -> None:
         while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
             answer = await self._http.probe(PROGRESS)
             if answer is not None and answer.ok:
                 on_progress(float(answer.json()["progress"]))
-            await asyncio.sleep(PROGRESS_SECONDS)
 
     async def collect(self, ran: Ran) -> RunResult:
         """The pictures, with what SD WebUI says of them; a picture of another model is a failure."""

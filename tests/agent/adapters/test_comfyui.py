@@ -264,7 +264,7 @@ async def test_progress_comes_by_websocket(simulate, http):
 
     progress = (await lead(ComfyUi(http(sim)), task("pipeline", workflow()))).progress
 
-    assert 0.1 < progress[0] < 0.9 and progress[-1] == 1.0
+    assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0
 
 
 # The history's shapes, which a simulation draws only one of

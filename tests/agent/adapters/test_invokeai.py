@@ -256,7 +256,7 @@ async def test_progress_comes_by_socket_io(simulate, http):
 
     progress = (await lead(InvokeAi(http(sim)), task("graph", graph()))).progress
 
-    assert 0.1 < progress[0] < 0.9 and progress[-1] == 1.0
+    assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0
 
 
 async def test_a_web_page_at_200_is_not_the_api(sim: Sim, session):

@@ -268,7 +268,7 @@ async def test_progress_is_told_while_a_task_runs(simulate, http):
     sim = simulate("sdwebui", "--plain", "--service-time", "1.6", "--model", STATIC)
     progress = (await lead(SdWebUi(http(sim), STATIC, dynamic=False), task("text-to-image", SMALL))).progress
 
-    assert 0.1 < progress[0] < 0.9 and progress[-1] == 1.0
+    assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0
 
 
 async def test_a_runtime_that_crashes_is_worth_another_try(simulate, http):
