@@ -40,7 +40,7 @@ def sent(sim: Sim) -> dict[str, Any]:
             asked = task("graph", examples()["invokeai-graph"]["task"]["content"])
             return await InvokeAi(Http(session, sim.url, 10_000_000)).prepare(asked, {})
 
-    return dict(asyncio.run(prepared()).payload[0])
+    return dict(asyncio.run(prepared()).payload)
 
 
 def upload(sim: Sim) -> dict[str, Any]:

@@ -7,7 +7,7 @@ attempt at it, for InvokeAI takes the same one twice and then mixes their items.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import FormData
@@ -33,6 +33,7 @@ TASKTYPES = ("graph", "pipeline")
 QUEUE = "/api/v1/queue/default"
 IMAGES = "/api/v1/images"
 JSON = "application/json"
+ORIGIN = "queue-agent"
 UNDER_WAY = ("pending", "in_progress", "waiting")
 SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 0.5
 POLL_SHARE = 0.05
@@ -43,6 +44,8 @@ class InvokeAi:
 
     def __init__(self, http: Http) -> None:
         self._http = http
+        # The pictures sent ahead for each task, until they are deleted.
+        self._uploads: dict[str, list[str]] = {}
 
     def model(self, task: Task) -> str | None:
         """The first model that the graph names."""
@@ -65,19 +68,17 @@ class InvokeAi:
         if task.tasktype not in TASKTYPES:
             raise TaskError("unknown_tasktype", f"{task.tasktype!r} is none of {', '.join(TASKTYPES)}")
         graph = graphs.checked(task)
-        uploaded: list[str] = []
         for path in graphs.image_fields(task.content):
             node, field = str(path[-3]), str(path[-2])
             name = graph["nodes"][node][field]["image_name"]
             image = images.get(path) or inline.input_image(name, f"the image of node {node}")
             if image is not None:
-                uploaded.append(await self._upload(task.id, image))
-                graph["nodes"][node][field]["image_name"] = uploaded[-1]
+                graph["nodes"][node][field]["image_name"] = await self._upload(task.id, image)
         for node, field, model in list(graphs.models(graph)):
             graph["nodes"][node][field] = await self._resolved(model)
-        names = {"batch_id": f"{task.id}.{task.attempt}", "origin": "queue-agent", "destination": task.id}
+        names = {"batch_id": f"{task.id}.{task.attempt}", "origin": ORIGIN, "destination": task.id}
         body = {"batch": {"graph": graph, "runs": 1, **names}, "prepend": False}
-        return Prepared(task, (body, uploaded))
+        return Prepared(task, body)
 
     async def _upload(self, name: str, image: InputImage) -> str:
         form = FormData()
@@ -90,7 +91,9 @@ class InvokeAi:
             raise TaskError("bad_image", answer.reason())
         if not answer.ok:
             raise RuntimeUnavailable("upload_failed", answer.reason())
-        return str(answer.json()["image_name"])
+        made = str(answer.json()["image_name"])
+        self._uploads.setdefault(name, []).append(made)
+        return made
 
     async def _resolved(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
         """A model by its name: keys are made anew at each start of a runtime, so a given one says little."""
@@ -114,17 +117,23 @@ class InvokeAi:
 
     async def run(self, prepared: Prepared, on_progress: Progress) -> Ran:
         """Queue it unless an item of this task is there, then follow its batch to the end."""
-        body, uploaded = prepared.payload
-        item = await self._earlier(prepared.task) or await self._enqueue(body)
+        body = prepared.payload
+        items = await self._items()
+        for left in items:
+            if left.get("status") in ("failed", "canceled"):
+                await self._clean(left)
+        item = _usable(items, prepared.task) or await self._enqueue(body)
         samplers, hint = graphs.samplers(body["batch"]["graph"]), asyncio.Event()
         async with beside(self._listen(int(item["item_id"]), samplers, on_progress, hint)):
             await self._end(str(item["batch_id"]), hint)
         done = await self._get(f"{QUEUE}/i/{item['item_id']}")
+        if done.get("status") == "failed":
+            await self._clean(done)
         if done.get("status") != "completed":
-            await self._clean(done, uploaded)
+            # A canceled item's last step is still at work, and makes its picture: the next run deletes it.
             raise graphs.failure(done)
         on_progress(1.0)
-        return Ran(prepared.task, (done, uploaded))
+        return Ran(prepared.task, done)
 
     async def _end(self, batch_id: str, hint: asyncio.Event) -> None:
         """Wait until nothing of the batch is under way."""
@@ -155,16 +164,12 @@ class InvokeAi:
                     done[node] = max(done[node], float(share))
                     on_progress(sum(done.values()) / len(done))
 
-    async def _earlier(self, task: Task) -> Mapping[str, Any] | None:
-        """The item that an earlier attempt left: under way or completed."""
-        items = await self._items(task)
-        usable = [item for item in items if item.get("status") in (*UNDER_WAY, "completed")]
-        return max(usable, key=lambda item: int(item["item_id"]), default=None)
-
-    async def _items(self, task: Task) -> list[Mapping[str, Any]]:
-        answer = await self._http.call("GET", f"{QUEUE}/list_all", params={"destination": task.id})
-        said = answer.json() if answer.ok and answer.content_type == JSON else []
-        return [item for item in said if item.get("destination") == task.id]
+    async def _items(self) -> list[Mapping[str, Any]]:
+        """What the agent has in the queue: few, for each is deleted when its pictures are fetched."""
+        answer = await self._http.call("GET", f"{QUEUE}/list_all")
+        if not answer.ok or answer.content_type != JSON:
+            raise RuntimeUnavailable("runtime_error", f"{answer.status} for the queue")
+        return [item for item in answer.json() if item.get("origin") == ORIGIN]
 
     async def _enqueue(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         answer = await self._http.call("POST", f"{QUEUE}/enqueue_batch", payload=body)
@@ -187,19 +192,20 @@ class InvokeAi:
 
     async def collect(self, ran: Ran) -> RunResult:
         """Fetch the pictures of the nodes that are no intermediates; then leave nothing behind."""
-        item, uploaded = ran.payload
+        item = ran.payload
         session: Mapping[str, Any] = item["session"]
         outputs = [await self._fetch(node, name) for node, name in graphs.kept_images(session)]
-        await self._clean(item, uploaded)
+        await self._clean(item)
         if not outputs:
             text = "the graph ended well and made no picture that is not intermediate"
             raise TaskError("no_output", text)
         graph = session["graph"]
         return RunResult(outputs, graphs.seed(graph), graphs.model(graph), {"graph": graph})
 
-    async def _clean(self, item: Mapping[str, Any], uploaded: Iterable[str]) -> None:
+    async def _clean(self, item: Mapping[str, Any]) -> None:
         """Delete the images of a task, intermediate ones and inputs too, and its item."""
-        names = [*graphs.left_images(item.get("session") or {}), *uploaded]
+        uploads = self._uploads.pop(str(item.get("destination")), [])
+        names = [*graphs.left_images(item.get("session") or {}), *uploads]
         if names:
             await self._http.call("POST", f"{IMAGES}/delete", payload={"image_names": names})
         await self._http.call("DELETE", f"{QUEUE}/i/{item['item_id']}")
@@ -214,8 +220,8 @@ class InvokeAi:
 
     async def cancel(self, task: Task) -> None:
         """Every item of the task that waits or runs; a step that runs ends within a second."""
-        for item in await self._items(task):
-            if item.get("status") in UNDER_WAY:
+        for item in await self._items():
+            if item.get("destination") == task.id and item.get("status") in UNDER_WAY:
                 await self._http.call("PUT", f"{QUEUE}/i/{item['item_id']}/cancel")
 
     async def idle(self) -> bool:
@@ -226,3 +232,10 @@ class InvokeAi:
 
     async def aclose(self) -> None:
         """Nothing is held."""
+
+
+def _usable(items: Sequence[Mapping[str, Any]], task: Task) -> Mapping[str, Any] | None:
+    """The item that an earlier attempt at the task left: under way or completed."""
+    found = [item for item in items if item.get("destination") == task.id]
+    usable = [item for item in found if item.get("status") in (*UNDER_WAY, "completed")]
+    return max(usable, key=lambda item: int(item["item_id"]), default=None)

@@ -65,7 +65,7 @@ async def test_a_model_is_found_by_its_name(sim: Sim, invokeai: InvokeAi, model:
     prepared = await invokeai.prepare(task("graph", made), {})
 
     key = sim.ask("GET", f"/api/v2/models/?model_name={MODEL}")["models"][0]["key"]
-    sent = prepared.payload[0]["batch"]["graph"]["nodes"]["model"]["model"]
+    sent = prepared.payload["batch"]["graph"]["nodes"]["model"]["model"]
     assert (sent["key"], sent["base"], sent["type"]) == (key, "sd-1", "main")
 
 
@@ -125,7 +125,7 @@ async def test_a_node_that_says_nothing_of_it_is_kept_and_not_cached(invokeai: I
 
     prepared = await invokeai.prepare(task("graph", made), {})
 
-    assert prepared.payload[0]["batch"]["graph"]["nodes"]["picture"]["use_cache"] is False
+    assert prepared.payload["batch"]["graph"]["nodes"]["picture"]["use_cache"] is False
     assert len((await invokeai.collect(await invokeai.run(prepared, lambda _: None))).outputs) == 1
 
 
@@ -149,7 +149,7 @@ async def test_work_that_an_earlier_agent_queued_is_joined_and_not_done_again(
 
 async def test_the_failure_of_an_earlier_attempt_is_not_taken_for_this_one(sim: Sim, invokeai: InvokeAi):
     asked = task("graph", graph())
-    body = (await invokeai.prepare(asked, {})).payload[0]
+    body = (await invokeai.prepare(asked, {})).payload
     sim.fault("oom", match=asked.id)
     sim.ask("POST", "/api/v1/queue/default/enqueue_batch", body)
     await until(lambda: sim.outcomes(asked.id) == ["failed"])
@@ -257,6 +257,21 @@ async def test_progress_comes_by_socket_io(simulate, http):
     progress = (await lead(InvokeAi(http(sim)), task("graph", graph()))).progress
 
     assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0
+
+
+async def test_what_a_cancelled_item_leaves_is_deleted_by_the_next_run(sim: Sim, invokeai: InvokeAi):
+    sim.fault("slow")
+    asked = task("graph", graph())
+    running = asyncio.ensure_future(invokeai.run(await invokeai.prepare(asked, {}), lambda _: None))
+    await until(lambda: sim.runs(asked.id))
+    await invokeai.cancel(asked)
+    with pytest.raises(Cancelled):
+        await running
+    await until(lambda: sim.outcomes(asked.id) == ["interrupted"])
+
+    await lead(invokeai, task("graph", graph()))
+
+    assert sim.ask("GET", f"/api/v1/queue/default/list_all?destination={asked.id}") == []
 
 
 async def test_a_web_page_at_200_is_not_the_api(sim: Sim, session):
