@@ -54,7 +54,7 @@ def caption(image: Image.Image, prompt: str, note: str) -> None:
         return
     points = max(11, width // 32)
     font = ImageFont.load_default(points)
-    lines = _wrap(prompt, font, width - 2 * points)[:2]
+    lines = _wrap(_drawable(prompt), font, width - 2 * points)[:2]
     top = height - int(points * 1.3 * (len(lines) + 0.8)) - points
     band = image.crop((0, top, width, height)).point(lambda v: int(v * 0.42))
     image.paste(band, (0, top))
@@ -63,6 +63,11 @@ def caption(image: Image.Image, prompt: str, note: str) -> None:
         pen.text((points, top + points * 0.6 + number * points * 1.3), line, font=font, fill=(250, 250, 245))
     small = ImageFont.load_default(max(9, int(points * 0.7)))
     pen.text((points, height - points * 1.35), note, font=small, fill=(200, 205, 215))
+
+
+def _drawable(text: str) -> str:
+    """The text without what Pillow's own font would draw as boxes."""
+    return "".join(each for each in text if ord(each) < 0x250 or 0x2010 <= ord(each) <= 0x2026)
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: int) -> list[str]:
