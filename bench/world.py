@@ -166,9 +166,11 @@ class World:
 
     def left(self) -> int:
         """Messages in the queue, hidden ones too."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        told = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)["Attributes"]
-        return sum(int(told[name]) for name in names)
+        return self._count("ApproximateNumberOfMessages") + self.taken()
+
+    def taken(self) -> int:
+        """Messages that some agent has."""
+        return self._count("ApproximateNumberOfMessagesNotVisible")
 
     def object(self, key: str) -> dict[str, Any]:
         """A JSON object in the bucket."""
@@ -179,6 +181,10 @@ class World:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         found = [each["Key"] for page in pages for each in page.get("Contents", [])]
         return [key for key in found if not key.startswith(".tasks/")]
+
+    def _count(self, name: str) -> int:
+        told = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=[name])
+        return int(told["Attributes"][name])
 
     def _take(self, url: str, wait: int = 1) -> list[str]:
         answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=wait)

@@ -42,11 +42,12 @@ def test_calls_whose_answer_is_lost_are_repeated_without_harm(world: World, prox
         for fault in faults.values():
             stack.enter_context(proxy.failing(fault))
         world.send(["cat"])
-        world.agent(runtime.url)
+        agent = world.agent(runtime.url)
         told = world.hear_of(["cat"])["cat"]
-        wait_for(lambda: world.left() == 0)
+        wait_for(lambda: [line for line in lines(agent) if line["event"] == "task ended"])
 
     assert {name: fault.seen for name, fault in faults.items()} == dict.fromkeys(faults, 1)
+    assert not [line for line in lines(agent) if line["level"] == "error"]
     assert told["status"] == "completed" and told["attempt"] == 1
     assert runtime.runs() == ["cat"]
 
@@ -82,10 +83,13 @@ def test_a_task_longer_than_the_visibility_timeout_is_run_once(world: World):
     world.agent(runtime.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="first")
     wait_for(lambda: runtime.report()["running"] == "long")
 
-    world.agent(other.url, VISIBILITY_TIMEOUT_SECONDS=2)
+    second = world.agent(other.url, VISIBILITY_TIMEOUT_SECONDS=2)
+    time.sleep(2.5)
+    claim = world.object(".tasks/long/claim.json")
 
+    assert claim["state"] == "running" and claim["expires"] > time.time()
     assert world.hear_of(["long"])["long"]["runtime"] == "first"
-    assert other.runs() == []
+    assert not [line for line in lines(second) if line.get("task") == "long"]
     assert wait_for(lambda: world.left() == 0)
 
 

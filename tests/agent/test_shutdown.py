@@ -23,7 +23,7 @@ def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: 
     runtime = world.runtime("--service-time", "1")
     world.send(["one", "two"])
     agent = world.agent(runtime.url, SHUTDOWN_GRACE_SECONDS=20)
-    wait_for(lambda: world.left() == 2 and runtime.report()["running"] == "one")
+    wait_for(lambda: world.taken() == 2 and runtime.report()["running"] == "one")
 
     code = ends(agent, 8)
 
