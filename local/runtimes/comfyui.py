@@ -66,8 +66,8 @@ class ComfyUi:
             ("POST", "/history", self._forget), ("POST", "/interrupt", self._interrupt),
             ("POST", "/upload/image", self._upload), ("GET", "/view", self._view),
             ("GET", "/models/{folder}", self._models), ("GET", "/object_info", self._all_nodes),
-            ("GET", "/object_info/{node}", self._one_node), ("POST", "/free", _ok),
-            ("GET", "/system_stats", _stats), ("GET", "/ws", self._socket),
+            ("GET", "/object_info/{node}", self._one_node), ("GET", "/ws", self._socket),
+            ("GET", "/embeddings", self._models), ("GET", "/system_stats", _stats), ("POST", "/free", _ok),
         ]  # fmt: skip
         return [
             web.route(method, prefix + path, act) for method, path, act in found for prefix in ("", "/api")
@@ -113,14 +113,15 @@ class ComfyUi:
     async def _generate(self, item: Item) -> dict[str, Any]:
         work = graphs.work(item.prompt)
         item.job = Job(item.id, work.model, work.steps, work.batch, work.prompt)
-        for node in item.prompt:
-            await self._say(item, "executing", {"node": node, "display_node": node, "prompt_id": item.id})
-        ticking = asyncio.ensure_future(self._progress(item))
+        before, after = graphs.around_sampling(item.prompt)
+        await self._reach(item, before)
+        ticking = asyncio.ensure_future(self._progress(item, before[-1]))
         try:
             if not await self.sim.gpu.run(item.job):
                 raise InterruptedError
         finally:
             ticking.cancel()
+        await self._reach(item, after)
         if self.sim.faults.take("no-output", item.id):
             return {}
         made: dict[str, Any] = {}
@@ -129,14 +130,19 @@ class ComfyUi:
             await self._say(item, "executed", {"node": node, "output": made[node], "prompt_id": item.id})
         return made
 
-    async def _progress(self, item: Item) -> None:
+    async def _reach(self, item: Item, nodes: list[str]) -> None:
+        for node in nodes:
+            await self._say(item, "executing", {"node": node, "display_node": node, "prompt_id": item.id})
+
+    async def _progress(self, item: Item, node: str) -> None:
         while item.job is not None:
             await asyncio.sleep(0.1)
-            said = {"value": item.job.step, "max": item.job.steps, "prompt_id": item.id, "node": "3"}
+            said = {"value": item.job.step, "max": item.job.steps, "prompt_id": item.id, "node": node}
             await self._say(item, "progress", said)
 
     def _save(self, item: Item, work: graphs.Work, kind: str, prefix: str, n: int) -> dict[str, str]:
-        source = self.files.get((work.source or "", "", "input")) if work.source else None
+        place, _, source_name = (work.source or "").rpartition("/")
+        source = self.files.get((source_name, place, "input"))
         texts = {"prompt": json.dumps(item.prompt)}
         self.counter += 1
         folder, _, stem = prefix.rpartition("/")
@@ -216,8 +222,7 @@ class ComfyUi:
         if not isinstance(image, web.FileField):
             return web.Response(status=400)
         folder = str(form.get("subfolder", ""))
-        path = f"{folder}/{image.filename}" if folder else image.filename
-        self.files[path, "", "input"] = image.file.read()
+        self.files[image.filename, folder, "input"] = image.file.read()
         return web.json_response({"name": image.filename, "subfolder": folder, "type": "input"})
 
     async def _view(self, request: web.Request) -> web.Response:
@@ -230,7 +235,8 @@ class ComfyUi:
         return web.Response(body=self.files[key], content_type="image/png")
 
     async def _models(self, request: web.Request) -> web.Response:
-        return web.json_response(self.sim.models if request.match_info["folder"] == "checkpoints" else [])
+        folder = request.match_info.get("folder")
+        return web.json_response(self.sim.models if folder == "checkpoints" else [])
 
     def _node(self, name: str) -> dict[str, Any]:
         choices: dict[str, list[Any]] = {"ckpt_name": [self.sim.models]}

@@ -17,11 +17,13 @@ NODES: dict[str, tuple[str, ...]] = {
     "VAEDecode": ("samples", "vae"),
     "VAEEncode": ("pixels", "vae"),
     "LoadImage": ("image",),
+    "EmptyImage": ("width", "height", "batch_size"),
     "ImageScale": ("image", "width", "height"),
     "SaveImage": ("images",),
     "PreviewImage": ("images",),
 }
 OUTPUTS = ("SaveImage", "PreviewImage")
+AFTER_SAMPLING = ("VAEDecode", "ImageScale", *OUTPUTS)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def work(prompt: Graph) -> Work:
     text = _linked(prompt, inputs.get("positive")).get("inputs", {}).get("text", "")
     loader = _first(prompt, "CheckpointLoaderSimple").get("inputs", {})
     scale = _first(prompt, "ImageScale").get("inputs", {})
-    size = latent.get("inputs", {}) if latent.get("class_type") == "EmptyLatentImage" else scale
+    blank = _first(prompt, "EmptyImage").get("inputs", {})
+    size = latent.get("inputs", {}) if latent.get("class_type") == "EmptyLatentImage" else scale or blank
     return Work(
         prompt=str(text),
         seed=int(inputs.get("seed", 0)),
@@ -109,6 +112,14 @@ def work(prompt: Graph) -> Work:
         model=loader.get("ckpt_name"),
         source=_first(prompt, "LoadImage").get("inputs", {}).get("image"),
     )
+
+
+def around_sampling(prompt: Graph) -> tuple[list[str], list[str]]:
+    """The nodes up to the one that takes most of the time, which is the last of them, and those after it."""
+    after = [node_id for node_id, node in prompt.items() if node["class_type"] in AFTER_SAMPLING]
+    before = [node_id for node_id in prompt if node_id not in after] or after[:1]
+    before.sort(key=lambda node_id: prompt[node_id]["class_type"] == "KSampler")
+    return before, [node_id for node_id in after if node_id not in before]
 
 
 def outputs(prompt: Graph) -> dict[str, tuple[str, str]]:

@@ -167,6 +167,10 @@ def _node_problems(where: list[Any], node: Any) -> Iterator[dict[str, Any]]:
         if not isinstance(node.get(field, 1), int):
             text = "Input should be a valid integer, unable to parse string as an integer"
             yield _problem("int_parsing", [*where, kind, field], text)
+    for field in ("scale_factor", "denoising_start", "denoising_end"):
+        if not isinstance(node.get(field, 1), int | float):
+            text = "Input should be a valid number, unable to parse string as a number"
+            yield _problem("float_parsing", [*where, kind, field], text)
 
 
 def _problem(kind: str, where: list[Any], text: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from local.runtimes.picture import Request, encoded, scaled
 from local.runtimes.serve import Simulation
 
 PROGRESS_SECONDS = 0.2
+# What a value of a wrong type brings about while its node runs.
+ODD_INPUTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 STATES = ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
 
 
@@ -138,8 +140,8 @@ class Queue:
         try:
             await self._run(item, graph)
             ended = "completed"
-        except (OutOfMemoryError, NodeFailedError, ItemFailedError) as error:
-            kind = "OutOfMemoryError" if isinstance(error, OutOfMemoryError) else "RuntimeError"
+        except (OutOfMemoryError, NodeFailedError, ItemFailedError, *ODD_INPUTS) as error:
+            kind = "RuntimeError" if isinstance(error, NodeFailedError) else type(error).__name__
             item.error = error if isinstance(error, ItemFailedError) else ItemFailedError(kind, str(error))
             ended = "failed"
         # The state of a canceled item stays, whatever its last step brought.
