@@ -1,10 +1,15 @@
-.PHONY: e2e e2e-tools cluster-local
+.PHONY: e2e e2e-tools cluster-local docs
 e2e-tools: setup
 	@$(RUN)pip install --quiet --disable-pip-version-check -e '.[e2e]'
 	@$(RUN)python tests/e2e/tools/build.py
 
-e2e: e2e-tools ## Run what the charts render on a real API server, KEDA and Karpenter (needs Go, for the build)
+e2e: e2e-tools .cache/ministack/made-from ## Run what the charts render on a real API server, KEDA and Karpenter (needs Go, for the build)
 	$(RUN)pytest tests/e2e
 
-cluster-local: e2e-tools ## A control plane on loopback to play with; prints its KUBECONFIG, ends with Ctrl-C
-	$(RUN)python tests/e2e/play.py
+cluster-local: e2e-tools .cache/ministack/made-from ## A control plane on loopback to play with; prints its KUBECONFIG, ends with Ctrl-C
+	@$(RUN)python tests/e2e/play.py
+
+docs: e2e-tools .cache/ministack/made-from ## Run the burst scenario; its picture and numbers go into docs/scaling.md
+	$(RUN)pytest tests/e2e/test_burst.py
+	$(RUN)python tests/e2e/page.py
+

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from controlplane import CACHE, Cluster
+from instances import facts, offers
 from waiting import wait_for
 
-from local.emulator import free_port
+from generator import paths, prices
+from local.emulator import Emulator, free_port
 
+# Where the configs of the scenarios say that they are.
+ACCOUNT, REGION = "123456789012", "us-west-2"
 KWOK_NODE_CLASS = "kwok"
 WEBHOOKS = ("scaledobject", "scaledjob", "triggerauthentication")
 
@@ -28,6 +32,15 @@ def _apply(cluster: Cluster, *objects: dict[str, Any]) -> None:
         "-",
         stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
     )
+
+
+def start_operators(cluster: Cluster, emulator: Emulator, boot_seconds: int) -> None:
+    """Karpenter and KEDA at work: the project's own instance data, the emulator's queues."""
+    hourly = prices.load(paths.data()).lists[prices.REFERENCE_REGION].hourly
+    types = cluster.folder / "instance-types.json"
+    types.write_text(offers(facts(), dict(hourly)))
+    start_karpenter(cluster, types, boot_seconds)
+    start_keda(cluster, emulator.client_env(ACCOUNT, REGION))
 
 
 def start_karpenter(cluster: Cluster, instance_types: Path, boot_seconds: int) -> None:

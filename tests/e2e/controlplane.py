@@ -10,7 +10,6 @@ import os
 import shutil
 import ssl
 import subprocess
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -175,7 +174,7 @@ def _start_api_server(cluster: Cluster, etcd: str, serving: Pair, proxy: Pair, a
     wait_for(api_server, lambda: cluster.healthy(f"{cluster.api}/readyz"), 60, "answer on /readyz")
 
 
-def _start_controllers(cluster: Cluster, accounts: Pair) -> None:
+def _start_controllers(cluster: Cluster, accounts: Pair, hpa_sync_seconds: float) -> None:
     cluster.start(
         "kube-controller-manager",
         "--kubeconfig",
@@ -186,7 +185,7 @@ def _start_controllers(cluster: Cluster, accounts: Pair) -> None:
         "--root-ca-file",
         str(cluster.authority.pair.certificate),
         "--leader-elect=false",
-        f"--horizontal-pod-autoscaler-sync-period={HPA_SYNC_SECONDS}s",
+        f"--horizontal-pod-autoscaler-sync-period={hpa_sync_seconds}s",
         "--kube-api-qps=200",
         "--kube-api-burst=400",
     )
@@ -214,9 +213,8 @@ def _start_kwok(cluster: Cluster) -> None:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Cluster]:
-    """A control plane that answers; stopped and removed afterwards, its folder kept when KEEP_E2E is set."""
-    folder = Path(tempfile.mkdtemp(prefix="sd-on-eks-e2e-"))
+def running(folder: Path, hpa_sync_seconds: float = HPA_SYNC_SECONDS) -> Iterator[Cluster]:
+    """A control plane that answers, with its files in `folder`; stopped afterwards."""
     authority = Authority(folder / "pki")
     api = f"https://127.0.0.1:{free_port()}"
     cluster = Cluster(folder, authority, api, _kubeconfig(folder, api, authority))
@@ -225,10 +223,8 @@ def running() -> Iterator[Cluster]:
         etcd = _start_etcd(cluster)
         serving, proxy = authority.issue("serving", "kube-apiserver"), authority.issue("proxy", "proxy")
         _start_api_server(cluster, etcd, serving, proxy, accounts)
-        _start_controllers(cluster, accounts)
+        _start_controllers(cluster, accounts, hpa_sync_seconds)
         _start_kwok(cluster)
         yield cluster
     finally:
         cluster.stop()
-        if not os.environ.get("KEEP_E2E"):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from controlplane import Cluster
 from kubelet import Kubelet
 from solving import CHART
-from timeline import Sample
+from timeline import Finished, Sample
 
 from generator import paths
 from generator.model import Runtime, Solution
@@ -38,15 +38,6 @@ def helm(cluster: Cluster, *arguments: str) -> str:
     if done.returncode:
         raise HelmError(done.stderr.strip())
     return done.stdout
-
-
-@dataclass
-class Finished:
-    """What the results topic said of one task, and how long after its sending (seconds)."""
-
-    callback: Mapping[str, Any]
-    seconds: float
-    at: float
 
 
 @dataclass
@@ -86,7 +77,7 @@ class System:
             "default",
             *self.values(),
             "--set",
-            f"global.awsEndpoint={self.cloud.emulator.url}",
+            f"global.awsEndpoint={self.cloud.emulator.url},createNamespaces=true",
             "--post-renderer",
             str(Path(__file__).with_name("post_render.py")),
             *extra,
@@ -122,8 +113,9 @@ class System:
 
     def uninstall(self) -> None:
         """As `make uninstall` does: the runtimes while the operators live, then their nodes."""
-        helm(self.cluster, "uninstall", RELEASE, "--namespace", "default", "--wait", "--timeout", "120s")
-        self.until("every node of Karpenter is gone", lambda: not self.nodes(), 60)
+        flags = ("--ignore-not-found", "--wait", "--timeout", "180s")
+        helm(self.cluster, "uninstall", RELEASE, "--namespace", "default", *flags)
+        self.until("every node of Karpenter is gone", lambda: not self.nodes(), 120)
 
     def hear(self) -> None:
         """Take in what the results topic said since the last look."""
@@ -181,17 +173,14 @@ class System:
         """One sample for the timeline."""
         depths = [self.cloud.depth(runtime) for runtime in self.solution.runtimes]
         replicas = self.replicas()
-        kinds: dict[str, int] = {}
-        for node in self.nodes():
-            kind = node["metadata"]["labels"]["node.kubernetes.io/instance-type"]
-            kinds[kind] = kinds.get(kind, 0) + 1
+        types = (node["metadata"]["labels"]["node.kubernetes.io/instance-type"] for node in self.nodes())
         return Sample(
             at,
             sum(depth.waiting for depth in depths),
             sum(depth.running for depth in depths),
             {name: asked for name, (asked, _) in replicas.items()},
             {name: ready for name, (_, ready) in replicas.items()},
-            kinds,
+            Counter(types),
             self.kubelet.busy_gpus(),
         )
 

@@ -1,7 +1,8 @@
 """The API server takes every object that the chart renders, and refuses what the chart's guards refuse."""
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,27 @@ def _restricted_namespaces(cluster: Cluster, objects: Objects) -> None:
         cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(namespace))
 
 
+@contextlib.contextmanager
+def _service_accounts(cluster: Cluster, found: Objects) -> Iterator[None]:
+    """The accounts of these pods: a Pod, unlike a Deployment, is refused when its own is not there."""
+    accounts = [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {
+                "name": pod["spec"]["serviceAccountName"],
+                "namespace": pod["metadata"]["namespace"],
+            },
+        }
+        for pod in found
+    ]
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=_text(accounts))
+    try:
+        yield
+    finally:
+        cluster.kubectl("delete", "-f", "-", stdin=_text(accounts))
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_every_object_of_every_example_is_accepted(control_plane: Cluster, example: Path) -> None:
     objects = manifests(solve(example))
@@ -42,21 +64,9 @@ def test_every_object_of_every_example_is_accepted(control_plane: Cluster, examp
 def test_every_pod_is_admitted_under_the_restricted_level(control_plane: Cluster, example: Path) -> None:
     found = list(pods(manifests(solve(example))))
     _restricted_namespaces(control_plane, found)
-    # A Pod, unlike a Deployment, is refused when its service account is not there.
-    accounts = [
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": {
-                "name": pod["spec"]["serviceAccountName"],
-                "namespace": pod["metadata"]["namespace"],
-            },
-        }
-        for pod in found
-    ]
-    control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=_text(accounts))
 
-    said = control_plane.kubectl("apply", *CHECK, stdin=_text(found))
+    with _service_accounts(control_plane, found):
+        said = control_plane.kubectl("apply", *CHECK, stdin=_text(found))
 
     assert said.count("serverside-applied") == len(found)
 
@@ -66,9 +76,10 @@ def test_a_pod_that_asks_for_more_than_restricted_is_refused(control_plane: Clus
     pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
     _restricted_namespaces(control_plane, [pod])
 
-    assert 'violates PodSecurity "restricted' in control_plane.kubectl(
-        "apply", *CHECK, stdin=_text([pod]), check=False
-    )
+    with _service_accounts(control_plane, [pod]):
+        said = control_plane.kubectl("apply", *CHECK, stdin=_text([pod]), check=False)
+
+    assert 'violates PodSecurity "restricted' in said
 
 
 def _spec(kind: str, change: Callable[[dict[str, Any]], None]) -> Callable[[Objects], None]:

@@ -1,23 +1,24 @@
 """A burst of 60 tasks on four runtimes: from nothing to what the config says, and back to nothing."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import deployed
 from controlplane import Cluster
+from deployed import deployed
 from kubelet import Delays, Simulation
+from solving import solve
 from system import System
-from timeline import Timeline
+from timeline import PICTURES, Timeline, percentile
 
 from local.emulator import Emulator
 
 CONFIG = Path(__file__).parent / "configs" / "burst.yaml"
 TASKS_EACH = 15
 MODELS = ("a.safetensors", "b.safetensors")
-PICTURES = Path(__file__).resolve().parents[2] / "build" / "e2e"
 
 
 @dataclass
@@ -31,11 +32,26 @@ class Burst:
     rested_after: bool
 
 
+def _write_figures(system: System, timeline: Timeline) -> None:
+    """The numbers that docs/scaling.md gives under the picture."""
+    seconds = [heard.seconds for [heard, *_] in system.finished.values()]
+    figures = {
+        "tasks": len(seconds),
+        "p50": percentile(seconds, 50),
+        "p95": percentile(seconds, 95),
+        "pods": max(sum(sample.ready.values()) for sample in timeline.samples),
+        "nodes": max(sum(sample.nodes.values()) for sample in timeline.samples),
+        "node_seconds": timeline.node_seconds(),
+        "busy_share": timeline.busy_seconds() / timeline.node_seconds(),
+    }
+    (PICTURES / "burst.json").write_text(json.dumps(figures))
+
+
 @pytest.fixture(scope="module")
 def burst(cluster: Cluster, emulator: Emulator) -> Iterator[Burst]:
     """Sixty tasks at once on a system at rest; then nothing until it is at rest again."""
-    with deployed(cluster, emulator, CONFIG, Delays(), Simulation(service_seconds=1.0)) as system:
-        # A Deployment starts with one pod, since its replicas are KEDA's: the first look at the queue ends it.
+    with deployed(cluster, emulator, solve(CONFIG), Delays(), Simulation(service_seconds=1.0)) as system:
+        # A Deployment starts with one pod, as its replicas are KEDA's: its first look at the queue ends that.
         system.until("the system comes to rest after the install", system.at_rest, 90)
         rested_before = system.at_rest()
         with Timeline(system.look) as timeline:
@@ -48,10 +64,8 @@ def burst(cluster: Cluster, emulator: Emulator) -> Iterator[Burst]:
             }
             system.wait([name for each in names.values() for name in each], 180)
             system.until("no pod and no GPU node is left", system.at_rest, 120)
-        timeline.latencies = [
-            (last.at - timeline.began, last.seconds) for [last, *_] in system.finished.values()
-        ]
-        timeline.draw(PICTURES / "burst", "60 tasks at once on four runtimes")
+        timeline.draw(PICTURES / "burst", "60 tasks at once on four runtimes at rest", system.finished)
+        _write_figures(system, timeline)
         yield Burst(system, timeline, names, rested_before, system.at_rest())
 
 
@@ -87,6 +101,13 @@ def test_nodes_are_of_the_allowed_types_only(burst: Burst) -> None:
     allowed = {kind for runtime in burst.system.solution.runtimes for kind in runtime.nodes.instance_types}
 
     assert {kind for sample in burst.timeline.samples for kind in sample.nodes} <= allowed
+
+
+def test_the_nodes_of_one_runtime_carry_no_pod_of_another(burst: Burst) -> None:
+    tenants = burst.system.kubelet.tenants()
+
+    assert set().union(*tenants.values()) == set(burst.names)
+    assert {node: names for node, names in tenants.items() if len(names) > 1} == {}
 
 
 def test_each_result_is_in_the_bucket_of_its_own_runtime(burst: Burst) -> None:

@@ -1,20 +1,22 @@
 """Pods that end in the middle of 30 s tasks: nothing is lost, nothing is done twice."""
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import deployed
 from controlplane import Cluster
+from deployed import deployed
 from kubelet import Delays, Simulation
+from solving import solve
 from system import System
+from timeline import PICTURES, Timeline
 
 from local.emulator import Emulator
 
 CONFIG = Path(__file__).parent / "configs" / "disruption.yaml"
 SERVICE_SECONDS = 30.0
-RUNTIMES = ("drained", "interrupted", "upgraded", "scaled-in")
+RUNTIMES = ("drained", "interrupted", "upgraded", "scaled-in", "lost")
 
 
 def _node_at_work(system: System, runtime: str) -> str:
@@ -49,13 +51,26 @@ def _upgrade(system: System) -> None:
 
 def _scale_in(system: System) -> None:
     """KEDA's own hand, told: fewer pods than tasks in work."""
-    system.cluster.kubectl("scale", "deployment", "scaled-in", "-n", "default", "--replicas=0")
+    system.cluster.kubectl("scale", "deployment", "scaled-in", "-n", "disrupted", "--replicas=0")
+
+
+def _lose(system: System) -> None:
+    """The power of a node fails, and the cloud takes its Node away: no eviction, no SIGTERM, no grace."""
+    node = _node_at_work(system, "lost")
+    system.kubelet.fail(node)
+    system.cluster.kubectl("patch", "node", node, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    system.cluster.kubectl("delete", "node", node, "--wait=false")
+
+
+ACTS = (_drain, _interrupt, _upgrade, _scale_in, _lose)
 
 
 @pytest.fixture(scope="module")
 def disrupted(cluster: Cluster, emulator: Emulator) -> Iterator[System]:
     """Two tasks in work on each runtime; each runtime is then disrupted in its own way, all at once."""
-    with deployed(cluster, emulator, CONFIG, Delays(), Simulation(service_seconds=SERVICE_SECONDS)) as system:
+    with deployed(
+        cluster, emulator, solve(CONFIG), Delays(), Simulation(service_seconds=SERVICE_SECONDS)
+    ) as system:
         names = [
             system.send(runtime.name, f"{runtime.name}-{n}", **system.content(runtime, "a.safetensors"))
             for runtime in system.solution.runtimes
@@ -68,16 +83,13 @@ def disrupted(cluster: Cluster, emulator: Emulator) -> Iterator[System]:
             ),
             120,
         )
-        acts = [
-            threading.Thread(target=act, args=(system,)) for act in (_drain, _interrupt, _upgrade, _scale_in)
-        ]
-        for act in acts:
-            act.start()
-        for act in acts:
-            act.join()
-        system.wait(names, 240)
-        system.until("no pod and no GPU node is left", system.at_rest, 120)
+        with Timeline(system.look) as timeline, ThreadPoolExecutor(len(ACTS)) as hands:
+            for act in [hands.submit(act, system) for act in ACTS]:
+                act.result()
+            system.wait(names, 240)
+            system.until("no pod and no GPU node is left", system.at_rest, 180)
         system.hear()
+        timeline.draw(PICTURES / "disruption", "Pods that end in the middle of 30 s tasks", system.finished)
         yield system
 
 
@@ -99,13 +111,13 @@ def test_no_task_is_announced_twice(disrupted: System, runtime: str) -> None:
 
 
 def test_helm_never_writes_the_replicas(disrupted: System) -> None:
-    found = disrupted.cluster.items("deployments", "-n", "default", "--show-managed-fields")
-    writers = {
-        (item["metadata"]["name"], entry["manager"])
+    found = disrupted.cluster.items("deployments", "-n", "disrupted", "--show-managed-fields")
+    helms = [
+        entry["fieldsV1"]["f:spec"]
         for item in found
         for entry in item["metadata"]["managedFields"]
-        if "f:replicas" in entry["fieldsV1"].get("f:spec", {})
-    }
+        if entry["manager"] == "helm" and "f:spec" in entry["fieldsV1"]
+    ]
 
-    assert {name for name, _ in writers} == set(RUNTIMES)
-    assert not [name for name, manager in writers if manager == "helm"]
+    assert len(helms) == len(RUNTIMES)
+    assert not [fields for fields in helms if "f:replicas" in fields]

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import deployed
 from controlplane import Cluster
+from deployed import deployed
 from kubelet import Delays, Simulation
+from solving import solve
 from system import HelmError, System, helm
 
 from local.emulator import Emulator
@@ -18,21 +19,27 @@ OURS = "deployments,configmaps,scaledobjects,triggerauthentications,persistentvo
 @pytest.fixture(scope="module")
 def released(cluster: Cluster, emulator: Emulator) -> Iterator[System]:
     """Two runtimes on one bucket of models."""
-    with deployed(cluster, emulator, CONFIG, Delays(), Simulation()) as system:
+    with deployed(cluster, emulator, solve(CONFIG), Delays(), Simulation()) as system:
         yield system
 
 
 def _versions(system: System) -> dict[str, str]:
     """The resourceVersion of everything of the release that no controller writes to."""
-    items = system.cluster.items("configmaps,persistentvolumeclaims,networkpolicies", "-n", "default")
+    items = system.cluster.items("configmaps,persistentvolumeclaims,networkpolicies", "-n", "released")
     return {
         f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in items
     }
 
 
+def test_the_namespace_of_the_runtimes_enforces_the_restricted_level(released: System) -> None:
+    labels = released.cluster.get("namespace", "released")["metadata"]["labels"]
+
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
 def test_each_claim_is_bound_to_the_volume_of_its_own_runtime(released: System) -> None:
     def bound() -> dict[str, str]:
-        claims = released.cluster.items("persistentvolumeclaims", "-n", "default")
+        claims = released.cluster.items("persistentvolumeclaims", "-n", "released")
         return {
             item["metadata"]["name"]: item["spec"].get("volumeName", "")
             for item in claims
@@ -55,7 +62,7 @@ def test_values_that_cannot_work_are_refused_before_anything_changes(released: S
 
 def test_a_release_can_be_rolled_back(released: System) -> None:
     def timeout() -> str:
-        found = released.cluster.get("configmap", "first-agent", "-n", "default")
+        found = released.cluster.get("configmap", "first-agent", "-n", "released")
         return str(found["data"]["TASK_TIMEOUT_SECONDS"])
 
     before = timeout()
@@ -69,7 +76,7 @@ def test_a_release_can_be_rolled_back(released: System) -> None:
 
 def test_an_unchanged_upgrade_sends_no_pod_away(released: System) -> None:
     def generation() -> int:
-        return int(released.cluster.get("deployment", "first", "-n", "default")["metadata"]["generation"])
+        return int(released.cluster.get("deployment", "first", "-n", "released")["metadata"]["generation"])
 
     released.upgrade()
     before = generation()
@@ -80,7 +87,7 @@ def test_an_unchanged_upgrade_sends_no_pod_away(released: System) -> None:
 
 def test_keda_accepts_every_scaled_object(released: System) -> None:
     def ready() -> list[str]:
-        found = released.cluster.items("scaledobjects", "-n", "default")
+        found = released.cluster.items("scaledobjects", "-n", "released")
         conditions = {item["metadata"]["name"]: item["status"].get("conditions", []) for item in found}
         return sorted(
             n
