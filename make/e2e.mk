@@ -1,10 +1,11 @@
 .PHONY: e2e e2e-tools cluster-local docs
+E2E ?= tests/e2e
 e2e-tools: setup
 	@$(RUN)pip install --quiet --disable-pip-version-check -e '.[e2e]'
 	@$(RUN)python tests/e2e/tools/build.py
 
 e2e: e2e-tools .cache/ministack/made-from ## Run what the charts render on a real API server, KEDA and Karpenter (needs Go, for the build)
-	$(RUN)pytest tests/e2e
+	$(RUN)pytest $(E2E)
 
 cluster-local: e2e-tools .cache/ministack/made-from ## A control plane on loopback to play with; prints its KUBECONFIG, ends with Ctrl-C
 	@$(RUN)python tests/e2e/play.py

@@ -70,10 +70,11 @@ class Pipeline:
             self.line.running.abandon("shutdown")
         while self.line.running is not None:
             await self._change_within(None)
-        self.drained.set()
         lives = {job.life for job in self.line.jobs if job.life is not None} | self._lives.others
         if lives:
             await asyncio.wait(lives, timeout=max(FINISH_SECONDS, end - self._clock()))
+        # Only now may the runtime go: the outputs of the last task are fetched from it after its run.
+        self.drained.set()
 
     async def _receive(self, count: int) -> None:
         # With tasks kept for another checkpoint we only look whether nobody else waits for what is there.

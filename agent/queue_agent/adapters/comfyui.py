@@ -6,6 +6,7 @@ finds the work it had submitted. The websocket tells progress, and when to look 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,7 +69,7 @@ class ComfyUi:
             image = images.get(path) or inline.input_image(inputs["image"], f"the image of node {path[-3]}")
             if image is not None:
                 inputs["image"] = await self._upload(f"{task.id}-{n}.{image.extension}", image)
-        graphs.name_files(graph, task.id)
+        graphs.name_files(graph, task)
         extra = task.content.get("extra_data")
         extra = dict(extra) if isinstance(extra, Mapping) and "class_type" not in extra else {}
         return Prepared(
@@ -114,10 +115,22 @@ class ComfyUi:
             )
         if not answer.ok:
             raise RuntimeUnavailable("runtime_error", f"{answer.status}: {answer.reason()}")
-        if answer.json().get("node_errors"):
+        said = answer.json()
+        if said.get("node_errors"):
             # The rest of the workflow was queued, without the outputs that are wrong.
-            await self._stop(str(body["prompt_id"]))
-            raise TaskError("bad_workflow", graphs.refusal(answer.json()))
+            await self._give_up(str(body["prompt_id"]))
+            raise TaskError("bad_workflow", graphs.refusal(said))
+        if said.get("prompt_id") != body["prompt_id"]:
+            await self._give_up(str(said.get("prompt_id")))
+            text = "ComfyUI gave the task an id of its own: the agent needs version 0.3.45 or later"
+            raise RuntimeUnavailable("runtime_too_old", text)
+
+    async def _give_up(self, prompt_id: str) -> None:
+        """Leave neither work nor history of a prompt that was queued against our will."""
+        await self._stop(prompt_id)
+        with contextlib.suppress(RuntimeUnavailable):  # it never began
+            await self._end(prompt_id, asyncio.Event())
+        await self._forget(prompt_id)
 
     async def _end(self, prompt_id: str, hint: asyncio.Event) -> Mapping[str, Any]:
         """The entry in the history, once it is there."""
@@ -156,12 +169,16 @@ class ComfyUi:
         """Fetch every file and text that the workflow made."""
         graph, entry = ran.payload
         made = entry.get("outputs") or {}
-        outputs = [await self._fetch(node, file) for node, file in graphs.files(made)]
+        try:
+            outputs = [await self._fetch(node, file) for node, file in graphs.files(made)]
+        except sniff.BrokenOutput:
+            await self._forget(ran.task.id)  # or the next attempt would find the same
+            raise
         outputs += graphs.texts(made)
+        await self._forget(ran.task.id)
         if not outputs:
             text = "the workflow ended well and left no file: it needs a node that saves, such as SaveImage"
             raise TaskError("no_output", text)
-        await self._forget(ran.task.id)
         return RunResult(outputs, graphs.seed(graph), graphs.model(graph), {"prompt": graph})
 
     async def _fetch(self, node: str, file: Mapping[str, Any]) -> Output:
@@ -169,7 +186,7 @@ class ComfyUi:
         answer = await self._http.call("GET", "/view", params=params)
         if not answer.ok:
             text = f"/view answers {answer.status} for {params['filename']}"
-            raise RuntimeUnavailable("broken_output", text)
+            raise sniff.BrokenOutput(text)
         return sniff.output(answer.body, {"node": node}, params["filename"])
 
     async def cancel(self, task: Task) -> None:

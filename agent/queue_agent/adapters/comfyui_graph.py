@@ -40,15 +40,17 @@ def checked(task: Task) -> dict[str, Any]:
     return copy.deepcopy(dict(graph))
 
 
-def name_files(graph: Mapping[str, Any], task_id: str) -> None:
-    """Give the workflow's files a folder of the task's own.
+def name_files(graph: Mapping[str, Any], task: Task) -> None:
+    """Give the workflow's files a folder of this attempt's own.
 
-    Without it the same workflow twice would be answered with the files of the first time.
+    Without it the same workflow twice would be answered with the files of the first time, gone or broken.
     """
     for node in graph.values():
         prefix = node["inputs"].get("filename_prefix")
         if isinstance(prefix, str):
-            node["inputs"]["filename_prefix"] = f"{task_id}/{prefix.replace('..', '').lstrip('/')}"
+            node["inputs"]["filename_prefix"] = (
+                f"{task.id}/{task.attempt}/{prefix.replace('..', '').lstrip('/')}"
+            )
 
 
 def values(graph: Mapping[str, Any], name: str) -> Iterator[Any]:

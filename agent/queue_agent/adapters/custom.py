@@ -124,12 +124,12 @@ class Custom:
             path = self._own(str(url))
             answer = await self._http.call("GET", path)
             if not answer.ok:
-                raise RuntimeUnavailable("broken_output", f"{answer.status} for {path[:200]}")
+                raise sniff.BrokenOutput(f"{answer.status} for {path[:200]}")
             return sniff.output(answer.body, {}, path)
         try:
             return sniff.output(inline.decoded(str(image)), {})
         except ValueError:
-            raise RuntimeUnavailable("broken_output", "an image in the answer is no base64") from None
+            raise sniff.BrokenOutput("an image in the answer is no base64") from None
 
     def _own(self, text: str) -> str:
         """The path of a URL of the program's own: this pod's network may reach what nobody else may."""

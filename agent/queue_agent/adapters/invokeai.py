@@ -181,6 +181,8 @@ class InvokeAi:
         if not said.get("enqueued"):
             text = "InvokeAI answered 200 and queued nothing: its queue is full"
             raise RuntimeUnavailable("queue_full", text)
+        if not said.get("item_ids"):
+            raise RuntimeUnavailable("runtime_too_old", "the agent needs InvokeAI 6.0 or later")
         return {"item_id": max(said["item_ids"]), "batch_id": said["batch"]["batch_id"]}
 
     async def _get(self, path: str) -> Mapping[str, Any]:
@@ -194,7 +196,11 @@ class InvokeAi:
         """Fetch the pictures of the nodes that are no intermediates; then leave nothing behind."""
         item = ran.payload
         session: Mapping[str, Any] = item["session"]
-        outputs = [await self._fetch(node, name) for node, name in graphs.kept_images(session)]
+        try:
+            outputs = [await self._fetch(node, name) for node, name in graphs.kept_images(session)]
+        except sniff.BrokenOutput:
+            await self._clean(item)  # or the next attempt would find the same
+            raise
         await self._clean(item)
         if not outputs:
             text = "the graph ended well and made no picture that is not intermediate"
@@ -213,7 +219,7 @@ class InvokeAi:
     async def _fetch(self, node: str, name: str) -> Output:
         answer = await self._http.call("GET", f"{IMAGES}/i/{name}/full")
         if not answer.ok:
-            raise RuntimeUnavailable("broken_output", f"{answer.status} for the picture {name}")
+            raise sniff.BrokenOutput(f"{answer.status} for the picture {name}")
         metadata = await self._http.call("GET", f"{IMAGES}/i/{name}/metadata")
         said = metadata.json() if metadata.ok and metadata.content_type == JSON else None
         return sniff.image(answer.body, {"node": node, **({"metadata": said} if said else {})}, name)

@@ -189,7 +189,7 @@ def _output(image: Any, texts: Sequence[str], seeds: Sequence[int], n: int) -> O
     try:
         data = inline.decoded(str(image))
     except ValueError:
-        raise RuntimeUnavailable("broken_output", "a picture of the runtime is no base64") from None
+        raise sniff.BrokenOutput("a picture of the runtime is no base64") from None
     named_lists = (("parameters", texts), ("seed", seeds))
     return sniff.image(data, {name: values[n] for name, values in named_lists if n < len(values)})
 

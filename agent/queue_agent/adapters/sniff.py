@@ -16,10 +16,17 @@ SURE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "imag
 ANIMATED_WEBP, ANIMATED_PNG = b"ANIM", b"acTL"
 
 
+class BrokenOutput(RuntimeUnavailable):
+    """An output that is not what it should be: only making it again will do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("broken_output", message)
+
+
 def output(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
     """An output from its bytes and, where those say nothing, the ending of `name`."""
     if not data:
-        raise RuntimeUnavailable("broken_output", f"the output {name or 'of the runtime'} is empty")
+        raise BrokenOutput(f"the output {name or 'of the runtime'} is empty")
     found = filetype.guess(data)
     if found is not None:
         mime, extension = found.mime, found.extension
@@ -30,10 +37,10 @@ def output(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
 
 
 def image(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
-    """An output that has to be a picture. Raises RuntimeUnavailable when it is none."""
+    """An output that has to be a picture. Raises BrokenOutput when it is none."""
     made = output(data, metadata, name)
     if made.kind not in ("image", "animation"):
-        raise RuntimeUnavailable("broken_output", f"the output {name or 'of the runtime'} is no picture")
+        raise BrokenOutput(f"the output {name or 'of the runtime'} is no picture")
     return made
 
 
@@ -41,7 +48,7 @@ def _by_name(data: bytes, name: str) -> tuple[str, str]:
     extension = PurePosixPath(name).suffix.removeprefix(".").lower()
     mime = mimetypes.guess_type(name)[0]
     if mime in SURE:
-        raise RuntimeUnavailable("broken_output", f"the output {name} is damaged: its bytes are no {mime}")
+        raise BrokenOutput(f"the output {name} is damaged: its bytes are no {mime}")
     if mime and extension.isalnum():
         return mime, extension
     try:

@@ -3,9 +3,12 @@
 import asyncio
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 from queue_agent.adapters.comfyui import ComfyUi
 from queue_agent.adapters.comfyui_graph import failure, files, texts
 from queue_agent.adapters.http import Http
@@ -69,7 +72,7 @@ async def test_the_same_workflow_twice_gives_two_pictures_of_their_own(sim: Sim,
         for each in (first, second)
     }
 
-    assert prefixes == {f"{first.id}/example", f"{second.id}/example"}
+    assert prefixes == {f"{first.id}/1/example", f"{second.id}/1/example"}
 
 
 async def test_previews_are_left_out_when_there_is_a_saved_picture(comfyui: ComfyUi):
@@ -189,7 +192,18 @@ async def test_outputs_that_were_dropped_with_a_200_fail_the_task(sim: Sim, comf
 
     with pytest.raises(TaskError, match="SaveImage"):
         await lead(comfyui, task("pipeline", workflow()))
-    await until(lambda: sim.ask("GET", "/prompt")["exec_info"]["queue_remaining"] == 0)
+
+    assert await comfyui.idle()
+
+
+async def test_what_was_queued_without_its_outputs_leaves_no_history(sim: Sim, comfyui: ComfyUi):
+    sim.fault("node-errors")
+    asked = task("pipeline", workflow())
+
+    with pytest.raises(TaskError):
+        await lead(comfyui, asked)
+
+    assert sim.ask("GET", f"/history/{asked.id}") == {}
 
 
 async def test_an_unknown_model_is_refused_with_its_node(comfyui: ComfyUi):
@@ -223,6 +237,36 @@ async def test_an_empty_file_is_no_picture(sim: Sim, comfyui: ComfyUi):
 
     with pytest.raises(RuntimeUnavailable, match="broken_output"):
         await lead(comfyui, task("pipeline", workflow()))
+
+
+async def test_a_broken_file_is_made_again_by_the_next_attempt(sim: Sim, comfyui: ComfyUi):
+    sim.fault("broken-output")
+    asked = task("pipeline", workflow())
+    with pytest.raises(RuntimeUnavailable):
+        await lead(comfyui, asked)
+
+    done = await lead(comfyui, replace(asked, attempt=2))
+
+    assert len(done.result.outputs) == 1
+
+
+async def test_a_server_that_gives_tasks_ids_of_its_own_is_too_old(session: ClientSession):
+    async def submit(_: web.Request) -> web.Response:
+        return web.json_response({"prompt_id": "its-own", "number": 1, "node_errors": {}})
+
+    async def rest(request: web.Request) -> web.Response:
+        told.append((request.path, await request.text()))
+        return web.json_response({})
+
+    told: list[tuple[str, str]] = []
+    app = web.Application()
+    app.add_routes([web.post("/prompt", submit), web.route("*", "/{path:.*}", rest)])
+    async with TestServer(app) as server:
+        adapter = ComfyUi(Http(session, str(server.make_url("")), 10_000))
+        with pytest.raises(RuntimeUnavailable, match="runtime_too_old"):
+            await lead(adapter, task("pipeline", workflow()))
+
+    assert ("/queue", '{"delete": ["its-own"]}') in told
 
 
 async def test_a_workflow_that_leaves_no_file_is_told_why(sim: Sim, comfyui: ComfyUi):

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -233,6 +234,17 @@ async def test_a_picture_that_is_broken_is_no_success(sim: Sim, invokeai: Invoke
 
     with pytest.raises(RuntimeUnavailable, match="broken_output"):
         await lead(invokeai, task("graph", graph()))
+
+
+async def test_a_broken_picture_is_made_again_by_the_next_attempt(sim: Sim, invokeai: InvokeAi):
+    sim.fault("broken-output")
+    asked = task("graph", graph())
+    with pytest.raises(RuntimeUnavailable):
+        await lead(invokeai, asked)
+
+    done = await lead(invokeai, replace(asked, attempt=2))
+
+    assert len(done.result.outputs) == 1
 
 
 async def test_a_running_item_is_cancelled_and_the_gpu_waited_for(sim: Sim, invokeai: InvokeAi):
