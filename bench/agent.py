@@ -5,7 +5,8 @@ Heartbeat, retries and metrics are on. `busy` is the time that the GPU is at wor
 the nominal time of the tasks) over the time from the first start to the last end; `gap` is the rest, for each
 task. CPU is the agent's own, without its start.
 
-Ratios hold on a busy machine too, busy fractions do not: the load average of the machine is printed.
+Ratios hold on a busy machine too, busy fractions do not. So the most that the machine allows is measured as
+well: `limit` posts one task after the other to the same runtime, without any AWS.
 """
 
 import argparse
@@ -87,6 +88,8 @@ def compared(work: Work, rounds: int) -> list[str]:
     """Print both lines of one workload; the goals that were missed."""
     loop = measured(work, "bench.sequential", max(6, work.tasks // 4))
     shown(work, "sequential", loop)
+    if not work.dynamic:
+        shown(work, "limit", measured(work, "bench.sequential", max(8, work.tasks // 4), "--bare"))
     taken = [measured(work, "queue_agent", work.tasks) for _ in range(rounds)]
     agent = Figures(
         *(statistics.median(values) for values in zip(*(astuple(each) for each in taken), strict=True))
@@ -112,7 +115,7 @@ def shown(work: Work, who: str, figures: Figures) -> None:
     )
 
 
-def measured(work: Work, module: str, tasks: int) -> Figures:
+def measured(work: Work, module: str, tasks: int, *arguments: str) -> Figures:
     """One run of one workload by `python -m module`."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -124,7 +127,8 @@ def measured(work: Work, module: str, tasks: int) -> Figures:
         options = ["--dynamic", "--load-time", str(LOAD_SECONDS), *models] if work.dynamic else []
         changes = {"DYNAMIC_SD_MODEL": "true", "MODEL_FILENAME": ""} if work.dynamic else {}
         runtime = world.runtime("--service-time", str(work.seconds), *options)
-        worker = world.agent(runtime.url, module=module, VISIBILITY_TIMEOUT_SECONDS=3, **changes)
+        command = (module, *arguments)
+        worker = world.agent(runtime.url, *command, VISIBILITY_TIMEOUT_SECONDS=3, **changes)
         time.sleep(4)  # it starts, warms up and is idle
         idle, before = memory(worker, "VmRSS"), cpu(worker)
         for n in range(tasks):
@@ -132,7 +136,7 @@ def measured(work: Work, module: str, tasks: int) -> Figures:
             world.send([f"t{n}"], chosen)
         longest = 30 + tasks * (work.seconds + LOAD_SECONDS + 1)
         wait_for(lambda: len(runtime.runs()) == tasks, longest, pause=0.5)
-        wait_for(lambda: world.left() == 0, 30, pause=0.2)
+        wait_for(lambda: arguments or world.left() == 0, 30, pause=0.2)
         runs = [run for run in runtime.report()["runs"] if run["id"] != "task"]
         wall = runs[-1]["ended"] - runs[0]["started"]
         at_work = sum(run["ended"] - run["started"] for run in runs)

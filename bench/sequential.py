@@ -1,8 +1,13 @@
-"""The baseline: receive, run, upload, publish, delete, one after the other. `python -m bench.sequential`."""
+"""The baseline: receive, run, upload, publish, delete, one after the other. `python -m bench.sequential`.
+
+With `--bare` it takes all messages first and then only runs them: what a GPU could do if there were no AWS.
+"""
 
 import base64
 import json
 import os
+import sys
+import time
 import urllib.request
 
 import boto3
@@ -29,6 +34,21 @@ def main() -> None:
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
 
+def bare() -> None:
+    """Take every message, then post one after the other."""
+    sqs, queue = boto3.client("sqs"), os.environ["SQS_QUEUE_URL"]
+    tasks: list[dict[str, object]] = []
+    while True:
+        answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        messages = [json.loads(each["Body"]) for each in answer.get("Messages", [])]
+        tasks += [{**each["content"], "force_task_id": each["metadata"]["id"]} for each in messages]
+        if tasks and not messages:
+            break
+    for content in tasks:
+        run(content)
+    time.sleep(3600)
+
+
 def run(content: dict[str, object]) -> dict[str, object]:
     """One generation."""
     request = urllib.request.Request(
@@ -41,4 +61,4 @@ def run(content: dict[str, object]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main()
+    bare() if "--bare" in sys.argv else main()

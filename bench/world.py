@@ -100,10 +100,10 @@ class World:
             wait_for(lambda: _first_line(child))
         return Runtime(runtime.url, child, runtime.command)
 
-    def agent(self, runtime: str, module: str = "queue_agent", **changes: object) -> Child:
+    def agent(self, runtime: str, *module: str, **changes: object) -> Child:
         """Start an agent for the runtime at this URL, with times that suit a test."""
         environment = self.environment(runtime) | {name: str(value) for name, value in changes.items()}
-        return self._start("agent", [sys.executable, "-m", module], environment)
+        return self._start("agent", [sys.executable, "-m", *(module or ("queue_agent",))], environment)
 
     def environment(self, runtime: str) -> dict[str, str]:
         """What such an agent is told."""
