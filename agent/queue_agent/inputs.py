@@ -25,6 +25,8 @@ IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp"
 MAX_PIXELS = 100_000_000
 MAX_REDIRECTS = 5
 MAX_URL_CHARACTERS = 4096
+# All inputs of one task together may have this many times the size of one.
+TASK_INPUTS = 4
 # Downloads of one task at a time.
 PARALLEL = 4
 CHUNK_BYTES = 65536
@@ -72,21 +74,23 @@ class Inputs:
         wanted = {field: text for field in fields if (text := url_at(content, field)) is not None}
         if not wanted:
             return {}
-        room = asyncio.Semaphore(PARALLEL)
+        room, budget = asyncio.Semaphore(PARALLEL), _Budget(self._limits.max_bytes * TASK_INPUTS)
 
         async def one(text: str) -> InputImage:
             async with room:
-                return await self._image(text)
+                return await self._image(text, budget)
 
         texts = list(dict.fromkeys(wanted.values()))
         images = dict(zip(texts, await together(one(text) for text in texts), strict=True))
         return {field: images[text] for field, text in wanted.items()}
 
-    async def _image(self, text: str) -> InputImage:
+    async def _image(self, text: str, budget: "_Budget") -> InputImage:
         url = checked(text, self._public)
         try:
             async with asyncio.timeout(self._limits.seconds):
-                data = await (self._from_s3(url) if url.scheme == "s3" else self._from_web(url))
+                data = await (
+                    self._from_s3(url, budget) if url.scheme == "s3" else self._from_web(url, budget)
+                )
         except RefusedAddressError as fault:
             raise TaskError("input_refused", str(fault)) from fault
         except InvalidURL as fault:
@@ -101,14 +105,14 @@ class Inputs:
             raise RuntimeUnavailable("input_unavailable", message) from fault
         return image_of(data, _shown(url))
 
-    async def _from_web(self, url: URL) -> bytes:
+    async def _from_web(self, url: URL, budget: "_Budget") -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
             async with self._session.get(url, allow_redirects=False) as response:
                 if response.status in REDIRECTS:
                     url = self._next(url, response)
                     continue
                 _check_answer(response, _shown(url))
-                return await self._body(response.content, response.content_length, _shown(url))
+                return await self._body(response.content, response.content_length, _shown(url), budget)
         raise TaskError("input_refused", f"{_shown(url)} is redirected more than {MAX_REDIRECTS} times")
 
     def _next(self, url: URL, response: ClientResponse) -> URL:
@@ -120,7 +124,7 @@ class Inputs:
             raise TaskError("input_refused", f"{_shown(url)} is redirected to something that is not https")
         return checked(str(target), self._public)
 
-    async def _from_s3(self, url: URL) -> bytes:
+    async def _from_s3(self, url: URL, budget: "_Budget") -> bytes:
         if url.host not in self._limits.buckets:
             raise TaskError("input_refused", f"inputs may not come from the bucket {url.host}")
         try:
@@ -132,19 +136,32 @@ class Inputs:
                 raise TaskError("input_not_found", message) from fault
             raise RuntimeUnavailable("input_unavailable", message) from fault
         async with answer["Body"] as body:
-            return await self._body(body, answer["ContentLength"], _shown(url))
+            return await self._body(body, answer["ContentLength"], _shown(url), budget)
 
-    async def _body(self, stream: Any, length: int | None, shown: str) -> bytes:
+    async def _body(self, stream: Any, length: int | None, shown: str, budget: "_Budget") -> bytes:
         """The whole body; nothing is read of one that says it is too large."""
         limit = self._limits.max_bytes
         data = bytearray()
         too_large = (length or 0) > limit
         while not too_large and (chunk := await stream.read(CHUNK_BYTES)):
             data += chunk
+            budget.spend(len(chunk))
             too_large = len(data) > limit
         if too_large:
             raise TaskError("input_too_large", f"{shown} has more than {limit} bytes")
         return bytes(data)
+
+
+class _Budget:
+    """The bytes that the inputs of one task may still have."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise TaskError("input_too_large", "the inputs of the task are too large together")
 
 
 def url_at(content: Mapping[str, Any], field: Path) -> str | None:

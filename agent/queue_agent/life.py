@@ -118,7 +118,7 @@ class Lives:
         _carry_on()
         grace = min(self._kit.settings.cancel_grace_seconds, LAST_STOP_SECONDS)
         if not await gpu.stop(self._kit.adapter, job.task, grace):
-            self._suspect()
+            self._supervisor.suspect()
 
     async def _answer(self, job: Job, fault: Exception) -> None:
         """What follows from a fault."""
@@ -164,17 +164,13 @@ class Lives:
             told = finish.running(self._kit, job, started)
             self.aside(self._kit.callbacks.publish(told, RUNNING_CALLBACK_SECONDS))
 
-    def _suspect(self) -> None:
-        """Take no more work to the runtime until it has proved itself."""
-        self._line.open = False
-        self._supervisor.suspect()
-
     @contextlib.contextmanager
     def _suspecting(self) -> Iterator[None]:
+        """Take no more work to a runtime that could not do this, until it has proved itself."""
         try:
             yield
         except RuntimeUnavailable:
-            self._suspect()
+            self._supervisor.suspect()
             raise
 
 

@@ -6,7 +6,7 @@ import contextlib
 from queue_agent import finish, intake, lookahead
 from queue_agent.job import Job, Stage
 from queue_agent.kit import Kit
-from queue_agent.life import Lives
+from queue_agent.life import Lives, fault_of
 from queue_agent.line import Line
 from queue_agent.logs import log
 from queue_agent.messages import Malformed
@@ -29,7 +29,9 @@ class Pipeline:
         grouping = kit.settings.model_grouping_seconds if kit.settings.dynamic_model else 0.0
         self._kit = kit
         self.line = Line(kit.metrics, grouping)
-        self.supervisor = Supervisor(kit.adapter, kit.metrics, lambda: self.line.running is not None)
+        self.supervisor = Supervisor(
+            kit.adapter, kit.metrics, lambda: self.line.running is not None, self._runtime_changed
+        )
         self._lives = Lives(kit, self.line, self.supervisor)
         self._stopping = False
         self._polling = False
@@ -42,8 +44,6 @@ class Pipeline:
             if not self.supervisor.up.is_set():
                 await self._runtime_away()
                 continue
-            self.line.open = True
-            self.line.pass_on()
             for job in self.line.overheld(self._kit.settings.max_attempts):
                 job.abandon("held_too_long")
             plan = lookahead.plan(self.line.view)
@@ -88,13 +88,16 @@ class Pipeline:
         messages = await self._kit.queue.receive(room if looking else count, wait)
         self._polling = False
         for message in messages:
-            self._accept(message)
+            if (fault := await fault_of(self._accept(message))) is not None:
+                log.error("a fault of the agent", extra={"message_id": message.id}, exc_info=fault)
+                reason = f"the agent fails on it: {type(fault).__name__}"
+                self._lives.aside(finish.refuse(self._kit, message, None, reason))
         if messages:
             self._lives.round_trip = min(self._clock() - asked, ROUND_TRIP_SECONDS)
         elif looking:
             self.line.begin_one(whichever=True)
 
-    def _accept(self, message: Message) -> None:
+    async def _accept(self, message: Message) -> None:
         self._kit.metrics.queue_wait.observe(max(0.0, message.received - message.sent))
         try:
             job = intake.accept(self._kit, message, self._clock())
@@ -108,8 +111,12 @@ class Pipeline:
         self.line.add(job)
         job.life = asyncio.ensure_future(self._lives.live(job))
 
+    def _runtime_changed(self, up: bool) -> None:
+        self.line.open = up and not self._stopping
+        self.line.pass_on()
+
     async def _runtime_away(self) -> None:
-        up, self.line.open = self.supervisor.up, False
+        up = self.supervisor.up
         try:
             await asyncio.wait_for(up.wait(), AWAY_SECONDS)
         except TimeoutError:

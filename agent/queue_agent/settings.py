@@ -191,7 +191,10 @@ class Settings:
         doc="Buckets that `s3://` inputs may come from, by comma.",
     )
     input_max_bytes: int = _env(
-        "INPUT_MAX_BYTES", parse=_whole(1, 2**30), default=33554432, doc="Largest input by URL."
+        "INPUT_MAX_BYTES",
+        parse=_whole(1, 2**30),
+        default=33554432,
+        doc="Largest input by URL; those of one task may have four times as much together.",
     )
     input_timeout_seconds: float = _env(
         "INPUT_TIMEOUT_SECONDS", parse=_number(0.1, 600), default=20.0, doc="Longest download of one input."
@@ -199,8 +202,8 @@ class Settings:
     output_max_bytes: int = _env(
         "OUTPUT_MAX_BYTES",
         parse=_whole(1, 2**32),
-        default=536870912,
-        doc="Largest answer of the runtime for one task.",
+        default=134217728,
+        doc="Largest answer of the runtime for one task; the agent may need four times as much memory.",
     )
     callback_when_running: bool = _env(
         "CALLBACK_WHEN_RUNNING",

@@ -15,12 +15,19 @@ PROBES = 2
 
 
 class Supervisor:
-    """Watches one runtime. `up` is set while it takes work."""
+    """Watches one runtime. `up` is set while it takes work; `changed` hears of it at once."""
 
-    def __init__(self, adapter: Adapter, metrics: Metrics, running: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        metrics: Metrics,
+        running: Callable[[], bool],
+        changed: Callable[[bool], None],
+    ) -> None:
         self._adapter = adapter
         self._metrics = metrics
         self._running = running
+        self._changed = changed
         self._look = asyncio.Event()
         self.up = asyncio.Event()
 
@@ -78,3 +85,4 @@ class Supervisor:
             self.up.set()
         else:
             self.up.clear()
+        self._changed(up)

@@ -2,7 +2,7 @@
 
 import json
 
-from bench.world import World, wait_for
+from bench.world import World, lines, wait_for
 
 DEEP = "[" * 100_000 + "]" * 100_000
 UNREADABLE = {
@@ -72,6 +72,26 @@ def test_what_has_an_id_is_answered_as_well(world: World):
     assert all(each["status"] == "failed" for each in told.values())
     assert len(world.set_aside()) == len(ANSWERABLE)
     assert world.outputs() == []
+
+
+def test_content_of_a_strange_shape_is_answered_by_a_dynamic_runtime_too(world: World):
+    runtime = world.runtime("--service-time", "0.05", "--dynamic", "--model", "a.safetensors")
+    agent = world.agent(runtime.url, DYNAMIC_SD_MODEL="true", MODEL_FILENAME="", MAX_ATTEMPTS=1)
+    strange = {
+        "scripts": {"alwayson_scripts": 7},
+        "settings": {"override_settings": ["a"]},
+        "model": {"override_settings": {"sd_model_checkpoint": {"a": 1}}},
+        "old-model": {"alwayson_scripts": {"sd_model_checkpoint": [1]}},
+        "images": {"init_images": {"a": 1}, "mask": 3, "imageList": "x"},
+        "nested": {"alwayson_scripts": {"controlnet": {"args": [1, None, {"image": []}]}}},
+    }
+
+    for name, content in strange.items():
+        world.send([name], content)
+    told = world.hear_of(strange)
+
+    assert {each["status"] for each in told.values()} <= {"failed", "completed"}
+    assert not [line for line in lines(agent) if "traceback" in line]
 
 
 def test_a_body_as_large_as_sqs_takes_is_set_aside_whole(world: World):

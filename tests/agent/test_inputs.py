@@ -85,6 +85,7 @@ ROUTES = [
     web.get("/svg", answering(b"<svg xmlns='http://www.w3.org/2000/svg'/>", content_type="image/svg+xml")),
     web.get("/bomb", answering(bomb())),
     web.get("/gzip", answering(image(), headers={"Content-Encoding": "gzip"})),
+    web.get("/nearly-big", answering(image() + b"x" * 90_000)),
     web.get("/big", answering(b"x" * 200_000)),
     web.get("/none", answering(b"", status=404)),
     web.get("/broken", answering(b"", status=503)),
@@ -97,7 +98,7 @@ ROUTES = [
 
 @pytest.fixture
 async def fetch(tmp_path: Path, account: Account) -> AsyncIterator:
-    """Fetches one URL."""
+    """Fetches the inputs of one task; gives the first."""
     certificate = signed(tmp_path)
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     serving.load_cert_chain(certificate)
@@ -112,12 +113,15 @@ async def fetch(tmp_path: Path, account: Account) -> AsyncIterator:
         limits = Limits(max_bytes=100_000, seconds=1, buckets=(f"inputs-{account.id}",))
         inputs = Inputs(s3, limits, Here(), tls=ssl.create_default_context(cafile=str(certificate)))
 
-        async def one(url: str):
-            url = url.replace("//HERE", f"//{HOST}:{port}").replace("//OURS", f"//{limits.buckets[0]}")
-            return (await inputs.fetch({"image": url}, [("image",)]))[("image",)]
+        async def fetched(*urls: str):
+            places = {"//HERE": f"//{HOST}:{port}", "//OURS": f"//{limits.buckets[0]}"}
+            for name, place in places.items():
+                urls = tuple(url.replace(name, place) for url in urls)
+            fields = [("images", n) for n in range(len(urls))]
+            return (await inputs.fetch({"images": urls}, fields))[fields[0]]
 
         await s3.create_bucket(Bucket=limits.buckets[0])
-        yield one
+        yield fetched
         await inputs.aclose()
     await runner.cleanup()
 
@@ -182,6 +186,11 @@ async def test_what_is_no_image_or_leads_inside_is_the_tasks_fault(fetch, url: s
 async def test_a_server_that_is_broken_or_slow_is_the_worlds_fault(fetch, url: str):
     with pytest.raises(RuntimeUnavailable, match="input_unavailable"):
         await fetch(url)
+
+
+async def test_many_inputs_of_one_task_may_not_be_large_together(fetch):
+    with pytest.raises(TaskError, match="together"):
+        await fetch(*[f"https://HERE/nearly-big?{n}" for n in range(5)])
 
 
 def test_base64_and_what_is_no_text_are_no_urls():

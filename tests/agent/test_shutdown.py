@@ -6,7 +6,7 @@ import time
 import urllib.request
 
 from bench.proxy import Fault, Proxy, of
-from bench.world import World, port_of, wait_for
+from bench.world import World, lines, port_of, wait_for
 from local.processes import Child
 
 
@@ -17,6 +17,13 @@ def test_an_idle_agent_ends_within_one_poll(world: World):
     world.hear_of(["cat"])
 
     assert ends(agent, 4) == 0
+
+
+def test_an_agent_that_waits_for_its_runtime_ends_at_once(world: World):
+    agent = world.agent("http://127.0.0.1:1")
+    wait_for(lambda: [line for line in lines(agent) if line["event"] == "waiting for the runtime"])
+
+    assert ends(agent, 2) == 0
 
 
 def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: World):
