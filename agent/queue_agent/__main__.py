@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 import uvloop
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
-from aiohttp import ClientSession, TCPConnector
 
 from queue_agent import adapters, logs, settings, tracing
+from queue_agent.adapters.http import session as runtime_session
 from queue_agent.addresses import PublicResolver
 from queue_agent.callbacks import Callbacks
 from queue_agent.claims import Claims
@@ -92,7 +92,7 @@ async def _connected(told: Settings) -> AsyncIterator[Kit]:
             )
             for service in ("sqs", "s3", "sns")
         ]
-        http = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=0)))
+        http = await stack.enter_async_context(runtime_session())
         adapter = adapters.create(told, http)
         stack.push_async_callback(adapter.aclose)
         limits = Limits(told.input_max_bytes, told.input_timeout_seconds, told.input_buckets)

@@ -6,7 +6,14 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, ClientWebSocketResponse, FormData
+from aiohttp import (
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    ClientWebSocketResponse,
+    FormData,
+    TCPConnector,
+)
 
 from queue_agent.runtime import RuntimeUnavailable
 
@@ -14,6 +21,8 @@ CHUNK = 2**20
 PROBE_SECONDS = 5.0
 # A call that does no work on the GPU; the run itself is bounded by the task's deadline in the core.
 CALL_SECONDS = 60.0
+# uvicorn closes a connection that was idle for 5 s (its --timeout-keep-alive), aiohttp's server later.
+KEEP_SECONDS = 1.0
 OUT_OF_MEMORY = ("outofmemoryerror", "out of memory")
 LONGEST_REASON = 2000
 
@@ -52,6 +61,14 @@ class Answer:
         return ": ".join(texts)[:LONGEST_REASON]
 
 
+def session() -> ClientSession:
+    """Connections that end before the runtime ends them.
+
+    A POST that meets the end of an idle connection could not be told from one that was worked on.
+    """
+    return ClientSession(connector=TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS))
+
+
 class Http:
     """Calls to one runtime."""
 
@@ -71,8 +88,7 @@ class Http:
     ) -> Answer:
         """One call, never repeated. Raises RuntimeUnavailable when no whole answer comes.
 
-        Each has a connection of its own: a runtime closes idle ones whenever it likes, and all of them after
-        an error, and a POST that meets such an end could not be told from one that was worked on.
+        The session is one of `session()`.
         """
         try:
             async with self._session.request(
@@ -81,7 +97,7 @@ class Http:
                 json=payload,
                 data=form,
                 params=params,
-                headers={"Connection": "close", **(headers or {})},
+                headers=headers,
                 timeout=ClientTimeout(total=seconds, sock_connect=PROBE_SECONDS),
                 allow_redirects=False,
             ) as response:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from queue_agent.adapters.http import Http
+from queue_agent.adapters.http import session as runtime_session
 from queue_agent.runtime import Adapter, InputImage, RunResult, Task
 
 from bench.world import wait_for
@@ -75,7 +76,7 @@ def simulate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
 
 @pytest.fixture
 async def session() -> AsyncIterator[ClientSession]:
-    async with ClientSession() as made:
+    async with runtime_session() as made:
         yield made
 
 
