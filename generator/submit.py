@@ -34,6 +34,10 @@ class ApiUnreachableError(Exception):
     """The API could not be asked, or did not let us in."""
 
 
+class NotLetInError(ApiUnreachableError):
+    """The API does not know the key, or there is no such API."""
+
+
 class TooLongError(Exception):
     """The task had not ended when the time was up. It goes on without us."""
 
@@ -139,6 +143,24 @@ def text_to_image(runtime: str, task: str, prompt: str, settings: Body, model: s
     }
 
 
+def parsed(text: str, name: str) -> dict[str, Any]:
+    """The task of a file's text, in either form that the API takes. Raises TaskRefusedError."""
+    try:
+        body = json.loads(text)
+    except ValueError as error:
+        raise TaskRefusedError(f"{name} is no JSON: {error}") from error
+    if not isinstance(body, dict) or not (_is_task(body.get("task")) or "alwayson_scripts" in body):
+        raise TaskRefusedError(
+            f'{name} is no task: it needs {{"task": {{"metadata": …, "content": …}}}} '
+            "(examples/requests has one of each kind)"
+        )
+    return body
+
+
+def _is_task(task: object) -> bool:
+    return isinstance(task, dict) and isinstance(task.get("metadata"), dict)
+
+
 def with_id(body: Body, task: str) -> dict[str, Any]:
     """The same task under another id."""
     if "task" in body:
@@ -200,7 +222,7 @@ def _refused(refusal: urllib.error.HTTPError, url: str) -> TaskRefusedError | Ap
     """What the API's problem document says, as the error that fits."""
     said = _problem(refusal.read())
     if refusal.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return ApiUnreachableError(
+        return NotLetInError(
             f"{url} does not let us in ({refusal.code} {said}): check the key and the URL's stage"
         )
     if refusal.code >= HTTPStatus.INTERNAL_SERVER_ERROR or refusal.code == HTTPStatus.TOO_MANY_REQUESTS:

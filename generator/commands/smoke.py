@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from generator import submit
@@ -15,13 +16,18 @@ EXAMPLES = """\
   generator smoke config.yaml --runtime any-model --model sd_xl_base_1.0.safetensors
 """
 
+NOT_LET_IN = (
+    "The key is the one that the stack made. A new one needs a minute; an older one was switched off, or "
+    "taken out of its usage plan: API Gateway's console shows both."
+)
+
 
 def add(subparsers: common.Subparsers) -> None:
     """Declare the command."""
     parser = common.command(subparsers, "smoke", __doc__ or "", EXAMPLES)
     deploying.add_flags(parser)
     parser.add_argument("--runtime", metavar="NAME", help="which runtime (default: the first SD WebUI)")
-    parser.add_argument("--task", type=Path, metavar="FILE", help="the task to send, as JSON")
+    parser.add_argument("--task", metavar="FILE", help="the task to send, as JSON")
     parser.add_argument("--model", metavar="FILE", help="the checkpoint, for a runtime with a dynamic model")
     parser.add_argument("--wait", type=float, default=20.0, metavar="MINUTES", help="default: 20")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where pictures go (here)")
@@ -30,18 +36,31 @@ def add(subparsers: common.Subparsers) -> None:
 def run(args: argparse.Namespace) -> Exit:
     """Send it."""
     try:
-        job = deploying.job(args, build=False)
-        task = json.loads(common.read(str(args.task))) if args.task else None
-        body = smoke.body(smoke.choose(job, args.runtime), task, args.model)
-        if args.dry_run:
-            print(json.dumps(body, indent=2))
-            return Exit.DONE
-        status, pictures = smoke.run(job, body, args.wait * 60, args.out)
-    except (submit.TaskRefusedError, submit.ApiUnreachableError, submit.TooLongError, ValueError) as error:
-        code = Exit.CONFIG if isinstance(error, submit.TaskRefusedError | ValueError) else Exit.AWS
-        deploying.say(f"generator smoke: {error}")
-        return code
+        return _run(args)
     except deploying.STOPS as error:
         return deploying.reported("smoke", error)
+    except submit.TaskRefusedError as error:
+        return _ended(error, Exit.CONFIG)
+    except submit.NotLetInError as error:
+        return _ended(f"{error}\n{NOT_LET_IN}", Exit.AWS)
+    except (submit.ApiUnreachableError, submit.TooLongError) as error:
+        return _ended(error, Exit.AWS)
+
+
+def _run(args: argparse.Namespace) -> Exit:
+    job = deploying.job(args, build=False)
+    task = submit.parsed(common.read(args.task), common.shown(args.task)) if args.task else None
+    body = smoke.body(smoke.choose(job, args.runtime), task, args.model)
+    if args.dry_run:
+        print(json.dumps(body, indent=2))
+        return Exit.DONE
+    status, pictures = smoke.run(job, body, args.wait * 60, args.out)
+    if status.status != "completed":
+        return _ended(f"{status.id} {status.status}: {status.error or 'without a reason'}", Exit.CONFIG)
     print("\n".join(str(path) for path in pictures))
-    return Exit.DONE if status.status == "completed" else Exit.CONFIG
+    return Exit.DONE
+
+
+def _ended(reason: object, code: Exit) -> Exit:
+    print(f"generator smoke: {reason}", file=sys.stderr)
+    return code

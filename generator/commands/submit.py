@@ -113,7 +113,7 @@ def _task(args: argparse.Namespace) -> dict[str, Any]:
     fresh = f"cli-{uuid.uuid4().hex[:12]}"
     if args.prompt is not None:
         return _prompted(args, fresh if args.id in {None, "new"} else args.id)
-    body = _file(args.file)
+    body = submit.parsed(common.read(args.file), common.shown(args.file))
     if args.runtime:
         body = submit.with_runtime(body, args.runtime)
     if args.id:
@@ -132,21 +132,3 @@ def _prompted(args: argparse.Namespace, task: str) -> dict[str, Any]:
         "height": args.height,
     }
     return submit.text_to_image(args.runtime, task, args.prompt, settings, args.model)
-
-
-def _file(name: str) -> dict[str, Any]:
-    """The task of a file, in either form that the API takes."""
-    try:
-        body = json.loads(common.read(name))
-    except ValueError as error:
-        raise _UsageError(f"{common.shown(name)} is no JSON: {error}") from error
-    if not isinstance(body, dict) or not (_is_task(body.get("task")) or "alwayson_scripts" in body):
-        raise _UsageError(
-            f'{common.shown(name)} is no task: it needs {{"task": {{"metadata": …, "content": …}}}} '
-            "(examples/requests has one of each kind)"
-        )
-    return body
-
-
-def _is_task(task: object) -> bool:
-    return isinstance(task, dict) and isinstance(task.get("metadata"), dict)

@@ -25,7 +25,7 @@ class Server:
                 server.calls += 1
                 answer(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
-            do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = handle_any  # noqa: N815 - http.server's names
+            do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_CONNECT = handle_any  # noqa: N815 - http.server's names
 
             def log_message(self, *_: object) -> None:
                 pass

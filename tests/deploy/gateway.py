@@ -1,0 +1,99 @@
+"""The host that AWS gives an HTTP API (`{id}.execute-api.{region}.amazonaws.com`), on this machine.
+
+A proxy for HTTPS which answers for that host alone, under a certificate of its own, and asks the emulator: so
+a program uses the stack's own ApiUrl, as it does on AWS.
+"""
+
+import datetime
+import http.client
+import ssl
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.preflight.fake_aws import Server
+
+LIFETIME = datetime.timedelta(days=1)
+HEADERS = ("Content-Type", "Retry-After")
+
+
+class Gateway(Server):
+    """The proxy. `env` is what a program needs in its environment to go through it."""
+
+    def __init__(self, emulator: str, region: str, folder: Path) -> None:
+        self._emulator = urlsplit(emulator).netloc
+        self._certificate = _certificate(f"*.execute-api.{region}.amazonaws.com", folder)
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(self._certificate)
+        super().__init__(self._connect)
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        loopback = dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1")
+        proxy = dict.fromkeys(("https_proxy", "HTTPS_PROXY"), self.url)
+        return {**loopback, **proxy, "SSL_CERT_FILE": str(self._certificate)}
+
+    def _connect(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        """CONNECT: the client speaks TLS from here on, as with the host itself."""
+        if handler.command != "CONNECT":
+            self._forward(handler, body)
+            return
+        handler.send_response(200)
+        handler.end_headers()
+        handler.connection = self._tls.wrap_socket(handler.connection, server_side=True)
+        handler.rfile = handler.connection.makefile("rb", -1)
+        handler.wfile = handler.connection.makefile("wb", 0)
+        handler.close_connection = False
+
+    def _forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        api = handler.headers["Host"].partition(".")[0]
+        stage, _, path = handler.path.lstrip("/").partition("/")
+        connection = http.client.HTTPConnection(self._emulator, timeout=30)
+        headers = {key: value for key, value in handler.headers.items() if key.lower() != "host"}
+        connection.request(
+            handler.command, f"/restapis/{api}/{stage}/_user_request_/{path}", body or None, headers
+        )
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        handler.send_response(answer.status)
+        for name in HEADERS:
+            if answer.headers[name]:
+                handler.send_header(name, answer.headers[name])
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+
+def _certificate(host: str, folder: Path) -> Path:
+    """A certificate that signs itself, with its key, as one PEM file."""
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "t")]),
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - LIFETIME)
+        .not_valid_after(now + LIFETIME)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path = folder / "gateway.pem"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
+    return path

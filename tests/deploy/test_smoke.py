@@ -1,0 +1,147 @@
+"""`generator smoke` as a process, against the generated stacks: key, API, Lambda, queue, agent, picture."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from local import config as local_config
+from local.fleet import Pace
+from local.pipeline import Pipeline, running
+from tests.deploy.gateway import Gateway
+
+CONFIG = {
+    "stackName": "smoke",
+    "eksVersion": "1.34",
+    "region": "us-east-1",
+    "accountId": "123456789012",
+    "modelBucketArn": "arn:aws:s3:::models",
+    "modelsRuntime": [
+        {
+            "name": "turbo",
+            "type": "sdwebui",
+            "modelFilename": "sd_xl_turbo_1.0.safetensors",
+            # The first failure is the last: no test waits for another try.
+            "extraValues": {"runtime": {"queueAgent": {"maxAttempts": 1}}},
+        }
+    ],
+}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+Ran = subprocess.CompletedProcess[str]
+Smoke = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "config.yaml"
+    path.write_text(yaml.safe_dump(CONFIG))
+    return path
+
+
+@pytest.fixture(scope="module")
+def pipeline(config: Path) -> Iterator[Pipeline]:
+    """The stacks of the config in an emulator; one simulated runtime, and the agent beside it."""
+    built = local_config.build(str(config), config.parent / "build")
+    with running(built, Pace(service=0.05, load=0.05), config.parent / "logs") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def gateway(pipeline: Pipeline, config: Path) -> Iterator[Gateway]:
+    with Gateway(pipeline.cloud.emulator.url, "us-east-1", config.parent) as made:
+        yield made
+
+
+@pytest.fixture
+def smoke(pipeline: Pipeline, gateway: Gateway, config: Path, tmp_path: Path) -> Smoke:
+    """Runs the command as a user would, with `tmp_path` as the folder for pictures."""
+    emulator = pipeline.cloud.emulator
+    environment = emulator.client_env("123456789012", "us-east-1") | gateway.env
+
+    def run(*words: str) -> Ran:
+        line = [str(Path(sys.executable).with_name("generator")), "smoke", str(config), "--wait", "0.5"]
+        line += ["--out", str(tmp_path / "out"), "--output", str(tmp_path / "build"), *words]
+        return subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_a_picture_lands_on_disk_and_its_path_is_printed(smoke: Smoke, tmp_path: Path) -> None:
+    ran = smoke()
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    [picture] = (tmp_path / "out").iterdir()
+    assert ran.stdout.splitlines()[-1] == str(picture)
+    assert picture.read_bytes().startswith(PNG)
+    with Image.open(picture) as image:
+        image.load()
+        assert image.size == (512, 512)
+
+
+def test_the_way_to_the_picture_is_the_stacks_own_api(smoke: Smoke, gateway: Gateway) -> None:
+    before = gateway.calls
+
+    smoke()
+
+    assert gateway.calls > before
+
+
+def test_a_runtime_that_the_config_lacks_is_refused_with_those_that_it_has(smoke: Smoke) -> None:
+    ran = smoke("--runtime", "nobody")
+
+    assert ran.returncode == 2
+    assert "no runtime nobody: it has turbo" in ran.stderr
+
+
+def test_a_task_that_fails_ends_with_its_reason_and_no_picture(
+    smoke: Smoke, pipeline: Pipeline, tmp_path: Path
+) -> None:
+    faults = f"{pipeline.pods[0].runtime_url}/_simulation/faults"
+    out_of_memory = json.dumps({"kind": "oom", "times": -1}).encode()
+    urllib.request.urlopen(urllib.request.Request(faults, data=out_of_memory, method="POST")).close()
+    try:
+        ran = smoke()
+    finally:
+        urllib.request.urlopen(urllib.request.Request(faults, method="DELETE")).close()
+
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert "out of memory" in ran.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_task_that_does_not_end_in_time_is_told_as_such(smoke: Smoke) -> None:
+    ran = smoke("--wait", "0")
+
+    assert ran.returncode == 3
+    assert "is still" in ran.stderr
+
+
+def test_a_key_that_the_api_does_not_take_says_what_to_look_at(smoke: Smoke, pipeline: Pipeline) -> None:
+    gateway = pipeline.cloud.client("apigateway")
+    [key], [plan] = gateway.get_api_keys()["items"], gateway.get_usage_plans()["items"]
+    gateway.delete_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"])
+    try:
+        ran = smoke()
+    finally:
+        gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+
+    assert ran.returncode == 3
+    assert "does not let us in (403" in ran.stderr
+    assert "taken out of its usage plan" in ran.stderr
+
+
+@pytest.mark.parametrize(("text", "said"), [("{nope}", "is no JSON"), ("[]", "is no task")])
+def test_a_task_file_that_is_none_is_named(smoke: Smoke, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "task.json").write_text(text)
+
+    ran = smoke("--task", str(tmp_path / "task.json"))
+
+    assert ran.returncode == 2
+    assert f"task.json {said}" in ran.stderr
