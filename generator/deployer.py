@@ -8,7 +8,7 @@ and where AWS makes the names, by the tags of eksctl's stacks. docs/deployer.md 
 import json
 from collections.abc import Iterable
 
-from generator import deployer_network, names
+from generator import deployer_network, iam, names
 from generator.deploy.templates import bucket as templates_bucket
 from generator.model import Solution
 from generator.policy import (
@@ -248,11 +248,11 @@ def _questions(solution: Solution) -> list[Document]:
     """What preflight asks beyond that, and the one request it may file (`--request-increase`)."""
     quotas = "GetAWSDefaultServiceQuota GetServiceQuota ListRequestedServiceQuotaChangeHistoryByQuota"
     principals = [iam_arn(solution, "role/*"), iam_arn(solution, "user/*")]
-    models = solution.model_bucket_arn
+    models = iam.model_buckets(solution)
     repositories = names.arn(solution.partition.name, "ecr", "*", "*", "repository/*")
     return [
         allow("AskModels", each("s3", "GetBucketLocation ListBucket"), models),
-        allow("AskModelFiles", "s3:GetObject", f"{models}/*"),
+        allow("AskModelFiles", "s3:GetObject", [f"{bucket}/*" for bucket in models]),
         allow("AskBuckets", "s3:ListAllMyBuckets", "*"),
         allow("AskImages", "ecr:DescribeImages", repositories),
         allow("AskQuotas", each("servicequotas", f"{quotas} RequestServiceQuotaIncrease"), "*"),

@@ -25,7 +25,7 @@ def keda_operator(solution: Solution) -> Document:
 
 def s3_csi_driver(solution: Solution) -> Document:
     """What the Mountpoint CSI driver may do: read the models."""
-    buckets = _model_buckets(solution)
+    buckets = model_buckets(solution)
     return document(
         [
             allow("ListModels", "s3:ListBucket", buckets),
@@ -89,6 +89,7 @@ def _api(buckets: list[str], solution: Solution) -> Document:
     )
 
 
-def _model_buckets(solution: Solution) -> list[str]:
+def model_buckets(solution: Solution) -> list[str]:
+    """The ARNs of the buckets that runtimes read models from."""
     chosen = [user_chose(r, "runtime", "persistence", "s3", "modelBucket") for r in solution.runtimes]
     return sorted({solution.model_bucket_arn, *(bucket_arn(solution, bucket) for bucket in chosen if bucket)})

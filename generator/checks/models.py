@@ -1,5 +1,6 @@
 """Runtime types and their models."""
 
+import re
 from collections.abc import Iterator
 
 from generator.checks.base import WARNING, Case, Finding, agent, inference, rule
@@ -41,7 +42,7 @@ def dynamic_webui_has_no_model(case: Case) -> Iterator[Finding]:
 
 @rule("SD303")
 def checkpoints_are_checkpoints(case: Case) -> Iterator[Finding]:
-    """modelFilename names a .safetensors or .ckpt file below the folder of checkpoints."""
+    """modelFilename names a .safetensors or .ckpt file below the folder of checkpoints, without spaces."""
     for runtime in _of_type(case, "sdwebui"):
         place = runtime.at("modelFilename")
         name = place.text()
@@ -50,7 +51,10 @@ def checkpoints_are_checkpoints(case: Case) -> Iterator[Finding]:
         if not name.endswith(CHECKPOINTS):
             mend = "name a file that ends in .safetensors or .ckpt"
             yield Finding(place, f"{name!r} is no checkpoint of SD WebUI", mend)
-        elif name.startswith("/") or ".." in name.split("/"):
+        elif re.search(r"\s", name):
+            mend = "rename the file in the bucket: its name goes to SD WebUI as one word"
+            yield Finding(place, f"{name!r} has a space in it", mend)
+        elif name.startswith("/") or {"", ".."} & set(name.split("/")):
             mend = "name the file as it is below Stable-diffusion/ in the bucket"
             yield Finding(place, f"{name!r} leads out of the folder of checkpoints", mend)
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from generator import deployer, images, paths, plan, prices, stack
+from generator import deployer, images, paths, plan, prices, profiles, stack
 from generator.aws import Aws
 from generator.commands import common, deploying
 from generator.errors import Exit
@@ -68,6 +68,7 @@ def subject(solution: Solution) -> Subject:
         today=datetime.now(UTC).date(),
         images=images.pulled_names(solution),
         deployer=deployer.policies(solution),
+        model_folders=profiles.model_folders(paths.root() / "charts"),
     )
 
 

@@ -1,6 +1,6 @@
 """A check: a question to AWS and what its answer means. All run at once; a refusal is never a pass."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +23,7 @@ WORKERS = 24
 
 @dataclass(frozen=True)
 class Subject:
-    """What is judged: a solution, its plan, the images it runs, the policies of who deploys it."""
+    """What is judged: a solution, its plan, what it runs and needs, the policies of who deploys it."""
 
     solution: Solution
     plan: Plan
@@ -31,6 +31,8 @@ class Subject:
     today: date
     images: tuple[str, ...]
     deployer: tuple[Document, ...]
+    # The folders that a type of runtime needs at the top of its models.
+    model_folders: Mapping[str, tuple[str, ...]]
 
 
 class Asker:

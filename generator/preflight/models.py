@@ -1,6 +1,6 @@
-"""The model bucket: in the same region, readable, and holding what the runtimes name."""
+"""The model bucket: in the same region, readable, and holding what the runtimes name and need."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,15 +25,33 @@ class Checkpoints:
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
-    """The bucket, then the checkpoint of each SD WebUI."""
+    """Each bucket that is mounted, the folders that must be in it, the checkpoint of each SD WebUI."""
     solution = subject.solution
-    bucket = solution.model_bucket
-    yield Check(THEME, bucket, partial(bucket_region, bucket), partial(judge_bucket, solution))
-    for runtime in solution.runtimes:
-        if runtime.type == "sdwebui":
+    mounts = [(runtime, mounted(solution, runtime)) for runtime in solution.runtimes]
+    for bucket in dict.fromkeys(filter(None, (mount for _, mount in mounts))):
+        yield Check(THEME, bucket, partial(bucket_region, bucket), partial(judge_bucket, solution, bucket))
+        kinds = sorted({runtime.type for runtime, mount in mounts if mount == bucket})
+        needed = dict.fromkeys(name for kind in kinds for name in subject.model_folders.get(kind, ()))
+        if needed:
+            judge = partial(judge_folders, bucket, tuple(needed))
+            yield Check(THEME, f"folders in {bucket}", partial(folders, bucket), judge)
+    for runtime, mount in mounts:
+        if mount is None:
+            what = f"models of {runtime.name}"
+            yield Check(THEME, what, lambda _: None, partial(judge_elsewhere, what))
+        elif runtime.type == "sdwebui":
             key = f"{CHECKPOINTS}{runtime.model_filename or ''}"
             what = f"{key} for {runtime.name}"
-            yield Check(THEME, what, partial(checkpoints, bucket, key), partial(judge_model, runtime, bucket))
+            yield Check(THEME, what, partial(checkpoints, mount, key), partial(judge_model, runtime, mount))
+
+
+def mounted(solution: Solution, runtime: Runtime) -> str | None:
+    """The bucket of a runtime's models; None where they come from a claim or an image of the user's."""
+    extra = runtime.extra_values.get("runtime", {}).get("persistence", {})
+    from_bucket = extra.get("enabled", True) and extra.get("s3", {}).get("enabled", True)
+    if not from_bucket or extra.get("existingClaim"):
+        return None
+    return extra.get("s3", {}).get("modelBucket") or solution.model_bucket
 
 
 def bucket_region(bucket: str, asker: Asker) -> str | None:
@@ -59,6 +77,13 @@ def bucket_region(bucket: str, asker: Asker) -> str | None:
     )
 
 
+def folders(bucket: str, asker: Asker) -> frozenset[str]:
+    """What stands at the top of a bucket, as a mount shows it."""
+    pages = asker.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/")
+    found = (row["Prefix"] for page in pages for row in page.get("CommonPrefixes", ()))
+    return frozenset(str(prefix).rstrip("/") for prefix in found)
+
+
 def checkpoints(bucket: str, key: str, asker: Asker) -> Checkpoints:
     """Whether `key` is there; for a folder, whether it holds a file."""
     client = asker.client("s3")
@@ -72,9 +97,8 @@ def checkpoints(bucket: str, key: str, asker: Asker) -> Checkpoints:
     return Checkpoints(False, tuple(str(row["Key"]) for row in near if not row["Key"].endswith("/"))[:SHOWN])
 
 
-def judge_bucket(solution: Solution, region: str | None) -> Iterator[Result]:
+def judge_bucket(solution: Solution, bucket: str, region: str | None) -> Iterator[Result]:
     """In another region each model would cross regions, slowly and for money."""
-    bucket = solution.model_bucket
     if region is None:
         mend = f"create it in {solution.region} and copy the models, or set `modelBucketArn`"
         yield Result(THEME, bucket, Status.FAILED, "there is no such bucket", mend)
@@ -83,6 +107,25 @@ def judge_bucket(solution: Solution, region: str | None) -> Iterator[Result]:
         yield Result(THEME, bucket, Status.FAILED, f"it is in {region}, not {solution.region}", mend)
     else:
         yield Result(THEME, bucket, Status.PASSED, f"in {region}, readable")
+
+
+def judge_folders(bucket: str, needed: Sequence[str], found: frozenset[str]) -> Iterator[Result]:
+    """SD WebUI makes those that are missing, and ends when it cannot: the mount is read-only."""
+    what = f"folders in {bucket}"
+    missing = [name for name in needed if name not in found]
+    if not missing:
+        yield Result(THEME, what, Status.PASSED, f"{', '.join(needed)} are there")
+        return
+    said = f"{', '.join(missing)} missing: SD WebUI would make them at its start, and the mount is read-only"
+    put = f"aws s3api put-object --bucket {bucket} --key"
+    mend = f"make them, empty: for f in {' '.join(missing)}; do {put} $f/; done"
+    yield Result(THEME, what, Status.FAILED, said, mend)
+
+
+def judge_elsewhere(what: str, _: None) -> Iterator[Result]:
+    """A claim or an image of the user's is nothing that AWS knows."""
+    said = "they do not come from a bucket: AWS cannot be asked about them"
+    yield Result(THEME, what, Status.NOT_ASKED, said)
 
 
 def judge_model(runtime: Runtime, bucket: str, answer: Checkpoints) -> Iterator[Result]:

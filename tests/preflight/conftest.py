@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from generator import deployer, images, paths, plan, prices, resolve, stack
+from generator import deployer, images, paths, plan, prices, profiles, resolve, stack
 from generator.aws import Aws
 from generator.context import Context
 from generator.facts import Facts
@@ -74,7 +74,8 @@ class Place:
         solution = resolve.solution(data, facts, Context("us-east-1", self.account.id, today))
         made = plan.plan(solution, facts, prices.load(paths.data()), plan.kinds(stack.files(solution)))
         names = images.pulled_names(solution)
-        return Subject(solution, made, facts, today, names, deployer.policies(solution))
+        folders = profiles.model_folders(paths.root() / "charts")
+        return Subject(solution, made, facts, today, names, deployer.policies(solution), folders)
 
 
 @dataclass
@@ -135,7 +136,9 @@ def ready(account: Account) -> None:
     """Models, images and the spot role."""
     bucket = f"models-{account.id}"
     account.client("s3").create_bucket(Bucket=bucket)
-    account.client("s3").put_object(Bucket=bucket, Key=f"Stable-diffusion/{MODEL}", Body=b"model")
+    folders = profiles.model_folders(paths.root() / "charts")["sdwebui"]
+    for key in (f"Stable-diffusion/{MODEL}", *(f"{folder}/" for folder in folders)):
+        account.client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
     ecr = account.client("ecr")
     for repository, tag in (("sd-on-eks/sdwebui", "1.10.1"), ("sd-on-eks/queue-agent", "0.1.0")):
         ecr.create_repository(repositoryName=repository)

@@ -16,6 +16,11 @@ def gpu(types: list[str], **capacity: bool) -> dict[str, Any]:
     return {"modelsRuntime": [{**RUNTIME, "extraValues": {"karpenter": {"provisioner": provisioner}}}]}
 
 
+def persistence(**chosen: Any) -> dict[str, Any]:
+    """What a runtime says of where its models come from."""
+    return {"extraValues": {"runtime": {"persistence": chosen}}}
+
+
 def test_a_ready_account_has_nothing_in_the_way(place: Place) -> None:
     found = place.run()
 
@@ -150,6 +155,52 @@ def test_a_bucket_that_is_not_there_fails(place: Place) -> None:
     )
 
     assert (result.status, result.said) == (Status.FAILED, "there is no such bucket")
+
+
+def test_a_folder_that_sd_webui_would_have_to_make_fails_with_the_command(place: Place) -> None:
+    bucket = f"models-{place.account.id}"
+    place.client("s3").delete_object(Bucket=bucket, Key="VAE/")
+
+    result = place.run().one("models", f"folders in {bucket}")
+
+    assert result.status is Status.FAILED
+    assert result.said.startswith("VAE missing")
+    assert result.mend.endswith(f"for f in VAE; do aws s3api put-object --bucket {bucket} --key $f/; done")
+
+
+def test_a_folder_that_holds_a_file_is_there(place: Place) -> None:
+    bucket = f"models-{place.account.id}"
+    place.client("s3").delete_object(Bucket=bucket, Key="VAE/")
+    place.client("s3").put_object(Bucket=bucket, Key="VAE/one.pt", Body=b"")
+
+    assert place.run().one("models", f"folders in {bucket}").status is Status.PASSED
+
+
+def test_runtimes_that_make_no_folders_need_none(place: Place) -> None:
+    found = place.run(config={"modelsRuntime": [{"name": "graphs", "type": "comfyui"}]})
+
+    assert [result.what for result in found.results if "folders" in result.what] == []
+
+
+def test_a_runtime_with_a_bucket_of_its_own_is_checked_there(place: Place) -> None:
+    runtime = {**RUNTIME, **persistence(s3={"modelBucket": "nowhere-at-all"})}
+
+    results = [r for r in place.run(config={"modelsRuntime": [runtime]}).results if r.theme == "models"]
+
+    assert (results[0].what, results[0].said) == ("nowhere-at-all", "there is no such bucket")
+    assert not any(f"models-{place.account.id}" in result.what for result in results)
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"enabled": False}, {"existingClaim": "mine"}, {"s3": {"enabled": False}, "storageClass": "x"}]
+)
+def test_models_that_come_from_elsewhere_are_said_not_to_be_asked_about(
+    place: Place, chosen: dict[str, Any]
+) -> None:
+    found = place.run(config={"modelsRuntime": [{**RUNTIME, **persistence(**chosen)}]})
+
+    [result] = [result for result in found.results if result.theme == "models"]
+    assert (result.what, result.status) == ("models of turbo", Status.NOT_ASKED)
 
 
 def test_an_image_that_is_not_in_ecr_fails(place: Place) -> None:
