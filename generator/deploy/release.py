@@ -1,8 +1,10 @@
 """What runs in the cluster: CRDs, then the one Helm release."""
 
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
-from generator import names, paths
+from generator import files, names, paths
 from generator.deploy import eks, tools
 from generator.deploy.job import Job, RefusedError
 from generator.errors import AwsError
@@ -22,16 +24,31 @@ def sign_in(job: Job) -> None:
 
 def dependencies(job: Job) -> None:
     """Pull the charts of Karpenter, KEDA and the CSI driver, in the versions of this EKS version."""
-    if any((job.chart / "charts").glob("*.tgz")):
+    root, eks_version = paths.root(), job.solution.versions.eks
+    script = root / "tools" / "chart_deps.py"
+    if current(job.chart, sources(root)):
         job.say(f"{job.chart}: its charts are there")
         return
-    script = paths.root() / "tools" / "chart_deps.py"
     if not script.exists():
-        raise RefusedError(
-            f"{job.chart} lacks its charts: run `make deps EKS={job.solution.versions.eks}` in a clone"
-        )
+        raise RefusedError(f"{job.chart} lacks its charts: run `make deps EKS={eks_version}` in a clone")
     job.tools.need("helm")
-    job.tools.run(sys.executable, str(script), "--eks", job.solution.versions.eks)
+    helm = tools.found("helm") or "helm"
+    job.tools.run(sys.executable, str(script), "--eks", eks_version, "--helm", helm)
+
+
+def sources(root: Path) -> list[Path]:
+    """What the pulled and packed charts were made from."""
+    own = [root / "charts" / files.RUNTIMES_ALONE, root / "charts" / files.UMBRELLA]
+    made = {own[1] / "charts", own[1] / "crds"}
+    found = [path for folder in own for path in folder.rglob("*") if made.isdisjoint(path.parents)]
+    return [root / "generator" / "data" / "versions.json", *found]
+
+
+def current(chart: Path, made_from: Iterable[Path]) -> bool:
+    """Whether the charts in a chart's folder are there, and none is older than what it was made from."""
+    packed = [path.stat().st_mtime for path in (chart / "charts").glob("*.tgz")]
+    changed = [path.stat().st_mtime for path in made_from if path.is_file()]
+    return bool(packed) and min(packed) >= max(changed, default=0.0)
 
 
 def crds(job: Job) -> None:

@@ -33,7 +33,7 @@ class Tools:
 
     def need(self, *names: str) -> None:
         """Raise MissingProgramError, with what to do, for those that are not there."""
-        missing = [name for name in names if _found(name) is None]
+        missing = [name for name in names if found(name) is None]
         if missing and not self.dry_run:
             lines = [f"{name} is not on PATH; it {PROGRAMS[name]}" for name in missing]
             raise MissingProgramError("\n".join(lines))
@@ -72,12 +72,13 @@ class Tools:
         return {**os.environ, **self._environment}
 
 
-def _found(name: str) -> str | None:
+def found(name: str) -> str | None:
+    """Where a program is: on PATH, or where `make setup` puts it."""
     return shutil.which(name) or shutil.which(name, path=str(paths.root() / ".cache" / "bin"))
 
 
 def _absolute(command: Sequence[str]) -> list[str]:
-    return [_found(command[0]) or command[0], *command[1:]]
+    return [found(command[0]) or command[0], *command[1:]]
 
 
 def kubeconfig(folder: Path) -> Path:

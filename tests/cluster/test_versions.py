@@ -91,6 +91,14 @@ def test_one_line_of_the_config_switches_every_version(eks: str, chart_deps: Mod
 
 
 @ROWS
+def test_the_charts_are_pulled_into_the_folder_that_is_installed(eks: str, chart_deps: ModuleType) -> None:
+    text = (ROOT / "charts" / "sd-on-eks" / "Chart.yaml").read_text("utf-8")
+    in_place = chart_deps.pinned(text, chart_deps.row(eks)) == text
+
+    assert in_place == (helm.chart_folder(files.UMBRELLA, eks) == ROOT / "charts" / "sd-on-eks")
+
+
+@ROWS
 def test_what_kubernetes_itself_knows_is_valid_in_its_version(eks: str) -> None:
     built_in = [document for document in manifests(eks) if document["apiVersion"] in BUILT_IN]
 

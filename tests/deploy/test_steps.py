@@ -1,14 +1,18 @@
 """Deploy, resume, upgrade: the order of the programs, against what really is in the emulator."""
 
+import json
+import os
 from datetime import date
 from pathlib import Path
 
 import pytest
+import yaml
 
-from generator.deploy import eks, stacks, steps
+from generator import cli, paths
+from generator.deploy import eks, release, stacks, steps
 from generator.deploy.job import RefusedError
-from generator.deploy.tools import MissingProgramError
-from generator.errors import AwsError
+from generator.deploy.tools import MissingProgramError, Tools
+from generator.errors import AwsError, Exit
 from tests.conftest import Account
 from tests.deploy.conftest import Bench, MakeBench
 
@@ -178,13 +182,68 @@ def test_the_s3_endpoint_gets_the_route_tables_of_the_private_subnets(fresh: Ben
     assert names == {"private-0", "private-1", "private-2"}
 
 
+def pulls(made: Bench) -> list[str]:
+    """How a release would pull its charts."""
+    dry = made.with_(tools=Tools(made.said.append, dry_run=True, environment={}))
+    steps.run(dry.job, ["release"])
+    return [line for line in dry.said if "tools/chart_deps.py" in line]
+
+
 def test_charts_that_are_missing_are_pulled_for_this_eks_version(fresh: Bench) -> None:
     (fresh.job.chart / "charts" / "keda-2.20.2.tgz").unlink()
-    dry = fresh.with_(tools=type(fresh.job.tools)(fresh.said.append, dry_run=True, environment={}))
 
-    steps.run(dry.job, ["release"])
+    [command] = pulls(fresh)
 
-    assert any("tools/chart_deps.py --eks 1.34" in line for line in dry.said)
+    assert "tools/chart_deps.py --eks 1.34 --helm /" in command
+
+
+def test_charts_that_are_there_are_not_pulled_again(fresh: Bench) -> None:
+    assert pulls(fresh) == []
+
+
+def test_charts_that_are_older_than_their_source_are_pulled_again(fresh: Bench) -> None:
+    os.utime(fresh.job.chart / "charts" / "keda-2.20.2.tgz", (0, 0))
+
+    assert len(pulls(fresh)) == 1
+
+
+def test_what_was_pulled_is_no_source_of_what_was_pulled(tmp_path: Path) -> None:
+    umbrella = tmp_path / "charts" / "sd-on-eks"
+    for folder in (umbrella / "charts", umbrella / "crds", umbrella / "templates"):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+
+    found = [path for path in release.sources(tmp_path) if path.is_file()]
+
+    assert found == [umbrella / "templates" / "file"]
+
+
+EKS = json.loads((paths.data() / "versions.json").read_text("utf-8"))["eks"]
+
+
+@pytest.mark.parametrize("eks", EKS)
+def test_the_chart_of_the_row_of_the_eks_version_is_installed(
+    eks: str, account: Account, bench: MakeBench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench("one")
+    config = {
+        "stackName": "demo",
+        "eksVersion": eks,
+        "region": "us-east-1",
+        "accountId": account.id,
+        "modelBucketArn": "arn:aws:s3:::models",
+        "modelsRuntime": [{"name": "one", "type": "comfyui"}],
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    words = [str(tmp_path / "config.yaml"), "-o", str(tmp_path / "out"), "--only", "release", "--dry-run"]
+
+    assert cli.main(["deploy", *words]) == Exit.DONE
+
+    said = capsys.readouterr().out
+    chart = "charts" if eks == "1.28" else f"build/charts/{eks}"
+    assert f"helm upgrade --install demo {paths.root() / chart / 'sd-on-eks'} " in said
+    assert f"helm show crds {paths.root() / chart / 'sd-on-eks'} " in said
+    assert f"tools/chart_deps.py --eks {eks} " in said or f"{chart}/sd-on-eks: its charts are there" in said
 
 
 def test_a_dry_run_says_every_command_and_runs_none(bench: MakeBench, account: Account) -> None:
