@@ -20,6 +20,10 @@ NOT_LET_IN = (
     "The key is the one that the stack made. A new one needs a minute; an older one was switched off, or "
     "taken out of its usage plan: API Gateway's console shows both."
 )
+NO_LICENCE = (
+    "In China API Gateway answers an account without an ICP licence in this way: docs/china.md has the way "
+    "past it."
+)
 
 
 def add(subparsers: common.Subparsers) -> None:
@@ -41,8 +45,6 @@ def run(args: argparse.Namespace) -> Exit:
         return deploying.reported("smoke", error)
     except submit.TaskRefusedError as error:
         return _ended(error, Exit.CONFIG)
-    except submit.NotLetInError as error:
-        return _ended(f"{error}\n{NOT_LET_IN}", Exit.AWS)
     except (submit.ApiUnreachableError, submit.TooLongError) as error:
         return _ended(error, Exit.AWS)
 
@@ -54,11 +56,19 @@ def _run(args: argparse.Namespace) -> Exit:
     if args.dry_run:
         print(json.dumps(body, indent=2))
         return Exit.DONE
-    status, pictures = smoke.run(job, body, args.wait * 60, args.out)
+    try:
+        status, pictures = smoke.run(job, body, args.wait * 60, args.out)
+    except submit.NotLetInError as error:
+        return _ended(f"{error}\n{not_let_in(job.solution.partition.name)}", Exit.AWS)
     if status.status != "completed":
         return _ended(f"{status.id} {status.status}: {status.error or 'without a reason'}", Exit.CONFIG)
     print("\n".join(str(path) for path in pictures))
     return Exit.DONE
+
+
+def not_let_in(partition: str) -> str:
+    """Why an API refuses the key of its own stack."""
+    return f"{NO_LICENCE}\n{NOT_LET_IN}" if partition == "aws-cn" else NOT_LET_IN
 
 
 def _ended(reason: object, code: Exit) -> Exit:

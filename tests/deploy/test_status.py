@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from generator import cli
+from generator.commands.smoke import not_let_in
 from generator.deploy import smoke, status, steps
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError, Exit
@@ -150,6 +151,11 @@ def test_a_users_task_goes_to_the_chosen_runtime_under_a_fresh_id(three: Bench) 
 
     assert sent["runtime"] == "graphs"
     assert sent["id"].startswith("smoke-")
+
+
+@pytest.mark.parametrize(("partition", "told"), [("aws", False), ("aws-cn", True)])
+def test_in_china_a_refusal_may_be_for_want_of_an_icp_licence(partition: str, told: bool) -> None:
+    assert ("ICP licence" in not_let_in(partition)) == told
 
 
 def test_the_door_has_the_key_of_the_stack(bench: MakeBench) -> None:
