@@ -1,0 +1,176 @@
+"""Alarms, HTTP API, topics and Karpenter's part of the template: what no emulator would miss."""
+
+from typing import Any
+
+import pytest
+
+from generator import stack
+from generator.model import Solution
+from tests.cluster.conftest import Resolve
+from tests.cluster.stack_template import Template
+
+
+@pytest.fixture(scope="module")
+def solution(solution_of: Resolve) -> Solution:
+    return solution_of("three-runtimes")
+
+
+@pytest.fixture(scope="module")
+def template(solution: Solution) -> Template:
+    return Template(stack.files(solution)["stack.yaml"])
+
+
+def alarms(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    """The alarms of a kind by the name of the queue that they are about."""
+    found = [each["Properties"] for each in template.of("AWS::CloudWatch::Alarm").values()]
+    return {
+        each["AlarmName"].removesuffix(f"-{kind}"): each
+        for each in found
+        if each["AlarmName"].endswith(f"-{kind}")
+    }
+
+
+def watched(alarm: dict[str, Any]) -> tuple[str, str, str]:
+    [dimension] = alarm["Dimensions"]
+    return alarm["Namespace"], alarm["MetricName"], dimension["Value"]
+
+
+def test_a_task_that_is_set_aside_raises_an_alarm(template: Template, solution: Solution) -> None:
+    found = alarms(template, "tasks-set-aside")
+
+    for runtime in solution.runtimes:
+        alarm = found[runtime.queue_name]
+        assert watched(alarm) == (
+            "AWS/SQS",
+            "ApproximateNumberOfMessagesVisible",
+            runtime.dead_letter_queue_name,
+        )
+        assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+
+
+def test_a_task_that_waits_longer_than_two_tries_raises_an_alarm(
+    template: Template, solution: Solution
+) -> None:
+    found = alarms(template, "tasks-wait-long")
+
+    for runtime in solution.runtimes:
+        alarm = found[runtime.queue_name]
+        assert watched(alarm) == ("AWS/SQS", "ApproximateAgeOfOldestMessage", runtime.queue_name)
+        assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+        assert alarm["Threshold"] == 2 * runtime.task_timeout_seconds
+
+
+def test_tasks_that_wait_while_nobody_asks_raise_an_alarm(template: Template, solution: Solution) -> None:
+    found = alarms(template, "tasks-untaken")
+
+    for runtime in solution.runtimes:
+        rows = {row["Id"]: row for row in found[runtime.queue_name]["Metrics"]}
+        metrics = {name: row["MetricStat"]["Metric"] for name, row in rows.items() if "MetricStat" in row}
+        assert {name: metric["MetricName"] for name, metric in metrics.items()} == {
+            "waiting": "ApproximateNumberOfMessagesVisible",
+            "received": "NumberOfMessagesReceived",
+            "empty": "NumberOfEmptyReceives",
+        }
+        assert {metric["Dimensions"][0]["Value"] for metric in metrics.values()} == {runtime.queue_name}
+        [returned] = [row for row in rows.values() if row.get("ReturnData", True)]
+        asked = "FILL(received, 0) + FILL(empty, 0)"
+        assert returned["Expression"] == f"IF(FILL(waiting, 0) > 0 AND {asked} == 0, 1, 0)"
+
+
+def test_cloudwatch_of_this_account_alone_may_announce_alarms(template: Template, solution: Solution) -> None:
+    statements = template.resources["AlarmsTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    [allow] = [each for each in statements if each["Effect"] == "Allow"]
+    assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allow["Condition"] == {"StringEquals": {"aws:SourceAccount": solution.account}}
+
+
+def test_the_api_is_of_its_region_and_no_edge_location(template: Template) -> None:
+    [api] = template.of("AWS::ApiGateway::RestApi").values()
+
+    assert api["Properties"]["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+
+
+def test_every_method_has_its_request_validated(template: Template) -> None:
+    [validator] = template.of("AWS::ApiGateway::RequestValidator").items()
+    methods = [each["Properties"] for each in template.of("AWS::ApiGateway::Method").values()]
+
+    assert validator[1]["Properties"]["ValidateRequestBody"] is True
+    assert validator[1]["Properties"]["ValidateRequestParameters"] is True
+    assert [each["RequestValidatorId"] for each in methods] == [{"Ref": validator[0]}] * len(methods)
+    posts = [each for each in methods if each["HttpMethod"] == "POST"]
+    models = [each["RequestModels"]["application/json"]["Ref"] for each in posts]
+    assert sorted(models) == sorted(template.of("AWS::ApiGateway::Model"))
+
+
+def test_the_stage_is_held_to_the_configs_rate_and_logs_no_body(
+    template: Template, solution: Solution
+) -> None:
+    [stage] = template.of("AWS::ApiGateway::Stage").values()
+    [settings] = stage["Properties"]["MethodSettings"]
+
+    rates = (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"])
+    assert rates == (solution.api.rate_limit, solution.api.burst_limit)
+    # INFO logs hold the request's body.
+    assert (settings["LoggingLevel"], settings["DataTraceEnabled"]) == ("OFF", False)
+    assert stage["Properties"]["StageName"] == solution.api.stage
+
+
+def test_the_functions_traces_begin_with_each_request(template: Template) -> None:
+    [function] = template.of("AWS::Lambda::Function").values()
+
+    assert function["Properties"]["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_nodes_may_join_pull_and_be_reached_by_session_manager(template: Template) -> None:
+    role = template.resources["KarpenterNodeRole"]["Properties"]
+
+    # https://github.com/aws/karpenter-provider-aws/blob/v1.8.8/website/content/en/docs/getting-started
+    assert {arn.rpartition("/")[2] for arn in role["ManagedPolicyArns"]} == {
+        "AmazonEKSWorkerNodePolicy",
+        "AmazonEKS_CNI_Policy",
+        "AmazonEC2ContainerRegistryPullOnly",
+        "AmazonSSMManagedInstanceCore",
+    }
+
+
+def test_the_rules_alone_may_fill_the_interruption_queue_and_do(template: Template) -> None:
+    rules = template.of("AWS::Events::Rule")
+    statements = template.resources["InterruptionQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    [allow] = [each for each in statements if each["Effect"] == "Allow"]
+    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+    sources = allow["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert [source["Fn::GetAtt"][0] for source in sources] == list(rules)
+    for rule in rules.values():
+        [target] = rule["Properties"]["Targets"]
+        assert target["Arn"] == {"Fn::GetAtt": ["InterruptionQueue", "Arn"]}
+        [source] = rule["Properties"]["EventPattern"]["source"]
+        [event] = rule["Properties"]["EventPattern"]["detail-type"]
+        assert source == ("aws.health" if event == "AWS Health Event" else "aws.ec2")
+
+
+def test_the_topic_feeds_a_queue_only_once_the_queue_lets_it_in(template: Template) -> None:
+    for name, subscription in template.of("AWS::SNS::Subscription").items():
+        runtime = name.removesuffix("Subscription")
+        assert subscription["DependsOn"] == [f"{runtime}QueuePolicy", f"{runtime}DeadLetterQueuePolicy"]
+
+
+def test_what_the_topic_cannot_deliver_is_set_aside(template: Template) -> None:
+    for name, subscription in template.of("AWS::SNS::Subscription").items():
+        queue = f"{name.removesuffix('Subscription')}DeadLetterQueue"
+        assert subscription["Properties"]["RedrivePolicy"] == {
+            "deadLetterTargetArn": {"Fn::GetAtt": [queue, "Arn"]}
+        }
+
+
+def test_unencrypted_transport_is_refused_for_buckets_and_all_that_is_in_them(
+    template: Template, solution: Solution
+) -> None:
+    covered = [
+        each["Properties"]["PolicyDocument"]["Statement"][0]["Resource"]
+        for each in template.of("AWS::S3::BucketPolicy").values()
+    ]
+
+    arns = [f"arn:aws:s3:::{runtime.output_bucket}" for runtime in solution.runtimes]
+    assert sorted(covered) == sorted([arn, f"{arn}/*"] for arn in arns)
