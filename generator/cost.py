@@ -13,9 +13,9 @@ NODE_DISK_GB = 80  # eksctl's default for a managed node
 # Calls that one task makes, for the price of requests. SQS: receive, delete and some heartbeats.
 SQS_CALLS = 5
 SNS_PUBLISHES = 2  # the task, the result
-S3_PUTS = 4  # the record of the request, the claim, one picture, result.json
+S3_PUTS = 6  # the record of the request and the claim, each twice; one picture, result.json
 API_SECONDS = 0.3
-API_GIB = 0.25
+API_GIB = 0.5  # MemorySize of function.yaml.j2
 
 
 class Option(Protocol):

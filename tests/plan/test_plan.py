@@ -5,8 +5,9 @@ from datetime import date
 from typing import Any
 
 import pytest
+import yaml
 
-from generator import paths, plan, plan_text, prices, quotas, resolve, stack
+from generator import cost, paths, plan, plan_text, prices, quotas, resolve, stack
 from generator.context import Context
 from generator.facts import Facts
 from generator.model import Solution
@@ -167,6 +168,12 @@ def test_every_runtime_type_names_its_licence() -> None:
 
     for licence in ("AGPL-3.0", "GPL-3.0", "Apache-2.0"):
         assert licence in text
+
+
+def test_the_function_costs_what_the_template_gives_it() -> None:
+    template = yaml.safe_load(stack.files(solve(runtime()))["stack.yaml"])
+
+    assert template["Resources"]["ApiFunction"]["Properties"]["MemorySize"] == cost.API_GIB * 1024
 
 
 def test_resources_of_the_stack_are_counted_from_its_template() -> None:
