@@ -7,6 +7,7 @@ from queue_agent.logs import log
 from queue_agent.runtime import Adapter, Prepared, Progress, Ran, RuntimeUnavailable, Task, TaskError
 
 IDLE_POLL_SECONDS = 0.2
+CALL_OFF_SECONDS = 5.0
 
 
 async def run(
@@ -25,6 +26,9 @@ async def run(
             watch = asyncio.ensure_future(_silent(adapter, silence, deadline))
             try:
                 return await adapter.run(prepared, on_progress)
+            except RuntimeUnavailable:
+                await _call_off(adapter, task)
+                raise
             finally:
                 watch.cancel()
     except TimeoutError:
@@ -51,6 +55,13 @@ async def stop(adapter: Adapter, task: Task, grace: float) -> bool:
     except TimeoutError:
         log.warning("the runtime did not stop the task", extra={"task": task.id, "seconds": grace})
         return False
+
+
+async def _call_off(adapter: Adapter, task: Task) -> None:
+    """Have a runtime that failed us let go: another agent is about to get what it may still be at."""
+    with contextlib.suppress(RuntimeUnavailable, TimeoutError):
+        async with asyncio.timeout(CALL_OFF_SECONDS):
+            await adapter.cancel(task)
 
 
 async def _silent(adapter: Adapter, silence: float, deadline: asyncio.Timeout) -> None:

@@ -16,6 +16,8 @@ KINDS = {
     "hang": "the work never ends and ignores interrupts, until the faults are cleared",
     "slow": "the work takes ten times as long",
     "refuse": "the submission is answered with 500 and the connection is closed",
+    "disconnect": "the connection is closed in the middle of the work, which goes on (SD WebUI)",
+    "partial": "fewer pictures than asked for, and nothing says so (SD WebUI)",
     "wrong-model": "another model is used, and nothing says so",
     "node-errors": "200, but an output is dropped because its nodes are not valid (ComfyUI)",
     "forget": "queue and history are lost, as after a restart, once the work is submitted",

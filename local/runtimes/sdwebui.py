@@ -143,11 +143,17 @@ class SdWebUi:
             images=asked.count,
             prompt=body["prompt"],
         )
+        if self.sim.faults.take("disconnect", f"{job.id} {job.prompt}"):
+            self.sim.spawn(self._worked(job))
+            await asyncio.sleep(self.sim.gpu.service_time / 2)
+            raise ConnectionAbortedError
         made = await self._worked(job)
         info = requests.info(asked, stem((self.sim.gpu.loaded or DEFAULT_MODEL).rpartition("/")[2]))
         images = []
         if body["send_images"] and not self.sim.faults.take("no-output", job.prompt):
             images = await asyncio.to_thread(self._draw, asked, info, made)
+        if self.sim.faults.take("partial", job.prompt):
+            images = images[:-1]
         return {
             "images": images,
             "parameters": {**body, **({"init_images": None, "mask": None} if asked.source else {})},
@@ -184,6 +190,8 @@ class SdWebUi:
 
     async def _extra_batch(self, body: Mapping[str, Any]) -> dict[str, Any]:
         images = await self._enlarge(body, [item["data"] for item in body.get("imageList", [])])
+        if self.sim.faults.take("partial", "extra"):
+            images = images[:-1]
         return {"html_info": "<p>simulated</p>", "images": images}
 
     async def _enlarge(self, body: Mapping[str, Any], pictures: list[Any]) -> list[str]:
@@ -230,6 +238,10 @@ def answered(act: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
             return _refusal(Refused(500, kind, errors=str(error)))
         except Refused as refusal:
             return _refusal(refusal)
+        except ConnectionAbortedError:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
 
     return handle
 

@@ -26,6 +26,19 @@ def test_a_task_whose_runtime_crashed_is_done_once_it_is_back(world: World):
     assert agent.alive
 
 
+def test_work_whose_connection_broke_is_interrupted_before_another_agent_can_get_it(world: World):
+    runtime = world.runtime("--service-time", "1")
+    runtime.fault("disconnect", match="cat")
+    world.agent(runtime.url)
+    world.send(["cat"])
+
+    told = world.hear_of(["cat"])["cat"]
+
+    assert told["status"] == "completed" and told["attempt"] == 2
+    assert runtime.runs("interrupted") == ["cat"]
+    assert runtime.runs() == ["cat"]
+
+
 def test_a_runtime_that_starts_late_costs_no_task_an_attempt(world: World):
     runtime = world.runtime("--service-time", "0.05")
     processes.stop([runtime.child])

@@ -127,9 +127,12 @@ class Custom:
                 raise sniff.BrokenOutput(f"{answer.status} for {path[:200]}")
             return sniff.output(answer.body, {}, path)
         try:
-            return sniff.output(inline.decoded(str(image)), {})
+            made = sniff.output(inline.decoded(str(image)), {})
         except ValueError:
             raise sniff.BrokenOutput("an image in the answer is no base64") from None
+        if made.kind in ("text", "file"):
+            raise sniff.BrokenOutput("an image in the answer is no picture, video or sound")
+        return made
 
     def _own(self, text: str) -> str:
         """The path of a URL of the program's own: this pod's network may reach what nobody else may."""

@@ -150,6 +150,10 @@ class SdWebUi:
             raise RuntimeUnavailable("no_output", "the runtime made no picture")
         texts = (info.get("infotexts") or [])[first:]
         seeds = info.get("all_seeds") or []
+        wanted = len(seeds or request.body.get("imageList") or ())
+        if len(images) < wanted:
+            # What an interrupt between two pictures leaves, which is no error to SD WebUI.
+            raise RuntimeUnavailable("partial_output", f"{len(images)} of {wanted} pictures were made")
         outputs = [_output(image, texts, seeds, n) for n, image in enumerate(images)]
         seed = seeds[0] if seeds else info.get("seed")
         return RunResult(

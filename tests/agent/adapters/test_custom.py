@@ -85,6 +85,13 @@ async def test_an_answer_without_pictures_is_no_success(sim: Sim, custom: Custom
         await lead(custom, task("custom", SMALL))
 
 
+async def test_a_picture_that_is_none_is_no_success(sim: Sim, custom: Custom):
+    sim.fault("broken-output")
+
+    with pytest.raises(RuntimeUnavailable, match="broken_output"):
+        await lead(custom, task("custom", SMALL))
+
+
 async def test_it_is_ready_when_its_probe_answers(sim: Sim, http: Callable[[Sim], Http]):
     assert await Custom(http(sim), "/tasks", "/health").ready()
     assert not await Custom(http(sim), "/tasks", "/no-such-path").ready()

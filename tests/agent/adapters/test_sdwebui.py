@@ -243,6 +243,21 @@ async def test_an_answer_without_a_picture_is_no_success(sim: Sim, static: SdWeb
         await lead(static, task("text-to-image", SMALL))
 
 
+async def test_fewer_pictures_than_asked_for_are_no_success(sim: Sim, static: SdWebUi):
+    sim.fault("partial")
+
+    with pytest.raises(RuntimeUnavailable, match="partial_output: 2 of 3"):
+        await lead(static, task("text-to-image", {**SMALL, "batch_size": 3}))
+
+
+async def test_fewer_enlarged_pictures_than_sent_are_no_success(sim: Sim, static: SdWebUi):
+    sim.fault("partial")
+    images = [{"data": as_text(picture()), "name": n} for n in ("a", "b")]
+
+    with pytest.raises(RuntimeUnavailable, match="partial_output: 1 of 2"):
+        await lead(static, task("extra-batch-images", {"imageList": images}))
+
+
 @pytest.mark.parametrize(
     "content",
     [
