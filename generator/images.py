@@ -104,10 +104,10 @@ def _runtimes(solution: Solution) -> Iterator[Image]:
 
 def _container(part: str, name: str, default: Mapping[str, str], what: str) -> Image:
     """A container whose image has a default: that is public, or built from a folder of this project."""
-    repository, tag = default["repository"], name.removeprefix(_repository(name))
+    repository, tag = default["repository"], name.removeprefix(repository_of(name))
     host = names.registry_of(repository)
     path = repository.removeprefix(f"{host}/") if host else repository
-    if not path or not _repository(name).endswith(f"/{path}"):
+    if not path or not repository_of(name).endswith(f"/{path}"):
         return Image(part, "yours", name, name)
     if not host:
         return Image(part, "built", "agent" if what == "agent" else f"images/{what}", name)
@@ -139,7 +139,7 @@ def _add_ons(solution: Solution) -> Iterator[Image]:
             yield Image("EKS add-ons", "eks", f"{host}/{path}", f"{host}/{path}")
 
 
-def _repository(name: str) -> str:
+def repository_of(name: str) -> str:
     """A name without its digest or tag; a colon before the last slash is a port."""
     bare = name.partition("@")[0]
     head, slash, last = bare.rpartition("/")

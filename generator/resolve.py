@@ -35,7 +35,7 @@ EXTRA_DEFAULTS: Data = {
     "runtime": {
         "serviceAccountName": "",
         "serviceAccountRoleArn": "",
-        "scaling": {"enabled": True, "queueLength": 4, "maxReplicaCount": 20, "minReplicaCount": 0},
+        "scaling": {"enabled": True, "queueLength": 8, "maxReplicaCount": 20, "minReplicaCount": 0},
         "inferenceApi": {"resources": {"limits": {"nvidia.com/gpu": "1"}}},
         "queueAgent": {
             "taskTimeoutSeconds": 1800,

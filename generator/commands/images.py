@@ -6,16 +6,22 @@ from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
-from generator import helm, images, images_check, images_script
+from generator import aws, helm, images, images_check, images_digests, images_script
+from generator.aws import Aws
 from generator.commands import building, common
 from generator.errors import Exit
 from generator.images import Image
+from generator.images_digests import Found
 from generator.model import Solution
+from generator.preflight import registry
+from generator.preflight.check import Asker
 
 EXAMPLES = """\
   generator images config.yaml                             what is pulled, copied, built
   generator images config.yaml --script > images.sh        a script that copies and builds
   generator images config.yaml --script --tool skopeo      with another tool
+  generator images config.yaml --digests                   ask the registries what is behind each name
+  generator images config.yaml --script --digests          copy exactly that
   generator images config.yaml --verify                    compare with what the charts really name
 """
 HOW = {
@@ -38,6 +44,9 @@ def add(subparsers: common.Subparsers) -> None:
         "--verify", action="store_true", help="render the charts and say which image the list lacks"
     )
     parser.add_argument(
+        "--digests", action="store_true", help="ask the registries for each image's digest; copy by it"
+    )
+    parser.add_argument(
         "--tool",
         choices=images_script.TOOLS,
         default="crane",
@@ -53,16 +62,47 @@ def run(args: Namespace) -> Exit:
     if args.verify:
         chart = helm.best_chart(solution.versions.eks)
         return _verify(building.built(config, solution, chart), chart, solution, found)
+    digests = _digests(found, solution) if args.digests else {}
     if args.script:
-        sys.stdout.write(images_script.script(found, args.tool))
+        sys.stdout.write(images_script.script(images_digests.pinned(found, digests), args.tool))
     elif args.format == "json":
-        sys.stdout.write(json.dumps([asdict(image) for image in found], indent=2) + "\n")
+        rows = [{**asdict(image), **_known(digests.get(image.name))} for image in found]
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     else:
-        width = max(len(image.part) for image in found)
-        for image in found:
-            origin = "" if image.source == image.name else f"  <- {image.source}"
-            print(f"{HOW[image.how]:10} {image.part:{width}} {image.name}{origin}")
-    return Exit.DONE
+        _print(found, digests)
+    for name, answer in digests.items():
+        if answer.digest is None:
+            print(f"no digest of {name}: {answer.reason}", file=sys.stderr)
+    return Exit.AWS if digests and images_digests.missing(found, digests) else Exit.DONE
+
+
+def _print(found: Iterable[Image], digests: Mapping[str, Found]) -> None:
+    width = max(len(image.part) for image in found)
+    for image in found:
+        origin = "" if image.source == image.name else f"  <- {image.source}"
+        known = digests[image.name].digest if digests else None
+        print(f"{HOW[image.how]:10} {image.part:{width}} {image.name}{origin}{f'  {known}' if known else ''}")
+
+
+def _known(answer: Found | None) -> dict[str, str | None]:
+    return {"digest": answer.digest} if answer else {}
+
+
+def _digests(found: Iterable[Image], solution: Solution) -> dict[str, Found]:
+    """ECR is asked with the credentials that there are, other registries without any."""
+    asker = Asker(Aws(solution.region))
+
+    def ask(name: str) -> Found:
+        image = registry.parsed(name)
+        if image is None:
+            return images_digests.of_registry(name)
+        try:
+            digest = registry.digest(image, asker)
+        except aws.refusals() as error:
+            return Found(None, aws.reason(error))
+        return Found(digest, "" if digest else "it is not in ECR")
+
+    return images_digests.digests(found, ask)
 
 
 def _verify(built: Mapping[str, str], chart: str, solution: Solution, found: Iterable[Image]) -> Exit:

@@ -49,16 +49,21 @@ def parsed(image: str) -> EcrImage | None:
 
 def present(image: EcrImage, asker: Asker) -> bool:
     """Whether ECR has it."""
+    return digest(image, asker) is not None
+
+
+def digest(image: EcrImage, asker: Asker) -> str | None:
+    """What is behind its name in ECR; None when nothing is."""
     which = {"imageDigest": image.digest} if image.digest else {"imageTag": image.tag or "latest"}
     try:
-        asker.client("ecr", image.region).describe_images(
+        found = asker.client("ecr", image.region).describe_images(
             registryId=image.account, repositoryName=image.repository, imageIds=[which]
         )
     except aws.refusals() as error:
         if aws.code(error) not in ("ImageNotFoundException", "RepositoryNotFoundException"):
             raise
-        return False
-    return True
+        return None
+    return str(found["imageDetails"][0]["imageDigest"])
 
 
 def judge(name: str, image: EcrImage, found: bool) -> Iterator[Result]:

@@ -1,13 +1,12 @@
-"""The host that AWS gives an HTTP API (`{id}.execute-api.{region}.amazonaws.com`), on this machine.
+"""Hosts of the world on this machine: a proxy for HTTPS that answers in their place.
 
-A proxy for HTTPS which answers for that host alone, under a certificate of its own, and asks the emulator: so
-a program uses the stack's own ApiUrl, as it does on AWS.
+A program then uses the very URLs that it would use outside, under a certificate that it is told to trust.
 """
 
 import datetime
 import http.client
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,18 +18,19 @@ from cryptography.x509.oid import NameOID
 
 from tests.preflight.fake_aws import Server
 
+Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
 LIFETIME = datetime.timedelta(days=1)
 HEADERS = ("Content-Type", "Retry-After")
 
 
-class Gateway(Server):
-    """The proxy. `env` is what a program needs in its environment to go through it."""
+class Proxy(Server):
+    """The proxy for some hosts. `env` is what a program needs in its environment to go through it."""
 
-    def __init__(self, emulator: str, region: str, folder: Path) -> None:
-        self._emulator = urlsplit(emulator).netloc
-        self._certificate = _certificate(f"*.execute-api.{region}.amazonaws.com", folder)
+    def __init__(self, hosts: Sequence[str], folder: Path, answer: Answer) -> None:
+        self._certificate = _certificate(hosts, folder)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(self._certificate)
+        self._answer = answer
         super().__init__(self._connect)
 
     @property
@@ -42,7 +42,7 @@ class Gateway(Server):
     def _connect(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         """CONNECT: the client speaks TLS from here on, as with the host itself."""
         if handler.command != "CONNECT":
-            self._forward(handler, body)
+            self._answer(handler, body)
             return
         handler.send_response(200)
         handler.end_headers()
@@ -50,6 +50,14 @@ class Gateway(Server):
         handler.rfile = handler.connection.makefile("rb", -1)
         handler.wfile = handler.connection.makefile("wb", 0)
         handler.close_connection = False
+
+
+class Gateway(Proxy):
+    """What AWS calls an HTTP API (`{id}.execute-api.{region}.amazonaws.com`), from the emulator."""
+
+    def __init__(self, emulator: str, region: str, folder: Path) -> None:
+        self._emulator = urlsplit(emulator).netloc
+        super().__init__([f"*.execute-api.{region}.amazonaws.com"], folder, self._forward)
 
     def _forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         api = handler.headers["Host"].partition(".")[0]
@@ -71,7 +79,7 @@ class Gateway(Server):
         handler.wfile.write(content)
 
 
-def _certificate(host: str, folder: Path) -> Path:
+def _certificate(hosts: Sequence[str], folder: Path) -> Path:
     """A certificate that signs itself, with its key, as one PEM file."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
@@ -86,7 +94,7 @@ def _certificate(host: str, folder: Path) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - LIFETIME)
         .not_valid_after(now + LIFETIME)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
         .sign(key, hashes.SHA256())
     )
     secret = key.private_bytes(
@@ -94,6 +102,6 @@ def _certificate(host: str, folder: Path) -> Path:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    path = folder / "gateway.pem"
+    path = folder / "proxy.pem"
     path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
     return path
