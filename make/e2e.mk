@@ -1,4 +1,4 @@
-.PHONY: e2e e2e-tools cluster-local docs
+.PHONY: e2e e2e-tools cluster-local docs bench-scaling
 E2E ?= tests/e2e
 e2e-tools: setup
 	@$(RUN)pip install --quiet --disable-pip-version-check -e '.[e2e]'
@@ -14,3 +14,6 @@ docs: e2e-tools .cache/ministack/made-from ## Run the burst scenario; its pictur
 	$(RUN)pytest tests/e2e/test_burst.py
 	$(RUN)python tests/e2e/page.py
 
+
+bench-scaling: e2e-tools .cache/ministack/made-from ## Our scaling defaults against the reference system's, same arrivals; about 20 minutes
+	@PYTHONPATH=tests/e2e $(RUN)python -m bench.scaling --page

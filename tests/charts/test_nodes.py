@@ -72,7 +72,7 @@ def test_only_empty_nodes_go_and_working_pods_are_left_alone(render: Render) -> 
     rendered = render(one={})
     assert pool(rendered)["disruption"] == {
         "consolidationPolicy": "WhenEmpty",
-        "consolidateAfter": "5m",
+        "consolidateAfter": "0s",
         "budgets": [
             {"nodes": "100%", "reasons": ["Empty"]},
             {"nodes": "1", "reasons": ["Drifted", "Underutilized"]},

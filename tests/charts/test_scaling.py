@@ -10,7 +10,7 @@ def scaled(objects: Objects, name: str = "one") -> dict:
 
 
 def test_every_word_to_the_scaler_is_a_string_in_its_place(render: Render) -> None:
-    numbers = {"queueLength": 7, "scaleOnInFlight": False, "pollingInterval": 5}
+    numbers = {"queueLength": 7, "scaleOnInFlight": False, "pollingInterval": 7}
     trigger = scaled(render(one={"runtime": {"scaling": numbers}}))["triggers"][0]
     assert trigger["metadata"] == {
         "queueURL": "https://sqs.us-west-2.amazonaws.com/123456789012/demo-one",
@@ -28,8 +28,8 @@ def test_numbers_reach_keda(render: Render) -> None:
     numbers = {
         "minReplicaCount": 2,
         "maxReplicaCount": 9,
-        "cooldownPeriod": 60,
-        "pollingInterval": 5,
+        "cooldownPeriod": 77,
+        "pollingInterval": 7,
         "queueLength": 1,
     }
     spec = scaled(render(one={"runtime": {"scaling": numbers}}))
@@ -42,22 +42,16 @@ def test_errors_of_the_queue_change_nothing(render: Render) -> None:
     assert "fallback" not in scaled(render(one={}))
 
 
-def test_pods_go_one_at_a_time(render: Render) -> None:
+def test_pods_stay_through_a_lull_of_150_seconds(render: Render) -> None:
     behavior = scaled(render(one={}))["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
-    assert behavior == {
-        "scaleDown": {
-            "stabilizationWindowSeconds": 300,
-            "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
-        }
-    }
+    assert behavior == {"scaleDown": {"stabilizationWindowSeconds": 150}}
 
 
 def test_the_users_behavior_is_laid_upon_the_default(one: Callable[..., Objects]) -> None:
-    mine = {"scaleDown": {"stabilizationWindowSeconds": 0}, "scaleUp": {"selectPolicy": "Max"}}
+    mine = {"scaleDown": {"selectPolicy": "Min"}, "scaleUp": {"selectPolicy": "Max"}}
     spec = scaled(one("runtime.scaling.extraHPAConfig", mine))
     behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
-    assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 0
-    assert behavior["scaleDown"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
+    assert behavior["scaleDown"] == {"stabilizationWindowSeconds": 150, "selectPolicy": "Min"}
     assert behavior["scaleUp"] == {"selectPolicy": "Max"}
 
 

@@ -56,6 +56,7 @@ class Kubelet(threading.Thread):
         self._raw = client.ApiClient()
         self.runners: dict[str, PodRunner] = {}
         self.dead: set[str] = set()
+        self.pulled: set[str] = set()
         self.stopping = threading.Event()
 
     def command(
@@ -116,6 +117,13 @@ class Kubelet(threading.Thread):
         for uid in self.runners.keys() - {pod["metadata"]["uid"] for pod in bound}:
             if self.runners[uid].is_alive():
                 self.runners[uid].kill()
+
+    def pull_seconds(self, node: str) -> float:
+        """How long the images take: a node keeps what it has pulled."""
+        if node in self.pulled:
+            return 0.0
+        self.pulled.add(node)
+        return self.delays.image_pull
 
     def fail(self, node: str) -> None:
         """The power of a node fails: its pods' processes end at once, and nobody says so."""

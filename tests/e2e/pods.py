@@ -169,7 +169,7 @@ class PodRunner(threading.Thread):
 
     def run(self) -> None:
         """Pull, start, probe until deleted, then end as the pod spec says."""
-        if self.deleted.wait(self.kubelet.delays.image_pull):
+        if self.deleted.wait(self.kubelet.pull_seconds(self.pod["spec"]["nodeName"])):
             self._report_gone()
             return
         for container in self.containers:

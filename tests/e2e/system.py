@@ -64,15 +64,14 @@ class System:
             flag for path in sorted((self.folder / "values").glob("*.yaml")) for flag in ("-f", str(path))
         ]
 
-    def upgrade(self, *extra: str, install: bool = True) -> str:
+    def upgrade(self, *extra: str) -> str:
         """`helm upgrade --install` of the chart, as a user runs it; KEDA reads the emulator's queues."""
-        flags = ["--install"] if install else []
         return helm(
             self.cluster,
             "upgrade",
+            "--install",
             RELEASE,
             str(CHART),
-            *flags,
             "--namespace",
             "default",
             *self.values(),
@@ -112,10 +111,10 @@ class System:
         return {**CONTENT["sdwebui"](model), "override_settings": {"sd_model_checkpoint": model}}
 
     def uninstall(self) -> None:
-        """As `make uninstall` does: the runtimes while the operators live, then their nodes."""
-        flags = ("--ignore-not-found", "--wait", "--timeout", "180s")
-        helm(self.cluster, "uninstall", RELEASE, "--namespace", "default", *flags)
-        self.until("every node of Karpenter is gone", lambda: not self.nodes(), 120)
+        """As `make uninstall` does: a release without runtimes, then no nodes, then no release."""
+        helm(self.cluster, "upgrade", "--install", RELEASE, str(CHART), "--namespace", "default")
+        self.until("every node of Karpenter is gone", lambda: not self.cluster.items("nodeclaims"), 180)
+        helm(self.cluster, "uninstall", RELEASE, "--namespace", "default", "--wait", "--timeout", "60s")
 
     def hear(self) -> None:
         """Take in what the results topic said since the last look."""

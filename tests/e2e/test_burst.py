@@ -18,6 +18,7 @@ from local.emulator import Emulator
 
 CONFIG = Path(__file__).parent / "configs" / "burst.yaml"
 TASKS_EACH = 15
+SERVICE_SECONDS = 3.0
 MODELS = ("a.safetensors", "b.safetensors")
 
 
@@ -39,7 +40,7 @@ def _write_figures(system: System, timeline: Timeline) -> None:
         "tasks": len(seconds),
         "p50": percentile(seconds, 50),
         "p95": percentile(seconds, 95),
-        "pods": max(sum(sample.ready.values()) for sample in timeline.samples),
+        "pods": max(sum(sample.desired.values()) for sample in timeline.samples),
         "nodes": max(sum(sample.nodes.values()) for sample in timeline.samples),
         "node_seconds": timeline.node_seconds(),
         "busy_share": timeline.busy_seconds() / timeline.node_seconds(),
@@ -50,7 +51,7 @@ def _write_figures(system: System, timeline: Timeline) -> None:
 @pytest.fixture(scope="module")
 def burst(cluster: Cluster, emulator: Emulator) -> Iterator[Burst]:
     """Sixty tasks at once on a system at rest; then nothing until it is at rest again."""
-    with deployed(cluster, emulator, solve(CONFIG), Delays(), Simulation(service_seconds=1.0)) as system:
+    with deployed(cluster, emulator, solve(CONFIG), Delays(), Simulation(SERVICE_SECONDS)) as system:
         # A Deployment starts with one pod, as its replicas are KEDA's: its first look at the queue ends that.
         system.until("the system comes to rest after the install", system.at_rest, 90)
         rested_before = system.at_rest()

@@ -80,7 +80,7 @@ def queue(solution: Solution, files: dict[str, str] | None = None) -> tuple[str,
 def test_the_generator_wins_over_the_chart_and_the_chart_fills_the_rest(solve: Solve) -> None:
     solution = solve()
 
-    assert queue(solution) == (solution.runtimes[0].queue_url, "10")
+    assert queue(solution) == (solution.runtimes[0].queue_url, "5")
 
 
 def test_the_user_wins_over_the_generator_and_over_the_chart(solve: Solve) -> None:

@@ -203,7 +203,7 @@ def test_explain_finds_a_key_by_name_and_by_path(cli: Cli, word: str) -> None:
     said = cli("explain", word).stdout
 
     assert said.startswith("KEY      modelsRuntime[].extraValues.runtime.scaling.queueLength\n")
-    assert "DEFAULT  4\n" in said
+    assert "DEFAULT  8\n" in said
 
 
 def test_explain_shows_what_is_below_a_key(cli: Cli) -> None:
