@@ -55,10 +55,14 @@ class Quotas:
         self.versions = {"1.33": "STANDARD_SUPPORT", "1.34": "STANDARD_SUPPORT", "1.28": "UNSUPPORTED"}
         self.clusters: dict[str, str] = {}
         self.refuse: set[str] = set()
+        # The region that each quota was asked for in, by its code.
+        self.regions: dict[str, str] = {}
 
     def answer(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         """Speak the JSON protocol of Service Quotas, or the REST protocol of EKS."""
         target = handler.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        if target:
+            self.regions[json.loads(body)["QuotaCode"]] = handler.headers["Authorization"].split("/")[2]
         status, found = self._quotas(target, json.loads(body)) if target else self._eks(handler.path)
         if (target or handler.path.split("?")[0].strip("/").split("/")[0]) in self.refuse:
             status, found = 403, {"__type": "AccessDeniedException", "message": "not yours to ask"}
