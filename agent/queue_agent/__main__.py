@@ -94,7 +94,6 @@ async def _connected(told: Settings) -> AsyncIterator[Kit]:
         ]
         http = await stack.enter_async_context(runtime_session())
         adapter = adapters.create(told, http)
-        stack.push_async_callback(adapter.aclose)
         limits = Limits(told.input_max_bytes, told.input_timeout_seconds, told.input_buckets)
         inputs = Inputs(s3, limits, PublicResolver())
         stack.push_async_callback(inputs.aclose)

@@ -128,6 +128,3 @@ class Adapter(Protocol):
 
     async def idle(self) -> bool:
         """Whether the runtime runs nothing and holds nothing to run: only then may a task be given up."""
-
-    async def aclose(self) -> None:
-        """Let go of connections. The session is not its own."""

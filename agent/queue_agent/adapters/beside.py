@@ -7,6 +7,9 @@ from typing import Any
 
 from queue_agent.runtime import RuntimeUnavailable
 
+SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 0.5
+POLL_SHARE = 0.05
+
 
 @contextlib.asynccontextmanager
 async def beside(listen: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
@@ -24,8 +27,12 @@ async def beside(listen: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         listening.cancel()
 
 
-async def heard(hint: asyncio.Event, seconds: float) -> None:
-    """Wait for the hint that something is over, but no longer than so: hints get lost."""
+async def heard(hint: asyncio.Event, waited: float) -> None:
+    """Wait for the hint that work is over, or until it is time to look: hints get lost, looks do not.
+
+    What has been `waited` for long is looked for seldom.
+    """
+    seconds = min(max(SHORTEST_POLL_SECONDS, waited * POLL_SHARE), LONGEST_POLL_SECONDS)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await hint.wait()

@@ -32,9 +32,8 @@ from queue_agent.runtime import (
 TASKTYPES = ("pipeline", "workflow")
 # Events go only to the client that a prompt names.
 CLIENT = "queue-agent"
-# Unlike the websocket, polling cannot miss the end.
-SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 0.5
-POLL_SHARE = 0.05
+# So long a prompt without an entry in the history counts as queued, and the queue is not asked.
+QUEUE_LOOK_SECONDS = 0.5
 
 
 class ComfyUi:
@@ -138,8 +137,8 @@ class ComfyUi:
         began = clock()
         while True:
             waited = clock() - began
-            await heard(hint, min(max(SHORTEST_POLL_SECONDS, waited * POLL_SHARE), LONGEST_POLL_SECONDS))
-            queued = waited < LONGEST_POLL_SECONDS or await self._queued(prompt_id)
+            await heard(hint, waited)
+            queued = waited < QUEUE_LOOK_SECONDS or await self._queued(prompt_id)
             entry = await self._history(prompt_id)
             if entry is not None:
                 return entry
@@ -202,9 +201,6 @@ class ComfyUi:
         """Whether nothing runs and nothing waits."""
         answer = await self._http.call("GET", "/prompt", seconds=5)
         return bool(answer.ok and answer.json()["exec_info"]["queue_remaining"] == 0)
-
-    async def aclose(self) -> None:
-        """Nothing is held."""
 
     async def _history(self, prompt_id: str) -> Mapping[str, Any] | None:
         answer = await self._http.call("GET", f"/history/{prompt_id}")

@@ -152,9 +152,6 @@ class Custom:
         """Whether no POST of ours is open."""
         return self._running == 0
 
-    async def aclose(self) -> None:
-        """Nothing is held."""
-
 
 def _list(images: Any) -> Sequence[Any]:
     return images if isinstance(images, list) else []

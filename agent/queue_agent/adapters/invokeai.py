@@ -35,8 +35,6 @@ IMAGES = "/api/v1/images"
 JSON = "application/json"
 ORIGIN = "queue-agent"
 UNDER_WAY = ("pending", "in_progress", "waiting")
-SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.02, 0.5
-POLL_SHARE = 0.05
 
 
 class InvokeAi:
@@ -145,8 +143,7 @@ class InvokeAi:
                 raise RuntimeUnavailable("lost", "the runtime has lost the task: it was restarted")
             if not any(counts.get(state) for state in UNDER_WAY):
                 return
-            waited = clock() - began
-            await heard(hint, min(max(SHORTEST_POLL_SECONDS, waited * POLL_SHARE), LONGEST_POLL_SECONDS))
+            await heard(hint, clock() - began)
 
     async def _listen(
         self, item_id: int, samplers: Sequence[str], on_progress: Progress, hint: asyncio.Event
@@ -235,9 +232,6 @@ class InvokeAi:
         said = await self._get(f"{QUEUE}/status")
         queue, processor = said.get("queue") or {}, said.get("processor") or {}
         return not processor.get("is_processing") and not any(queue.get(state) for state in UNDER_WAY)
-
-    async def aclose(self) -> None:
-        """Nothing is held."""
 
 
 def _usable(items: Sequence[Mapping[str, Any]], task: Task) -> Mapping[str, Any] | None:

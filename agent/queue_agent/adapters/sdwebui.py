@@ -171,9 +171,6 @@ class SdWebUi:
         state = answer.json().get("state") or {} if answer.ok else {"job_count": 1}
         return int(state.get("job_count") or 0) == 0
 
-    async def aclose(self) -> None:
-        """Nothing is held."""
-
 
 def _info(said: Any) -> dict[str, Any]:
     """The `info` of an answer, a JSON text within JSON; empty for extras."""
