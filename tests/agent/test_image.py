@@ -1,0 +1,40 @@
+"""The agent's image, as far as that can be seen without Docker."""
+
+import re
+import signal
+from pathlib import Path
+
+from bench.world import World, wait_for
+
+DOCKERFILE = (Path(__file__).parents[2] / "agent" / "Dockerfile").read_text()
+
+
+def words(instruction: str) -> list[str]:
+    return re.findall(rf"^{instruction} (.*)$", DOCKERFILE, re.MULTILINE)
+
+
+def test_every_stage_is_built_on_one_image_that_is_pinned_by_digest():
+    assert re.fullmatch(r"PYTHON=python:[\w.-]+@sha256:[0-9a-f]{64}", words("ARG")[0])
+    assert words("FROM") == ["${PYTHON} AS build", "${PYTHON}"]
+
+
+def test_it_does_not_run_as_root():
+    assert words("USER") == ["65532:65532"]
+
+
+def test_the_agent_itself_gets_the_signals():
+    assert words("ENTRYPOINT") == ['["/opt/agent/bin/python", "-m", "queue_agent"]']
+    assert words("CMD") == []
+
+
+def test_an_agent_does_its_work_and_ends_without_writing_a_file(world: World):
+    runtime = world.runtime("--service-time", "0.05")
+    agent = world.agent(runtime.url, "tests.agent.quiet", TMPDIR="/nowhere", HOME="/nowhere")
+
+    world.send(["cat"])
+    told = world.hear_of(["cat"])["cat"]
+    wait_for(lambda: world.left() == 0)
+    agent.signal(signal.SIGTERM)
+
+    assert told["status"] == "completed"
+    assert agent.process.wait(10) == 0, agent.log.read_text()
