@@ -1,5 +1,8 @@
 """Traces continue the one that AWS began; without an endpoint there is none."""
 
+import json
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -8,7 +11,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from queue_agent.tracing import NoTracing, create
 
+from bench.world import World
+
 HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+TASK = json.dumps({"metadata": {"id": "cat", "tasktype": "text-to-image"}, "content": {"prompt": "a cat"}})
 
 
 @pytest.fixture
@@ -63,3 +69,25 @@ def test_a_message_without_a_trace_begins_one(collector):
 
 def test_without_an_endpoint_there_are_no_traces():
     assert isinstance(create("", "painter"), NoTracing)
+
+
+def test_without_the_extra_there_are_none_and_that_is_said(monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+
+    assert isinstance(create("http://127.0.0.1:1", "painter"), NoTracing)
+    assert "install the extra" in caplog.text
+
+
+def test_every_stage_of_a_task_is_in_the_trace_that_aws_began(collector, world: World):
+    endpoint, sent = collector
+    agent = world.agent(world.runtime("--service-time", "0.05").url, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+    header = {"AWSTraceHeader": {"DataType": "String", "StringValue": HEADER}}
+
+    world.sqs.send_message(QueueUrl=world.queue, MessageBody=TASK, MessageSystemAttributes=header)
+    world.hear_of(["cat"])
+    agent.signal(signal.SIGTERM)
+    agent.process.wait(10)
+
+    spans = [span for each in sent for part in each.resource_spans[0].scope_spans for span in part.spans]
+    assert sorted(span.name for span in spans) == ["finish", "prepare", "run"]
+    assert {span.trace_id.hex() for span in spans} == {"5759e988bd862e3fe1be46a994272793"}
