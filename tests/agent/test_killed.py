@@ -2,6 +2,7 @@
 the first agent is killed, before or after AWS has heard of it."""
 
 import io
+import json
 import signal
 
 import pytest
@@ -64,6 +65,19 @@ def test_a_task_whose_agent_is_killed_while_it_runs_waits_for_the_runtime_and_is
 
     assert world.hear_of(["cat"])["cat"]["status"] == "completed"
     assert world.outputs() == ["cat/cat-1.png", "cat/result.json"]
+
+
+def test_a_task_whose_agent_was_killed_at_every_attempt_is_set_aside_and_its_sender_told(world: World):
+    runtime = world.runtime("--service-time", "1")
+    world.send(["cat"])
+    agent = world.agent(runtime.url, MAX_ATTEMPTS=1, **SOON)
+    wait_for(lambda: runtime.report()["running"] == "cat")
+    agent.signal(signal.SIGKILL)
+
+    world.agent(runtime.url, MAX_ATTEMPTS=1, **SOON)
+
+    assert world.hear_of(["cat"])["cat"]["error"]["code"] == "attempts_exhausted"
+    assert [json.loads(body)["metadata"]["id"] for body in world.set_aside()] == ["cat"]
 
 
 def send_with_input(world: World) -> None:

@@ -117,16 +117,20 @@ def test_its_endpoints_tell_kubelet_and_prometheus_how_it_is(world: World):
     assert "queue_agent_run_seconds_count 1.0" in metrics
 
 
-def test_its_log_names_the_task_and_holds_no_payload(world: World):
+def test_its_log_names_the_tasks_and_holds_no_payload_and_no_secret(world: World):
     runtime = world.runtime("--service-time", "0.1")
-    agent = world.agent(runtime.url, LOG_LEVEL="DEBUG")
+    agent = world.agent(runtime.url, LOG_LEVEL="DEBUG", AWS_SECRET_ACCESS_KEY="a-secret-access-key")
 
-    world.send(["cat"], {"prompt": "a-secret-wish"})
-    world.hear_of(["cat"])
+    world.send(["done"], {"prompt": "a-secret-wish"})
+    world.send(["rejected"], {"prompt": "a-secret-wish", "sampler_name": "a-secret-sampler"})
+    world.send(["refused"], {"init_images": ["https://127.0.0.1/a-secret-path?key=a-secret-key"]})
+    world.send_body("a-secret-body")
 
-    ended = wait_for(lambda: [line for line in lines(agent) if line["event"] == "task ended"])
-    assert ended[0]["task"] == "cat"
-    assert "a-secret-wish" not in agent.log.read_text()
+    def ended() -> set[object]:
+        return {line.get("task") for line in lines(agent) if line["event"] == "task ended"}
+
+    assert wait_for(lambda: world.left() == 0 and ended() == {"done", "rejected", "refused"})
+    assert "a-secret" not in agent.log.read_text()
 
 
 def test_faults_of_the_environment_are_all_named_and_end_it_with_status_2(world: World):
