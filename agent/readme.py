@@ -1,18 +1,25 @@
-"""Writes the table of settings into README.md, from the code: `python agent/readme.py`."""
+"""Writes the tables of settings and metrics into README.md, from the code: `python agent/readme.py`."""
 
 import re
 from pathlib import Path
 
-from queue_agent.settings import table
+from queue_agent import metrics, settings
 
 README = Path(__file__).with_name("README.md")
-PART = re.compile(r"(<!-- settings: [^\n]*-->\n).*?(<!-- end of settings -->)", re.DOTALL)
 
 
 def main() -> None:
-    """Replace what stands between the two marks."""
-    text = PART.sub(lambda found: f"{found[1]}{table()}{found[2]}", README.read_text())
+    """Replace both tables."""
+    text = README.read_text()
+    text = with_table(text, "settings", settings.table())
+    text = with_table(text, "metrics", metrics.table())
     README.write_text(text)
+
+
+def with_table(text: str, name: str, table: str) -> str:
+    """The text with this table between the two marks of its name."""
+    part = re.compile(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+    return part.sub(lambda found: f"{found[1]}{table}{found[2]}", text)
 
 
 if __name__ == "__main__":

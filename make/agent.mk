@@ -11,7 +11,7 @@ soak: setup ## 2,000 tasks through four agents with faults at random: none lost,
 bench-agent: setup ## How busy the agent keeps a GPU, against a sequential loop in the same run
 	$(RUN)python -m bench.agent
 
-agent-readme: setup ## The table of settings in agent/README.md, from the code
+agent-readme: setup ## The tables in agent/README.md, from the code
 	$(RUN)python agent/readme.py
 
 agent-lock: setup ## agent/requirements.lock: every package of the image with its hash

@@ -40,3 +40,12 @@ class Metrics:
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"queue_agent_{name}", text, registry=self.registry)
+
+
+def table() -> str:
+    """The metrics as the Markdown table of README.md."""
+    rows = ["| metric | kind | what |", "|---|---|---|"]
+    for each in Metrics().registry.collect():
+        name = f"{each.name}_total" if each.type == "counter" else each.name
+        rows.append(f"| `{name}` | {each.type} | {each.documentation} |")
+    return "\n".join(rows) + "\n"

@@ -1,6 +1,8 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from queue_agent import metrics
 from queue_agent.settings import SettingsError, from_environment, table
 
 README = Path(__file__).parents[2] / "agent" / "README.md"
@@ -70,5 +72,6 @@ def test_an_empty_variable_counts_as_unset_and_the_reference_systems_name_is_kno
     assert told.callback_when_running
 
 
-def test_the_table_in_the_readme_is_the_one_that_the_code_makes():
-    assert table() in README.read_text(), "run: make agent-readme"
+@pytest.mark.parametrize("made", [table, metrics.table])
+def test_the_tables_in_the_readme_are_those_that_the_code_makes(made: Callable[[], str]):
+    assert made() in README.read_text(), "run: make agent-readme"
