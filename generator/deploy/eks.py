@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from generator import aws
+from generator import aws, names
 from generator.deploy import stacks
 from generator.deploy.job import Job, RefusedError
 from generator.errors import AwsError
@@ -16,6 +16,8 @@ class Cluster:
     version: str
     status: str
     subnets: tuple[str, ...]
+    # The solution that made it, by its tag; none for anybody else's cluster.
+    owner: str | None
 
 
 def find(job: Job) -> Cluster | None:
@@ -27,7 +29,8 @@ def find(job: Job) -> Cluster | None:
             return None
         raise aws.refused(error, f"cluster {job.stack} could not be looked up") from error
     subnets = tuple(row.get("resourcesVpcConfig", {}).get("subnetIds", ()))
-    return Cluster(str(row["version"]), str(row["status"]), subnets)
+    owner = row.get("tags", {}).get(names.STACK_TAG)
+    return Cluster(str(row["version"]), str(row["status"]), subnets, owner)
 
 
 def guard(job: Job, existing: Cluster | None) -> None:
@@ -68,14 +71,20 @@ def apply(job: Job) -> None:
 
 
 def found(job: Job) -> Cluster | None:
-    """The cluster; in a dry run without AWS, none."""
+    """The solution's own cluster; in a dry run without AWS, none. Raises RefusedError for anybody else's."""
     try:
-        return find(job)
+        cluster = find(job)
     except AwsError as error:
         if not job.dry_run:
             raise
         job.say(f"# AWS could not be asked ({error}): these are the commands for a fresh account")
         return None
+    if cluster and cluster.owner != job.stack:
+        raise RefusedError(
+            f"cluster {job.stack} was not made for this solution, which would change and one day delete it: "
+            f"choose another stackName. If it is its own all the same, tag it {names.STACK_TAG}={job.stack}"
+        )
+    return cluster
 
 
 def _clear_failed(job: Job) -> None:

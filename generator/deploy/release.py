@@ -15,7 +15,7 @@ OPERATORS_TIMEOUT = "10m"
 def sign_in(job: Job) -> None:
     """Write the kubeconfig that all later steps use."""
     job.tools.need("eksctl", "kubectl", "aws")
-    if not job.dry_run and eks.find(job) is None:
+    if not job.dry_run and eks.found(job) is None:
         raise AwsError(f"there is no cluster {job.stack} yet: `make cluster` makes it")
     target = str(tools.kubeconfig(job.folder))
     command = ["eksctl", "utils", "write-kubeconfig", "--cluster", job.stack, *eks.region(job)]

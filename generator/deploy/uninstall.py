@@ -9,14 +9,15 @@ from generator.deploy.job import Job
 from generator.errors import AwsError
 
 POLL_SECONDS = 10.0
+PROFILES_SECONDS = 300.0
 
 
 def run(job: Job, wait_seconds: float) -> None:
     """Take everything away but what holds users' work."""
+    cluster = eks.found(job)
     job.confirm(
         f"Take {job.stack} out of {job.solution.account}, {job.solution.region}? Pictures and queues stay."
     )
-    cluster = eks.found(job)
     if cluster is not None or job.dry_run:
         release.dependencies(job)
         release.sign_in(job)
@@ -49,6 +50,7 @@ def wait_for_nodes(job: Job, seconds: float) -> None:
     if job.dry_run:
         names = ",".join(runtime.cluster_scoped_name for runtime in job.solution.runtimes)
         job.say(f"$ kubectl wait nodeclaims --selector 'karpenter.sh/nodepool in ({names})' --for=delete")
+        job.say(f"$ kubectl wait ec2nodeclasses --selector {_classes(job)} --for=delete")
         return
     end = time.monotonic() + seconds
     while left := node_claims(job):
@@ -57,13 +59,32 @@ def wait_for_nodes(job: Job, seconds: float) -> None:
             raise AwsError(f"{said} ({', '.join(left)}): a task may be running; run this again to wait on")
         job.say(f"  {len(left)} GPU nodes left")
         time.sleep(POLL_SECONDS)
+    _wait_for_profiles(job, time.monotonic() + PROFILES_SECONDS)
+
+
+def _wait_for_profiles(job: Job, end: float) -> None:
+    """Karpenter deletes instance profiles with their EC2NodeClass; one that is left holds the nodes' role."""
+    while left := _listed(job, "ec2nodeclasses", "--selector", _classes(job)):
+        if time.monotonic() > end:
+            raise AwsError(
+                f"Karpenter has not let go of {', '.join(left)}: `kubectl describe ec2nodeclasses` says why"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _classes(job: Job) -> str:
+    return f"app.kubernetes.io/part-of={job.stack}"
 
 
 def node_claims(job: Job) -> list[str]:
     """The names of Karpenter's nodes. Raises AwsError when the cluster does not say."""
-    text = job.tools.read("kubectl", "get", "nodeclaims", "--output", "name", "--ignore-not-found")
+    return _listed(job, "nodeclaims")
+
+
+def _listed(job: Job, *what: str) -> list[str]:
+    text = job.tools.read("kubectl", "get", *what, "--output", "name", "--ignore-not-found")
     if text is None:
-        raise AwsError("`kubectl get nodeclaims` failed: without an answer no node may be taken for gone")
+        raise AwsError(f"`kubectl get {what[0]}` failed: without an answer nothing may be taken for gone")
     return text.split()
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from generator import aws, cluster, names, stack
 from generator.model import Solution
+from generator.preflight import versions
 from generator.preflight.check import Asker, Check, Subject
 from generator.preflight.result import Result, Status
-from generator.preflight.versions import cluster_version
 
 THEME = "names"
 ABSENT = frozenset(
@@ -84,7 +84,8 @@ def deployed(solution: Solution, asker: Asker) -> bool:
         # AWS says this, and no code of its own, for a stack that does not exist.
         if aws.code(error) != "ValidationError":
             raise
-        return asker.once("cluster", lambda a: cluster_version(a.client("eks"), solution.stack)) is not None
+        found = asker.once("cluster", lambda a: versions.cluster(a.client("eks"), solution.stack))
+        return found is not None and found.ours
     return True
 
 

@@ -1,11 +1,12 @@
 """The EKS version: whether AWS still creates clusters with it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any
 
-from generator import aws
+from generator import aws, names
 from generator.facts import Facts
 from generator.preflight.check import Asker, Check, Subject
 from generator.preflight.result import Result, Status
@@ -24,20 +25,29 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
     )
 
 
-def asked(stack: str, eks: str, asker: Asker) -> tuple[str | None, str | None]:
-    """The version of the cluster, if it exists; else AWS's word on the wanted version (None: no word)."""
-    existing = asker.once("cluster", lambda a: cluster_version(a.client("eks"), stack))
+@dataclass(frozen=True)
+class Existing:
+    """The cluster of the solution's name, and whether it was made for this solution."""
+
+    version: str
+    ours: bool
+
+
+def asked(stack: str, eks: str, asker: Asker) -> tuple[Existing | None, str | None]:
+    """The cluster, if it exists; else AWS's word on the wanted version (None: no word)."""
+    existing = asker.once("cluster", lambda a: cluster(a.client("eks"), stack))
     return (existing, None) if existing else (None, version_status(asker.client("eks"), eks))
 
 
-def cluster_version(client: Any, stack: str) -> str | None:
-    """The version that the cluster runs, if there is one."""
+def cluster(client: Any, stack: str) -> Existing | None:
+    """The cluster of that name, if there is one."""
     try:
-        return str(client.describe_cluster(name=stack)["cluster"]["version"])
+        row = client.describe_cluster(name=stack)["cluster"]
     except aws.refusals() as error:
         if aws.code(error) != "ResourceNotFoundException":
             raise
         return None
+    return Existing(str(row["version"]), row.get("tags", {}).get(names.STACK_TAG) == stack)
 
 
 def version_status(client: Any, eks: str) -> str | None:
@@ -47,11 +57,16 @@ def version_status(client: Any, eks: str) -> str | None:
     return str(row.get("versionStatus") or row.get("status", "")).upper().replace("-", "_") if row else None
 
 
-def judge(facts: Facts, today: date, eks: str, answer: tuple[str | None, str | None]) -> Iterator[Result]:
+def judge(
+    facts: Facts, today: date, eks: str, answer: tuple[Existing | None, str | None]
+) -> Iterator[Result]:
     """A cluster that exists may stay as it is; a new one needs a version that AWS still supports."""
     existing, status = answer
-    if existing is not None:
-        yield _judge_existing(eks, existing)
+    if existing is not None and not existing.ours:
+        said = "a cluster of this name exists that was not made for this solution"
+        yield Result(THEME, eks, Status.FAILED, said, "choose another `stackName`")
+    elif existing is not None:
+        yield _judge_existing(eks, existing.version)
     elif status in ("STANDARD_SUPPORT", "EXTENDED_SUPPORT"):
         until = facts.support(eks).standard_ends
         said = f"AWS creates clusters with it ({status.lower().replace('_', ' ')})"

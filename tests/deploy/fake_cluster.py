@@ -4,6 +4,8 @@ from http.server import BaseHTTPRequestHandler
 
 import boto3
 
+from generator.names import STACK_TAG
+
 
 def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
     """Make a cluster: the path of the request is its name and version."""
@@ -33,4 +35,5 @@ def make(name: str, version: str) -> None:
         version=version,
         roleArn="arn:aws:iam::111122223333:role/cluster",
         resourcesVpcConfig={"subnetIds": subnets},
+        tags={STACK_TAG: name},
     )

@@ -142,6 +142,27 @@ def test_an_existing_cluster_may_keep_a_version_of_the_past(fresh: Bench) -> Non
     eks.guard(later.job, eks.find(later.job))
 
 
+def others_cluster(account: Account) -> None:
+    """A cluster of the solution's name that somebody made otherwise."""
+    account.client("eks").create_cluster(
+        name="demo", version="1.34", roleArn=f"arn:aws:iam::{account.id}:role/x", resourcesVpcConfig={}
+    )
+
+
+@pytest.mark.parametrize("step", ALL)
+def test_a_cluster_of_others_is_left_alone_whatever_the_step(
+    step: str, bench: MakeBench, account: Account
+) -> None:
+    made = bench("one")
+    others_cluster(account)
+
+    with pytest.raises(RefusedError, match="was not made for this solution"):
+        steps.run(made.job, [step])
+
+    assert made.calls == []
+    assert account.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
 def test_the_next_version_is_an_upgrade_with_a_question(bench: MakeBench) -> None:
     first = bench("one", eksVersion="1.33")
     first.makes_cluster("1.33")

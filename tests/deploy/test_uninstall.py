@@ -7,7 +7,7 @@ from generator.deploy.job import RefusedError
 from generator.errors import AwsError
 from tests.conftest import Account
 from tests.deploy.conftest import Bench, MakeBench
-from tests.deploy.test_steps import ALL
+from tests.deploy.test_steps import ALL, others_cluster
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def test_runtimes_go_while_the_operators_live_then_the_cluster_then_the_stack(de
         "helm status demo",
         "helm upgrade",
         "kubectl get nodeclaims",
+        "kubectl get ec2nodeclasses",
         "helm uninstall demo",
         "eksctl delete cluster",
     ]
@@ -65,6 +66,30 @@ def test_gpu_nodes_that_do_not_go_stop_it_before_karpenter_goes(deployed: Bench)
 
     assert "helm uninstall demo" not in deployed.programs()
     assert "eksctl delete cluster" not in deployed.programs()
+
+
+def test_instance_profiles_that_hold_the_nodes_role_go_before_karpenter_goes(
+    deployed: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uninstall, "PROFILES_SECONDS", 0.2)
+    deployed.when("kubectl get ec2nodeclasses", "echo ec2nodeclass.karpenter.k8s.aws/demo-one")
+
+    with pytest.raises(AwsError, match=r"not let go of ec2nodeclass\.karpenter\.k8s\.aws/demo-one"):
+        uninstall.run(deployed.job, 5)
+
+    assert "helm uninstall demo" not in deployed.programs()
+
+
+def test_a_cluster_of_others_is_not_taken_away(bench: MakeBench, account: Account) -> None:
+    made = bench("one")
+    steps.run(made.job, ["stack"])
+    others_cluster(account)
+
+    with pytest.raises(RefusedError, match="was not made for this solution"):
+        uninstall.run(made.job, 5)
+
+    assert made.calls == []
+    assert account.client("cloudformation").describe_stacks(StackName="demo")["Stacks"]
 
 
 def test_no_answer_about_nodes_is_not_taken_for_none(deployed: Bench) -> None:

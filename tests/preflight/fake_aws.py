@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from generator.names import STACK_TAG
+
 Answer = tuple[int, Any]
 
 
@@ -54,6 +56,8 @@ class Quotas:
         self.requests: list[dict[str, Any]] = []
         self.versions = {"1.33": "STANDARD_SUPPORT", "1.34": "STANDARD_SUPPORT", "1.28": "UNSUPPORTED"}
         self.clusters: dict[str, str] = {}
+        # Those of `clusters` that no solution of ours made.
+        self.others: set[str] = set()
         self.refuse: set[str] = set()
         # The region that each quota was asked for in, by its code.
         self.regions: dict[str, str] = {}
@@ -95,7 +99,8 @@ class Quotas:
             return 200, {"clusterVersions": rows}
         if words[-1] not in self.clusters:
             return 404, {"__type": "ResourceNotFoundException", "message": f"No cluster found: {words[-1]}"}
-        row = {"name": words[-1], "version": self.clusters[words[-1]], "status": "ACTIVE"}
+        tags = {STACK_TAG: words[-1]} if words[-1] not in self.others else {}
+        row = {"name": words[-1], "version": self.clusters[words[-1]], "status": "ACTIVE", "tags": tags}
         return 200, {"cluster": row}
 
 

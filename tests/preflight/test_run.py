@@ -125,6 +125,14 @@ def test_a_cluster_that_exists_may_keep_its_version(place: Place) -> None:
     assert place.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28").status is Status.PASSED
 
 
+def test_a_cluster_of_the_name_that_another_made_fails(place: Place) -> None:
+    place.quotas.clusters["demo"], place.quotas.others = "1.34", {"demo"}
+
+    result = place.run().one("EKS version", "1.34")
+
+    assert (result.status, result.mend) == (Status.FAILED, "choose another `stackName`")
+
+
 def test_a_leap_over_a_version_is_refused(place: Place) -> None:
     place.quotas.clusters["demo"] = "1.32"
 
