@@ -45,6 +45,16 @@ def test_a_user_who_may_not_even_ask_gets_no_pass(strict_place: Place, user: Giv
     assert {r.status for r in found.results if r.theme == "rights"} == {Status.UNKNOWN}
 
 
+def test_of_what_may_not_be_asked_nothing_passes(strict_place: Place, user: Give) -> None:
+    asked = ("models", "names", "images", "spot")
+
+    found = [result for result in strict_place.run().results if result.theme in asked]
+
+    # S3 says the same of a bucket that another account has.
+    refused = [result for result in found if not result.what.startswith("bucket demo-")]
+    assert {result.status for result in refused} == {Status.UNKNOWN, Status.NOT_ASKED}
+
+
 def test_the_policy_that_is_generated_is_enough(strict_place: Place, user: Give) -> None:
     deployer = strict_place.subject({}).deployer
     for number, policy in enumerate(deployer):
