@@ -4,6 +4,8 @@ import contextlib
 import signal
 import time
 
+from queue_agent.line import MAX_FINISHING
+
 from bench.proxy import Fault, Proxy, of
 from bench.world import World, lines, wait_for
 
@@ -76,6 +78,35 @@ def test_the_gpu_goes_on_while_s3_is_slow(world: World, proxy: Proxy):
     assert runs[-1]["ended"] - runs[0]["started"] < 8 * 1.5 / 2
 
 
+def test_the_gpu_waits_before_too_many_pictures_are_held(world: World, proxy: Proxy):
+    runtime = world.runtime("--service-time", "0.02")
+    with proxy.failing(Fault(of("PutObject", ".png"), times=-1, answer="503 SlowDown")):
+        world.send([f"t{n}" for n in range(20)])
+        world.agent(runtime.url)
+        wait_for(lambda: len(runtime.runs()) == MAX_FINISHING)
+        time.sleep(0.5)
+        held = len(runtime.runs())
+
+    assert held == MAX_FINISHING
+    assert len(world.hear_of([f"t{n}" for n in range(20)], 40)) == 20
+
+
+def test_a_task_that_another_agent_took_while_this_one_stalled_is_not_begun(world: World):
+    slow, quick = world.runtime("--service-time", "1"), world.runtime("--service-time", "0.05")
+    world.send(["one", "two"])
+    stalled = world.agent(slow.url, VISIBILITY_TIMEOUT_SECONDS=2)
+    wait_for(lambda: slow.report()["running"] == "one" and claimed(world, "two"))
+    stalled.signal(signal.SIGSTOP)
+
+    world.agent(quick.url, VISIBILITY_TIMEOUT_SECONDS=2)
+    world.hear_of(["one", "two"])
+    stalled.signal(signal.SIGCONT)
+    time.sleep(1)
+
+    assert slow.runs() == ["one"]
+    assert slow.report()["running"] is None
+
+
 def test_a_task_longer_than_the_visibility_timeout_is_run_once(world: World):
     runtime, other = world.runtime("--service-time", "0.35"), world.runtime("--service-time", "0.1")
     runtime.fault("slow", match="long")
@@ -117,6 +148,23 @@ def test_an_agent_that_stalls_past_its_lease_does_not_end_the_task_that_another_
     )
 
 
+def test_a_record_on_its_way_when_its_agent_stalls_does_not_replace_that_of_another(
+    world: World, proxy: Proxy
+):
+    runtime, other = world.runtime("--service-time", "0.1"), world.runtime("--service-time", "0.1")
+    world.send(["cat"])
+    with proxy.failing(Fault(of("PutObject", "result.json"), hold=True)) as fault:
+        stalled = world.agent(runtime.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="stalled")
+        assert fault.held.wait(15)
+        stalled.signal(signal.SIGSTOP)
+        world.agent(other.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="quick")
+        world.hear_of(["cat"])
+        fault.release.set()
+        time.sleep(0.5)
+
+    assert world.object("cat/result.json")["runtime"] == "quick"
+
+
 def test_the_same_task_sent_twice_is_run_once(world: World):
     first, second = (world.runtime("--service-time", "0.5") for _ in range(2))
     world.send(["cat", "cat"])
@@ -154,3 +202,8 @@ def test_another_task_under_an_id_that_is_taken_is_refused_and_leaves_the_result
     assert world.hear_of(["cat"])["cat"]["error"]["code"] == "id_in_use"
     assert world.object("cat/result.json") == before
     assert runtime.runs() == ["cat"]
+
+
+def claimed(world: World, task: str) -> bool:
+    found = world.s3.list_objects_v2(Bucket=world.bucket, Prefix=f".tasks/{task}/claim.json")
+    return bool(found["KeyCount"])

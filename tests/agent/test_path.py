@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 
+from bench.proxy import Fault, Proxy, of
 from bench.world import World, lines, port_of, wait_for
 
 
@@ -115,6 +116,25 @@ def test_its_endpoints_tell_kubelet_and_prometheus_how_it_is(world: World):
     )
     assert "queue_agent_runtime_ready 1.0" in metrics
     assert "queue_agent_run_seconds_count 1.0" in metrics
+
+
+def test_prometheus_reads_how_long_each_part_took_and_what_was_repeated(world: World, proxy: Proxy):
+    runtime = world.runtime("--service-time", "0.1")
+    with proxy.failing(Fault(of("PutObject", "cat/result.json"), answer="503 SlowDown")):
+        world.send(["cat", "dog"])
+        agent = world.agent(runtime.url)
+        world.hear_of(["cat", "dog"])
+    wait_for(lambda: world.left() == 0)
+
+    told = fetched(f"http://127.0.0.1:{port_of(agent)}/metrics")
+    values = dict(line.rsplit(" ", 1) for line in told.splitlines() if not line.startswith("#"))
+    counts = {
+        name: values[f"queue_agent_{name}_seconds_count"]
+        for name in ("queue_wait", "run", "upload", "gpu_idle_gap")
+    }
+    assert counts == {"queue_wait": "2.0", "run": "2.0", "upload": "2.0", "gpu_idle_gap": "1.0"}
+    repeated = 'queue_agent_aws_retries_total{call="PutObject",code="SlowDown"}'
+    assert values[repeated] == "1.0"
 
 
 def test_its_log_names_the_tasks_and_holds_no_payload_and_no_secret(world: World):

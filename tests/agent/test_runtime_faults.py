@@ -26,6 +26,32 @@ def test_a_task_whose_runtime_crashed_is_done_once_it_is_back(world: World):
     assert agent.alive
 
 
+def test_what_waits_behind_a_runtime_that_is_gone_goes_to_another_pod(world: World):
+    gone, well = world.runtime("--service-time", "1"), world.runtime("--service-time", "0.05")
+    world.send(["one", "two"])
+    first = world.agent(gone.url, RUNTIME_NAME="first")
+    wait_for(lambda: world.taken() == 2 and gone.report()["running"] == "one")
+
+    processes.stop([gone.child])
+    wait_for(lambda: [line for line in lines(first) if line.get("reason") == "runtime_away"])
+    world.agent(well.url, RUNTIME_NAME="second")
+
+    assert {each["runtime"] for each in world.hear_of(["one", "two"]).values()} == {"second"}
+
+
+def test_what_waits_behind_a_task_of_unforeseen_length_goes_to_another_pod(world: World):
+    slow, free = world.runtime("--service-time", "60", "--dynamic"), world.runtime("--service-time", "0.05")
+    model = {"override_settings": {"sd_model_checkpoint": "sd_xl_turbo_1.0.safetensors"}}
+    world.send(["long", "short"], model)
+    world.agent(slow.url, DYNAMIC_SD_MODEL="true", MODEL_FILENAME="", MODEL_GROUPING_SECONDS=0)
+    wait_for(lambda: world.taken() == 2 and slow.report()["running"] == "long")
+
+    world.agent(free.url, RUNTIME_NAME="free")
+
+    assert world.hear_of(["short"], 30)["short"]["runtime"] == "free"
+    assert slow.report()["running"] == "long"
+
+
 def test_work_whose_connection_broke_is_interrupted_before_another_agent_can_get_it(world: World):
     runtime = world.runtime("--service-time", "1")
     runtime.fault("disconnect", match="cat")
