@@ -155,6 +155,7 @@ class Lives:
             except AwsUnavailable as fault:
                 log.warning("no heartbeat", extra={**job.told(), "error": str(fault)})
             except LeaseLost:
+                log.warning("another agent has the task now", extra=job.told())
                 job.abandon("lease_lost")
                 return
 

@@ -128,3 +128,6 @@ class Adapter(Protocol):
 
     async def idle(self) -> bool:
         """Whether the runtime runs nothing and holds nothing to run: only then may a task be given up."""
+
+    async def clear(self) -> None:
+        """Stop what an agent that was killed has left at work, if nobody can fetch what will come of it."""

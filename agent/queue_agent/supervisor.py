@@ -67,6 +67,8 @@ class Supervisor:
             return "it does not answer"
         try:
             if not await self._adapter.idle():
+                if not self._running():
+                    await self._adapter.clear()
                 return "it is at work on something"
             await self._adapter.warm_up()
         except RuntimeUnavailable as fault:

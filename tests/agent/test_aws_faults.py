@@ -125,7 +125,7 @@ def test_a_task_longer_than_the_visibility_timeout_is_run_once(world: World):
 
 
 def test_an_agent_that_stalls_past_its_lease_does_not_end_the_task_that_another_has_taken(world: World):
-    slow = world.runtime("--service-time", "0.1")
+    slow = world.runtime("--service-time", "1")
     slow.fault("slow", match="cat")
     quick = world.runtime("--service-time", "0.1")
     world.send(["cat"])
@@ -141,6 +141,7 @@ def test_an_agent_that_stalls_past_its_lease_does_not_end_the_task_that_another_
     time.sleep(0.5)
 
     assert told["runtime"] == record["runtime"] == "quick"
+    assert slow.runs("interrupted") == ["cat"]
     assert world.object("cat/result.json") == record
     assert (
         world.s3.get_object(Bucket=world.bucket, Key="cat/cat-1.png")["ContentLength"]

@@ -48,7 +48,7 @@ ANSWERABLE = {
 
 def test_what_cannot_be_read_is_set_aside_and_the_next_task_is_done(world: World):
     runtime = world.runtime("--service-time", "0.05")
-    world.agent(runtime.url)
+    agent = world.agent(runtime.url)
 
     for body in UNREADABLE.values():
         world.send_body(body)
@@ -58,6 +58,7 @@ def test_what_cannot_be_read_is_set_aside_and_the_next_task_is_done(world: World
     assert wait_for(lambda: world.left() == 0)
     assert sorted(world.set_aside()) == sorted(UNREADABLE.values())
     assert runtime.runs() == ["good"]
+    assert not [line for line in lines(agent) if "traceback" in line]
 
 
 def test_what_has_an_id_is_answered_as_well(world: World):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bench.proxy import Fault, Proxy, of
-from bench.world import World, wait_for
+from bench.world import World, lines, wait_for
 
 # Short, so that a killed agent's task comes back soon.
 SOON = {"VISIBILITY_TIMEOUT_SECONDS": 2}
@@ -54,16 +54,17 @@ def test_a_task_that_has_its_record_is_only_announced_again(world: World, proxy:
     assert runtime.runs() == ["cat"]
 
 
-def test_a_task_whose_agent_is_killed_while_it_runs_waits_for_the_runtime_and_is_done(world: World):
-    runtime = world.runtime("--service-time", "1")
+def test_a_run_whose_agent_was_killed_is_interrupted_and_the_task_run_to_its_end_once(world: World):
+    runtime = world.runtime("--service-time", "3")
     world.send(["cat"])
     agent = world.agent(runtime.url, **SOON)
-
     wait_for(lambda: runtime.report()["running"] == "cat")
     agent.signal(signal.SIGKILL)
-    world.agent(runtime.url, **SOON)
+    after = world.agent(runtime.url, **SOON)
 
     assert world.hear_of(["cat"])["cat"]["status"] == "completed"
+    assert (runtime.runs("interrupted"), runtime.runs()) == (["cat"], ["cat"])
+    assert "it is at work on something" in {line.get("problem") for line in lines(after)}
     assert world.outputs() == ["cat/cat-1.png", "cat/result.json"]
 
 

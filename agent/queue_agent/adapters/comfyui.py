@@ -197,6 +197,9 @@ class ComfyUi:
         # Versions before September 2025 interrupt whatever runs; only the core's own task can.
         await self._http.call("POST", "/interrupt", payload={"prompt_id": prompt_id})
 
+    async def clear(self) -> None:
+        """Nothing: `run` joins what it finds."""
+
     async def idle(self) -> bool:
         """Whether nothing runs and nothing waits."""
         answer = await self._http.call("GET", "/prompt", seconds=5)

@@ -148,6 +148,9 @@ class Custom:
     async def cancel(self, task: Task) -> None:
         """Closing the connection is all that is known to every program; `run` did that."""
 
+    async def clear(self) -> None:
+        """Nothing: what is at work is not known."""
+
     async def idle(self) -> bool:
         """Whether no POST of ours is open."""
         return self._running == 0

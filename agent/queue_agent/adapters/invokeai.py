@@ -227,6 +227,9 @@ class InvokeAi:
             if item.get("destination") == task.id and item.get("status") in UNDER_WAY:
                 await self._http.call("PUT", f"{QUEUE}/i/{item['item_id']}/cancel")
 
+    async def clear(self) -> None:
+        """Nothing: `run` joins what it finds."""
+
     async def idle(self) -> bool:
         """Whether the processor rests and nothing waits."""
         said = await self._get(f"{QUEUE}/status")

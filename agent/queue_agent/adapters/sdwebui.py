@@ -165,6 +165,10 @@ class SdWebUi:
         self._interrupted = task.id
         await self._http.call("POST", f"{API}/interrupt")
 
+    async def clear(self) -> None:
+        """Interrupt: the answer would go to a connection that is gone."""
+        await self._http.call("POST", f"{API}/interrupt")
+
     async def idle(self) -> bool:
         """Whether no job runs."""
         answer = await self._http.call("GET", PROGRESS, seconds=5)
