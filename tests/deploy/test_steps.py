@@ -53,6 +53,13 @@ def test_the_values_of_every_runtime_reach_helm_after_the_platforms(bench: MakeB
     assert " --namespace kube-system" in upgrade
 
 
+def test_crds_are_applied_on_the_server_which_alone_takes_ones_of_that_size(fresh: Bench) -> None:
+    steps.run(fresh.job, ALL)
+
+    [applied] = [call for call in fresh.calls if call.startswith("kubectl apply")]
+    assert "--server-side --force-conflicts" in applied
+
+
 def test_eksctl_leaves_the_users_own_kubeconfig_alone(fresh: Bench) -> None:
     steps.run(fresh.job, ALL)
 

@@ -92,6 +92,26 @@ def test_a_cluster_of_others_is_not_taken_away(bench: MakeBench, account: Accoun
     assert account.client("cloudformation").describe_stacks(StackName="demo")["Stacks"]
 
 
+def test_a_node_that_outlived_its_claim_stops_it_before_the_cluster_goes(
+    deployed: Bench, account: Account
+) -> None:
+    tags = [
+        {"Key": "kubernetes.io/cluster/demo", "Value": "owned"},
+        {"Key": "karpenter.sh/nodepool", "Value": "demo-one"},
+    ]
+    account.client("ec2").run_instances(
+        ImageId="ami-1",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )
+
+    with pytest.raises(AwsError, match="aws ec2 terminate-instances --instance-ids i-"):
+        uninstall.run(deployed.job, 5)
+
+    assert "eksctl delete cluster" not in deployed.programs()
+
+
 def test_no_answer_about_nodes_is_not_taken_for_none(deployed: Bench) -> None:
     deployed.when("kubectl get nodeclaims", "exit 1")
 

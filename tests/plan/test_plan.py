@@ -135,6 +135,25 @@ def test_a_users_own_seconds_take_the_place_of_the_starting_points() -> None:
     assert line.formula == "1000 × 8 s ÷ 3600 × 1.006"
 
 
+def test_pods_that_share_a_node_share_its_price() -> None:
+    solution = solve(runtime(karpenter=nodes(["g5.12xlarge"])))
+    gpu = planned(solution).runtimes[0].options[0].gpu_name
+    found = planned(solution, {gpu: 3.6})
+
+    [line] = found.cost.per_1000
+    hourly = PRICES.lists["us-east-1"].instance("g5.12xlarge")
+    assert hourly is not None
+    # 1,000 pictures of 3.6 s are one hour; four pods share four GPUs.
+    assert line.amount == pytest.approx(hourly / 4)
+
+
+def test_an_upgrade_of_the_controllers_has_room_for_one_node_more() -> None:
+    needed = need(planned(solve(runtime())), "L-1216C47A")
+
+    # 2 × m7g.large of 2 vCPUs each
+    assert (needed.least, needed.most) == (4, 6)
+
+
 def test_a_gpu_that_nobody_timed_is_unknown_and_not_guessed() -> None:
     found = planned(solve(runtime(karpenter=nodes(["g7e.2xlarge"]))))
 

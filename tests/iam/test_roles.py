@@ -1,0 +1,76 @@
+"""What each role may do, whole: one action more, or one resource wider, is a failure here."""
+
+from typing import Any
+
+import pytest
+
+from generator import iam
+from generator.model import Solution
+from generator.policy import Document
+
+Grants = dict[str, set[str]]
+
+
+@pytest.fixture(scope="module")
+def solution(solution_of: Any) -> Solution:
+    found: Solution = solution_of("minimal")
+    return found
+
+
+def grants(document: Document) -> Grants:
+    """The resources of each action."""
+    found: Grants = {}
+    for statement in document["Statement"]:
+        actions, resources = statement["Action"], statement["Resource"]
+        for action in [actions] if isinstance(actions, str) else actions:
+            found.setdefault(action, set()).update([resources] if isinstance(resources, str) else resources)
+    return found
+
+
+def test_the_pods_of_a_runtime(solution: Solution) -> None:
+    [runtime] = solution.runtimes
+    bucket = f"arn:aws:s3:::{runtime.output_bucket}"
+    take = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+
+    assert grants(iam.runtime(solution, runtime)) == {
+        **{f"sqs:{action}": {runtime.queue_arn} for action in take},
+        "sqs:SendMessage": {runtime.dead_letter_queue_arn},
+        "s3:AbortMultipartUpload": {f"{bucket}/*"},
+        "s3:GetObject": {f"{bucket}/*"},
+        "s3:PutObject": {f"{bucket}/*"},
+        "s3:ListBucket": {bucket},
+        "sns:Publish": {solution.results_topic_arn},
+    }
+
+
+def test_keda(solution: Solution) -> None:
+    queues = {runtime.queue_arn for runtime in solution.runtimes}
+
+    assert grants(iam.keda_operator(solution)) == {"sqs:GetQueueAttributes": queues}
+
+
+def test_the_csi_driver(solution: Solution) -> None:
+    models = solution.model_bucket_arn
+
+    assert grants(iam.s3_csi_driver(solution)) == {
+        "s3:ListBucket": {models},
+        "s3:GetObject": {f"{models}/*"},
+    }
+
+
+def test_the_function_of_the_http_api(solution: Solution) -> None:
+    [runtime] = solution.runtimes
+    bucket = f"arn:aws:s3:::{runtime.output_bucket}"
+    where = f"{solution.region}:{solution.account}"
+    log = f"arn:aws:logs:{where}:log-group:/aws/lambda/{solution.stack}-api:*"
+
+    assert grants(iam.api_function(solution)) == {
+        "sns:Publish": {solution.requests_topic_arn},
+        "s3:PutObject": {f"{bucket}/.tasks/*"},
+        "s3:GetObject": {f"{bucket}/*"},
+        "s3:ListBucket": {bucket},
+        "logs:CreateLogStream": {log},
+        "logs:PutLogEvents": {log},
+        "xray:PutTelemetryRecords": {"*"},
+        "xray:PutTraceSegments": {"*"},
+    }
