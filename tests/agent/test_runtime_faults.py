@@ -26,6 +26,18 @@ def test_a_task_whose_runtime_crashed_is_done_once_it_is_back(world: World):
     assert agent.alive
 
 
+def test_a_task_that_runs_while_the_outputs_of_another_prove_broken_is_left_alone(world: World):
+    runtime = world.runtime("--service-time", "1")
+    runtime.fault("broken-output", match="cat")
+    world.send(["cat", "dog"])
+    world.agent(runtime.url)
+
+    told = world.hear_of(["cat", "dog"])
+
+    assert (told["cat"]["attempt"], told["dog"]["attempt"]) == (2, 1)
+    assert runtime.runs("interrupted") == []
+
+
 def test_what_waits_behind_a_runtime_that_is_gone_goes_to_another_pod(world: World):
     gone, well = world.runtime("--service-time", "1"), world.runtime("--service-time", "0.05")
     world.send(["one", "two"])

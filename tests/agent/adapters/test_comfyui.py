@@ -7,10 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, web
-from aiohttp.test_utils import TestServer
 from queue_agent.adapters.comfyui import ComfyUi
-from queue_agent.adapters.comfyui_graph import failure, files, texts
 from queue_agent.adapters.http import Http
 from queue_agent.runtime import Cancelled, RuntimeUnavailable, TaskError
 
@@ -256,25 +253,6 @@ async def test_a_broken_file_is_made_again_by_the_next_attempt(sim: Sim, comfyui
     assert len(done.result.outputs) == 1
 
 
-async def test_a_server_that_gives_tasks_ids_of_its_own_is_too_old(session: ClientSession):
-    async def submit(_: web.Request) -> web.Response:
-        return web.json_response({"prompt_id": "its-own", "number": 1, "node_errors": {}})
-
-    async def rest(request: web.Request) -> web.Response:
-        told.append((request.path, await request.text()))
-        return web.json_response({})
-
-    told: list[tuple[str, str]] = []
-    app = web.Application()
-    app.add_routes([web.post("/prompt", submit), web.route("*", "/{path:.*}", rest)])
-    async with TestServer(app) as server:
-        adapter = ComfyUi(Http(session, str(server.make_url("")), 10_000))
-        with pytest.raises(RuntimeUnavailable, match="runtime_too_old"):
-            await lead(adapter, task("pipeline", workflow()))
-
-    assert ("/queue", '{"delete": ["its-own"]}') in told
-
-
 async def test_a_workflow_that_leaves_no_file_is_told_why(sim: Sim, comfyui: ComfyUi):
     sim.fault("no-output")
 
@@ -307,42 +285,3 @@ async def test_a_waiting_prompt_is_taken_out_of_the_queue(sim: Sim, comfyui: Com
 
     await until(lambda: sim.ask("GET", "/prompt")["exec_info"]["queue_remaining"] == 0)
     assert sim.outcomes(second.id) == []
-
-
-async def test_progress_comes_by_websocket(simulate, http):
-    sim = simulate("comfyui", "--plain", "--service-time", "1.6", "--model", MODEL)
-
-    progress = (await lead(ComfyUi(http(sim)), task("pipeline", workflow()))).progress
-
-    assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0
-
-
-# The history's shapes, which a simulation draws only one of
-
-
-def test_files_of_every_kind_are_found():
-    made = {
-        "1": {"gifs": [{"filename": "a.gif", "type": "output"}], "animated": [True]},
-        "2": {
-            "audio": [{"filename": "b.flac", "type": "output"}],
-            "images": [{"filename": "p.png", "type": "temp"}],
-        },
-        "3": {"3d": [{"filename": "c.glb", "type": "output"}], "text": ["a caption"]},
-    }
-
-    assert [(node, file["filename"]) for node, file in files(made)] == [
-        ("1", "a.gif"),
-        ("2", "b.flac"),
-        ("3", "c.glb"),
-    ]
-    assert [(text.data, text.kind) for text in texts(made)] == [(b"a caption", "text")]
-
-
-@pytest.mark.parametrize("kind", ["torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError"])
-def test_out_of_memory_is_known_whatever_the_version_of_torch(kind: str):
-    error = {"exception_type": kind, "exception_message": "Allocation on device"}
-    entry = {"status": {"status_str": "error", "messages": [["execution_error", error]]}}
-
-    found = failure(entry)
-
-    assert isinstance(found, RuntimeUnavailable) and found.code == "out_of_memory"

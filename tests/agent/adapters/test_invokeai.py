@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from queue_agent.adapters.http import Http
 from queue_agent.adapters.invokeai import InvokeAi
-from queue_agent.adapters.invokeai_graph import kept_images
 from queue_agent.runtime import Cancelled, RuntimeUnavailable, TaskError
 
 from tests.agent.adapters.conftest import Sim, as_input, as_text, examples, lead, picture, task, until
@@ -290,21 +289,3 @@ async def test_a_web_page_at_200_is_not_the_api(sim: Sim, session):
     adapter = InvokeAi(Http(session, f"{sim.url}/elsewhere", 10_000))
 
     assert not await adapter.ready()
-
-
-def test_pictures_of_an_iteration_come_in_the_order_they_were_made():
-    session = {
-        "graph": {"nodes": {"n": {"type": "l2i"}, "m": {"type": "l2i", "is_intermediate": True}}},
-        "results": {
-            "b": {"type": "image_output", "image": {"image_name": "1"}},
-            "x": {"type": "image_output", "image": {"image_name": "hidden"}},
-            "a": {
-                "type": "image_collection_output",
-                "collection": [{"image_name": "2"}, {"image_name": "3"}],
-            },
-        },
-        "prepared_source_mapping": {"a": "n", "b": "n", "x": "m"},
-        "source_prepared_mapping": {"n": ["a", "b"], "m": ["x"]},
-    }
-
-    assert [name for _, name in kept_images(session)] == ["1", "2", "3"]

@@ -1,0 +1,38 @@
+"""ComfyUI servers that differ from the one of the other tests."""
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from queue_agent.adapters.comfyui import ComfyUi
+from queue_agent.adapters.http import Http
+from queue_agent.runtime import RuntimeUnavailable
+
+from tests.agent.adapters.conftest import lead, task
+from tests.agent.adapters.test_comfyui import MODEL, workflow
+
+
+async def test_a_server_that_gives_tasks_ids_of_its_own_is_too_old(session: ClientSession):
+    async def submit(_: web.Request) -> web.Response:
+        return web.json_response({"prompt_id": "its-own", "number": 1, "node_errors": {}})
+
+    async def rest(request: web.Request) -> web.Response:
+        told.append((request.path, await request.text()))
+        return web.json_response({})
+
+    told: list[tuple[str, str]] = []
+    app = web.Application()
+    app.add_routes([web.post("/prompt", submit), web.route("*", "/{path:.*}", rest)])
+    async with TestServer(app) as server:
+        adapter = ComfyUi(Http(session, str(server.make_url("")), 10_000))
+        with pytest.raises(RuntimeUnavailable, match="runtime_too_old"):
+            await lead(adapter, task("pipeline", workflow()))
+
+    assert ("/queue", '{"delete": ["its-own"]}') in told
+
+
+async def test_progress_comes_by_websocket(simulate, http):
+    sim = simulate("comfyui", "--plain", "--service-time", "1.6", "--model", MODEL)
+
+    progress = (await lead(ComfyUi(http(sim)), task("pipeline", workflow()))).progress
+
+    assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0

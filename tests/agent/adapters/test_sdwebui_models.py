@@ -1,0 +1,51 @@
+"""Which checkpoint SD WebUI has, and which one a name means: each test has a runtime of its own."""
+
+import pytest
+from queue_agent.adapters.sdwebui import SdWebUi
+from queue_agent.runtime import TaskError
+
+from tests.agent.adapters.conftest import lead, task
+from tests.agent.adapters.test_sdwebui import STATIC, naming
+
+
+async def test_a_model_that_came_later_is_found_after_one_refresh(simulate, http):
+    sim = simulate("sdwebui", "--plain", "--model", STATIC, "--dynamic")
+    adapter = SdWebUi(http(sim), "", dynamic=True)
+    sim.ask("POST", "/_simulation/models", {"name": "new.safetensors"})
+
+    assert (await adapter.prepare(task("text-to-image", naming("new")), {})).payload.model is not None
+
+
+async def test_a_name_that_means_two_models_is_refused_and_both_are_named(simulate, http):
+    sim = simulate(
+        "sdwebui", "--plain", "--dynamic", "--model", "old/cat.ckpt", "--model", "new/cat.safetensors"
+    )
+    adapter = SdWebUi(http(sim), "", dynamic=True)
+
+    with pytest.raises(TaskError, match=r"old/cat\.ckpt, new/cat\.safetensors"):
+        await adapter.prepare(task("text-to-image", naming("cat")), {})
+
+
+async def test_a_model_is_found_when_its_hash_has_come_into_its_title(simulate, http):
+    sim = simulate(
+        "sdwebui", "--plain", "--service-time", "0.01", "--dynamic", "--hashing", "--model", STATIC
+    )
+    adapter = SdWebUi(http(sim), "", dynamic=True)
+    ahead = await adapter.prepare(task("text-to-image", naming(STATIC)), {})
+    await lead(adapter, task("text-to-image", naming(STATIC)))
+    assert sim.ask("GET", "/sdapi/v1/sd-models")[0]["title"] != STATIC
+
+    result = await adapter.collect(await adapter.run(ahead, lambda _: None))
+
+    assert result.model == "sd_xl_turbo_1.0"
+    assert (await lead(adapter, task("text-to-image", naming(STATIC)))).result.model == "sd_xl_turbo_1.0"
+
+
+async def test_the_warm_up_waits_until_the_model_is_loaded(simulate, http):
+    sim = simulate("sdwebui", "--plain", "--service-time", "0.01", "--load-time", "0.6", "--model", STATIC)
+    adapter = SdWebUi(http(sim), STATIC, dynamic=False)
+    assert await adapter.ready()
+
+    await adapter.warm_up()
+
+    assert sim.report()["loaded"] == STATIC
