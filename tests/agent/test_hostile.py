@@ -16,6 +16,10 @@ UNREADABLE = {
     + "1"
     + "}" * 5000
     + "}",
+    "deeper than any workflow": '{"metadata": {"id": "x", "tasktype": "text-to-image"}, "content": '
+    + '{"a":' * 100
+    + "1"
+    + "}" * 101,
     "NaN": '{"metadata": {"id": "nan"}, "content": {"a": NaN}}',
     "a huge number": '{"metadata": {"id": "n"}, "content": {"a": 1' + "0" * 5000 + "}}",
     "an envelope of nothing": '{"Type": "Notification", "Message": "nothing"}',

@@ -138,7 +138,7 @@ async def test_work_that_an_earlier_agent_submitted_is_joined_and_not_done_again
     await until(lambda: sim.runs(asked.id))
     first.cancel()
 
-    await lead(ComfyUi(http(sim)), asked)
+    await lead(ComfyUi(http(sim)), replace(asked, attempt=2))
 
     assert await all_outcomes(sim, asked.id) == ["done"]
 
@@ -148,7 +148,7 @@ async def test_work_that_ended_while_no_agent_was_there_is_only_collected(sim: S
     prepared = await comfyui.prepare(asked, {})
     await comfyui.run(prepared, lambda _: None)
 
-    await lead(comfyui, asked)
+    await lead(comfyui, replace(asked, attempt=2))
 
     assert await all_outcomes(sim, asked.id) == ["done"]
 
