@@ -128,11 +128,9 @@ def info(asked: Wanted, model: str) -> dict[str, Any]:
     first = int(body["seed"])
     first = random.randrange(MAX_SEED) if first < 0 else first  # noqa: S311 (a seed, no secret)
     seeds = [first + n for n in range(count)]
-    size = f"{body['width']}x{body['height']}"
-    sampler = body["sampler_name"] or "Euler"
-    head = body["prompt"] + (
-        f"\nNegative prompt: {body['negative_prompt']}" if body["negative_prompt"] else ""
-    )
+    size, sampler = f"{body['width']}x{body['height']}", body["sampler_name"] or "Euler"
+    negative = f"\nNegative prompt: {body['negative_prompt']}" if body["negative_prompt"] else ""
+    head = body["prompt"] + negative
     tail = f"Sampler: {sampler}, CFG scale: {body['cfg_scale']}, Size: {size}, Model: {model}"
     return {
         "prompt": body["prompt"],
