@@ -146,7 +146,6 @@ def bench(
             apply_crds(cluster)
             start_operators(cluster, emulator, round(NODE_BOOT / faster))
             with deployed(cluster, emulator, solution, delays, simulation) as system:
-                # A Deployment starts with one pod, as its replicas are KEDA's: its first look ends that.
                 system.until("the system comes to rest after the install", system.at_rest, STUCK_SECONDS)
                 system.kubelet.forget()
                 meter = replay(system, list(policies), traces, faster)

@@ -112,7 +112,7 @@ class System:
 
     def uninstall(self) -> None:
         """As `make uninstall` does: a release without runtimes, then no nodes, then no release."""
-        helm(self.cluster, "upgrade", "--install", RELEASE, str(CHART), "--namespace", "default")
+        helm(self.cluster, "upgrade", "--reset-values", RELEASE, str(CHART), "--namespace", "default")
         self.until("every node of Karpenter is gone", lambda: not self.cluster.items("nodeclaims"), 180)
         helm(self.cluster, "uninstall", RELEASE, "--namespace", "default", "--wait", "--timeout", "60s")
 
@@ -165,8 +165,13 @@ class System:
         }
 
     def at_rest(self) -> bool:
-        """Whether no pod and no GPU node is left."""
-        return not self.pods() and not self.nodes()
+        """Whether no pod is asked for, and no pod and no GPU node is left.
+
+        A Deployment is born with one replica, as the chart leaves the number to KEDA: right after an install
+        there is no pod *yet*.
+        """
+        asked = any(asked for asked, _ in self.replicas().values())
+        return not asked and not self.pods() and not self.nodes()
 
     def look(self, at: float) -> Sample:
         """One sample for the timeline."""

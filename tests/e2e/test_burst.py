@@ -52,7 +52,6 @@ def _write_figures(system: System, timeline: Timeline) -> None:
 def burst(cluster: Cluster, emulator: Emulator) -> Iterator[Burst]:
     """Sixty tasks at once on a system at rest; then nothing until it is at rest again."""
     with deployed(cluster, emulator, solve(CONFIG), Delays(), Simulation(SERVICE_SECONDS)) as system:
-        # A Deployment starts with one pod, as its replicas are KEDA's: its first look at the queue ends that.
         system.until("the system comes to rest after the install", system.at_rest, 90)
         rested_before = system.at_rest()
         with Timeline(system.look) as timeline:
