@@ -44,8 +44,16 @@ class Child:
             os.killpg(self.process.pid, number)
 
 
-def start(name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Child:
+def start(
+    name: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    orphaned: signal.Signals = signal.SIGTERM,
+) -> Child:
     """Start `command` on a leash, in a process group of its own, with its output in `folder`/{name}.log.
+
+    It is sent `orphaned` if we end before it does; one that ends its own children needs SIGTERM.
 
     Call it in the main thread: Linux ends a leashed child when the thread that started it ends.
     """
@@ -54,7 +62,7 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], fol
     leash = Path(__file__).with_name("leash.py")
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603 (our own command lines)
-            [sys.executable, "-I", "-S", str(leash), str(os.getpid()), *command],
+            [sys.executable, "-I", "-S", str(leash), str(os.getpid()), str(int(orphaned)), *command],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -1,6 +1,6 @@
 .PHONY: test lint check
 test: setup ## All tests: no AWS account, no Docker, no Go
-	$(RUN)pytest tests --ignore=tests/e2e -n auto
+	$(RUN)pytest tests --ignore=tests/e2e -n 4
 
 lint: setup ## ruff, mypy, helm lint
 	$(RUN)ruff check .

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import ssl
 import subprocess
 import urllib.error
@@ -27,6 +28,7 @@ from local.processes import Child
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "e2e"
 TOKEN = "e2e-admin"
 HPA_SYNC_SECONDS = 5
+STOP_SECONDS = 3.0
 
 
 @dataclass
@@ -42,14 +44,15 @@ class Cluster:
     def start(self, name: str, *arguments: str, binary: str = "", env: dict[str, str] | None = None) -> Child:
         """Start one of the built programs, with its log in the cluster's folder."""
         command = [str(CACHE / "bin" / (binary or name)), *arguments]
-        child = processes.start(name, command, os.environ | (env or {}), self.folder)
+        # Told to end, some wait for others that are gone already, for ever.
+        child = processes.start(name, command, os.environ | (env or {}), self.folder, signal.SIGKILL)
         self.components[name] = child
         return child
 
     def stop(self) -> None:
         """Stop everything, last started first."""
         for child in reversed(self.components.values()):
-            processes.stop([child])
+            processes.stop([child], STOP_SECONDS)
 
     def healthy(self, url: str) -> bool:
         """Whether a URL of the cluster answers 200 to the administrator."""
