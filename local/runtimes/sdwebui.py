@@ -152,6 +152,8 @@ class SdWebUi:
         images = []
         if body["send_images"] and not self.sim.faults.take("no-output", job.prompt):
             images = await asyncio.to_thread(self._draw, asked, info, made)
+        if body["script_name"]:
+            images = images[:1]
         if self.sim.faults.take("partial", job.prompt):
             images = images[:-1]
         return {

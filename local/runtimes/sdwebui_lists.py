@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from local.runtimes.sdwebui_request import SAMPLERS, SCRIPTS, UPSCALERS
+from local.runtimes.sdwebui_request import PLOT, SAMPLERS, SCRIPTS, UPSCALERS
 
 SCHEDULERS = ("Automatic", "Karras", "Exponential", "SGM Uniform")
 LATENT_MODES = ("Latent", "Latent (antialiased)", "Latent (bicubic)", "Latent (nearest)")
@@ -28,7 +28,7 @@ def routes(api: str) -> list[web.RouteDef]:
             for name in UPSCALERS
         ],
         "latent-upscale-modes": [{"name": name} for name in LATENT_MODES],
-        "scripts": {"txt2img": list(SCRIPTS), "img2img": list(SCRIPTS)},
+        "scripts": {"txt2img": [*SCRIPTS, PLOT], "img2img": [*SCRIPTS, PLOT]},
         "embeddings": {"loaded": {}, "skipped": {}},
         "memory": {
             "ram": {"free": 8 * GIGABYTE, "used": 8 * GIGABYTE, "total": 16 * GIGABYTE},

@@ -15,6 +15,8 @@ SAMPLERS = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DPM++ SDE", "DDI
 UPSCALERS = ("None", "Lanczos", "Nearest", "ESRGAN_4x", "R-ESRGAN 4x+")
 # Scripts that work on every picture; all but ControlNet come with A1111.
 SCRIPTS = ("comments", "controlnet", "extra options", "hypertile", "refiner", "sampler", "seed")
+# The one selectable script here; it draws a grid of the pictures, which it then drops.
+PLOT = "x/y/z plot"
 MAX_SEED = 2**32
 DEFAULTS: dict[str, Any] = {
     "prompt": "",
@@ -98,7 +100,7 @@ def wanted(body: Mapping[str, Any], *, from_image: bool) -> Wanted:
     for name in full["alwayson_scripts"]:
         if name.lower() not in SCRIPTS:
             raise Refused(422, "HTTPException", f"always on script {name} not found")
-    if full["script_name"]:
+    if (full["script_name"] or PLOT).lower() != PLOT:
         raise Refused(422, "HTTPException", f"Script '{full['script_name']}' not found")
     if (full["sampler_name"] or "Euler") not in SAMPLERS:
         raise Refused(400, "HTTPException", "Sampler not found")

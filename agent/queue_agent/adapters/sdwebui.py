@@ -150,7 +150,8 @@ class SdWebUi:
             raise RuntimeUnavailable("no_output", "the runtime made no picture")
         texts = (info.get("infotexts") or [])[first:]
         seeds = info.get("all_seeds") or []
-        wanted = len(seeds or request.body.get("imageList") or ())
+        # A script may make one picture of many, such as the grid of an X/Y/Z plot.
+        wanted = 1 if request.body.get("script_name") else len(seeds or request.body.get("imageList") or ())
         if len(images) < wanted:
             # What an interrupt between two pictures leaves, which is no error to SD WebUI.
             raise RuntimeUnavailable("partial_output", f"{len(images)} of {wanted} pictures were made")

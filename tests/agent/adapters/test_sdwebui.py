@@ -22,8 +22,8 @@ def sim(simulate: Callable[..., Sim]) -> Sim:
 
 
 @pytest.fixture
-def static(sim: Sim, http: Callable[[Sim], Http]) -> SdWebUi:
-    sim.mend()
+async def static(sim: Sim, http: Callable[[Sim], Http], dynamic: SdWebUi) -> SdWebUi:
+    await lead(dynamic, task("text-to-image", naming(STATIC)))
     return SdWebUi(http(sim), STATIC, dynamic=False)
 
 
@@ -205,6 +205,14 @@ async def test_fewer_pictures_than_asked_for_are_no_success(sim: Sim, static: Sd
 
     with pytest.raises(RuntimeUnavailable, match="partial_output: 2 of 3"):
         await lead(static, task("text-to-image", {**SMALL, "batch_size": 3}))
+
+
+async def test_a_script_may_make_one_picture_of_many(static: SdWebUi):
+    content = {**SMALL, "batch_size": 3, "script_name": "X/Y/Z plot", "script_args": []}
+
+    done = await lead(static, task("text-to-image", content))
+
+    assert len(done.result.outputs) == 1
 
 
 async def test_fewer_enlarged_pictures_than_sent_are_no_success(sim: Sim, static: SdWebUi):
