@@ -112,6 +112,8 @@ class System:
 
     def uninstall(self) -> None:
         """As `make uninstall` does: a release without runtimes, then no nodes, then no release."""
+        if not helm(self.cluster, "list", "--namespace", "default", "--short"):
+            return
         helm(self.cluster, "upgrade", "--reset-values", RELEASE, str(CHART), "--namespace", "default")
         self.until("every node of Karpenter is gone", lambda: not self.cluster.items("nodeclaims"), 180)
         helm(self.cluster, "uninstall", RELEASE, "--namespace", "default", "--wait", "--timeout", "60s")

@@ -9,6 +9,7 @@ from deployed import deployed
 from kubelet import Delays, Simulation
 from solving import solve
 from system import HelmError, System, helm
+from timeline import PICTURES, Timeline
 
 from local.emulator import Emulator
 
@@ -20,7 +21,9 @@ OURS = "deployments,configmaps,scaledobjects,triggerauthentications,persistentvo
 def released(cluster: Cluster, emulator: Emulator) -> Iterator[System]:
     """Two runtimes on one bucket of models."""
     with deployed(cluster, emulator, solve(CONFIG), Delays(), Simulation()) as system:
-        yield system
+        with Timeline(system.look) as timeline:
+            yield system
+        timeline.draw(PICTURES / "release", "A release: upgraded, rolled back, uninstalled", system.finished)
 
 
 def _versions(system: System) -> dict[str, str]:
