@@ -25,7 +25,7 @@ $(VENV)/.done: pyproject.toml agent/pyproject.toml
 setup: $(VENV)/.done .cache/.tools ## Virtual environment, helm and kubectl, all inside this folder
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 clean: ## Remove what was built and downloaded
 	rm -rf $(VENV) .cache build
