@@ -27,7 +27,15 @@ from local.processes import Child
 AGENTS = 4
 ATTEMPTS = 3
 POISON = "poison"  # in the id of a task that no runtime can do
-RUNTIME_FAULTS = ("oom@0.02", "error@0.01", "crash@0.004", "slow@0.01", "no-output@0.01")
+RUNTIME_FAULTS = (
+    "oom@0.02",
+    "error@0.01",
+    "crash@0.004",
+    "slow@0.01",
+    "no-output@0.01",
+    "disconnect@0.01",
+    "partial@0.01",
+)
 SETTINGS = {
     "VISIBILITY_TIMEOUT_SECONDS": 3,
     "MAX_ATTEMPTS": ATTEMPTS,
