@@ -1,4 +1,4 @@
-# Every target sets up what it needs. `make help` lists them.
+# Every target sets up what it needs. `make help` lists them; those that are not here are in make/, by part.
 SHELL := bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
@@ -20,6 +20,18 @@ $(VENV)/.done: pyproject.toml agent/pyproject.toml
 	@mkdir -p .cache
 	@$(RUN)python tools/fetch_tools.py
 	@touch $@
+
+.PHONY: demo test lint
+demo: setup .cache/ministack/made-from ## The path of a task on this machine, without AWS, GPU or Docker: ends with pictures
+	@$(RUN)python -m local demo --config $(DEMO_CONFIG)
+
+test: setup ## All tests: no AWS account, no Docker, no Go
+	$(RUN)pytest tests --ignore=tests/e2e -n 4
+
+lint: setup ## ruff, mypy, helm lint, tables and schemas that are made from code
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+	$(RUN)mypy
 
 .PHONY: setup help clean
 setup: $(VENV)/.done .cache/.tools ## Virtual environment, helm and kubectl, all inside this folder

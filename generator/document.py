@@ -140,17 +140,17 @@ def _duplicates(root: yaml.Node, source: str) -> Iterator[Problem]:
 def _mappings(root: yaml.Node) -> Iterator[tuple[yaml.MappingNode, Path]]:
     """Every mapping, once (an alias leads to a mapping that was seen)."""
     seen: set[int] = set()
-    todo: list[tuple[yaml.Node, Path]] = [(root, ())]
-    while todo:
-        node, path = todo.pop()
+    pending: list[tuple[yaml.Node, Path]] = [(root, ())]
+    while pending:
+        node, path = pending.pop()
         if id(node) in seen:
             continue
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             yield node, path
-            todo += [(value, (*path, str(key.value))) for key, value in node.value]
+            pending += [(value, (*path, str(key.value))) for key, value in node.value]
         elif isinstance(node, yaml.SequenceNode):
-            todo += [(item, (*path, index)) for index, item in enumerate(node.value)]
+            pending += [(item, (*path, index)) for index, item in enumerate(node.value)]
 
 
 def _unusable(root: yaml.Node, source: str) -> Iterator[Problem]:

@@ -1,13 +1,10 @@
-.PHONY: demo up down
+.PHONY: up down
 DEMO_CONFIG ?= local/demo.yaml
 
 .cache/ministack/made-from: local/ministack.txt $(VENV)/.done
 	@echo "setting up the AWS emulator in .cache/ministack (first time: about 20 seconds)" >&2
 	@$(RUN)python -c 'from local import emulator; emulator.install()'
 	@touch $@
-
-demo: setup .cache/ministack/made-from ## The path of a task on this machine, without AWS, GPU or Docker: ends with pictures
-	@$(RUN)python -m local demo --config $(DEMO_CONFIG)
 
 up: setup .cache/ministack/made-from ## The same pipeline in the background, for `generator submit`
 	@$(RUN)python -m local up --config $(DEMO_CONFIG)
