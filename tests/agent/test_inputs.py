@@ -1,20 +1,16 @@
 """Images by URL, fetched by the real fetcher from a server with a certificate of its own."""
 
 import asyncio
-import datetime
 import io
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import trustme
 from aiobotocore.session import get_session
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 from queue_agent.addresses import PublicResolver, is_public
 from queue_agent.inputs import MAX_PIXELS, Inputs, Limits, url_at
@@ -97,11 +93,12 @@ ROUTES = [
 
 
 @pytest.fixture
-async def fetch(tmp_path: Path, account: Account) -> AsyncIterator:
+async def fetch(account: Account) -> AsyncIterator:
     """Fetches the inputs of one task; gives the first."""
-    certificate = signed(tmp_path)
-    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    serving.load_cert_chain(certificate)
+    authority = trustme.CA()
+    serving, trusting = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert(HOST).configure_cert(serving)
+    authority.configure_trust(trusting)
     app = web.Application()
     app.add_routes(ROUTES)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -111,7 +108,7 @@ async def fetch(tmp_path: Path, account: Account) -> AsyncIterator:
     session = get_session()
     async with session.create_client("s3", **keys(account)) as s3:
         limits = Limits(max_bytes=100_000, seconds=1, buckets=(f"inputs-{account.id}",))
-        inputs = Inputs(s3, limits, Here(), tls=ssl.create_default_context(cafile=str(certificate)))
+        inputs = Inputs(s3, limits, Here(), tls=trusting)
 
         async def fetched(*urls: str):
             places = {"//HERE": f"//{HOST}:{port}", "//OURS": f"//{limits.buckets[0]}"}
@@ -241,26 +238,3 @@ def keys(account: Account) -> dict[str, str]:
         "aws_access_key_id": account.id,
         "aws_secret_access_key": "local",
     }
-
-
-def signed(folder: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "certificate.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
-    return path

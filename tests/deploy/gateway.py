@@ -3,7 +3,6 @@
 A program then uses the very URLs that it would use outside, under a certificate that it is told to trust.
 """
 
-import datetime
 import http.client
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -11,15 +10,11 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import trustme
 
 from tests.preflight.fake_aws import Server
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
-LIFETIME = datetime.timedelta(days=1)
 HEADERS = ("Content-Type", "Retry-After")
 
 
@@ -27,9 +22,11 @@ class Proxy(Server):
     """The proxy for some hosts. `env` is what a program needs in its environment to go through it."""
 
     def __init__(self, hosts: Sequence[str], folder: Path, answer: Answer) -> None:
-        self._certificate = _certificate(hosts, folder)
+        authority = trustme.CA()
+        self._trusted = folder / "authority.pem"
+        authority.cert_pem.write_to_path(self._trusted)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._tls.load_cert_chain(self._certificate)
+        authority.issue_cert(*hosts).configure_cert(self._tls)
         self._answer = answer
         super().__init__(self._connect)
 
@@ -37,7 +34,7 @@ class Proxy(Server):
     def env(self) -> Mapping[str, str]:
         loopback = dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1")
         proxy = dict.fromkeys(("https_proxy", "HTTPS_PROXY"), self.url)
-        return {**loopback, **proxy, "SSL_CERT_FILE": str(self._certificate)}
+        return {**loopback, **proxy, "SSL_CERT_FILE": str(self._trusted)}
 
     def _connect(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         """CONNECT: the client speaks TLS from here on, as with the host itself."""
@@ -77,31 +74,3 @@ class Gateway(Proxy):
         handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
         handler.wfile.write(content)
-
-
-def _certificate(hosts: Sequence[str], folder: Path) -> Path:
-    """A certificate that signs itself, with its key, as one PEM file."""
-    key, name = (
-        ec.generate_private_key(ec.SECP256R1()),
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "t")]),
-    )
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - LIFETIME)
-        .not_valid_after(now + LIFETIME)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = folder / "proxy.pem"
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
-    return path

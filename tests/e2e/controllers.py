@@ -15,6 +15,7 @@ from local.emulator import Emulator, free_port
 # Where the configs of the scenarios say that they are.
 ACCOUNT, REGION = "123456789012", "us-west-2"
 KWOK_NODE_CLASS = "kwok"
+METRICS_API = "v1beta1.external.metrics.k8s.io"
 WEBHOOKS = ("scaledobject", "scaledjob", "triggerauthentication")
 
 
@@ -72,11 +73,10 @@ def start_karpenter(cluster: Cluster, instance_types: Path, boot_seconds: int) -
 
 def _certificates(cluster: Cluster, name: str) -> Path:
     """A folder with ca.crt, tls.crt and tls.key, as KEDA's programs read them."""
-    pair = cluster.authority.issue(name, name)
+    pair = cluster.authority.issue(name)
     folder = cluster.folder / name
     folder.mkdir()
-    (folder / "ca.crt").write_bytes(cluster.authority.pair.certificate.read_bytes())
-    (folder / "ca.key").write_bytes(cluster.authority.pair.key.read_bytes())
+    (folder / "ca.crt").write_bytes(cluster.authority.certificate.read_bytes())
     (folder / "tls.crt").write_bytes(pair.certificate.read_bytes())
     (folder / "tls.key").write_bytes(pair.key.read_bytes())
     return folder
@@ -129,15 +129,14 @@ def start_keda(cluster: Cluster, aws: dict[str, str]) -> None:
         env=env,
     )
     _apply(cluster, *_metrics_api(metrics_api), _admission(cluster, webhook))
-    wait_for(
-        hooks,
-        lambda: (
-            cluster.get("apiservice", "v1beta1.external.metrics.k8s.io")["status"]["conditions"][0]["status"]
-            == "True"
-        ),
-        60,
-        "available metrics API",
+    served = (
+        "get",
+        "apiservice",
+        METRICS_API,
+        "-o",
+        'jsonpath={.status.conditions[?(@.type=="Available")].status}',
     )
+    wait_for(hooks, lambda: cluster.kubectl(*served) == "True", 60, "available metrics API")
 
 
 def _metrics_api(port: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -154,7 +153,7 @@ def _metrics_api(port: int) -> tuple[dict[str, Any], dict[str, Any]]:
     api = {
         "apiVersion": "apiregistration.k8s.io/v1",
         "kind": "APIService",
-        "metadata": {"name": "v1beta1.external.metrics.k8s.io"},
+        "metadata": {"name": METRICS_API},
         "spec": {
             "group": "external.metrics.k8s.io",
             "version": "v1beta1",
@@ -169,7 +168,7 @@ def _metrics_api(port: int) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _admission(cluster: Cluster, port: int) -> dict[str, Any]:
     """KEDA's admission webhook, with the rules of its own manifest; it fails closed here, to be seen."""
-    bundle = base64.b64encode(cluster.authority.pair.certificate.read_bytes()).decode()
+    bundle = base64.b64encode(cluster.authority.certificate.read_bytes()).decode()
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",

@@ -56,7 +56,7 @@ class Cluster:
 
     def healthy(self, url: str) -> bool:
         """Whether a URL of the cluster answers 200 to the administrator."""
-        context = ssl.create_default_context(cafile=str(self.authority.pair.certificate))
+        context = ssl.create_default_context(cafile=str(self.authority.certificate))
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
         try:
             with urllib.request.urlopen(request, timeout=3, context=context) as answer:
@@ -102,7 +102,7 @@ def _kubeconfig(folder: Path, api: str, authority: Authority) -> Path:
                         "name": "e2e",
                         "cluster": {
                             "server": api,
-                            "certificate-authority": str(authority.pair.certificate),
+                            "certificate-authority": str(authority.certificate),
                         },
                     }
                 ],
@@ -138,7 +138,7 @@ def _start_etcd(cluster: Cluster) -> str:
 
 def _start_api_server(cluster: Cluster, etcd: str, serving: Pair, proxy: Pair, accounts: Pair) -> None:
     (cluster.folder / "tokens.csv").write_text(f'{TOKEN},admin,admin,"system:masters"\n')
-    ca = str(cluster.authority.pair.certificate)
+    ca = str(cluster.authority.certificate)
     api_server = cluster.start(
         "kube-apiserver",
         "--etcd-servers",
@@ -186,7 +186,7 @@ def _start_controllers(cluster: Cluster, accounts: Pair, hpa_sync_seconds: float
         "--service-account-private-key-file",
         str(accounts.key),
         "--root-ca-file",
-        str(cluster.authority.pair.certificate),
+        str(cluster.authority.certificate),
         "--leader-elect=false",
         f"--horizontal-pod-autoscaler-sync-period={hpa_sync_seconds}s",
         "--kube-api-qps=200",
@@ -222,9 +222,9 @@ def running(folder: Path, hpa_sync_seconds: float = HPA_SYNC_SECONDS) -> Iterato
     api = f"https://127.0.0.1:{free_port()}"
     cluster = Cluster(folder, authority, api, _kubeconfig(folder, api, authority))
     try:
-        accounts = authority.issue("service-accounts", "service-accounts")
+        accounts = authority.issue("service-accounts")
         etcd = _start_etcd(cluster)
-        serving, proxy = authority.issue("serving", "kube-apiserver"), authority.issue("proxy", "proxy")
+        serving, proxy = authority.issue("serving"), authority.issue("proxy")
         _start_api_server(cluster, etcd, serving, proxy, accounts)
         _start_controllers(cluster, accounts, hpa_sync_seconds)
         _start_kwok(cluster)

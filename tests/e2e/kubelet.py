@@ -155,9 +155,12 @@ class Kubelet(threading.Thread):
     def starts(self, runtime: str) -> tuple[int, int]:
         """How many pods of a runtime there were so far, and how many of them did a task."""
         runners = [each for each in tuple(self.runners.values()) if each.runtime == runtime]
-        return len(runners), sum(
-            any(run["outcome"] == "done" for run in each.gpu_runs.values()) for each in runners
-        )
+        return len(runners), sum(bool(each.done()) for each in runners)
+
+    def broken_off(self, runtime: str) -> set[str]:
+        """The tasks that a pod of a runtime began and did not end."""
+        runners = tuple(self.runners.values())
+        return {name for each in runners if each.runtime == runtime for name in each.begun - each.done()}
 
     def gpu_runs(self) -> list[dict[str, Any]]:
         """Every occupation of every simulated GPU so far."""

@@ -145,6 +145,7 @@ class PodRunner(threading.Thread):
         self.grace = float(pod["spec"].get("terminationGracePeriodSeconds", 30))
         self.containers = self._containers()
         self.busy = False
+        self.begun: set[str] = set()
         self.gpu_runs: dict[tuple[str, float], dict[str, Any]] = {}
         self._last: Any = None
 
@@ -152,8 +153,14 @@ class PodRunner(threading.Thread):
         """Take in what the simulated GPU ran; kept when its process is gone."""
         report = _gpu_report(f"http://127.0.0.1:{self.containers[0].ports['runtime']}")
         self.busy = report is not None and report["running"] is not None
+        if report and self.busy:
+            self.begun.add(report["running"])
         for run in report["runs"] if report else ():
             self.gpu_runs[run["id"], run["started"]] = run
+
+    def done(self) -> set[str]:
+        """The tasks that its GPU ran to their end."""
+        return {run["id"] for run in self.gpu_runs.values() if run["outcome"] == "done"}
 
     def _containers(self) -> list[Container]:
         specs = self.pod["spec"]["containers"]

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,24 +128,25 @@ class System:
                     began = self.sent.get(callback["id"], now)
                     self.finished.setdefault(callback["id"], []).append(Finished(callback, now - began, now))
 
-    def wait(self, names: list[str], seconds: float) -> None:
-        """Wait until every task has a result; an error names those that have none."""
-        end = time.monotonic() + seconds
-        while missing := [name for name in names if name not in self.finished]:
-            if time.monotonic() > end:
-                raise AssertionError(
-                    f"no result after {seconds:.0f} s: {', '.join(missing)}\n{self.describe()}"
-                )
-            self.hear()
-            time.sleep(0.2)
+    def heard(self, names: Iterable[str]) -> bool:
+        """Whether the results topic has spoken of every task."""
+        self.hear()
+        return self.finished.keys() >= set(names)
 
-    def until(self, what: str, holds: "Any", seconds: float) -> None:
-        """Wait until `holds()`; an error says what did not come, and how things stand."""
+    def reaches(self, what: str, holds: Callable[[], bool], seconds: float) -> bool:
+        """Whether `holds()` comes true in time; if not, how things stand is printed."""
         end = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > end:
-                raise AssertionError(f"not after {seconds:.0f} s: {what}\n{self.describe()}")
+                print(f"not after {seconds:.0f} s: {what}\n{self.describe()}")
+                return False
             time.sleep(0.3)
+        return True
+
+    def until(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
+        """Wait until `holds()`; an error when it does not come."""
+        if not self.reaches(what, holds, seconds):
+            raise AssertionError(f"not after {seconds:.0f} s: {what}")
 
     def pods(self, runtime: str | None = None) -> list[dict[str, Any]]:
         """The pods of a runtime, or of all."""

@@ -52,8 +52,7 @@ def _write_figures(system: System, timeline: Timeline) -> None:
 def burst(cluster: Cluster, emulator: Emulator) -> Iterator[Burst]:
     """Sixty tasks at once on a system at rest; then nothing until it is at rest again."""
     with deployed(cluster, emulator, solve(CONFIG), Delays(), Simulation(SERVICE_SECONDS)) as system:
-        system.until("the system comes to rest after the install", system.at_rest, 90)
-        rested_before = system.at_rest()
+        rested_before = system.reaches("at rest after the install", system.at_rest, 90)
         with Timeline(system.look) as timeline:
             names = {
                 runtime.name: [
@@ -62,11 +61,13 @@ def burst(cluster: Cluster, emulator: Emulator) -> Iterator[Burst]:
                 ]
                 for runtime in system.solution.runtimes
             }
-            system.wait([name for each in names.values() for name in each], 180)
-            system.until("no pod and no GPU node is left", system.at_rest, 120)
+            sent = {name for each in names.values() for name in each}
+            system.reaches("every task has a result", lambda: system.heard(sent), 180)
+            rested_after = system.reaches("no pod and no GPU node is left", system.at_rest, 120)
+        system.hear()
         timeline.draw(PICTURES / "burst", "60 tasks at once on four runtimes at rest", system.finished)
         _write_figures(system, timeline)
-        yield Burst(system, timeline, names, rested_before, system.at_rest())
+        yield Burst(system, timeline, names, rested_before, rested_after)
 
 
 def test_at_rest_there_is_no_pod_and_no_gpu_node(burst: Burst) -> None:

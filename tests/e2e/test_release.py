@@ -58,7 +58,11 @@ def test_values_that_cannot_work_are_refused_before_anything_changes(released: S
     before = _versions(released)
 
     with pytest.raises(HelmError, match="minReplicaCount"):
-        released.upgrade("--set", "runtimes.first.runtime.scaling.minReplicaCount=99")
+        released.upgrade(
+            "--set",
+            "runtimes.first.runtime.scaling.minReplicaCount=99,"
+            "runtimes.first.runtime.queueAgent.taskTimeoutSeconds=88",
+        )
 
     assert _versions(released) == before
 
@@ -105,7 +109,7 @@ def test_keda_accepts_every_scaled_object(released: System) -> None:
 def test_uninstall_leaves_no_object_and_no_finalizer(released: System) -> None:
     released.send("first", "last-one")
     released.until("a node works", lambda: bool(released.nodes()), 60)
-    released.wait(["last-one"], 60)
+    released.until("the task is done", lambda: released.heard(["last-one"]), 60)
 
     released.uninstall()
 
