@@ -12,7 +12,7 @@ from generator.commands.smoke import not_let_in
 from generator.deploy import smoke, status, steps
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError, Exit
-from tests.conftest import Account
+from tests.conftest import Account, write_config
 from tests.deploy.conftest import Bench, MakeBench, solve
 from tests.deploy.test_steps import ALL
 
@@ -71,17 +71,8 @@ def test_a_cluster_that_does_not_answer_leaves_pods_unknown(bench: MakeBench) ->
 def config(bench: MakeBench, account: Account, tmp_path: Path) -> str:
     """A config file for the account."""
     bench("one")
-    path = tmp_path / "config.yaml"
-    data = {
-        "stackName": "demo",
-        "eksVersion": "1.34",
-        "region": "us-east-1",
-        "accountId": account.id,
-        "modelBucketArn": "arn:aws:s3:::models",
-        "modelsRuntime": [{"name": "turbo", "type": "sdwebui", "modelFilename": "m.safetensors"}],
-    }
-    path.write_text(yaml.safe_dump(data))
-    return str(path)
+    runtime = {"name": "turbo", "type": "sdwebui", "modelFilename": "m.safetensors"}
+    return str(write_config(tmp_path, account, runtime))
 
 
 def test_the_status_command_prints_a_row_for_each_runtime(

@@ -6,14 +6,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-import yaml
 
 from generator import cli, paths
 from generator.deploy import eks, release, stacks, steps
 from generator.deploy.job import RefusedError
 from generator.deploy.tools import MissingProgramError, Tools
 from generator.errors import AwsError, Exit
-from tests.conftest import Account
+from tests.conftest import Account, write_config
 from tests.deploy.conftest import Bench, MakeBench
 
 ALL = [step.name for step in steps.STEPS]
@@ -254,16 +253,8 @@ def test_the_chart_of_the_row_of_the_eks_version_is_installed(
     eks: str, account: Account, bench: MakeBench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bench("one")
-    config = {
-        "stackName": "demo",
-        "eksVersion": eks,
-        "region": "us-east-1",
-        "accountId": account.id,
-        "modelBucketArn": "arn:aws:s3:::models",
-        "modelsRuntime": [{"name": "one", "type": "comfyui"}],
-    }
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    words = [str(tmp_path / "config.yaml"), "-o", str(tmp_path / "out"), "--only", "release", "--dry-run"]
+    config = write_config(tmp_path, account, {"name": "one", "type": "comfyui"}, eksVersion=eks)
+    words = [str(config), "-o", str(tmp_path / "out"), "--only", "release", "--dry-run"]
 
     assert cli.main(["deploy", *words]) == Exit.DONE
 

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from generator import images_digests, images_script
 from generator.errors import Exit
 from generator.images import Image
 from generator.images_digests import Found
-from tests.conftest import Account
+from tests.conftest import Account, write_config
 from tests.deploy.gateway import Proxy
 from tests.preflight.fake_aws import Server
 
@@ -113,20 +112,12 @@ Images = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def listed(account: Account, tmp_path: Path) -> Iterator[Images]:
     """Runs `generator images` where public registries are ours; ECR is the emulator's."""
-    data = {
-        "stackName": "demo",
-        "eksVersion": "1.34",
-        "region": "us-east-1",
-        "accountId": account.id,
-        "modelBucketArn": "arn:aws:s3:::models",
-        "modelsRuntime": [{"name": "one", "type": "comfyui"}],
-    }
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(data))
+    config = write_config(tmp_path, account, {"name": "one", "type": "comfyui"})
     with Proxy(["ghcr.io", "public.ecr.aws"], tmp_path, answer) as proxy:
 
         def run(*words: str) -> subprocess.CompletedProcess[str]:
             program = Path(sys.executable).with_name("generator")
-            line = [str(program), "images", str(tmp_path / "config.yaml"), "--digests", *words]
+            line = [str(program), "images", str(config), "--digests", *words]
             return subprocess.run(
                 line, env=account.env | proxy.env, capture_output=True, text=True, check=False
             )

@@ -4,27 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from generator import cli
 from generator.errors import Exit
+from tests.conftest import write_config
 from tests.preflight.conftest import RUNTIME, Place
 
 
 @pytest.fixture
 def config(place: Place, tmp_path: Path) -> str:
     """A config file for the ready account."""
-    data = {
-        "stackName": "demo",
-        "eksVersion": "1.34",
-        "region": "us-east-1",
-        "accountId": place.account.id,
-        "modelBucketArn": f"arn:aws:s3:::models-{place.account.id}",
-        "modelsRuntime": [RUNTIME],
-    }
-    path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(data))
-    return str(path)
+    models = f"arn:aws:s3:::models-{place.account.id}"
+    return str(write_config(tmp_path, place.account, RUNTIME, modelBucketArn=models))
 
 
 def test_a_ready_account_ends_with_zero_and_a_count(config: str, capsys: pytest.CaptureFixture[str]) -> None:
