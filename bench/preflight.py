@@ -36,7 +36,7 @@ from tests.preflight.conftest import ENOUGH, MODEL, ready
 from tests.preflight.fake_aws import Quotas, Server, slow_road
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
-# What the issue asks for, at 100 ms a call.
+# How long a person waits before reaching for Ctrl-C.
 BOUND_SECONDS = 10.0
 
 

@@ -3,7 +3,7 @@
 from controlplane import Cluster
 
 
-def test_the_api_server_is_the_version_of_the_contract(control_plane: Cluster) -> None:
+def test_the_api_server_is_of_the_version_that_the_product_is_made_for(control_plane: Cluster) -> None:
     assert '"gitVersion": "v1.28.15"' in control_plane.kubectl("get", "--raw", "/version")
 
 
