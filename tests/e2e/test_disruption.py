@@ -140,7 +140,8 @@ def test_the_pods_end_when_their_tasks_do(disrupted: Disrupted, runtime: str) ->
 
 @pytest.mark.parametrize("runtime", TOLD)
 def test_no_task_is_broken_off(disrupted: Disrupted, runtime: str) -> None:
-    assert disrupted.system.kubelet.broken_off(runtime) == set()
+    # A pod that ends while it warms up breaks its own picture off, which is nobody's task.
+    assert disrupted.system.kubelet.broken_off(runtime) & disrupted.system.sent.keys() == set()
 
 
 @pytest.mark.parametrize("runtime", ACTS)
