@@ -118,6 +118,10 @@ class Kubelet(threading.Thread):
             if self.runners[uid].is_alive():
                 self.runners[uid].kill()
 
+    def node_pool(self, node: str) -> str:
+        """The NodePool of a node."""
+        return str(self.api.read_node(node).metadata.labels["karpenter.sh/nodepool"])
+
     def pull_seconds(self, node: str) -> float:
         """How long the images take: a node keeps what it has pulled."""
         if node in self.pulled:
@@ -132,12 +136,9 @@ class Kubelet(threading.Thread):
             if runner.pod["spec"]["nodeName"] == node:
                 runner.kill()
 
-    def tenants(self) -> dict[str, set[str]]:
-        """The runtimes whose pods ran on each node, so far."""
-        found: dict[str, set[str]] = {}
-        for runner in tuple(self.runners.values()):
-            found.setdefault(runner.pod["spec"]["nodeName"], set()).add(runner.runtime)
-        return found
+    def tenants(self) -> set[tuple[str, str]]:
+        """Each runtime that had a pod, with the NodePool of the node on which it ran."""
+        return {(runner.runtime, runner.node_pool) for runner in tuple(self.runners.values())}
 
     def busy_gpus(self) -> int:
         """How many simulated GPUs work now."""

@@ -139,6 +139,7 @@ class PodRunner(threading.Thread):
         self.kubelet, self.pod = kubelet, pod
         self.namespace, self.pod_name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         self.runtime = pod["metadata"]["labels"]["app.kubernetes.io/instance"]
+        self.node_pool = kubelet.node_pool(pod["spec"]["nodeName"])
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.pod_name}-", dir=kubelet.folder))
         self.deleted = threading.Event()
         self.killed = threading.Event()

@@ -1,0 +1,92 @@
+"""What the API server would refuse, the chart refuses first: the same values, with its guards and without."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from controlplane import Cluster
+from solving import CHART, KUBERNETES
+
+from generator import helm
+from generator.helm import HelmError
+from tests.charts.conftest import BASE, Values, merged, nested
+from tests.charts.test_guards import CASES, STACK
+
+POOL, NODE = "karpenter.provisioner", "karpenter.nodeTemplate"
+# Values that each break one rule of the guards, and that no API server would refuse: EC2 would, or the agent,
+# or nobody, and nothing would ever work.
+ELSEWHERE = {
+    *("static-without-model", "dynamic-with-model", "no-checkpoint", "spaces-in-model", "model-elsewhere"),
+    *("no-probe", "no-task-path", "no-image", "no-tag", "old-daemon", "models-over-scratch"),
+    *("no-queue", "no-dead-letters", "no-bucket", "no-topic", "no-models", "one-writer", "unbound-claim"),
+    *("no-pods", "long-window", "min-over-max", "agents-port", "tag-of-aws"),
+    *("bad-node-note", "not-in-without-values", "exists-with-values", "taint-twice", "no-ami"),
+    *("gp2-with-iops", "io2-with-throughput", "io2-without-iops", "fast-without-iops", "storage-twice"),
+}
+# Values that the schema refuses, by the word with which it does.
+SCHEMA: dict[str, Values] = {
+    "consolidateAfter": nested(f"{POOL}.disruption.consolidateAfter", "300"),
+    "expireAfter": nested(f"{POOL}.disruption.expireAfter", "a month"),
+    "effect": nested(f"{POOL}.extraTaints", [{"key": "a", "effect": "Never"}]),
+    "operator": nested(f"{POOL}.extraRequirements", [{"key": "a", "operator": "Is", "values": ["b"]}]),
+    "resourceLimits": nested(f"{POOL}.resourceLimits", {"nvidia.com/gpu": "many"}),
+    "volumeSize": nested(f"{NODE}.dataVolume.volumeSize", "100GB"),
+    "volumeType": nested(f"{NODE}.osVolume.volumeType", "gp9"),
+    "imagePullPolicy": nested("runtime.inferenceApi.imagePullPolicy", "Sometimes"),
+    "accessModes": nested("runtime.persistence", {"s3": {"enabled": False}, "accessModes": ["Write"]}),
+    "size": nested("runtime.persistence.size", "2 TB"),
+    "namespace": {"namespace": "Of_Ours"},
+}
+
+
+@pytest.fixture(scope="module")
+def unguarded(run_folder: Path) -> Path:
+    """The chart without its guards and its schema."""
+    chart = run_folder / "unguarded"
+    shutil.copytree(CHART, chart)
+    (chart / "templates" / "values" / "guards.yaml").unlink()
+    (chart / "values.schema.json").unlink()
+    return chart
+
+
+def _rendered(chart: Path, name: str, runtime: Values) -> str:
+    """The objects of one runtime with these values, as a List."""
+    values = merged(BASE, {"global": {"stackName": STACK}, "runtimes": {name: runtime}})
+    rendered = helm.template("sd", chart, KUBERNETES, {"values/one.yaml": json.dumps(values)})
+    items = [item for item in yaml.load_all(rendered, yaml.CSafeLoader) if item]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def _refused(cluster: Cluster, objects: str) -> bool:
+    """Whether the API server, or an admission webhook, refuses one of them for what it is."""
+    check = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
+    said = cluster.kubectl(*check, stdin=objects, check=False)
+    return "rror" in said or "is invalid" in said
+
+
+def test_objects_of_good_values_are_taken(cluster: Cluster, unguarded: Path) -> None:
+    assert not _refused(cluster, _rendered(unguarded, "good", {}))
+
+
+# That the chart refuses each of them is what tests/charts/test_guards.py shows.
+@pytest.mark.parametrize("case", sorted(CASES.keys() - ELSEWHERE))
+def test_what_a_guard_refuses_the_api_server_would_refuse(
+    cluster: Cluster, unguarded: Path, case: str
+) -> None:
+    assert _refused(cluster, _rendered(unguarded, case, CASES[case][0]))
+
+
+@pytest.mark.parametrize("case", sorted(ELSEWHERE))
+def test_what_only_others_refuse_the_api_server_takes(cluster: Cluster, unguarded: Path, case: str) -> None:
+    assert not _refused(cluster, _rendered(unguarded, case, CASES[case][0]))
+
+
+@pytest.mark.parametrize("word", SCHEMA)
+def test_what_the_schema_refuses_the_api_server_would_refuse(
+    cluster: Cluster, unguarded: Path, word: str
+) -> None:
+    assert _refused(cluster, _rendered(unguarded, "bad", SCHEMA[word]))
+    with pytest.raises(HelmError, match=word):
+        _rendered(CHART, "bad", SCHEMA[word])
