@@ -68,7 +68,7 @@ def test_other_pods_stay_off_the_gpu_nodes(render: Render) -> None:
     ]
 
 
-def test_only_empty_nodes_go_and_working_pods_are_left_alone(render: Render) -> None:
+def test_only_empty_nodes_go_to_save_money(render: Render) -> None:
     rendered = render(one={})
     assert pool(rendered)["disruption"] == {
         "consolidationPolicy": "WhenEmpty",
@@ -78,15 +78,17 @@ def test_only_empty_nodes_go_and_working_pods_are_left_alone(render: Render) -> 
             {"nodes": "1", "reasons": ["Drifted", "Underutilized"]},
         ],
     }
-    annotations = rendered["Deployment/one"]["spec"]["template"]["metadata"]["annotations"]
-    assert annotations["karpenter.sh/do-not-disrupt"] == "true"
 
 
 def test_consolidation_moves_pods_when_the_user_wants_it(one: Callable[..., Objects]) -> None:
     rendered = one("karpenter.provisioner.consolidation", True)
     assert pool(rendered)["disruption"]["consolidationPolicy"] == "WhenEmptyOrUnderutilized"
-    annotations = rendered["Deployment/one"]["spec"]["template"]["metadata"]["annotations"]
-    assert "karpenter.sh/do-not-disrupt" not in annotations
+
+
+def test_karpenter_may_evict_pods_from_a_spot_node_that_is_about_to_end(types: Objects) -> None:
+    for pod in types.kinds("Deployment"):
+        annotations = pod["spec"]["template"]["metadata"]["annotations"]
+        assert "karpenter.sh/do-not-disrupt" not in annotations
 
 
 @pytest.mark.parametrize("seconds", [10, 1800, 43140])

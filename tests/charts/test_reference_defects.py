@@ -128,8 +128,6 @@ def test_16_running_tasks_are_not_moved_to_save_money(types: Objects) -> None:
     assert pool["template"]["spec"]["terminationGracePeriod"]
     keys = {each["key"] for each in pool["template"]["spec"]["requirements"]}
     assert {"kubernetes.io/arch", "kubernetes.io/os"} <= keys
-    annotations = types["Deployment/static"]["spec"]["template"]["metadata"]["annotations"]
-    assert annotations["karpenter.sh/do-not-disrupt"] == "true"
 
 
 @pytest.mark.parametrize("name", TYPES)
