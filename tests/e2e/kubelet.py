@@ -105,10 +105,12 @@ class Kubelet(threading.Thread):
         listed = self.api.list_pod_for_all_namespaces(watch=False)
         pods = self._raw.sanitize_for_serialization(listed)["items"]
         bound = [pod for pod in pods if "nodeName" in pod["spec"]]
+        nodes = {node.metadata.name: node.metadata.labels for node in self.api.list_node().items}
         for pod in bound:
             uid, leaving = pod["metadata"]["uid"], "deletionTimestamp" in pod["metadata"]
-            if uid not in self.runners and not leaving and pod["spec"]["nodeName"] not in self.dead:
-                self.runners[uid] = PodRunner(self, pod)
+            node = pod["spec"]["nodeName"]
+            if uid not in self.runners and not leaving and node in nodes.keys() - self.dead:
+                self.runners[uid] = PodRunner(self, pod, nodes[node]["karpenter.sh/nodepool"])
                 self.runners[uid].start()
             elif uid in self.runners and leaving:
                 runner = self.runners[uid]
@@ -117,10 +119,6 @@ class Kubelet(threading.Thread):
         for uid in self.runners.keys() - {pod["metadata"]["uid"] for pod in bound}:
             if self.runners[uid].is_alive():
                 self.runners[uid].kill()
-
-    def node_pool(self, node: str) -> str:
-        """The NodePool of a node."""
-        return str(self.api.read_node(node).metadata.labels["karpenter.sh/nodepool"])
 
     def pull_seconds(self, node: str) -> float:
         """How long the images take: a node keeps what it has pulled."""

@@ -134,12 +134,12 @@ class Container:
 class PodRunner(threading.Thread):
     """Runs one pod from its binding to its deletion."""
 
-    def __init__(self, kubelet: "Kubelet", pod: dict[str, Any]) -> None:
+    def __init__(self, kubelet: "Kubelet", pod: dict[str, Any], node_pool: str) -> None:
         super().__init__(name=pod["metadata"]["name"], daemon=True)
         self.kubelet, self.pod = kubelet, pod
         self.namespace, self.pod_name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         self.runtime = pod["metadata"]["labels"]["app.kubernetes.io/instance"]
-        self.node_pool = kubelet.node_pool(pod["spec"]["nodeName"])
+        self.node_pool = node_pool
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.pod_name}-", dir=kubelet.folder))
         self.deleted = threading.Event()
         self.killed = threading.Event()
