@@ -20,7 +20,7 @@ from controllers import ACCOUNT, REGION, apply_crds, start_operators
 from controlplane import running
 from deployed import deployed
 from kubelet import Delays, Simulation
-from page import fill
+from page import SCALING, fill
 from solving import solve
 from system import System
 from timeline import percentile
@@ -203,7 +203,7 @@ def main() -> None:
     text = "\n\n".join(table(trace, found) for trace, found in figures.items()) + "\n"
     print(text)
     if arguments.page:
-        fill("make bench-scaling", text)
+        fill(SCALING, "make bench-scaling", text)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ e2e: e2e-tools .cache/ministack/made-from ## Run what the charts render on a rea
 cluster-local: e2e-tools .cache/ministack/made-from ## A control plane on loopback to play with; prints its KUBECONFIG, ends with Ctrl-C
 	@$(RUN)python tests/e2e/play.py
 
-docs: e2e-tools .cache/ministack/made-from ## Run the burst scenario; its picture and numbers go into docs/scaling.md
+docs: e2e-tools .cache/ministack/made-from ## Run the burst scenario; its picture and numbers go into docs/scaling.md and the READMEs
 	$(RUN)pytest tests/e2e/test_burst.py
 	$(RUN)python tests/e2e/page.py
 

@@ -1,4 +1,4 @@
-"""Put the burst scenario's picture, and the numbers under it, into docs/: `make docs`."""
+"""Put the burst scenario's picture, and the numbers under it, where people look: `make docs`."""
 
 import json
 import re
@@ -6,17 +6,23 @@ import shutil
 from pathlib import Path
 
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "e2e"
-DOCS = PICTURES.parents[1] / "docs"
+ROOT = PICTURES.parents[1]
+SCALING = ROOT / "docs" / "scaling.md"
 NUMBERS = """\
 | tasks | time to picture, p50 | p95 | most pods | most GPU nodes | GPU node seconds | of them at work |
 |---|---|---|---|---|---|---|
 | {tasks} | {p50:.0f} s | {p95:.0f} s | {pods} | {nodes} | {node_seconds:.0f} | {busy_share:.0%} |
 """
+CHINESE_NUMBERS = """\
+| 任务 | 出图时间 p50 | p95 | 最多 Pod | 最多 GPU 节点 | GPU 节点秒数 | 其中在工作 |
+|---|---|---|---|---|---|---|
+| {tasks} | {p50:.0f} 秒 | {p95:.0f} 秒 | {pods} | {nodes} | {node_seconds:.0f} | {busy_share:.0%} |
+"""
+PAGES = {SCALING: NUMBERS, ROOT / "README.md": NUMBERS, ROOT / "README.zh-CN.md": CHINESE_NUMBERS}
 
 
-def fill(command: str, text: str) -> None:
-    """Replace what `command` wrote into docs/scaling.md before. Raises ValueError without a place for it."""
-    page = DOCS / "scaling.md"
+def fill(page: Path, command: str, text: str) -> None:
+    """Replace what `command` wrote into a page before. Raises ValueError without a place for it."""
     block = re.compile(f"(?<=<!-- made by `{command}` -->\n).*?(?=<!-- end -->)", re.DOTALL)
     written, places = block.subn(lambda _: text, page.read_text("utf-8"))
     if places != 1:
@@ -25,10 +31,12 @@ def fill(command: str, text: str) -> None:
 
 
 def main() -> None:
-    """Copy what the scenario wrote, and fill the page."""
+    """Copy what the scenario wrote, and fill the pages."""
     for suffix in ("svg", "png"):
-        shutil.copyfile(PICTURES / f"burst.{suffix}", DOCS / "images" / f"burst.{suffix}")
-    fill("make docs", NUMBERS.format(**json.loads((PICTURES / "burst.json").read_text())))
+        shutil.copyfile(PICTURES / f"burst.{suffix}", ROOT / "docs" / "images" / f"burst.{suffix}")
+    figures = json.loads((PICTURES / "burst.json").read_text())
+    for page, numbers in PAGES.items():
+        fill(page, "make docs", numbers.format(**figures))
 
 
 if __name__ == "__main__":

@@ -106,6 +106,18 @@ def test_keda_accepts_every_scaled_object(released: System) -> None:
     released.until("KEDA calls both ready", lambda: ready() == ["first", "second"], 30)
 
 
+def test_an_upgrade_leaves_the_replicas_that_keda_asked_for(released: System) -> None:
+    paused = ("annotate", "scaledobject", "first", "-n", "released", "autoscaling.keda.sh/paused-replicas")
+    released.cluster.kubectl(*paused[:-1], f"{paused[-1]}=2")
+    released.until("KEDA asks for two", lambda: released.replicas()["first"][0] == 2, 30)
+
+    released.upgrade("--set", "runtimes.first.runtime.queueAgent.taskTimeoutSeconds=78")
+    asked, _ = released.replicas()["first"]
+
+    released.cluster.kubectl(*paused[:-1], f"{paused[-1]}-")
+    assert asked == 2
+
+
 def test_uninstall_leaves_no_object_and_no_finalizer(released: System) -> None:
     released.send("first", "last-one")
     released.until("a node works", lambda: bool(released.nodes()), 60)
