@@ -71,6 +71,24 @@ def test_a_slow_start_has_half_an_hour(types: Objects, name: str) -> None:
     assert probe["periodSeconds"] * probe["failureThreshold"] == 1800
 
 
+@pytest.mark.parametrize("name", TYPES)
+def test_no_probe_gives_a_busy_program_less_than_five_seconds(types: Objects, name: str) -> None:
+    probes = [
+        container[probe]["timeoutSeconds"]
+        for container in types.pod(name)["containers"]
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe")
+        if probe in container
+    ]
+    assert len(probes) == 5
+    assert min(probes) >= 5
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_runtime_that_works_may_be_silent_for_five_minutes(types: Objects, name: str) -> None:
+    probe = types.container(name, "runtime")["livenessProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] == 300
+
+
 # Paths that answer truly. InvokeAI answers 200 to every path that it does not know.
 PATHS = {
     "static": ("/sdapi/v1/progress?skip_current_image=true",) * 3,
@@ -203,6 +221,57 @@ def test_traces_go_through_a_collector_of_its_own(one: Callable[..., Objects], t
 def test_the_reference_spelling_of_tracing_works_too(one: Callable[..., Objects]) -> None:
     rendered = one("runtime.queueAgent.XRay.enabled", True)
     assert rendered.container("one", "trace-collector")
+
+
+def test_the_collector_reads_its_file_and_knows_its_region(one: Callable[..., Objects]) -> None:
+    collector = one("runtime.queueAgent.xray.enabled", True).container("one", "trace-collector")
+    assert collector["args"] == ["--config=/etc/sd-on-eks/collector.yaml"]
+    assert collector["env"] == [{"name": "AWS_REGION", "value": "us-west-2"}]
+    assert collector["volumeMounts"] == [
+        {"name": "runtime-config", "mountPath": "/etc/sd-on-eks", "readOnly": True}
+    ]
+
+
+def test_the_last_spans_are_sent_before_the_collector_ends(one: Callable[..., Objects]) -> None:
+    collector = one("runtime.queueAgent.xray.enabled", True).container("one", "trace-collector")
+    assert collector["lifecycle"]["preStop"] == {"httpGet": {"path": "/drained", "port": 8081}}
+
+
+def test_the_agent_is_told_where_everything_is(types: Objects) -> None:
+    assert types.agent("static") == {
+        "AGENT_PORT": "8081",
+        "AWS_DEFAULT_REGION": "us-west-2",
+        "AWS_REGION": "us-west-2",
+        "DEAD_LETTER_QUEUE_URL": "https://sqs.us-west-2.amazonaws.com/123456789012/demo-dead",
+        "INPUT_BUCKETS": "",
+        "MAX_ATTEMPTS": "5",
+        "MODELS_PATH": "/opt/ml/code/models",
+        "MODEL_FILENAME": "sdxl.safetensors",
+        "RUNTIME_NAME": "static",
+        "RUNTIME_TYPE": "sdwebui",
+        "RUNTIME_URL": "http://127.0.0.1:8080",
+        "S3_BUCKET": "demo-pictures",
+        "SHUTDOWN_GRACE_SECONDS": "1845",
+        "SNS_TOPIC_ARN": "arn:aws:sns:us-west-2:123456789012:demo-results",
+        "SQS_QUEUE_URL": "https://sqs.us-west-2.amazonaws.com/123456789012/demo-one",
+        "TASK_TIMEOUT_SECONDS": "1800",
+    }
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_pods_name_only_config_maps_that_are_rendered(types: Objects, name: str) -> None:
+    pod = types.pod(name)
+    told = [each["configMapRef"]["name"] for box in pod["containers"] for each in box.get("envFrom", [])]
+    mounted = [each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each]
+    assert (told, mounted) == ([f"{name}-agent"], [f"{name}-runtime"])
+    assert {f"ConfigMap/{each}" for each in (*told, *mounted)} <= types.keys()
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_scratch_folder_is_bounded(types: Objects, name: str) -> None:
+    scratch = [each["emptyDir"] for each in types.pod(name)["volumes"] if "emptyDir" in each]
+    assert scratch
+    assert all("sizeLimit" in each for each in scratch)
 
 
 def test_an_extra_variable_wins_over_what_the_chart_sets(render: Render) -> None:

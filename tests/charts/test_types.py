@@ -54,8 +54,45 @@ def test_comfyui_looks_in_the_mounted_folder(render: Render) -> None:
     rendered = render(one={"type": "comfyui", "runtime": {"inferenceApi": {"modelMountPath": "/srv/models"}}})
     paths = yaml.safe_load(rendered["ConfigMap/one-runtime"]["data"]["extra_model_paths.yaml"])["models"]
     assert paths["base_path"] == "/srv/models"
-    assert paths["checkpoints"].split() == ["Stable-diffusion", "checkpoints"]
     assert rendered.agent("one")["MODELS_PATH"] == "/srv/models"
+
+
+# Where ComfyUI looks for each kind of model: in its own folders, and in those of SD WebUI.
+COMFYUI_FOLDERS = {
+    "checkpoints": ["Stable-diffusion", "checkpoints"],
+    "vae": ["VAE", "vae"],
+    "loras": ["Lora", "LyCORIS", "loras"],
+    "upscale_models": ["ESRGAN", "RealESRGAN", "SwinIR", "upscale_models"],
+    "controlnet": ["ControlNet", "controlnet"],
+    "diffusion_models": ["diffusion_models", "unet"],
+    **{
+        kind: [kind]
+        for kind in (
+            *("hypernetworks", "embeddings", "clip", "clip_vision", "configs"),
+            *("diffusers", "text_encoders", "style_models", "gligen"),
+        )
+    },
+}
+
+
+def test_one_folder_tree_serves_sd_webui_and_comfyui(types: Objects) -> None:
+    paths = yaml.safe_load(types["ConfigMap/comfy-runtime"]["data"]["extra_model_paths.yaml"])["models"]
+    assert paths.pop("is_default") is True
+    assert paths.pop("base_path")
+    assert {kind: folders.split() for kind, folders in paths.items()} == COMFYUI_FOLDERS
+
+
+@pytest.mark.parametrize("name", ["static", "comfy", "invoke"])
+def test_caches_of_libraries_lie_where_the_program_may_write(types: Objects, name: str) -> None:
+    env = types.env(name)
+    scratch = {each["name"] for each in types.pod(name)["volumes"] if "emptyDir" in each}
+    mounts = types.container(name, "runtime")["volumeMounts"]
+    writable = tuple(f"{each['mountPath']}/" for each in mounts if each["name"] in scratch)
+    assert all(env[each].startswith(writable) for each in ("MPLCONFIGDIR", "HF_HOME"))
+
+
+def test_the_webui_downloads_no_clip_at_its_start(types: Objects) -> None:
+    assert "--do-not-download-clip" in types.env("static")["EXTRA_CMD_ARG"].split()
 
 
 # The bucket is scanned at start, nothing is kept or hashed, and no task of an earlier process runs again.
