@@ -92,10 +92,10 @@ ACTS = {
     "scaled-in": _scale_in,
     "lost": _lose,
 }
-# A node that is lost tells nobody; a rollout tells one pod after the other.
+# A node that is lost tells nobody.
 TOLD = [runtime for runtime in ACTS if runtime != "lost"]
-TOLD_AT_ONCE = [runtime for runtime in TOLD if runtime != "upgraded"]
 # Spot instances end two minutes after their interruption: what is not told at once is told too late.
+EVICTED = ("drained", "interrupted")
 TELL_SECONDS, END_SECONDS = 15, 100
 
 
@@ -153,8 +153,8 @@ def disrupted(cluster: Cluster, emulator: Emulator) -> Iterator[Disrupted]:
         yield Disrupted(system, told, ended, rested_after)
 
 
-@pytest.mark.parametrize("runtime", TOLD_AT_ONCE)
-def test_the_pods_are_told_to_end_at_once(disrupted: Disrupted, runtime: str) -> None:
+@pytest.mark.parametrize("runtime", EVICTED)
+def test_pods_that_are_evicted_are_told_at_once(disrupted: Disrupted, runtime: str) -> None:
     assert disrupted.told[runtime]
 
 
