@@ -236,6 +236,8 @@ def test_comfyui_gets_only_flags_that_its_version_knows(
     )
     words = said.split()
     assert words[:6] == ["main.py", "--listen", "0.0.0.0", "--port", "8080", "--disable-auto-launch"]
+    for kind in ("input", "output", "temp"):
+        assert words[words.index(f"--{kind}-directory") + 1] == str(data / kind)
     assert ("--user-directory" in words) is flags
     assert (f"sqlite:///{data}/user/comfyui.db" in words) is flags
     assert "--disable-api-nodes" not in words
