@@ -33,7 +33,8 @@ from generator.preflight.result import Status
 from local.emulator import Emulator
 from tests.conftest import Account
 from tests.preflight.conftest import ENOUGH, MODEL, ready
-from tests.preflight.fake_aws import Quotas, Server, slow_road
+from tests.preflight.fake_aws import Quotas, slow_road
+from tests.relay import Server
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 # How long a person waits before reaching for Ctrl-C.

@@ -108,7 +108,8 @@ def _settled(job: Job, name: str) -> Found | None:
         _wait(job, name, set())
         found = find(job, name)
     if found and found.status == "UPDATE_ROLLBACK_FAILED":
-        cure = f"aws cloudformation continue-update-rollback --stack-name {name}"
+        where = f"--stack-name {name} --region {job.solution.region}"
+        cure = f"aws cloudformation continue-update-rollback {where}"
         raise AwsError(f"stack {name} is {found.status}: `{cure}`, then run this again")
     return found
 

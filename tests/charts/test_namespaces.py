@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.charts.conftest import BASE, RUNTIMES, TYPES, helm
-from tests.preflight.fake_aws import Server
+from tests.relay import Server
 
 # Kinds that the chart renders, by the API group that has them.
 KINDS = {

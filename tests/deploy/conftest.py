@@ -23,7 +23,7 @@ from generator.model import Solution
 from local.cloud import creatable
 from tests.conftest import Account
 from tests.deploy import fake_cluster
-from tests.preflight.fake_aws import Server
+from tests.relay import Server
 
 TODAY = date(2026, 11, 22)
 

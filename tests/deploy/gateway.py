@@ -3,19 +3,16 @@
 A program then uses the very URLs that it would use outside, under a certificate that it is told to trust.
 """
 
-import http.client
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import trustme
 
-from tests.preflight.fake_aws import Server
+from tests.relay import Server, ask, give
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
-HEADERS = ("Content-Type", "Retry-After")
 
 
 class Proxy(Server):
@@ -53,24 +50,10 @@ class Gateway(Proxy):
     """What AWS calls an HTTP API (`{id}.execute-api.{region}.amazonaws.com`), from the emulator."""
 
     def __init__(self, emulator: str, region: str, folder: Path) -> None:
-        self._emulator = urlsplit(emulator).netloc
+        self._emulator = emulator
         super().__init__([f"*.execute-api.{region}.amazonaws.com"], folder, self._forward)
 
     def _forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         api = handler.headers["Host"].partition(".")[0]
         stage, _, path = handler.path.lstrip("/").partition("/")
-        connection = http.client.HTTPConnection(self._emulator, timeout=30)
-        headers = {key: value for key, value in handler.headers.items() if key.lower() != "host"}
-        connection.request(
-            handler.command, f"/restapis/{api}/{stage}/_user_request_/{path}", body or None, headers
-        )
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
-        handler.send_response(answer.status)
-        for name in HEADERS:
-            if answer.headers[name]:
-                handler.send_header(name, answer.headers[name])
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content)
+        give(handler, ask(handler, body, self._emulator, f"/restapis/{api}/{stage}/_user_request_/{path}"))

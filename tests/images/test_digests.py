@@ -17,7 +17,7 @@ from generator.images import Image
 from generator.images_digests import Found
 from tests.conftest import Account, write_config
 from tests.deploy.gateway import Proxy
-from tests.preflight.fake_aws import Server
+from tests.relay import Server
 
 INDEX, ONE = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 

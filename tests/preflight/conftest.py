@@ -18,7 +18,8 @@ from generator.preflight.result import Result, Status
 from generator.preflight.spot import ROLE
 from tests.conftest import Account
 from tests.deploy.conftest import one_reader
-from tests.preflight.fake_aws import Quotas, Server
+from tests.preflight.fake_aws import Quotas
+from tests.relay import Server
 
 __all__ = ["one_reader"]
 

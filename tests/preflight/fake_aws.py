@@ -1,50 +1,16 @@
 """An endpoint for what no emulator has (quotas, EKS versions), and a slow road to the emulators."""
 
-import http.client
 import json
-import threading
 import time
-from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
 from generator.names import STACK_TAG
+from tests.relay import Server, ask, give
 
 Answer = tuple[int, Any]
-
-
-class Server:
-    """A server on loopback, in threads, whose answers are a function of the request."""
-
-    def __init__(self, answer: Callable[[BaseHTTPRequestHandler, bytes], None]) -> None:
-        server, self.calls = self, 0
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_any(self) -> None:
-                server.calls += 1
-                answer(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-
-            do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_CONNECT = handle_any  # noqa: N815 - http.server's names
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-
-    def __enter__(self) -> "Server":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 class Quotas:
@@ -106,25 +72,9 @@ class Quotas:
 
 def slow_road(target: str, seconds: float) -> Server:
     """A server that passes everything on to `target`, each call after so many seconds."""
-    host = urlsplit(target).netloc
 
-    def passed_on(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+    def pass_on(handler: BaseHTTPRequestHandler, body: bytes) -> None:
         time.sleep(seconds)
-        connection = http.client.HTTPConnection(host, timeout=30)
-        try:
-            headers = {key: value for key, value in handler.headers.items() if key.lower() != "host"}
-            connection.request(handler.command, handler.path, body, headers)
-            answer = connection.getresponse()
-            content = answer.read()
-        finally:
-            connection.close()
-        handler.send_response(answer.status)
-        for key, value in answer.getheaders():
-            if key.lower() not in ("transfer-encoding", "content-length", "connection", "date", "server"):
-                handler.send_header(key, value)
-        length = answer.getheader("Content-Length") if handler.command == "HEAD" else str(len(content))
-        handler.send_header("Content-Length", length or "0")
-        handler.end_headers()
-        handler.wfile.write(content)
+        give(handler, ask(handler, body, target))
 
-    return Server(passed_on)
+    return Server(pass_on)

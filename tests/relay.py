@@ -1,0 +1,78 @@
+"""Servers on loopback that answer by themselves, or pass on what they are asked."""
+
+import http.client
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+# Of one connection, or made anew for each answer.
+OWN = ("transfer-encoding", "content-length", "connection", "date", "server")
+
+
+class Server:
+    """A server on loopback, in threads, whose answers are a function of the request."""
+
+    def __init__(self, answer: Callable[[BaseHTTPRequestHandler, bytes], None]) -> None:
+        server, self.calls = self, 0
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                server.calls += 1
+                answer(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+
+            do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_CONNECT = handle_any  # noqa: N815 - http.server's names
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def __enter__(self) -> "Server":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered."""
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+    content: bytes
+
+
+def ask(handler: BaseHTTPRequestHandler, body: bytes, target: str, path: str = "") -> Reply:
+    """What `target` answers to the same call, or to one of another path."""
+    connection = http.client.HTTPConnection(urlsplit(target).netloc, timeout=30)
+    try:
+        headers = {key: value for key, value in handler.headers.items() if key.lower() != "host"}
+        connection.request(handler.command, path or handler.path, body or None, headers)
+        answer = connection.getresponse()
+        return Reply(answer.status, answer.getheaders(), answer.read())
+    finally:
+        connection.close()
+
+
+def give(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+    """Answer with it."""
+    handler.send_response(reply.status)
+    for key, value in reply.headers:
+        if key.lower() not in OWN:
+            handler.send_header(key, value)
+    said = {key.lower(): value for key, value in reply.headers}
+    length = said.get("content-length", "0") if handler.command == "HEAD" else str(len(reply.content))
+    handler.send_header("Content-Length", length)
+    handler.end_headers()
+    handler.wfile.write(reply.content)
