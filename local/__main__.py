@@ -16,6 +16,8 @@ def main() -> int:
     """Run one command; the exit code."""
     args = _arguments()
     signal.signal(signal.SIGTERM, _terminated)
+    # A script's background job starts with it ignored, and could not be stopped gently.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _run(args)
     except ConfigError as error:

@@ -1,5 +1,6 @@
 """`generator smoke` as a process, against the generated stacks: key, API, Lambda, queue, agent, picture."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -100,24 +101,32 @@ def test_a_runtime_that_the_config_lacks_is_refused_with_those_that_it_has(smoke
     assert "no runtime nobody: it has turbo" in ran.stderr
 
 
+@contextlib.contextmanager
+def faulty(pipeline: Pipeline, kind: str) -> Iterator[None]:
+    """The simulated runtime with a fault, for as long as the block lasts."""
+    faults = f"{pipeline.pods[0].runtime_url}/_simulation/faults"
+    rule = json.dumps({"kind": kind, "times": -1}).encode()
+    urllib.request.urlopen(urllib.request.Request(faults, data=rule, method="POST")).close()
+    try:
+        yield
+    finally:
+        urllib.request.urlopen(urllib.request.Request(faults, method="DELETE")).close()
+
+
 def test_a_task_that_fails_ends_with_its_reason_and_no_picture(
     smoke: Smoke, pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    faults = f"{pipeline.pods[0].runtime_url}/_simulation/faults"
-    out_of_memory = json.dumps({"kind": "oom", "times": -1}).encode()
-    urllib.request.urlopen(urllib.request.Request(faults, data=out_of_memory, method="POST")).close()
-    try:
+    with faulty(pipeline, "oom"):
         ran = smoke()
-    finally:
-        urllib.request.urlopen(urllib.request.Request(faults, method="DELETE")).close()
 
     assert ran.returncode == 2, ran.stdout + ran.stderr
     assert "out of memory" in ran.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_a_task_that_does_not_end_in_time_is_told_as_such(smoke: Smoke) -> None:
-    ran = smoke("--wait", "0")
+def test_a_task_that_does_not_end_in_time_is_told_as_such(smoke: Smoke, pipeline: Pipeline) -> None:
+    with faulty(pipeline, "hang"):
+        ran = smoke("--wait", "0")
 
     assert ran.returncode == 3
     assert "is still" in ran.stderr
