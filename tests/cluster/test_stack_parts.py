@@ -1,5 +1,6 @@
 """Alarms, HTTP API, topics and Karpenter's part of the template: what no emulator would miss."""
 
+import json
 from typing import Any
 
 import pytest
@@ -120,6 +121,51 @@ def test_the_functions_traces_begin_with_each_request(template: Template) -> Non
     [function] = template.of("AWS::Lambda::Function").values()
 
     assert function["Properties"]["TracingConfig"] == {"Mode": "Active"}
+
+
+# Titles as of RFC 9110; of the last two API Gateway itself chooses the status.
+REFUSALS = {
+    "BAD_REQUEST_BODY": (400, "Bad Request"),
+    "INVALID_API_KEY": (403, "Forbidden"),
+    "MISSING_AUTHENTICATION_TOKEN": (404, "Not Found"),
+    "REQUEST_TOO_LARGE": (413, "Content Too Large"),
+    "THROTTLED": (429, "Too Many Requests"),
+    "DEFAULT_4XX": (None, "Refused"),
+    "DEFAULT_5XX": (None, "Refused"),
+}
+
+
+def test_what_api_gateway_refuses_by_itself_is_a_problem_document(template: Template) -> None:
+    found = {}
+    for each in template.of("AWS::ApiGateway::GatewayResponse").values():
+        said = each["Properties"]
+        body = json.loads(
+            said["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '""')
+        )
+        assert said.get("StatusCode") == (str(body["status"]) if "status" in body else None)
+        found[said["ResponseType"]] = (body.get("status"), body["title"])
+
+    assert found == REFUSALS
+
+
+def test_the_access_log_says_who_asked_for_what_and_how_it_ended(template: Template) -> None:
+    [stage] = template.of("AWS::ApiGateway::Stage").values()
+
+    line = json.loads(stage["Properties"]["AccessLogSetting"]["Format"])
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+    assert {name: variable.removeprefix("$context.") for name, variable in line.items()} == {
+        "time": "requestTime",
+        "requestId": "requestId",
+        "ip": "identity.sourceIp",
+        "key": "identity.apiKeyId",
+        "method": "httpMethod",
+        "path": "path",
+        "status": "status",
+        "bytes": "responseLength",
+        "milliseconds": "responseLatency",
+        "error": "error.responseType",
+        "trace": "xrayTraceId",
+    }
 
 
 def test_nodes_may_join_pull_and_be_reached_by_session_manager(template: Template) -> None:

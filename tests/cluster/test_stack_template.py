@@ -219,7 +219,11 @@ def test_karpenter_hears_of_four_kinds_of_events(solution_of: Resolve) -> None:
 def test_a_later_karpenter_hears_of_capacity_reservations_too(solution_of: Resolve) -> None:
     template = Template(stack.files(solution_of("minimal", eksVersion="1.34"))["stack.yaml"])
 
-    assert "CapacityReservationRule" in template.of("AWS::Events::Rule")
+    rule = template.of("AWS::Events::Rule")["CapacityReservationRule"]["Properties"]
+    assert rule["EventPattern"] == {
+        "source": ["aws.ec2"],
+        "detail-type": ["EC2 Capacity Reservation Instance Interruption Warning"],
+    }
 
 
 def test_everything_is_in_the_partition_of_the_region(solution_of: Resolve) -> None:

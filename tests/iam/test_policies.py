@@ -205,6 +205,19 @@ def test_karpenter_ends_only_instances_of_this_cluster(solution_of: Any) -> None
     }
 
 
+SCOPED = [sid for sid in KARPENTER_1_8 if sid.startswith("AllowScoped") and "Access" not in sid]
+
+
+@pytest.mark.parametrize("sid", SCOPED)
+def test_karpenter_touches_only_what_it_tags_with_a_node_pool(solution_of: Any, sid: str) -> None:
+    tags = karpenter(solution_of("minimal"))[sid]["Condition"]["StringLike"]
+
+    assert {tag.partition("/")[2] for tag in tags} & {
+        "karpenter.sh/nodepool",
+        "karpenter.k8s.aws/ec2nodeclass",
+    }
+
+
 def test_karpenter_may_start_nodes_from_a_snapshot_of_images(solution_of: Any) -> None:
     access = karpenter(solution_of("image-cache-snapshot"))["AllowScopedEC2InstanceAccessActions"]
 
