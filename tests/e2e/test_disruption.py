@@ -114,19 +114,27 @@ def _gone(system: System, runtime: str, going: set[str]) -> bool:
     return system.reaches(f"the pods {going} end", lambda: not going & _names(system, runtime), END_SECONDS)
 
 
-def _disrupt(system: System, runtime: str) -> tuple[bool, bool]:
-    """Carry out the runtime's act; whether the pods that it sends away are told, and end."""
+@dataclass(frozen=True)
+class Ending:
+    """Whether pods that an act evicts were told at once, and pods that it sends away ended in time."""
+
+    told: bool
+    gone: bool
+
+
+def _disrupt(system: System, runtime: str) -> Ending:
+    """Carry out the runtime's act, and look after the pods that it sends away."""
     going = ACTS[runtime](system)
-    return _told(system, runtime, going), _gone(system, runtime, going)
+    told = runtime in EVICTED and _told(system, runtime, going)
+    return Ending(told, _gone(system, runtime, going))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Disrupted:
-    """What was seen: whose pods were told and ended, and whether all came to rest."""
+    """What was seen: how the pods of each runtime ended, and whether all came to rest."""
 
     system: System
-    told: dict[str, bool]
-    ended: dict[str, bool]
+    endings: dict[str, Ending]
     rested_after: bool
 
 
@@ -144,23 +152,22 @@ def disrupted(cluster: Cluster, emulator: Emulator) -> Iterator[Disrupted]:
         system.until("all runtimes are at work", lambda: _all_at_work(system), 120)
         with Timeline(system.look) as timeline, ThreadPoolExecutor(len(ACTS)) as hands:
             acts = {runtime: hands.submit(_disrupt, system, runtime) for runtime in ACTS}
-            seen = {runtime: act.result() for runtime, act in acts.items()}
+            endings = {runtime: act.result() for runtime, act in acts.items()}
             system.reaches("every task has a result", lambda: system.heard(names), 240)
             rested_after = system.reaches("no pod and no GPU node is left", system.at_rest, 180)
         system.hear()
         timeline.draw(PICTURES / "disruption", "Pods that end in the middle of 30 s tasks", system.finished)
-        told, ended = ({runtime: each[n] for runtime, each in seen.items()} for n in (0, 1))
-        yield Disrupted(system, told, ended, rested_after)
+        yield Disrupted(system, endings, rested_after)
 
 
 @pytest.mark.parametrize("runtime", EVICTED)
 def test_pods_that_are_evicted_are_told_at_once(disrupted: Disrupted, runtime: str) -> None:
-    assert disrupted.told[runtime]
+    assert disrupted.endings[runtime].told
 
 
 @pytest.mark.parametrize("runtime", TOLD)
 def test_the_pods_end_when_their_tasks_do(disrupted: Disrupted, runtime: str) -> None:
-    assert disrupted.ended[runtime]
+    assert disrupted.endings[runtime].gone
 
 
 @pytest.mark.parametrize("runtime", TOLD)

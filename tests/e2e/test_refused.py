@@ -25,6 +25,11 @@ ELSEWHERE = {
     *("bad-node-note", "not-in-without-values", "exists-with-values", "taint-twice", "no-ami"),
     *("gp2-with-iops", "io2-with-throughput", "io2-without-iops", "fast-without-iops", "storage-twice"),
 }
+# How kubectl passes a refusal on; other errors, such as of a server that is not there, are none.
+REFUSALS = (
+    *("is invalid", "error validating data"),
+    *("failed to create typed patch object", "failed to convert new object"),
+)
 # Values that the schema refuses, by the word with which it does.
 SCHEMA: dict[str, Values] = {
     "consolidateAfter": nested(f"{POOL}.disruption.consolidateAfter", "300"),
@@ -53,7 +58,8 @@ def unguarded(run_folder: Path) -> Path:
 
 def _rendered(chart: Path, name: str, runtime: Values) -> str:
     """The objects of one runtime with these values, as a List."""
-    values = merged(BASE, {"global": {"stackName": STACK}, "runtimes": {name: runtime}})
+    top = {"global": {"stackName": STACK}, "createNamespaces": True}
+    values = merged(BASE, {**top, "runtimes": {name: runtime}})
     rendered = helm.template("sd", chart, KUBERNETES, {"values/one.yaml": json.dumps(values)})
     items = [item for item in yaml.load_all(rendered, yaml.CSafeLoader) if item]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
@@ -63,7 +69,7 @@ def _refused(cluster: Cluster, objects: str) -> bool:
     """Whether the API server, or an admission webhook, refuses one of them for what it is."""
     check = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
     said = cluster.kubectl(*check, stdin=objects, check=False)
-    return "rror" in said or "is invalid" in said
+    return any(words in said for words in REFUSALS)
 
 
 def test_objects_of_good_values_are_taken(cluster: Cluster, unguarded: Path) -> None:
