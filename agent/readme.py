@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from queue_agent import metrics, settings
+from queue_agent import settings
+from queue_agent.ops import metrics
 
 README = Path(__file__).with_name("README.md")
 

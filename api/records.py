@@ -13,7 +13,7 @@ LOST = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 
 
 @dataclass(frozen=True)
-class Record:
+class StoredObject:
     """What an object says, and the version of it that was read."""
 
     value: dict[str, Any]
@@ -27,7 +27,7 @@ class Records:
         self._s3 = s3
         self._bucket = bucket
 
-    def read(self, key: str) -> Record | None:
+    def read(self, key: str) -> StoredObject | None:
         """An object, or nothing when there is none."""
         try:
             answer = self._s3.get_object(Bucket=self._bucket, Key=key)
@@ -35,7 +35,7 @@ class Records:
             if error.response["Error"]["Code"] in ABSENT:
                 return None
             raise
-        return Record(json.loads(answer["Body"].read()), answer["ETag"])
+        return StoredObject(json.loads(answer["Body"].read()), answer["ETag"])
 
     def create(self, key: str, value: dict[str, Any]) -> bool:
         """Write an object; false when there is one already."""

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from api.problem import ProblemError, unavailable
-from api.records import Record, Records, claim_key, folder, request_key
+from api.records import Records, StoredObject, claim_key, folder, request_key
 from api.settings import Runtime
 from api.validation import canonical
 
@@ -126,7 +126,7 @@ def _cancel_claimed(task: str, cancelled: dict[str, Any], records: Records) -> N
         raise ProblemError(HTTPStatus.CONFLICT, f"{task} runs or has ended: cancel only what waits.")
 
 
-def _same(task: Task, record: Record | None) -> dict[str, Any]:
+def _same(task: Task, record: StoredObject | None) -> dict[str, Any]:
     """The record of this very task; a ProblemError when the id is another task's."""
     if record is None:
         # Removed between our two calls: nothing of it is left to repeat.
@@ -136,7 +136,7 @@ def _same(task: Task, record: Record | None) -> dict[str, Any]:
     return record.value
 
 
-def _state(claim: Record | None) -> str:
+def _state(claim: StoredObject | None) -> str:
     """What a claim says of its task. One that ran out is as good as none: the message comes again."""
     if claim is None:
         return "queued"

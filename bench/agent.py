@@ -18,10 +18,10 @@ import time
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from bench.proxy import Proxy
-from bench.world import World, wait_for
 from local.emulator import Emulator
 from local.processes import Child
+from testing.proxy import Proxy
+from testing.world import World, wait_for
 
 DELAYS = {"sqs": 0.02, "sns": 0.02, "s3": 0.06}
 MODELS = ("a.safetensors", "b.safetensors")

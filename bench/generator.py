@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-GENERATOR = [sys.executable, "-m", "generator.cli"]
+GENERATOR = [sys.executable, "-m", "generator"]
 VALIDATE_GOAL = 3.0
 BUILD_GOAL = 10.0
 MEMORY_GOAL_MB = 300

@@ -23,18 +23,19 @@ from pathlib import Path
 import yaml
 from moto.server import ThreadedMotoServer
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from generator import cli, deployer, paths, resolve
-from generator.context import Context
-from generator.facts import Facts
+from generator import paths
+from generator.cli import main as cli
+from generator.facts.facts import Facts
+from generator.iam import deployer
 from generator.preflight import check
-from generator.preflight.result import Status
+from generator.preflight.result import CheckStatus
+from generator.solution import resolve
+from generator.solution.context import Context
 from local.emulator import Emulator
-from tests.conftest import Account
+from testing.account import Account
+from testing.fake_aws import Quotas, slow_road
+from testing.relay import Server
 from tests.preflight.conftest import ENOUGH, MODEL, ready
-from tests.preflight.fake_aws import Quotas, slow_road
-from tests.relay import Server
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 # How long a person waits before reaching for Ctrl-C.
@@ -137,7 +138,7 @@ def timed(roads: Roads, path: Path) -> Run:
     with contextlib.redirect_stdout(out):
         cli.main(["preflight", str(path), "--format", "json"])
     seconds = time.perf_counter() - started
-    unknown = sum(row["status"] == Status.UNKNOWN.value for row in json.loads(out.getvalue()))
+    unknown = sum(row["status"] == CheckStatus.UNKNOWN.value for row in json.loads(out.getvalue()))
     return Run(seconds, roads.calls() - before, roads.calls("_IAM") - iam_before, unknown)
 
 

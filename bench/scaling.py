@@ -16,19 +16,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
-from controllers import ACCOUNT, REGION, apply_crds, start_operators
-from controlplane import running
-from deployed import deployed
-from kubelet import Delays, Simulation
-from page import SCALING, fill
-from solving import solve
-from system import System
-from timeline import percentile
-from workplace import workplace
 
 from bench.scaling_policies import INSTANCE_TYPE, THEIRS, TRACES, Policy, Values, defaults
-from generator import paths, prices
+from generator import paths
+from generator.facts import prices
 from local.emulator import Emulator
+from testing.cluster.controllers import ACCOUNT, REGION, apply_crds, start_operators
+from testing.cluster.controlplane import running
+from testing.cluster.deployed import deployed
+from testing.cluster.kubelet import Delays, Simulation
+from testing.cluster.page import SCALING, fill
+from testing.cluster.solving import solve
+from testing.cluster.system import System
+from testing.cluster.timeline import percentile
+from testing.cluster.workplace import workplace
 
 FASTER = 2
 # Original time, seconds. A node of EC2 with a GPU joins in about a minute, pulls images of 10 GB in another,

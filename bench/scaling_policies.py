@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from solving import EXAMPLES, manifests, solve
+from testing.cluster.solving import EXAMPLES, manifests, solve
 
 INSTANCE_TYPE = "g5.xlarge"
 SEED = 7

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.proxy import Call, Fault, Proxy
-from bench.world import Runtime, World
 from local.emulator import Emulator
 from local.processes import Child
+from testing.proxy import Call, Fault, Proxy
+from testing.world import Runtime, World
 
 AGENTS = 4
 ATTEMPTS = 3

@@ -23,7 +23,7 @@ class Severity(Enum):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a config: where it is (1-based line and column), what is wrong, how to mend it."""
+    """One thing wrong with a config: where it is (1-based line and column), what is wrong, how to fix it."""
 
     source: str
     line: int
@@ -31,7 +31,7 @@ class Problem:
     path: str
     code: str
     what: str
-    mend: str
+    help: str
     severity: Severity = Severity.ERROR
 
     def __lt__(self, other: "Problem") -> bool:

@@ -13,4 +13,4 @@ def root() -> Path:
 
 def data() -> Path:
     """The folder with the dated facts about AWS."""
-    return _PACKAGE / "data"
+    return _PACKAGE / "facts" / "data"

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from generator.commands import common
+from generator.cli import common
 from generator.errors import AwsError, ConfigError, Exit
 from local import background, demo
 from local.fleet import Pace

@@ -10,8 +10,8 @@ import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
-from generator.model import Runtime, Solution
-from generator.submit import FrontDoor
+from generator.client import ApiClient
+from generator.solution.model import Runtime, Solution
 from local.emulator import Emulator
 from local.processes import LocalError
 from local.progress import Depth
@@ -59,15 +59,15 @@ class Cloud:
             pace = {"Delay": 0.1, "MaxAttempts": 300}
             formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=pace)
         except (ClientError, WaiterError) as error:
-            mend = "see the emulator's log for what it does not take"
-            raise LocalError(f"the stack {name} was not created: {error}", mend, self.emulator.log) from error
+            help = "see the emulator's log for what it does not take"
+            raise LocalError(f"the stack {name} was not created: {error}", help, self.emulator.log) from error
         outputs = formation.describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
         return {each["OutputKey"]: each["OutputValue"] for each in outputs}
 
-    def front_door(self, outputs: Mapping[str, str]) -> FrontDoor:
+    def front_door(self, outputs: Mapping[str, str]) -> ApiClient:
         """The HTTP API: where the emulator serves it, and its key."""
         key = self.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
-        return FrontDoor(api_url(self.emulator.url, outputs["ApiUrl"]), key)
+        return ApiClient(api_url(self.emulator.url, outputs["ApiUrl"]), key)
 
     def hear_callbacks(self) -> str:
         """Subscribe a queue to the results topic, as an application would; the queue's URL."""

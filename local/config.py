@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator import emit, files, helm, stack, write
-from generator.commands import building
-from generator.model import Solution
+from generator.build import files, stack
+from generator.build import folder as build_folder
+from generator.build import values as chart_values
+from generator.cli import building
+from generator.deploy import helm
+from generator.solution.model import Solution
 from local import rendered
 from local.processes import LocalError
 from local.rendered import Rendered
@@ -30,9 +33,9 @@ def build(config: str, output: Path) -> Built:
     args = argparse.Namespace(file=config, **place)
     solution, built = building.solve_and_build(args, files.UMBRELLA)
     folder = output / solution.stack
-    write.replace(folder, built)
+    build_folder.replace(folder, built)
     chart = helm.chart_folder(files.RUNTIMES_ALONE)
-    values = emit.runtimes_alone(solution)
+    values = chart_values.runtimes_alone(solution)
     try:
         text = helm.template(solution.stack, chart, solution.versions.eks, values)
     except helm.HelmError as error:

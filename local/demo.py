@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from generator import plan
+from generator.plan import plan
 from local import config, examples, gallery, locks, summary
 from local.config import Built
 from local.display import Display, display

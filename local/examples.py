@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generator import submit
-from generator.model import Runtime
+from generator import client
+from generator.solution.model import Runtime
 
 Body = Mapping[str, Any]
 
@@ -103,7 +103,7 @@ def plan(
             if number and body == request.body:
                 continue
             task = f"{request.name}-{runtime.name}-{number + 1}"
-            body = submit.with_runtime(submit.with_id(body, task), runtime.name)
+            body = client.with_runtime(client.with_id(body, task), runtime.name)
             planned.append(Planned(task, runtime.name, Request(request.name, body)))
     return planned
 

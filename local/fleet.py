@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator.model import Runtime
+from generator.solution.model import Runtime
 from local import processes
 from local.emulator import free_port, outside
 from local.processes import Child, LocalError
@@ -98,8 +98,8 @@ class Fleet:
         while not ready():
             self.check()
             if time.monotonic() > end:
-                mend = "read its log; on a busy machine, try again"
-                raise LocalError(f"{child.name} was not ready in {READY_SECONDS:.0f} s", mend, child.log)
+                help = "read its log; on a busy machine, try again"
+                raise LocalError(f"{child.name} was not ready in {READY_SECONDS:.0f} s", help, child.log)
             time.sleep(0.05)
 
     def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> Child:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator import submit
-from generator.submit import FrontDoor
+from generator import client
+from generator.client import ApiClient
 from local.cloud import Cloud
 from local.examples import Planned
 from local.progress import COMPLETED, Heard, Outcome, Progress, times
@@ -19,7 +19,7 @@ class Client:
     """An application that uses the service: it sends through the API and is called back through a queue."""
 
     cloud: Cloud
-    door: FrontDoor
+    door: ApiClient
     callbacks: str
 
     def run(self, progress: Progress, seconds: float, show: Callable[[], None]) -> None:
@@ -47,13 +47,13 @@ class Client:
         try:
             self.door.submit(planned.request.body)
             progress.sent[planned.id] = before
-        except submit.TaskRefusedError as refusal:
+        except client.TaskRefusedError as refusal:
             progress.refused[planned.id] = str(refusal)
 
     def _hear(self, progress: Progress, seconds: int) -> None:
         known = {each.id for each in progress.planned}
         for callback in self.cloud.callbacks(self.callbacks, seconds):
-            if callback["status"] in submit.ENDED and callback["id"] in known:
+            if callback["status"] in client.ENDED and callback["id"] in known:
                 progress.heard.setdefault(callback["id"], Heard(callback["status"], time.time()))
 
     def _outcome(self, planned: Planned, progress: Progress, folder: Path) -> Outcome:
@@ -66,4 +66,4 @@ class Client:
         if COMPLETED not in (heard.status, status.status) or not status.images:
             return Outcome(planned, status, problem=status.error or f"{status.status}, without pictures")
         spent = times(status, progress.sent[planned.id], heard.at)
-        return Outcome(planned, status, submit.save(status, folder), times=spent)
+        return Outcome(planned, status, client.save(status, folder), times=spent)

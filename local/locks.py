@@ -19,14 +19,14 @@ def alone(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def held(path: Path, what: str, mend: str) -> Iterator[None]:
+def held(path: Path, what: str, help: str) -> Iterator[None]:
     """Hold the lock and say in it who does; LocalError when somebody else holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LocalError(what, mend) from None
+            raise LocalError(what, help) from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
 
-from generator.submit import ApiUnreachableError, FrontDoor
+from generator.client import ApiClient, ApiUnreachableError
 from local import processes
 from local.cloud import Cloud
 from local.config import Built
@@ -25,7 +25,7 @@ class Pipeline:
 
     built: Built
     cloud: Cloud
-    door: FrontDoor
+    door: ApiClient
     pods: tuple[Pod, ...]
     fleet: Fleet
 

@@ -17,12 +17,12 @@ TAIL_BYTES = 4000
 class LocalError(Exception):
     """A part of the local pipeline failed: what happened, the end of its log, what to do."""
 
-    def __init__(self, what: str, mend: str, log: Path | None = None) -> None:
-        self.what, self.mend, self.log = what, mend, log
+    def __init__(self, what: str, help: str, log: Path | None = None) -> None:
+        self.what, self.help, self.log = what, help, log
         lines = [what]
         if log is not None and (end := tail(log)):
             lines += [f"the end of {log}:", *(f"  | {line}" for line in end)]
-        super().__init__("\n".join([*lines, f"what to do: {mend}"]))
+        super().__init__("\n".join([*lines, f"what to do: {help}"]))
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator.model import Runtime
-from generator.submit import Status
+from generator.client import TaskStatus
+from generator.solution.model import Runtime
 from local.examples import Planned
 
 COMPLETED = "completed"
@@ -111,7 +111,7 @@ class Outcome:
     """What came of one task. `status` is the last that the API said of it; None when it refused the task."""
 
     planned: Planned
-    status: Status | None
+    status: TaskStatus | None
     pictures: tuple[Path, ...] = ()
     problem: str = ""
     times: Times | None = None
@@ -122,7 +122,7 @@ class Outcome:
         return not self.problem and bool(self.pictures)
 
 
-def times(status: Status, sent: float, heard: float) -> Times | None:
+def times(status: TaskStatus, sent: float, heard: float) -> Times | None:
     """The times of a task that was sent and heard of at these moments; None when it never ran."""
     if status.started is None or status.duration is None:
         return None

@@ -1,7 +1,7 @@
 EKS ?= 1.28
 .PHONY: deps crds chart-docs lint-charts
 deps: setup ## Pull Karpenter, KEDA and the S3 CSI driver for the umbrella chart (EKS=1.34 for another row)
-	@$(RUN)python tools/chart_deps.py --eks $(EKS)
+	@$(RUN)python -m generator.deploy.chart_deps --eks $(EKS)
 
 CHART_FOLDER = $(if $(filter 1.28,$(EKS)),charts/sd-on-eks,build/charts/$(EKS)/sd-on-eks)
 crds: setup ## Apply all CRDs to the cluster, before an upgrade: Helm installs them once and never again

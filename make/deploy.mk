@@ -19,8 +19,8 @@ status: setup ## Queues, pods and GPU nodes of CONFIG, now
 uninstall: setup ## Take CONFIG out of its account; pictures and queues stay
 	$(RUN)generator uninstall $(CONFIG) $(CHANGING)
 
-prices: setup ## Refresh the instance prices of generator/data/prices.json (needs Go)
+prices: setup ## Refresh the instance prices of generator/facts/data/prices.json (needs Go)
 	$(RUN)python tools/prices.py
 
 bench-preflight: setup .cache/ministack/made-from ## Speed of preflight at 100 ms a call, beside one call after the other; 10 s at most
-	$(RUN)python bench/preflight.py
+	$(RUN)python -m bench.preflight

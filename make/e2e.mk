@@ -8,12 +8,12 @@ e2e: e2e-tools .cache/ministack/made-from ## Run what the charts render on a rea
 	$(RUN)pytest $(E2E)
 
 cluster-local: e2e-tools .cache/ministack/made-from ## A control plane on loopback to play with; prints its KUBECONFIG, ends with Ctrl-C
-	@$(RUN)python tests/e2e/play.py
+	@$(RUN)python -m testing.cluster.play
 
 docs: e2e-tools .cache/ministack/made-from ## Run the burst scenario; its picture and numbers go into docs/scaling.md and the READMEs
 	$(RUN)pytest tests/e2e/test_burst.py
-	$(RUN)python tests/e2e/page.py
+	$(RUN)python -m testing.cluster.page
 
 
 bench-scaling: e2e-tools .cache/ministack/made-from ## Our scaling defaults against the reference system's, same arrivals; about 20 minutes
-	@PYTHONPATH=tests/e2e $(RUN)python -m bench.scaling --page
+	@$(RUN)python -m bench.scaling --page

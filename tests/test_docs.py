@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from generator.cli import COMMANDS
+from generator.cli.main import COMMANDS
+from generator.facts.quotas import ADDRESSES, BUCKETS, NAT_GATEWAYS, PUBLISHES, VPCS, of_instance
 from generator.paths import root
-from generator.quotas import ADDRESSES, BUCKETS, NAT_GATEWAYS, PUBLISHES, VPCS, of_instance
 
 ROOT = root()
 PAGES = sorted([*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])

@@ -8,10 +8,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from generator import document, files, paths, resolve
-from generator.commands import building
-from generator.context import Context
-from generator.facts import Facts
+from generator import paths
+from generator.build import files
+from generator.cli import building
+from generator.config import document
+from generator.facts.facts import Facts
+from generator.solution import resolve
+from generator.solution.context import Context
 
 ROOT = Path(__file__).resolve().parent.parent
 # Files that people read, by the folder that shows them. The rest of a build is for machines, or too long.

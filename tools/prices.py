@@ -1,4 +1,4 @@
-"""Refresh the instance prices in generator/data/prices.json (`make prices`; needs Go).
+"""Refresh the instance prices in generator/facts/data/prices.json (`make prices`; needs Go).
 
 Source: the tables that karpenter-provider-aws generates from the AWS Price List API. It is a Go module, so
 the Go module proxy is enough; no AWS account is asked. What the other services cost, and how long a GPU takes
@@ -18,7 +18,7 @@ TABLES = {
     "us-east-1": ("zz_generated.pricing_aws.go", "USD"),
     "cn-north-1": ("zz_generated.pricing_aws_cn.go", "CNY"),
 }
-OUT = Path(__file__).resolve().parent.parent / "generator" / "data" / "prices.json"
+OUT = Path(__file__).resolve().parent.parent / "generator" / "facts" / "data" / "prices.json"
 
 # NVIDIA GPUs, and what the managed node group may sensibly be.
 GPU = re.compile(r"(g4dn|g5|g6|g6e|g6f|gr6|gr6f|g7e|p3|p3dn|p4d|p4de|p5|p5e|p5en|p6-b200|p6-b300)\.[0-9a-z]+")

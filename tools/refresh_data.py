@@ -1,4 +1,4 @@
-"""Make generator/data/instance_types.json and regions.json (`make data`).
+"""Make generator/facts/data/instance_types.json and regions.json (`make data`).
 
 Without flags: from Python packages of the test environment (botocore: partitions; moto: instance types, zones
 and offerings of the regions that it describes; cfn-lint: offerings of all others, China included). With
@@ -21,7 +21,7 @@ import boto3
 import botocore.session
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
-DATA = Path(__file__).resolve().parent.parent / "generator" / "data"
+DATA = Path(__file__).resolve().parent.parent / "generator" / "facts" / "data"
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 COLUMNS = [
     "vcpu",
@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from-aws", action="store_true", help="ask the EC2 API instead of packaged data")
     parser.add_argument(
-        "--output", type=Path, default=DATA, help="folder to write to (default: generator/data)"
+        "--output", type=Path, default=DATA, help="folder to write to (default: generator/facts/data)"
     )
     parser.add_argument("--region", action="append", help="with --from-aws: this region (may be repeated)")
     args = parser.parse_args()

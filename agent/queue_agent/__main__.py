@@ -13,19 +13,20 @@ import uvloop
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from queue_agent import adapters, logs, settings, tracing
-from queue_agent.adapters.http import session as runtime_session
-from queue_agent.addresses import PublicResolver
-from queue_agent.callbacks import Callbacks
-from queue_agent.claims import Claims
-from queue_agent.health import Health
-from queue_agent.inputs import Inputs, Limits
-from queue_agent.kit import Kit
-from queue_agent.metrics import Metrics
-from queue_agent.pipeline import Pipeline
-from queue_agent.queue import Queue
+from queue_agent import adapters, settings
+from queue_agent.adapters.shared.http import session as runtime_session
+from queue_agent.aws.callbacks import Callbacks
+from queue_agent.aws.claims import Claims
+from queue_agent.aws.queue import Queue
+from queue_agent.aws.store import Store
+from queue_agent.flow.feeder import Feeder
+from queue_agent.flow.services import Services
+from queue_agent.ops import logs, tracing
+from queue_agent.ops.health import Health
+from queue_agent.ops.metrics import Metrics
 from queue_agent.settings import Settings, SettingsError
-from queue_agent.store import Store
+from queue_agent.task.addresses import PublicResolver
+from queue_agent.task.inputs import Inputs, Limits
 
 EXIT_BUG, EXIT_SETTINGS = 1, 2
 # A call of the SDK fails once and comes back: `retry` repeats it, longer than the SDK would.
@@ -60,7 +61,7 @@ def main() -> None:
 
 async def _run(told: Settings) -> int:
     async with _connected(told) as kit:
-        pipeline = Pipeline(kit)
+        pipeline = Feeder(kit)
         health = Health(kit.metrics, pipeline.supervisor.up.is_set, pipeline.drained)
         ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,7 +83,7 @@ async def _run(told: Settings) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _connected(told: Settings) -> AsyncIterator[Kit]:
+async def _connected(told: Settings) -> AsyncIterator[Services]:
     metrics = Metrics()
     session = get_session()
     async with contextlib.AsyncExitStack() as stack:
@@ -100,7 +101,7 @@ async def _connected(told: Settings) -> AsyncIterator[Kit]:
         store = Store(s3, told.bucket, told.aws_retry_seconds, metrics.retried)
         spans = tracing.create(told.otlp_endpoint, told.runtime_name)
         stack.callback(spans.close)
-        yield Kit(
+        yield Services(
             settings=told,
             adapter=adapter,
             queue=Queue(

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from generator import aws, names
+from generator.aws import clients as aws
 from generator.deploy import stacks
 from generator.deploy.job import Job, RefusedError
 from generator.errors import AwsError
 from generator.preflight import versions
+from generator.solution import names
 
 
 @dataclass(frozen=True)

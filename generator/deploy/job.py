@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from generator.aws import Aws
+from generator.aws.clients import Aws
 from generator.deploy.tools import Tools
-from generator.facts import Facts
-from generator.model import Solution
+from generator.facts.facts import Facts
+from generator.solution.model import Solution
 
 
 class RefusedError(Exception):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from generator import aws
+from generator.aws import clients as aws
 from generator.deploy import eks, stacks
 from generator.deploy.job import Job
 from generator.errors import AwsError

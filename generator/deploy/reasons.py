@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from generator import aws
+from generator.aws import clients as aws
 
 ADOPT = "kept by an earlier uninstall? `generator deploy FILE --adopt` takes it over"
 

@@ -4,10 +4,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from generator import files, names, paths
+from generator import paths
+from generator.build import files
 from generator.deploy import eks, tools
 from generator.deploy.job import Job, RefusedError
 from generator.errors import AwsError
+from generator.solution import names
 
 OPERATORS_TIMEOUT = "10m"
 
@@ -25,7 +27,7 @@ def sign_in(job: Job) -> None:
 def dependencies(job: Job) -> None:
     """Pull the charts of Karpenter, KEDA and the CSI driver, in the versions of this EKS version."""
     root, eks_version = paths.root(), job.solution.versions.eks
-    script = root / "tools" / "chart_deps.py"
+    script = Path(__file__).with_name("chart_deps.py")
     if current(job.chart, sources(root)):
         job.say(f"{job.chart}: its charts are there")
         return
@@ -41,7 +43,7 @@ def sources(root: Path) -> list[Path]:
     own = [root / "charts" / files.RUNTIMES_ALONE, root / "charts" / files.UMBRELLA]
     made = {own[1] / "charts", own[1] / "crds"}
     found = [path for folder in own for path in folder.rglob("*") if made.isdisjoint(path.parents)]
-    return [root / "generator" / "data" / "versions.json", *found]
+    return [root / "generator" / "facts" / "data" / "versions.json", *found]
 
 
 def current(chart: Path, made_from: Iterable[Path]) -> bool:

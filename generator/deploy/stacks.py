@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from generator import aws, stack
+from generator.aws import clients as aws
+from generator.build import stack
 from generator.deploy import changes, reasons, templates
 from generator.deploy.job import Job
 from generator.errors import AwsError

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator import aws
+from generator.aws import clients as aws
 from generator.deploy import eks, stacks
 from generator.deploy.job import Job
-from generator.model import Runtime
+from generator.solution.model import Runtime
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Status:
+class SolutionStatus:
     """The whole solution."""
 
     stack: str
@@ -34,12 +34,12 @@ class Status:
     rows: tuple[Row, ...]
 
 
-def status(job: Job) -> Status:
+def status(job: Job) -> SolutionStatus:
     """What AWS and the cluster say."""
     found, cluster = stacks.find(job, job.stack), eks.find(job)
     pods = _pods(job) if cluster else None
     nodes = _nodes(job) if cluster else None
-    return Status(
+    return SolutionStatus(
         stack=found.status if found else "not there",
         cluster=f"EKS {cluster.version}, {cluster.status}" if cluster else "not there",
         api=found.outputs.get("ApiUrl", "") if found else "",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from generator import stack
+from generator.build import stack
 from generator.deploy import eks, network, release, stacks
 from generator.deploy.job import Job
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from generator import aws, stack
+from generator.aws import clients as aws
+from generator.build import stack
 from generator.deploy.job import Job
-from generator.model import Solution
+from generator.solution.model import Solution
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 BODY_MAX_BYTES = 51_200

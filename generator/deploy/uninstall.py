@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterator
 
-from generator import aws, stack
+from generator.aws import clients as aws
+from generator.build import stack
 from generator.deploy import eks, network, release, stacks, templates
 from generator.deploy.job import Job
 from generator.errors import AwsError

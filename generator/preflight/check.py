@@ -7,13 +7,13 @@ from datetime import date
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from generator import aws
-from generator.aws import Aws
-from generator.facts import Facts
-from generator.model import Solution
-from generator.plan import Plan
-from generator.policy import Document
-from generator.preflight.result import Result, Status
+from generator.aws import clients as aws
+from generator.aws.clients import Aws
+from generator.facts.facts import Facts
+from generator.iam.policy import Policy
+from generator.plan.plan import Plan
+from generator.preflight.result import CheckStatus, Result
+from generator.solution.model import Solution
 
 Answer = TypeVar("Answer")
 
@@ -30,7 +30,7 @@ class Subject:
     facts: Facts
     today: date
     images: tuple[str, ...]
-    deployer: tuple[Document, ...]
+    deployer: tuple[Policy, ...]
     # The folders that a type of runtime needs at the top of its models.
     model_folders: Mapping[str, tuple[str, ...]]
 
@@ -81,10 +81,10 @@ class Check(Generic[Answer]):
 def could_not(theme: str, what: str, error: Exception) -> Result:
     """A question that AWS refused, or did not answer."""
     if aws.code(error) in aws.DENIED:
-        mend = "give whoever deploys this right: iam/deployer-policy.json has it"
+        help = "give whoever deploys this right: iam/deployer-policy.json has it"
     else:
-        mend = "try again; if it stays, check credentials, region and network"
-    return Result(theme, what, Status.UNKNOWN, aws.reason(error), mend)
+        help = "try again; if it stays, check credentials, region and network"
+    return Result(theme, what, CheckStatus.UNKNOWN, aws.reason(error), help)
 
 
 def run_all(checks: Sequence[Check[Any]], clients: Aws) -> list[Result]:

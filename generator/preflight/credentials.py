@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from generator.model import Solution
 from generator.preflight.check import Asker, Check, Subject
-from generator.preflight.result import Result, Status
+from generator.preflight.result import CheckStatus, Result
+from generator.solution.model import Solution
 
 THEME = "credentials"
 
@@ -26,12 +26,12 @@ def judge(solution: Solution, arn: str) -> Iterator[Result]:
     partition, account = arn.split(":")[1], arn.split(":")[4]
     said = f"{arn}"
     if account != solution.account:
-        mend = f"use credentials of {solution.account} (AWS_PROFILE), or set `accountId` to {account!r}"
-        yield Result(THEME, "account", Status.FAILED, f"{said}: not account {solution.account}", mend)
+        help = f"use credentials of {solution.account} (AWS_PROFILE), or set `accountId` to {account!r}"
+        yield Result(THEME, "account", CheckStatus.FAILED, f"{said}: not account {solution.account}", help)
     elif partition != solution.partition.name:
-        mend = f"a region of {partition} goes with these credentials"
+        help = f"a region of {partition} goes with these credentials"
         yield Result(
-            THEME, "account", Status.FAILED, f"{said}: not partition {solution.partition.name}", mend
+            THEME, "account", CheckStatus.FAILED, f"{said}: not partition {solution.partition.name}", help
         )
     else:
-        yield Result(THEME, "account", Status.PASSED, said)
+        yield Result(THEME, "account", CheckStatus.PASSED, said)

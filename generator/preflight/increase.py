@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from generator import aws
-from generator.aws import Aws
+from generator.aws import clients as aws
+from generator.aws.clients import Aws
 from generator.preflight.limits import S3_QUOTA_REGION
 from generator.preflight.result import Increase, Result
 

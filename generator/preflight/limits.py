@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator import aws, quotas
-from generator.model import Solution
-from generator.plan import Need
+from generator.aws import clients as aws
+from generator.facts import quotas
+from generator.facts.quotas import Quota
+from generator.plan.plan import Need
 from generator.preflight import usage
 from generator.preflight.check import Asker, Check, Subject
-from generator.preflight.result import Increase, Result, Status
-from generator.quotas import Quota
+from generator.preflight.result import CheckStatus, Increase, Result
+from generator.solution.model import Solution
 
 THEME = "quotas"
 # Quotas of S3 are the account's; Service Quotas shows and raises them in one region of the partition.
@@ -113,20 +114,20 @@ def judge(solution: Solution, need: Need, found: Measure) -> Iterator[Result]:
     used = f"{found.used:,} in use by others"
     said = f"{found.limit:,.0f} {need.quota.unit} allowed, {used}, {_needed(need)} needed"
     if found.free >= need.most:
-        yield Result(THEME, need.quota.name, Status.PASSED, said)
+        yield Result(THEME, need.quota.name, CheckStatus.PASSED, said)
         return
     wanted = math.ceil(found.used + need.most)
     increase = Increase(need.quota.service, need.quota.code, wanted)
-    mend = f"ask for {wanted:,} ({need.quota.code}): --request-increase does, or the link"
-    yield Result(THEME, need.quota.name, _short(need, found), said, mend, link, increase)
+    help = f"ask for {wanted:,} ({need.quota.code}): --request-increase does, or the link"
+    yield Result(THEME, need.quota.name, _short(need, found), said, help, link, increase)
 
 
-def _short(need: Need, found: Measure) -> Status:
+def _short(need: Need, found: Measure) -> CheckStatus:
     """A quota that is short fails the plan unless the smallest nodes, or the other market, still fit."""
     fits = found.free >= need.least
     if need.other_market is not None:
         fits = fits or found.free + found.other_free >= need.least
-    return Status.WARNING if fits else Status.FAILED
+    return CheckStatus.WARNING if fits else CheckStatus.FAILED
 
 
 def _needed(need: Need) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator import aws
-from generator.model import Runtime, Solution
+from generator.aws import clients as aws
 from generator.preflight.check import Asker, Check, Subject
-from generator.preflight.result import Result, Status
+from generator.preflight.result import CheckStatus, Result
+from generator.solution.model import Runtime, Solution
 
 THEME = "models"
 # Where SD WebUI looks for checkpoints, below the mount of the bucket.
@@ -100,13 +100,13 @@ def checkpoints(bucket: str, key: str, asker: Asker) -> Checkpoints:
 def judge_bucket(solution: Solution, bucket: str, region: str | None) -> Iterator[Result]:
     """In another region each model would cross regions, slowly and for money."""
     if region is None:
-        mend = f"create it in {solution.region} and copy the models, or set `modelBucketArn`"
-        yield Result(THEME, bucket, Status.FAILED, "there is no such bucket", mend)
+        help = f"create it in {solution.region} and copy the models, or set `modelBucketArn`"
+        yield Result(THEME, bucket, CheckStatus.FAILED, "there is no such bucket", help)
     elif region != solution.region:
-        mend = f"copy the models to a bucket in {solution.region} and set `modelBucketArn` to it"
-        yield Result(THEME, bucket, Status.FAILED, f"it is in {region}, not {solution.region}", mend)
+        help = f"copy the models to a bucket in {solution.region} and set `modelBucketArn` to it"
+        yield Result(THEME, bucket, CheckStatus.FAILED, f"it is in {region}, not {solution.region}", help)
     else:
-        yield Result(THEME, bucket, Status.PASSED, f"in {region}, readable")
+        yield Result(THEME, bucket, CheckStatus.PASSED, f"in {region}, readable")
 
 
 def judge_folders(bucket: str, needed: Sequence[str], found: frozenset[str]) -> Iterator[Result]:
@@ -114,29 +114,29 @@ def judge_folders(bucket: str, needed: Sequence[str], found: frozenset[str]) -> 
     what = f"folders in {bucket}"
     missing = [name for name in needed if name not in found]
     if not missing:
-        yield Result(THEME, what, Status.PASSED, f"{', '.join(needed)} are there")
+        yield Result(THEME, what, CheckStatus.PASSED, f"{', '.join(needed)} are there")
         return
     said = f"{', '.join(missing)} missing: SD WebUI would make them at its start, and the mount is read-only"
     put = f"aws s3api put-object --bucket {bucket} --key"
-    mend = f"make them, empty: for f in {' '.join(missing)}; do {put} $f/; done"
-    yield Result(THEME, what, Status.FAILED, said, mend)
+    help = f"make them, empty: for f in {' '.join(missing)}; do {put} $f/; done"
+    yield Result(THEME, what, CheckStatus.FAILED, said, help)
 
 
 def judge_elsewhere(what: str, _: None) -> Iterator[Result]:
     """A claim or an image of the user's is nothing that AWS knows."""
     said = "they do not come from a bucket: AWS cannot be asked about them"
-    yield Result(THEME, what, Status.NOT_ASKED, said)
+    yield Result(THEME, what, CheckStatus.NOT_ASKED, said)
 
 
 def judge_model(runtime: Runtime, bucket: str, answer: Checkpoints) -> Iterator[Result]:
     """A static SD WebUI does not start without its checkpoint; a dynamic one needs any."""
     what = f"{CHECKPOINTS}{runtime.model_filename or ''} for {runtime.name}"
     if answer.found:
-        yield Result(THEME, what, Status.PASSED, "is there")
+        yield Result(THEME, what, CheckStatus.PASSED, "is there")
     elif runtime.model_filename is None:
-        mend = f"aws s3 cp MODEL.safetensors s3://{bucket}/{CHECKPOINTS}"
-        yield Result(THEME, what, Status.WARNING, "holds no checkpoint yet", mend)
+        help = f"aws s3 cp MODEL.safetensors s3://{bucket}/{CHECKPOINTS}"
+        yield Result(THEME, what, CheckStatus.WARNING, "holds no checkpoint yet", help)
     else:
         there = f"; there are {', '.join(answer.neighbours)}" if answer.neighbours else ""
-        mend = f"aws s3 cp {runtime.model_filename} s3://{bucket}/{CHECKPOINTS}, or mend `modelFilename`"
-        yield Result(THEME, what, Status.FAILED, f"is not in the bucket{there}", mend)
+        help = f"aws s3 cp {runtime.model_filename} s3://{bucket}/{CHECKPOINTS}, or help `modelFilename`"
+        yield Result(THEME, what, CheckStatus.FAILED, f"is not in the bucket{there}", help)

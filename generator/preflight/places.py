@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator.facts import ZONES_WITHOUT_EKS
-from generator.model import Runtime, Solution
+from generator.facts.facts import ZONES_WITHOUT_EKS
 from generator.preflight.check import Asker, Check, Subject
-from generator.preflight.result import Result, Status
+from generator.preflight.result import CheckStatus, Result
+from generator.solution.model import Runtime, Solution
 
 THEME = "region"
 
@@ -77,12 +77,12 @@ def offers(asker: Asker, types: Sequence[str]) -> Offers:
 def judge_region(region: str, status: str) -> Iterator[Result]:
     """Regions that came after March 2019 must be switched on for each account."""
     if not status:
-        yield Result(THEME, "region", Status.FAILED, f"AWS knows no region {region}", "check `region`")
+        yield Result(THEME, "region", CheckStatus.FAILED, f"AWS knows no region {region}", "check `region`")
     elif status == "not-opted-in":
-        mend = f"switch it on: aws account enable-region --region-name {region} (takes minutes to hours)"
-        yield Result(THEME, "region", Status.FAILED, f"{region} is switched off in this account", mend)
+        help = f"switch it on: aws account enable-region --region-name {region} (takes minutes to hours)"
+        yield Result(THEME, "region", CheckStatus.FAILED, f"{region} is switched off in this account", help)
     else:
-        yield Result(THEME, "region", Status.PASSED, f"{region} is switched on")
+        yield Result(THEME, "region", CheckStatus.PASSED, f"{region} is switched on")
 
 
 def judge_zones(wanted: Sequence[str], found: Sequence[Zone]) -> Iterator[Result]:
@@ -98,13 +98,13 @@ def judge_zones(wanted: Sequence[str], found: Sequence[Zone]) -> Iterator[Result
         elif zone.id in ZONES_WITHOUT_EKS:
             bad.append(f"{name} is {zone.id} in this account, where EKS has no control plane")
     if not bad:
-        yield Result(THEME, "zones", Status.PASSED, ", ".join(wanted))
+        yield Result(THEME, "zones", CheckStatus.PASSED, ", ".join(wanted))
         return
     usable = [zone.name for zone in found if zone.available and zone.id not in ZONES_WITHOUT_EKS]
-    mend = f"deploy with --zones and three of {', '.join(usable)}"
+    help = f"deploy with --zones and three of {', '.join(usable)}"
     if len(usable) < 3:
-        mend = f"choose another region: only {len(usable)} zones of this one can be used"
-    yield Result(THEME, "zones", Status.FAILED, "; ".join(bad), mend)
+        help = f"choose another region: only {len(usable)} zones of this one can be used"
+    yield Result(THEME, "zones", CheckStatus.FAILED, "; ".join(bad), help)
 
 
 def judge_offers(solution: Solution, offered: Offers) -> Iterator[Result]:
@@ -115,22 +115,22 @@ def judge_offers(solution: Solution, offered: Offers) -> Iterator[Result]:
     places = sorted(offered[kind] & set(solution.zones))
     what = f"{kind} for the controllers"
     if not places:
-        mend = "choose another `clusterComponents.instanceType`"
-        yield Result(THEME, what, Status.FAILED, f"not offered in {', '.join(solution.zones)}", mend)
+        help = "choose another `clusterComponents.instanceType`"
+        yield Result(THEME, what, CheckStatus.FAILED, f"not offered in {', '.join(solution.zones)}", help)
     else:
-        yield Result(THEME, what, Status.PASSED, f"offered in {', '.join(places)}")
+        yield Result(THEME, what, CheckStatus.PASSED, f"offered in {', '.join(places)}")
 
 
 def _judge_runtime(runtime: Runtime, zones: Sequence[str], offered: Offers) -> Result:
     what = f"instance types of {runtime.name}"
     have = {name: sorted(offered[name] & set(zones)) for name in runtime.nodes.instance_types}
     missing = [name for name, places in have.items() if not places]
-    mend = "change extraValues.karpenter.provisioner.instanceType of this runtime"
+    help = "change extraValues.karpenter.provisioner.instanceType of this runtime"
     if len(missing) == len(have):
-        return Result(THEME, what, Status.FAILED, f"none of {', '.join(missing)} is offered here", mend)
+        return Result(THEME, what, CheckStatus.FAILED, f"none of {', '.join(missing)} is offered here", help)
     if missing:
         return Result(
-            THEME, what, Status.WARNING, f"{', '.join(missing)} not offered here; the others are", mend
+            THEME, what, CheckStatus.WARNING, f"{', '.join(missing)} not offered here; the others are", help
         )
     said = "; ".join(f"{name} in {len(places)} of {len(zones)} zones" for name, places in have.items())
-    return Result(THEME, what, Status.PASSED, said)
+    return Result(THEME, what, CheckStatus.PASSED, said)

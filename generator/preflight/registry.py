@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator import aws
+from generator.aws import clients as aws
 from generator.preflight.check import Asker, Check, Subject
-from generator.preflight.result import Result, Status
+from generator.preflight.result import CheckStatus, Result
 
 THEME = "images"
 _ECR = re.compile(
@@ -69,23 +69,23 @@ def digest(image: EcrImage, asker: Asker) -> str | None:
 def judge(name: str, image: EcrImage, found: bool) -> Iterator[Result]:
     """A node that cannot pull an image waits for ever, and is paid for."""
     if found:
-        yield Result(THEME, name, Status.PASSED, "is in ECR")
+        yield Result(THEME, name, CheckStatus.PASSED, "is in ECR")
     else:
-        mend = f"push it to {image.repository}, or copy all images: `generator images FILE --script`"
-        yield Result(THEME, name, Status.FAILED, "is not in ECR", mend)
+        help = f"push it to {image.repository}, or copy all images: `generator images FILE --script`"
+        yield Result(THEME, name, CheckStatus.FAILED, "is not in ECR", help)
 
 
 def judge_elsewhere(images: list[str]) -> Iterator[Result]:
     """An image without a registry is Docker Hub's; nobody publishes ours there."""
     bare = [image for image in images if not _has_host(image)]
     for image in bare:
-        mend = "build and push it, then set `imageRegistry` (or image.repository) to where it is"
-        yield Result(THEME, image, Status.FAILED, "names no registry", mend)
+        help = "build and push it, then set `imageRegistry` (or image.repository) to where it is"
+        yield Result(THEME, image, CheckStatus.FAILED, "names no registry", help)
     public = [image for image in images if image not in bare]
     if public:
         hosts = sorted({image.partition("/")[0] for image in public})
         said = f"AWS cannot be asked about {', '.join(hosts)}"
-        yield Result(THEME, f"{len(public)} images elsewhere", Status.NOT_ASKED, said)
+        yield Result(THEME, f"{len(public)} images elsewhere", CheckStatus.NOT_ASKED, said)
 
 
 def _has_host(image: str) -> bool:

@@ -4,17 +4,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from generator.preflight.result import Result, Status
+from generator.preflight.result import CheckStatus, Result
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 STYLES = {
-    Status.PASSED: "green",
-    Status.WARNING: "yellow",
-    Status.FAILED: "bold red",
-    Status.UNKNOWN: "magenta",
-    Status.NOT_ASKED: "dim",
+    CheckStatus.PASSED: "green",
+    CheckStatus.WARNING: "yellow",
+    CheckStatus.FAILED: "bold red",
+    CheckStatus.UNKNOWN: "magenta",
+    CheckStatus.NOT_ASKED: "dim",
 }
 
 
@@ -28,8 +28,8 @@ def table(results: Iterable[Result]) -> "Table":
         shown.add_column(column, overflow="fold")
     for result in results:
         said = Text(result.said)
-        for more in filter(None, (result.mend, result.link)):
-            said.append(f"\n→ {more}", style="bold" if more is result.mend else "")
+        for more in filter(None, (result.help, result.link)):
+            said.append(f"\n→ {more}", style="bold" if more is result.help else "")
         status = Text(result.status.value, style=STYLES[result.status])
         shown.add_row(status, result.theme, Text(result.what), said)
     return shown
@@ -38,7 +38,7 @@ def table(results: Iterable[Result]) -> "Table":
 def summary(results: Sequence[Result]) -> str:
     """One line with the number of each."""
     counts = Counter(result.status for result in results)
-    return ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])
+    return ", ".join(f"{counts[status]} {status.value}" for status in CheckStatus if counts[status])
 
 
 def as_data(results: Iterable[Result]) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def as_data(results: Iterable[Result]) -> list[dict[str, Any]]:
             "what": result.what,
             "status": result.status.value,
             "said": result.said,
-            "mend": result.mend,
+            "help": result.help,
             "link": result.link,
             "increase": vars(result.increase) if result.increase else None,
         }

@@ -7,7 +7,7 @@ from enum import Enum
 from generator.errors import Exit
 
 
-class Status(Enum):
+class CheckStatus(Enum):
     """`UNKNOWN`: AWS refused or did not answer. `NOT_ASKED`: outside of what AWS can be asked."""
 
     PASSED = "passed"
@@ -32,9 +32,9 @@ class Result:
 
     theme: str
     what: str
-    status: Status
+    status: CheckStatus
     said: str
-    mend: str = ""
+    help: str = ""
     link: str = ""
     increase: Increase | None = None
 
@@ -42,6 +42,6 @@ class Result:
 def ending(results: Iterable[Result]) -> Exit:
     """2 when a check failed, 3 when none failed and something could not be checked, else 0."""
     found = {result.status for result in results}
-    if Status.FAILED in found:
+    if CheckStatus.FAILED in found:
         return Exit.CONFIG
-    return Exit.AWS if Status.UNKNOWN in found else Exit.DONE
+    return Exit.AWS if CheckStatus.UNKNOWN in found else Exit.DONE

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator import aws
+from generator.aws import clients as aws
 from generator.preflight.check import Asker, Check, Subject
 from generator.preflight.credentials import identity
-from generator.preflight.result import Result, Status
+from generator.preflight.result import CheckStatus, Result
 
 THEME = "rights"
 # SimulatePrincipalPolicy takes more, but answers one row for each action and resource.
@@ -106,8 +106,8 @@ def judge(what: str, question: Question, refused: list[str] | None) -> Iterator[
             if refused is None
             else f"{len(question.actions)} actions allowed"
         )
-        yield Result(THEME, what, Status.PASSED, said)
+        yield Result(THEME, what, CheckStatus.PASSED, said)
         return
     shown = ", ".join(refused[:SHOWN]) + (f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else "")
-    mend = "attach iam/deployer-policy.json of the build to whoever deploys"
-    yield Result(THEME, what, Status.FAILED, f"not allowed: {shown}", mend)
+    help = "attach iam/deployer-policy.json of the build to whoever deploys"
+    yield Result(THEME, what, CheckStatus.FAILED, f"not allowed: {shown}", help)

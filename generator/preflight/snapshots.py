@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator import aws, policy
-from generator.model import Runtime
+from generator.aws import clients as aws
+from generator.iam import policy
 from generator.preflight.check import Asker, Check, Subject
-from generator.preflight.result import Result, Status
+from generator.preflight.result import CheckStatus, Result
+from generator.solution.model import Runtime
 
 THEME = "snapshots"
 VOLUMES = {"osVolume": 10, "dataVolume": 100}  # GiB, the chart's default sizes
@@ -57,13 +58,15 @@ def described(name: str, asker: Asker) -> Snapshot | None:
 def judge(what: str, volume: float, found: Snapshot | None) -> Iterator[Result]:
     """EC2 refuses a volume that is smaller than its snapshot."""
     if found is None:
-        mend = "snapshots are of one region: copy it here (aws ec2 copy-snapshot), or mend snapshotID"
-        yield Result(THEME, what, Status.FAILED, "there is no such snapshot in this region", mend)
+        help = "snapshots are of one region: copy it here (aws ec2 copy-snapshot), or help snapshotID"
+        yield Result(THEME, what, CheckStatus.FAILED, "there is no such snapshot in this region", help)
     elif found.state != "completed":
-        mend = "wait until it is completed"
-        yield Result(THEME, what, Status.FAILED, f"its state is {found.state}", mend)
+        help = "wait until it is completed"
+        yield Result(THEME, what, CheckStatus.FAILED, f"its state is {found.state}", help)
     elif found.gib > volume:
-        mend = f"set volumeSize to {found.gib}Gi or more"
-        yield Result(THEME, what, Status.FAILED, f"it has {found.gib} GiB, the volume {volume:g} GiB", mend)
+        help = f"set volumeSize to {found.gib}Gi or more"
+        yield Result(
+            THEME, what, CheckStatus.FAILED, f"it has {found.gib} GiB, the volume {volume:g} GiB", help
+        )
     else:
-        yield Result(THEME, what, Status.PASSED, f"{found.gib} GiB, completed")
+        yield Result(THEME, what, CheckStatus.PASSED, f"{found.gib} GiB, completed")

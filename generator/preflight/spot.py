@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from generator import aws
+from generator.aws import clients as aws
 from generator.preflight.check import Asker, Check, Subject
-from generator.preflight.result import Result, Status
+from generator.preflight.result import CheckStatus, Result
 
 THEME = "spot"
 ROLE = "AWSServiceRoleForEC2Spot"
@@ -35,7 +35,7 @@ def exists(asker: Asker) -> bool:
 def judge(only_spot: bool, found: bool) -> Iterator[Result]:
     """Karpenter may not make the role itself; without it each spot node is refused."""
     if found:
-        yield Result(THEME, ROLE, Status.PASSED, "exists")
+        yield Result(THEME, ROLE, CheckStatus.PASSED, "exists")
     else:
-        status = Status.FAILED if only_spot else Status.WARNING
+        status = CheckStatus.FAILED if only_spot else CheckStatus.WARNING
         yield Result(THEME, ROLE, status, "does not exist: EC2 will refuse spot nodes", CREATE)

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from generator import aws, cluster, names, stack
-from generator.model import Solution
+from generator.aws import clients as aws
+from generator.build import cluster, stack
 from generator.preflight import versions
 from generator.preflight.check import Asker, Check, Subject
-from generator.preflight.result import Result, Status
+from generator.preflight.result import CheckStatus, Result
+from generator.solution import names
+from generator.solution.model import Solution
 
 THEME = "names"
 ABSENT = frozenset(
@@ -93,12 +95,12 @@ def judge(kind: str, name: str, state: str) -> Iterator[Result]:
     """What is kept from an earlier solution stands in the way of the next one of that name."""
     what = f"{kind} {name}"
     if state == "free":
-        yield Result(THEME, what, Status.PASSED, "is free")
+        yield Result(THEME, what, CheckStatus.PASSED, "is free")
     elif state == "own":
-        yield Result(THEME, what, Status.PASSED, "belongs to this solution")
+        yield Result(THEME, what, CheckStatus.PASSED, "belongs to this solution")
     elif state == "another's":
-        mend = "choose another `stackName`: bucket names are shared by all accounts"
-        yield Result(THEME, what, Status.FAILED, "may not be read: another account may have it", mend)
+        help = "choose another `stackName`: bucket names are shared by all accounts"
+        yield Result(THEME, what, CheckStatus.FAILED, "may not be read: another account may have it", help)
     else:
-        mend = "kept by an uninstall? `generator deploy FILE --adopt` takes it over; else another `stackName`"
-        yield Result(THEME, what, Status.FAILED, "exists, and is not of a stack of this solution", mend)
+        help = "kept by an uninstall? `generator deploy FILE --adopt` takes it over; else another `stackName`"
+        yield Result(THEME, what, CheckStatus.FAILED, "exists, and is not of a stack of this solution", help)

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from generator import quotas
-from generator.facts import Facts
-from generator.model import Solution
+from generator.facts import quotas
+from generator.facts.facts import Facts
+from generator.facts.quotas import Market
 from generator.preflight.check import Asker
-from generator.quotas import Market
+from generator.solution.model import Solution
 
 # eksctl puts this tag on the VPC and on all that belongs to it.
 EKSCTL_TAG = "alpha.eksctl.io/cluster-name"

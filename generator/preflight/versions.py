@@ -6,10 +6,11 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from generator import aws, names
-from generator.facts import Facts
+from generator.aws import clients as aws
+from generator.facts.facts import Facts
 from generator.preflight.check import Asker, Check, Subject
-from generator.preflight.result import Result, Status
+from generator.preflight.result import CheckStatus, Result
+from generator.solution import names
 
 THEME = "EKS version"
 
@@ -64,37 +65,41 @@ def judge(
     existing, status = answer
     if existing is not None and not existing.ours:
         said = "a cluster of this name exists that was not made for this solution"
-        yield Result(THEME, eks, Status.FAILED, said, "choose another `stackName`")
+        yield Result(THEME, eks, CheckStatus.FAILED, said, "choose another `stackName`")
     elif existing is not None:
         yield _judge_existing(eks, existing.version)
     elif status in ("STANDARD_SUPPORT", "EXTENDED_SUPPORT"):
         until = facts.support(eks).standard_ends
         said = f"AWS creates clusters with it ({status.lower().replace('_', ' ')})"
         warn = status == "EXTENDED_SUPPORT"
-        mend = (
+        help = (
             f"its standard support ended on {until}: the control plane costs six times as much"
             if warn
             else ""
         )
-        yield Result(THEME, eks, Status.WARNING if warn else Status.PASSED, said, mend)
+        yield Result(THEME, eks, CheckStatus.WARNING if warn else CheckStatus.PASSED, said, help)
     else:
-        yield Result(THEME, eks, Status.FAILED, "AWS creates no new cluster with it", cure(facts, today))
+        yield Result(THEME, eks, CheckStatus.FAILED, "AWS creates no new cluster with it", cure(facts, today))
 
 
 def _judge_existing(eks: str, existing: str) -> Result:
     if existing == eks:
-        return Result(THEME, eks, Status.PASSED, "the cluster runs it already")
+        return Result(THEME, eks, CheckStatus.PASSED, "the cluster runs it already")
     steps = int(eks.split(".")[1]) - int(existing.split(".")[1])
     said = f"the cluster runs {existing}"
     if steps == 1:
-        return Result(THEME, eks, Status.PASSED, f"{said}: it will be upgraded")
+        return Result(THEME, eks, CheckStatus.PASSED, f"{said}: it will be upgraded")
     if steps > 1:
         major, _, minor = existing.partition(".")
         after = f"{major}.{int(minor) + 1}"
         return Result(
-            THEME, eks, Status.FAILED, said, f'EKS goes up one version at a time: set eksVersion: "{after}"'
+            THEME,
+            eks,
+            CheckStatus.FAILED,
+            said,
+            f'EKS goes up one version at a time: set eksVersion: "{after}"',
         )
-    return Result(THEME, eks, Status.FAILED, said, f'EKS never goes back: set eksVersion: "{existing}"')
+    return Result(THEME, eks, CheckStatus.FAILED, said, f'EKS never goes back: set eksVersion: "{existing}"')
 
 
 def cure(facts: Facts, today: date) -> str:

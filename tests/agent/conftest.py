@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.proxy import Proxy
-from bench.world import World
-from tests.conftest import Account
+from testing.account import Account
+from testing.proxy import Proxy
+from testing.world import World
 
 
 @pytest.fixture

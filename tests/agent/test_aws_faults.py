@@ -4,10 +4,10 @@ import contextlib
 import signal
 import time
 
-from queue_agent.line import MAX_FINISHING
+from queue_agent.flow.line import MAX_FINISHING
 
-from bench.proxy import Fault, Proxy, of
-from bench.world import World, lines, wait_for
+from testing.proxy import Fault, Proxy, of
+from testing.world import World, lines, wait_for
 
 CALLS = {
     "receive": of("ReceiveMessage"),

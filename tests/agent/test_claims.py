@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 
 import pytest
 from aiobotocore.session import get_session
-from queue_agent import keys
-from queue_agent.claims import Busy, CancelledBySender, Claims, Lease, LeaseLost, Over
-from queue_agent.record import Record, to_json
-from queue_agent.runtime import Task
-from queue_agent.store import Store
+from queue_agent.aws.claims import Busy, CancelledBySender, Claims, Lease, LeaseLost, Over
+from queue_agent.aws.store import Store
+from queue_agent.contract import Task
+from queue_agent.task import keys
+from queue_agent.task.record import TaskRecord, to_json
 
-from tests.conftest import Account
+from testing.account import Account
 
 TASK = Task("cat", "painter", "text-to-image", "", {}, {}, "ab", 10, 1)
-DONE = Record("painter", "cat", "completed", "s3://b/cat/result.json", {}, 1)
+DONE = TaskRecord("painter", "cat", "completed", "s3://b/cat/result.json", {}, 1)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 
-from bench.world import World, lines, wait_for
+from testing.world import World, lines, wait_for
 
 DEEP = "[" * 100_000 + "]" * 100_000
 UNREADABLE = {

@@ -4,7 +4,7 @@ import re
 import signal
 from pathlib import Path
 
-from bench.world import World, wait_for
+from testing.world import World, wait_for
 
 DOCKERFILE = (Path(__file__).parents[2] / "agent" / "Dockerfile").read_text()
 

@@ -12,11 +12,11 @@ from aiobotocore.session import get_session
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
 from PIL import Image
-from queue_agent.addresses import PublicResolver, is_public
-from queue_agent.inputs import MAX_PIXELS, Inputs, Limits, url_at
-from queue_agent.runtime import RuntimeUnavailable, TaskError
+from queue_agent.contract import RuntimeUnavailable, TaskError
+from queue_agent.task.addresses import PublicResolver, is_public
+from queue_agent.task.inputs import MAX_PIXELS, Inputs, Limits, url_at
 
-from tests.conftest import Account
+from testing.account import Account
 
 HOST = "pictures.test"
 

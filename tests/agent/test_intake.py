@@ -1,6 +1,6 @@
 import pytest
-from queue_agent.claims import Busy
-from queue_agent.intake import LONGEST_AWAY_SECONDS, away
+from queue_agent.aws.claims import Busy
+from queue_agent.flow.intake import LONGEST_AWAY_SECONDS, away
 
 
 def test_a_message_whose_own_task_is_held_comes_back_when_the_lease_ends():

@@ -8,8 +8,8 @@ import signal
 import pytest
 from PIL import Image
 
-from bench.proxy import Fault, Proxy, of
-from bench.world import World, lines, wait_for
+from testing.proxy import Fault, Proxy, of
+from testing.world import World, lines, wait_for
 
 # Short, so that a killed agent's task comes back soon.
 SOON = {"VISIBILITY_TIMEOUT_SECONDS": 2}

@@ -1,7 +1,7 @@
 import json
 import logging
 
-from queue_agent.logs import JsonLines
+from queue_agent.ops.logs import JsonLines
 
 
 def line(**extra: object) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from queue_agent.lookahead import HOLD_SECONDS, MAX_AHEAD, Pace, View, choose, overheld, plan, remaining
+from queue_agent.flow.lookahead import HOLD_SECONDS, MAX_AHEAD, Pace, View, choose, overheld, plan, remaining
 
 STEADY = View(Pace(run=10.0, lead=0.2), running_for=1.0, progress=0.0, ahead=0)
 

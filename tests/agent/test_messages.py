@@ -4,7 +4,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from queue_agent.messages import Defaults, Malformed, canonical, parse
+from queue_agent.task.messages import Defaults, Malformed, canonical, parse
 
 DEFAULTS = Defaults("sdwebui", 100)
 JSON = st.recursive(

@@ -4,8 +4,8 @@ import json
 import urllib.error
 import urllib.request
 
-from bench.proxy import Fault, Proxy, of
-from bench.world import World, lines, port_of, wait_for
+from testing.proxy import Fault, Proxy, of
+from testing.world import World, lines, port_of, wait_for
 
 
 def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):

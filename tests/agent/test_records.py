@@ -3,10 +3,18 @@
 import json
 from dataclasses import replace
 
-from queue_agent.callbacks import PAYLOAD_BYTES, payload
-from queue_agent.record import ERROR_CHARACTERS, Error, Record, StoredOutput, callback, from_json, to_json
+from queue_agent.aws.callbacks import PAYLOAD_BYTES, payload
+from queue_agent.task.record import (
+    ERROR_CHARACTERS,
+    Error,
+    StoredOutput,
+    TaskRecord,
+    callback,
+    from_json,
+    to_json,
+)
 
-DONE = Record(
+DONE = TaskRecord(
     runtime="painter",
     id="cat",
     status="completed",

@@ -1,6 +1,6 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from queue_agent.retry import LONGEST_PAUSE_SECONDS, AwsUnavailable, insist, pause
+from queue_agent.aws.retry import LONGEST_PAUSE_SECONDS, AwsUnavailable, insist, pause
 
 
 def refusal(code: str) -> ClientError:

@@ -4,8 +4,8 @@ import json
 import signal
 import time
 
-from bench.world import MAX_ATTEMPTS, World, lines, wait_for
 from local import processes
+from testing.world import MAX_ATTEMPTS, World, lines, wait_for
 
 # A hung runtime and a returned message are waited for; tests do not wait as long as users do.
 QUICK = {"CANCEL_GRACE_SECONDS": 1, "RUNTIME_SILENCE_SECONDS": 1, "VISIBILITY_TIMEOUT_SECONDS": 2}

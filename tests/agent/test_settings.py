@@ -2,7 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from queue_agent import metrics
+from queue_agent.ops import metrics
 from queue_agent.settings import SettingsError, from_environment, table
 
 README = Path(__file__).parents[2] / "agent" / "README.md"

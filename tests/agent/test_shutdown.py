@@ -5,9 +5,9 @@ import threading
 import time
 import urllib.request
 
-from bench.proxy import Fault, Proxy, of
-from bench.world import World, lines, port_of, wait_for
 from local.processes import Child
+from testing.proxy import Fault, Proxy, of
+from testing.world import World, lines, port_of, wait_for
 
 
 def test_an_idle_agent_ends_within_one_poll(world: World):

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from bench import soak
-from bench.proxy import Proxy
-from bench.world import World
-from tests.conftest import Account
+from testing.account import Account
+from testing.proxy import Proxy
+from testing.world import World
 
 
 def test_of_a_hundred_tasks_none_is_lost_or_ends_twice_whatever_fails(

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from queue_agent.tracing import NoTracing, create
+from queue_agent.ops.tracing import NoTracing, create
 
-from bench.world import World
+from testing.world import World
 
 HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 TASK = json.dumps({"metadata": {"id": "cat", "tasktype": "text-to-image"}, "content": {"prompt": "a cat"}})

@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
-from generator import document, paths, resolve, stack
-from generator.context import Context
-from generator.facts import Facts
-from generator.model import Solution
-from generator.submit import FrontDoor
+from generator import paths
+from generator.build import stack
+from generator.client import ApiClient
+from generator.config import document
+from generator.facts.facts import Facts
+from generator.solution import resolve
+from generator.solution.context import Context
+from generator.solution.model import Solution
 from local.cloud import Cloud
 from local.emulator import Emulator
 
@@ -45,7 +48,7 @@ class Deployed:
     solution: Solution
     cloud: Cloud
     outputs: dict[str, str]
-    door: FrontDoor
+    door: ApiClient
 
     def call(self, method: str, path: str, body: Any = None, *, key: str | None = "") -> Reply:
         """One request; a body of bytes is sent as it is, an empty key is the right one."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from queue_agent import messages
+from queue_agent.task import messages
 
 from api import schema, validation
 from api.settings import Runtime

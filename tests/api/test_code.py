@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import openapi, schema, settings, validation
-from generator import names, paths, stack, stack_api, stack_function
+from generator import paths
+from generator.build import api_function, api_gateway, stack
+from generator.solution import names
 from tests.api.conftest import Solve
 
-MODULES = stack_function.read(paths.root() / "api")
+MODULES = api_function.read(paths.root() / "api")
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-lambda-function-code.html
 INLINE_CODE_MAX = 4 * 1024 * 1024
 
@@ -46,7 +48,7 @@ def test_no_two_modules_define_the_same_name() -> None:
 
 
 def test_the_joined_file_imports_nothing_of_ours_and_little_of_others(solve: Solve) -> None:
-    joined = stack_function.joined(MODULES, stack_function.settings(solve("minimal")))
+    joined = api_function.joined(MODULES, api_function.settings(solve("minimal")))
 
     imported = {
         (node.module or "").split(".")[0] if isinstance(node, ast.ImportFrom) else node.names[0].name
@@ -61,12 +63,12 @@ def test_a_thousand_runtimes_fit_into_the_function() -> None:
     many = {f"runtime-{n}": {"type": "sdwebui", "bucket": "b" * 63, "model": "m" * 40} for n in range(1000)}
     text = json.dumps({"stack": "s", "topic": "t", "runtimes": many})
 
-    assert len(stack_function.joined(MODULES, text)) < INLINE_CODE_MAX / 10
+    assert len(api_function.joined(MODULES, text)) < INLINE_CODE_MAX / 10
 
 
 def test_text_of_the_config_stays_text_in_the_code(solve: Solve) -> None:
     odd = 'it\'s "odd"\\ \n and 大.safetensors'
-    joined = stack_function.joined(MODULES, json.dumps({"model": odd}))
+    joined = api_function.joined(MODULES, json.dumps({"model": odd}))
 
     [last] = [line for line in joined.splitlines() if line.startswith("handler = ")]
     assert json.loads(ast.literal_eval(last.removeprefix("handler = start(").removesuffix(")"))) == {
@@ -77,7 +79,7 @@ def test_text_of_the_config_stays_text_in_the_code(solve: Solve) -> None:
 def test_api_gateway_asks_of_a_body_no_more_than_the_function_does() -> None:
     bodies = {"V1alpha1Body": schema.legacy_task(()), "V1alpha2Body": schema.task(None, ())}
 
-    for model in stack_api.MODELS:
+    for model in api_gateway.MODELS:
         whole = bodies[model.id]
         assert {key: whole[key] for key in model.schema} == model.schema
 
@@ -85,13 +87,13 @@ def test_api_gateway_asks_of_a_body_no_more_than_the_function_does() -> None:
 def test_both_know_the_same_routes_and_verbs() -> None:
     from api.routes import VERBS
 
-    parts = {resource.id: resource for resource in stack_api.RESOURCES}
+    parts = {resource.id: resource for resource in api_gateway.RESOURCES}
 
     def path(name: str) -> str:
         resource = parts[name]
         return (path(resource.parent) if resource.parent else "") + "/" + resource.part
 
-    assert {path(method.resource) for method in stack_api.METHODS} == set(VERBS)
+    assert {path(method.resource) for method in api_gateway.METHODS} == set(VERBS)
     described = openapi.document(settings.Settings("s", "t", {}), "prod")["paths"]
     assert {
         route: {verb.upper() for verb in verbs if verb != "parameters"} for route, verbs in described.items()
@@ -153,5 +155,5 @@ def test_the_template_holds_the_code_unchanged(solve: Solve) -> None:
 
     code = template["Resources"]["ApiFunction"]["Properties"]["Code"]["ZipFile"]
 
-    assert code.rstrip() == stack_function.joined(MODULES, stack_function.settings(solution)).rstrip()
+    assert code.rstrip() == api_function.joined(MODULES, api_function.settings(solution)).rstrip()
     assert names.api(solution.stack) == template["Resources"]["ApiFunction"]["Properties"]["FunctionName"]

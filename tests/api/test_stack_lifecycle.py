@@ -8,7 +8,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from generator import iam, stack
+from generator.build import stack
+from generator.iam import roles
 from local.cloud import Cloud, creatable
 from local.emulator import Emulator
 from local.processes import LocalError
@@ -138,7 +139,7 @@ def test_another_account_may_not_fill_the_queue(strict: Cloud) -> None:
 
 def test_the_pods_of_a_runtime_may_do_their_work_and_nothing_with_another_runtime(strict: Cloud) -> None:
     ours, other, *_ = strict.solution.runtimes
-    session = as_role(strict, "pod", iam.runtime(strict.solution, ours))
+    session = as_role(strict, "pod", roles.runtime(strict.solution, ours))
     sqs, s3, sns = (session.client(each, endpoint_url=strict.emulator.url) for each in ("sqs", "s3", "sns"))
     urls = {
         name: strict.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
@@ -166,7 +167,7 @@ def test_the_pods_of_a_runtime_may_do_their_work_and_nothing_with_another_runtim
 
 
 def test_keda_may_count_tasks_and_not_take_them(strict: Cloud) -> None:
-    sqs = as_role(strict, "keda", iam.keda_operator(strict.solution)).client(
+    sqs = as_role(strict, "keda", roles.keda_operator(strict.solution)).client(
         "sqs", endpoint_url=strict.emulator.url
     )
     url = strict.client("sqs").get_queue_url(QueueName=strict.solution.runtimes[0].queue_name)["QueueUrl"]
@@ -181,7 +182,7 @@ def test_the_csi_driver_may_read_models_and_not_write_them(strict: Cloud) -> Non
     bucket = strict.solution.model_bucket
     strict.client("s3").create_bucket(Bucket=bucket)
     strict.client("s3").put_object(Bucket=bucket, Key="m", Body=b"m")
-    s3 = as_role(strict, "csi", iam.s3_csi_driver(strict.solution)).client(
+    s3 = as_role(strict, "csi", roles.s3_csi_driver(strict.solution)).client(
         "s3", endpoint_url=strict.emulator.url
     )
 

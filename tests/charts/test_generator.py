@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from generator import emit, paths, resolve
-from generator.context import Context
-from generator.facts import Facts
+from generator import paths
+from generator.build import values as chart_values
+from generator.facts.facts import Facts
+from generator.solution import resolve
+from generator.solution.context import Context
 
 from .conftest import ROOT, RUNTIMES, Values, merged, template
 
@@ -22,7 +24,7 @@ def test_images_and_names_are_those_that_the_generator_plans_with(example: Path)
     place = Context(config["region"], config["accountId"], date(2026, 1, 1))
     solution = resolve.solution(config, Facts(paths.data()), place)
     values: Values = {}
-    for text in emit.runtimes_alone(solution).values():
+    for text in chart_values.runtimes_alone(solution).values():
         values = merged(values, yaml.safe_load(text))
     rendered = template(str(RUNTIMES), json.dumps(values))
     for runtime in solution.runtimes:

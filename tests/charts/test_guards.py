@@ -260,7 +260,7 @@ def test_a_runtime_without_a_gpu_is_refused(render: Render) -> None:
 
 
 def test_every_sentence_of_the_guards_is_said_by_a_case() -> None:
-    texts = [each.read_text(encoding="utf-8") for each in (RUNTIMES / "templates").glob("_guards*.tpl")]
+    texts = [each.read_text(encoding="utf-8") for each in (RUNTIMES / "templates").rglob("_guards.tpl")]
     sentences = [found for text in texts for found in re.findall(r'^- \{\{ printf "(.*?[^\\])" ', text, re.M)]
     top = merged(BASE, {"global": {"stackName": "", "partition": "aws-cn"}, "runtimes": {"one": {}}})
     no_gpu = merged(BASE, {"defaults": nested(f"{API}.resources", NO_GPU), "runtimes": {"one": {}}})

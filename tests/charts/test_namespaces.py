@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from testing.relay import Server
 from tests.charts.conftest import BASE, RUNTIMES, TYPES, helm
-from tests.relay import Server
 
 # Kinds that the chart renders, by the API group that has them.
 KINDS = {

@@ -121,7 +121,7 @@ def test_one_release_holds_operators_and_runtimes(umbrella: Path) -> None:
 
 
 def test_versions_are_exact_and_those_of_the_oldest_kubernetes(dependencies: list[Values]) -> None:
-    table = json.loads((ROOT / "generator" / "data" / "versions.json").read_text())
+    table = json.loads((ROOT / "generator" / "facts" / "data" / "versions.json").read_text())
     row = dict(zip(table["columns"], table["eks"]["1.28"], strict=True))
     assert {each["name"]: each["version"] for each in dependencies} == {
         "karpenter": row["karpenter"],
@@ -188,9 +188,11 @@ def test_missing_crds_are_refused_before_the_cluster_does(umbrella: Path, tmp_pa
 
 
 def test_values_files_of_the_generator_fit(umbrella: Path) -> None:
-    from generator import emit, paths, resolve
-    from generator.context import Context
-    from generator.facts import Facts
+    from generator import paths
+    from generator.build import values as chart_values
+    from generator.facts.facts import Facts
+    from generator.solution import resolve
+    from generator.solution.context import Context
 
     config = {
         "stackName": "demo",
@@ -205,7 +207,7 @@ def test_values_files_of_the_generator_fit(umbrella: Path) -> None:
         config, Facts(paths.data()), Context("us-west-2", "123456789012", date(2026, 1, 1))
     )
     values: Values = {}
-    for text in emit.umbrella(solution).values():
+    for text in chart_values.umbrella(solution).values():
         values = merged(values, yaml.safe_load(text))
     rendered = template(str(umbrella), json.dumps(values))
     assert {"Deployment/one", "Deployment/two", "Namespace/pictures"} <= rendered.keys()
@@ -225,9 +227,9 @@ exec {helm} "$@"
 
 @pytest.mark.parametrize(("eks", "keda"), [("1.28", "2.15.2"), ("1.34", "2.20.2")])
 def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: str) -> None:
-    for part in ("charts", "tools", "generator/data"):
+    for part in ("charts", "generator/deploy", "generator/facts/data"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("*.tgz", "crds"))
-    table = json.loads((ROOT / "generator" / "data" / "versions.json").read_text())
+    table = json.loads((ROOT / "generator" / "facts" / "data" / "versions.json").read_text())
     row = dict(zip(table["columns"], table["eks"][eks], strict=True))
     columns = {"karpenter": "karpenter", "keda": "keda_chart", "aws-mountpoint-s3-csi-driver": "s3_csi"}
     for name, column in columns.items():
@@ -235,7 +237,14 @@ def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: 
     fake = tmp_path / "helm"
     fake.write_text(FAKE_HELM.format(helm=helm(), stand_ins=tmp_path / "stand-ins"))
     fake.chmod(0o755)
-    command = [sys.executable, str(tmp_path / "tools" / "chart_deps.py"), "--eks", eks, "--helm", str(fake)]
+    command = [
+        sys.executable,
+        str(tmp_path / "generator" / "deploy" / "chart_deps.py"),
+        "--eks",
+        eks,
+        "--helm",
+        str(fake),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     chart = tmp_path / done.stdout.strip().splitlines()[-1]
     assert chart.parts[-1] == "sd-on-eks"
@@ -246,10 +255,10 @@ def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: 
 
 
 def test_a_version_of_eks_that_is_not_in_the_table_is_named(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "tools" / "chart_deps.py"), "--eks", "1.20"]
+    command = [sys.executable, str(ROOT / "generator" / "deploy" / "chart_deps.py"), "--eks", "1.20"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("EKS 1.20 is not in generator/data/versions.json, which has 1.28, ")
+    assert done.stderr.startswith("EKS 1.20 is not in generator/facts/data/versions.json, which has 1.28, ")
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 import yaml
 
-from generator import cluster
-from generator.model import Solution
+from generator.build import cluster
+from generator.solution.model import Solution
 
 ROOT = Path(__file__).resolve().parents[2]
 Resolve = Callable[..., Solution]

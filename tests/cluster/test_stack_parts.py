@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from generator import stack
-from generator.model import Solution
+from generator.build import stack
+from generator.solution.model import Solution
 from tests.cluster.conftest import Resolve
 from tests.cluster.stack_template import Template
 

@@ -7,8 +7,8 @@ import pytest
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
-from generator import stack
-from generator.model import Solution
+from generator.build import stack
+from generator.solution.model import Solution
 from tests.cluster.conftest import Resolve
 from tests.cluster.stack_template import Template
 
@@ -81,7 +81,7 @@ def test_the_same_config_gives_the_same_bytes(solution_of: Resolve) -> None:
 def test_a_change_of_the_api_is_deployed(solution_of: Resolve, monkeypatch: pytest.MonkeyPatch) -> None:
     solution = solution_of("minimal")
     before = Template(stack.files(solution)["stack.yaml"]).of("AWS::ApiGateway::Deployment")
-    monkeypatch.setattr(stack.stack_api, "METHODS", stack.stack_api.METHODS[:-1])
+    monkeypatch.setattr(stack.api_gateway, "METHODS", stack.api_gateway.METHODS[:-1])
 
     after = Template(stack.files(solution)["stack.yaml"]).of("AWS::ApiGateway::Deployment")
 

@@ -6,8 +6,9 @@ import re
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from generator import names, stack
-from generator.model import Solution
+from generator.build import stack
+from generator.solution import names
+from generator.solution.model import Solution
 from tests.cluster.conftest import ROOT, Resolve
 from tests.cluster.stack_template import Template
 

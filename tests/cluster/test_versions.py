@@ -11,11 +11,17 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from generator import cluster, emit, files, helm, iam, images, paths, resolve
-from generator.context import Context
-from generator.facts import Facts
-from generator.model import Solution
-from generator.policy import version
+from generator import paths
+from generator.build import cluster, files
+from generator.build import values as chart_values
+from generator.deploy import helm
+from generator.facts.facts import Facts
+from generator.iam import roles
+from generator.iam.policy import version
+from generator.images import images
+from generator.solution import resolve
+from generator.solution.context import Context
+from generator.solution.model import Solution
 
 FACTS = Facts(paths.data())
 ROOT = paths.root()
@@ -54,7 +60,7 @@ def solution(eks: str) -> Solution:
 def manifests(eks: str) -> tuple[dict[str, Any], ...]:
     """What Helm makes of it for that Kubernetes."""
     chart = helm.chart_folder(files.RUNTIMES_ALONE, eks)
-    text = helm.template("demo", chart, eks, emit.runtimes_alone(solution(eks)))
+    text = helm.template("demo", chart, eks, chart_values.runtimes_alone(solution(eks)))
     return tuple(document for document in yaml.safe_load_all(text) if document)
 
 
@@ -64,8 +70,10 @@ def of(eks: str, kind: str) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def chart_deps() -> ModuleType:
-    """tools/chart_deps.py as a module."""
-    spec = importlib.util.spec_from_file_location("chart_deps", ROOT / "tools" / "chart_deps.py")
+    """generator/deploy/chart_deps.py as a module."""
+    spec = importlib.util.spec_from_file_location(
+        "chart_deps", ROOT / "generator" / "deploy" / "chart_deps.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -176,7 +184,7 @@ def test_karpenters_policy_has_what_its_version_asks_for(eks: str) -> None:
     karpenter = version(solution(eks).versions.karpenter)
     actions = {
         action
-        for statement in iam.karpenter_controller(solution(eks))["Statement"]
+        for statement in roles.karpenter_controller(solution(eks))["Statement"]
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
     }
 

@@ -12,18 +12,22 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.loaders import create_loader
 
-from generator import files, paths, prices, resolve, write
-from generator.aws import Aws
-from generator.context import Context
+from generator import paths
+from generator.aws.clients import Aws
+from generator.build import files
+from generator.build import folder as build_folder
 from generator.deploy import stacks, uninstall
 from generator.deploy.job import Job
 from generator.deploy.tools import Tools, kubeconfig
-from generator.facts import Facts
-from generator.model import Solution
+from generator.facts import prices
+from generator.facts.facts import Facts
+from generator.solution import resolve
+from generator.solution.context import Context
+from generator.solution.model import Solution
 from local.cloud import creatable
-from tests.conftest import Account
+from testing.account import Account
+from testing.relay import Server
 from tests.deploy import fake_cluster
-from tests.relay import Server
 
 TODAY = date(2026, 11, 22)
 
@@ -87,7 +91,7 @@ def built(solution: Solution, folder: Path) -> None:
     template = (paths.root() / "cluster" / "cluster.yaml.j2").read_text()
     ingredients = files.Ingredients(Facts(paths.data()), prices.load(paths.data()), template)
     made = files.build(solution, files.origin("config.yaml", ""), files.UMBRELLA, ingredients)
-    write.replace(folder, {**made, "stack.yaml": creatable(made["stack.yaml"])})
+    build_folder.replace(folder, {**made, "stack.yaml": creatable(made["stack.yaml"])})
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from http.server import BaseHTTPRequestHandler
 
 import boto3
 
-from generator.names import STACK_TAG
+from generator.solution.names import STACK_TAG
 
 
 def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from local import config as local_config
 from local.fleet import Pace
 from local.pipeline import Pipeline, running
-from tests.deploy.gateway import Gateway
+from testing.gateway import Gateway
 
 CONFIG = {
     "stackName": "smoke",

@@ -5,7 +5,7 @@ import pytest
 from generator.deploy import stacks, templates
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError
-from tests.conftest import Account
+from testing.account import Account
 from tests.deploy.conftest import MakeBench
 
 

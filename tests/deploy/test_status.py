@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from generator import cli
-from generator.commands.smoke import not_let_in
+from generator.cli import main
+from generator.cli.smoke import not_let_in
 from generator.deploy import smoke, status, steps
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError, Exit
-from tests.conftest import Account, write_config
+from testing.account import Account, write_config
 from tests.deploy.conftest import Bench, MakeBench, solve
 from tests.deploy.test_steps import ALL
 
@@ -78,7 +78,7 @@ def config(bench: MakeBench, account: Account, tmp_path: Path) -> str:
 def test_the_status_command_prints_a_row_for_each_runtime(
     config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["status", config]) == Exit.DONE
+    assert main.main(["status", config]) == Exit.DONE
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("stack: not there")
@@ -86,13 +86,13 @@ def test_the_status_command_prints_a_row_for_each_runtime(
 
 
 def test_smoke_without_a_stack_says_what_makes_it(config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["smoke", config]) == Exit.AWS
+    assert main.main(["smoke", config]) == Exit.AWS
 
     assert "`make cluster` makes it" in capsys.readouterr().err
 
 
 def test_a_dry_smoke_prints_the_task_and_sends_none(config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["smoke", config, "--dry-run"]) == Exit.DONE
+    assert main.main(["smoke", config, "--dry-run"]) == Exit.DONE
 
     task = json.loads(capsys.readouterr().out)["task"]
     assert task["metadata"]["runtime"] == "turbo"
@@ -166,8 +166,8 @@ def test_other_zones_reach_the_cluster_and_only_three_will_do(
 ) -> None:
     words = ["deploy", config, "-o", str(tmp_path / "out"), "--dry-run", "--zones"]
 
-    assert cli.main([*words, "us-east-1d,us-east-1b,us-east-1c"]) == Exit.DONE
+    assert main.main([*words, "us-east-1d,us-east-1b,us-east-1c"]) == Exit.DONE
     made = yaml.safe_load((tmp_path / "out" / "demo" / "cluster.yaml").read_text())
     assert made["availabilityZones"] == ["us-east-1b", "us-east-1c", "us-east-1d"]
     with pytest.raises(SystemExit):
-        cli.main([*words, "us-east-1d,us-east-1b"])
+        main.main([*words, "us-east-1d,us-east-1b"])

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from generator import cli, paths
+from generator import paths
+from generator.cli import main
 from generator.deploy import eks, release, stacks, steps
 from generator.deploy.job import RefusedError
 from generator.deploy.tools import MissingProgramError, Tools
 from generator.errors import AwsError, Exit
-from tests.conftest import Account, write_config
+from testing.account import Account, write_config
 from tests.deploy.conftest import Bench, MakeBench
 
 ALL = [step.name for step in steps.STEPS]
@@ -213,7 +214,7 @@ def pulls(made: Bench) -> list[str]:
     """How a release would pull its charts."""
     dry = made.with_(tools=Tools(made.said.append, dry_run=True, environment={}))
     steps.run(dry.job, ["release"])
-    return [line for line in dry.said if "tools/chart_deps.py" in line]
+    return [line for line in dry.said if "generator/deploy/chart_deps.py" in line]
 
 
 def test_charts_that_are_missing_are_pulled_for_this_eks_version(fresh: Bench) -> None:
@@ -221,7 +222,7 @@ def test_charts_that_are_missing_are_pulled_for_this_eks_version(fresh: Bench) -
 
     [command] = pulls(fresh)
 
-    assert "tools/chart_deps.py --eks 1.34 --helm /" in command
+    assert "generator/deploy/chart_deps.py --eks 1.34 --helm /" in command
 
 
 def test_charts_that_are_there_are_not_pulled_again(fresh: Bench) -> None:
@@ -256,13 +257,16 @@ def test_the_chart_of_the_row_of_the_eks_version_is_installed(
     config = write_config(tmp_path, account, {"name": "one", "type": "comfyui"}, eksVersion=eks)
     words = [str(config), "-o", str(tmp_path / "out"), "--only", "release", "--dry-run"]
 
-    assert cli.main(["deploy", *words]) == Exit.DONE
+    assert main.main(["deploy", *words]) == Exit.DONE
 
     said = capsys.readouterr().out
     chart = "charts" if eks == "1.28" else f"build/charts/{eks}"
     assert f"helm upgrade --install demo {paths.root() / chart / 'sd-on-eks'} " in said
     assert f"helm show crds {paths.root() / chart / 'sd-on-eks'} " in said
-    assert f"tools/chart_deps.py --eks {eks} " in said or f"{chart}/sd-on-eks: its charts are there" in said
+    assert (
+        f"generator/deploy/chart_deps.py --eks {eks} " in said
+        or f"{chart}/sd-on-eks: its charts are there" in said
+    )
 
 
 def test_a_dry_run_says_every_command_and_runs_none(bench: MakeBench, account: Account) -> None:

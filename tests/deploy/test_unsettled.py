@@ -8,9 +8,9 @@ import pytest
 
 from generator.deploy import eks, stacks
 from generator.errors import AwsError
-from tests.conftest import Account
+from testing.account import Account
+from testing.relay import Reply, Server, ask, give
 from tests.deploy.conftest import MakeBench
-from tests.relay import Reply, Server, ask, give
 
 Saying = Callable[[str, str, str, int], None]
 

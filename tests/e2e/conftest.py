@@ -1,18 +1,14 @@
 """One control plane for the whole run; an emulator account and a stack for each scenario."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from controllers import apply_crds, start_operators
-from controlplane import Cluster, running
-from workplace import workplace
-
 from local.emulator import Emulator
+from testing.cluster.controllers import apply_crds, start_operators
+from testing.cluster.controlplane import Cluster, running
+from testing.cluster.workplace import workplace
 
 NODE_BOOT_SECONDS = 1
 

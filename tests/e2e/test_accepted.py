@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from controlplane import Cluster
-from solving import EXAMPLES, manifests, pods, solve
+
+from testing.cluster.controlplane import Cluster
+from testing.cluster.solving import EXAMPLES, manifests, pods, solve
 
 Objects = list[dict[str, Any]]
 MINIMAL = next(path for path in EXAMPLES if path.stem == "minimal")

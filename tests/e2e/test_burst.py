@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from controlplane import Cluster
-from deployed import deployed
-from kubelet import Delays, Simulation
-from solving import solve
-from system import System
-from timeline import PICTURES, Timeline, percentile
 
 from local.emulator import Emulator
+from testing.cluster.controlplane import Cluster
+from testing.cluster.deployed import deployed
+from testing.cluster.kubelet import Delays, Simulation
+from testing.cluster.solving import solve
+from testing.cluster.system import System
+from testing.cluster.timeline import PICTURES, Timeline, percentile
 
 CONFIG = Path(__file__).parent / "configs" / "burst.yaml"
 TASKS_EACH = 15

@@ -1,6 +1,6 @@
 """The control plane itself."""
 
-from controlplane import Cluster
+from testing.cluster.controlplane import Cluster
 
 
 def test_the_api_server_is_of_the_version_that_the_product_is_made_for(control_plane: Cluster) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from controlplane import Cluster
-from solving import CHART, KUBERNETES
 
-from generator import helm
-from generator.helm import HelmError
+from generator.deploy import helm
+from generator.deploy.helm import HelmError
+from testing.cluster.controlplane import Cluster
+from testing.cluster.solving import CHART, KUBERNETES
 from tests.charts.conftest import BASE, Values, merged, nested
 from tests.charts.test_guards import CASES, STACK
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from controlplane import Cluster
-from deployed import deployed
-from kubelet import Delays, Simulation
-from solving import solve
-from system import HelmError, System, helm
-from timeline import PICTURES, Timeline
 
 from local.emulator import Emulator
+from testing.cluster.controlplane import Cluster
+from testing.cluster.deployed import deployed
+from testing.cluster.kubelet import Delays, Simulation
+from testing.cluster.solving import solve
+from testing.cluster.system import HelmError, System, helm
+from testing.cluster.timeline import PICTURES, Timeline
 
 CONFIG = Path(__file__).parent / "configs" / "release.yaml"
 OURS = "deployments,configmaps,scaledobjects,triggerauthentications,persistentvolumeclaims,networkpolicies"

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from generator import paths
-from generator.facts import Facts
+from generator.facts.facts import Facts
 
 Config = dict[str, Any]
 Made = st.SearchStrategy[Any]

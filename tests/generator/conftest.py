@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from generator import paths, resolve
-from generator.context import Context
-from generator.facts import Facts
-from generator.model import Solution
+from generator import paths
+from generator.facts.facts import Facts
+from generator.solution import resolve
+from generator.solution.context import Context
+from generator.solution.model import Solution
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,7 +58,7 @@ def cli(tmp_path: Path) -> Cli:
     """The command `generator`, as a user runs it, in a folder of its own."""
 
     def cli(*words: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "generator.cli", *words]
+        command = [sys.executable, "-m", "generator", *words]
         env = {"PATH": f"{ROOT}/.cache/bin:{_path()}", "PYTHONPATH": str(ROOT)}
         return subprocess.run(
             command, cwd=tmp_path, env=env, input=stdin, capture_output=True, text=True, check=False

@@ -199,7 +199,7 @@ def test_init_asks_on_a_terminal_for_what_no_flag_says(tmp_path: Path) -> None:
 def typed(folder: Path, answers: str, *words: str) -> str:
     """What init writes when these lines are typed at a terminal."""
     terminal, child = pty.openpty()
-    command = [sys.executable, "-m", "generator.cli", "init", *words]
+    command = [sys.executable, "-m", "generator", "init", *words]
     with subprocess.Popen(
         command, cwd=folder, stdin=child, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:

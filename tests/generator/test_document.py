@@ -2,7 +2,7 @@
 
 import pytest
 
-from generator import document
+from generator.config import document
 from generator.errors import ConfigError
 
 TEXT = """\
@@ -20,7 +20,7 @@ modelsRuntime:
 
 
 @pytest.fixture
-def config() -> document.Document:
+def config() -> document.ConfigDocument:
     return document.load(TEXT, "a.yaml")
 
 
@@ -35,30 +35,30 @@ def config() -> document.Document:
     ],
 )
 def test_keys_and_values_have_places(
-    config: document.Document, path: document.Path, key: document.Mark, value: document.Mark
+    config: document.ConfigDocument, path: document.Path, key: document.Mark, value: document.Mark
 ) -> None:
     assert (config.key(path), config.value(path)) == (key, value)
 
 
-def test_what_is_not_there_has_the_place_of_the_deepest_key_above_it(config: document.Document) -> None:
+def test_what_is_not_there_has_the_place_of_the_deepest_key_above_it(config: document.ConfigDocument) -> None:
     path = ("modelsRuntime", 0, "extraValues", "runtime", "queueAgent", "image")
 
     assert config.key(path) == config.value(path) == (7, 17)
 
 
-def test_merged_keys_have_the_place_where_they_are_written(config: document.Document) -> None:
+def test_merged_keys_have_the_place_where_they_are_written(config: document.ConfigDocument) -> None:
     assert config.value(("modelsRuntime", 1, "namespace")) == (9, 25)
 
 
-def test_aliased_keys_have_the_place_where_they_are_written(config: document.Document) -> None:
+def test_aliased_keys_have_the_place_where_they_are_written(config: document.ConfigDocument) -> None:
     assert config.key(("modelsRuntime", 1, "labels", "cost center")) == (3, 3)
 
 
-def test_keys_stay_as_they_are_spelled(config: document.Document) -> None:
+def test_keys_stay_as_they_are_spelled(config: document.ConfigDocument) -> None:
     assert list(config.data["tags"]) == ["cost center", "on"]
 
 
-def test_scalars_can_be_read_as_they_are_spelled(config: document.Document) -> None:
+def test_scalars_can_be_read_as_they_are_spelled(config: document.ConfigDocument) -> None:
     path = ("modelsRuntime", 0, "extraValues", "runtime", "scaling", "queueLength")
 
     assert config.raw(path) == "1.50"

@@ -7,29 +7,31 @@ from typing import Any
 import pytest
 import yaml
 
-from generator import emit, helm, names
-from generator.files import RUNTIMES_ALONE
-from generator.model import Solution
+from generator.build import values as chart_values
+from generator.build.files import RUNTIMES_ALONE
+from generator.deploy import helm
+from generator.solution import names
+from generator.solution.model import Solution
 
 Solve = Callable[..., Solution]
 Object = dict[str, Any]
 
 
 def runtime_values(solution: Solution) -> Object:
-    text = emit.umbrella(solution)["values/sdxl.yaml"]
+    text = chart_values.umbrella(solution)["values/sdxl.yaml"]
     values: Object = yaml.safe_load(text)["sd-runtimes"]["runtimes"]["sdxl"]
     return values
 
 
 def platform_values(solution: Solution) -> Object:
-    values: Object = yaml.safe_load(emit.umbrella(solution)["values/platform.yaml"])
+    values: Object = yaml.safe_load(chart_values.umbrella(solution)["values/platform.yaml"])
     return values
 
 
 def rendered(solution: Solution, files: dict[str, str] | None = None) -> dict[str, Object]:
     """The manifests of the runtimes' chart by `Kind/name`, from real Helm."""
     chart = helm.chart_folder(RUNTIMES_ALONE)
-    text = helm.template("demo", chart, solution.versions.eks, files or emit.runtimes_alone(solution))
+    text = helm.template("demo", chart, solution.versions.eks, files or chart_values.runtimes_alone(solution))
     objects = (each for each in yaml.safe_load_all(text) if each)
     return {f"{each['kind']}/{each['metadata']['name']}": each for each in objects}
 
@@ -66,7 +68,7 @@ def test_an_empty_text_does_not_wipe_out_a_generated_name(solve: Solve) -> None:
 
 
 def test_the_runtimes_chart_alone_reads_its_values_at_the_top(solve: Solve) -> None:
-    values = yaml.safe_load(emit.runtimes_alone(solve())["values/sdxl.yaml"])
+    values = yaml.safe_load(chart_values.runtimes_alone(solve())["values/sdxl.yaml"])
 
     assert set(values) == {"global", "runtimes"}
 
@@ -93,7 +95,7 @@ def test_the_user_wins_over_the_generator_and_over_the_chart(solve: Solve) -> No
 def test_a_users_own_values_file_wins_over_all(solve: Solve) -> None:
     solution = solve(extra={"runtime": {"scaling": {"pollingInterval": 20}}})
     own = {"runtimes": {"sdxl": {"runtime": {"scaling": {"pollingInterval": 30}}}}}
-    files = {**emit.runtimes_alone(solution), "values/zz-own.yaml": yaml.safe_dump(own)}
+    files = {**chart_values.runtimes_alone(solution), "values/zz-own.yaml": yaml.safe_dump(own)}
 
     assert queue(solution, files)[1] == "30"
 

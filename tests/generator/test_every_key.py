@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
-from generator import document, files, helm, paths, resolve, validate
-from generator.commands import building
-from generator.context import Context
+from generator import paths
+from generator.build import files
+from generator.build.files import RUNTIMES_ALONE, UMBRELLA
+from generator.cli import building
+from generator.config import document, validate
+from generator.deploy import helm
 from generator.errors import Problem, Severity
-from generator.facts import Facts
-from generator.files import RUNTIMES_ALONE, UMBRELLA
+from generator.facts.facts import Facts
+from generator.solution import resolve
+from generator.solution.context import Context
 
 ROOT = Path(__file__).resolve().parents[2]
 Data = dict[str, Any]

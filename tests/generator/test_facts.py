@@ -10,9 +10,9 @@ import pytest
 from moto import mock_aws
 
 from generator import paths
-from generator.checks.nodes import allocatable
-from generator.facts import Facts, eks_zones
-from generator.quantity import MIB
+from generator.config.rules.nodes import allocatable
+from generator.facts.facts import Facts, eks_zones
+from generator.facts.quantity import MIB
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,23 +1,22 @@
 """Any config that validates also builds and renders, and yields names that Kubernetes and AWS accept."""
 
 import re
-import sys
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import yaml
 from hypothesis import HealthCheck, assume, given, settings
 
-from generator import document, files, helm, resolve, validate
-from generator.commands import building
-from generator.context import Context
+from generator.build import files
+from generator.cli import building
+from generator.config import document, validate
+from generator.deploy import helm
 from generator.errors import Severity
-from generator.model import Solution
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves a test's own folder out
-from configs import FACTS, SCHEMA, Config, configs
+from generator.solution import resolve
+from generator.solution.context import Context
+from generator.solution.model import Solution
+from tests.generator.configs import FACTS, SCHEMA, Config, configs
 
 Object = dict[str, Any]
 

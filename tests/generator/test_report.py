@@ -2,7 +2,7 @@
 
 import json
 
-from generator import report, validate
+from generator.config import report, validate
 from generator.errors import Problem, Severity
 
 WRONG = Problem("a b.yaml", 2, 7, "region", "SD701", "no region: 100%, really", "did you mean\n'us-east-1'?")
@@ -12,20 +12,20 @@ LINES = {"a b.yaml": ["stackName: studio # mine", "region: us-esat-1 # where"]}
 
 def test_text_shows_the_line_and_marks_the_word() -> None:
     said = report.text(
-        [Problem("a.yaml", 2, 9, "region", "SD701", "what", "mend")], {"a.yaml": LINES["a b.yaml"]}
+        [Problem("a.yaml", 2, 9, "region", "SD701", "what", "help")], {"a.yaml": LINES["a b.yaml"]}
     )
 
     assert said == (
         "a.yaml:2:9: error: region: what [SD701]\n"
         "    2 | region: us-esat-1 # where\n"
         "      |         ^~~~~~~~~\n"
-        "  mend: mend\n"
+        "  help: help\n"
     )
 
 
 def test_text_does_without_the_line_when_the_file_is_gone() -> None:
     assert (
-        report.text([WARNED], {}) == "a b.yaml:1:1: warning: $: no account is said [SD704]\n  mend: set it\n"
+        report.text([WARNED], {}) == "a b.yaml:1:1: warning: $: no account is said [SD704]\n  help: set it\n"
     )
 
 
@@ -56,7 +56,7 @@ def test_json_holds_every_field() -> None:
         "files": ["a b.yaml"],
         "problems": [
             {"file": "a b.yaml", "line": 1, "column": 1, "path": "$", "code": "SD704", "severity": "warning",
-             "what": "no account is said", "mend": "set it"}
+             "what": "no account is said", "help": "set it"}
         ],
     }  # fmt: skip
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from generator import resolve
-from generator.context import Context
-from generator.facts import Facts
-from generator.model import Solution
+from generator.facts.facts import Facts
+from generator.solution import resolve
+from generator.solution.context import Context
+from generator.solution.model import Solution
 
 ROOT = Path(__file__).resolve().parents[2]
 Solve = Callable[..., Solution]

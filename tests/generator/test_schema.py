@@ -8,10 +8,10 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from generator import explain
-from generator.commands import common
-from generator.place import resolved
-from generator.schema import TYPES
+from generator.cli import common
+from generator.config import explain
+from generator.config.node import resolved
+from generator.config.schema import TYPES
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = common.schema()

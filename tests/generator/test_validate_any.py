@@ -8,11 +8,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from generator import document, explain, paths, validate
-from generator.commands import common
-from generator.context import Context
+from generator import paths
+from generator.cli import common
+from generator.config import document, explain, validate
 from generator.errors import ConfigError
-from generator.facts import Facts
+from generator.facts.facts import Facts
+from generator.solution.context import Context
 
 SCHEMA = common.schema()
 FACTS = Facts(paths.data())
@@ -86,7 +87,7 @@ def test_no_value_anywhere_makes_validate_fall_over(changes: list[tuple[tuple[st
 
     lines = text.splitlines()
     assert all(1 <= problem.line <= len(lines) + 1 and problem.column >= 1 for problem in found)
-    assert all(problem.what and problem.mend and problem.code in validate.catalogue() for problem in found)
+    assert all(problem.what and problem.help and problem.code in validate.catalogue() for problem in found)
 
 
 @settings(max_examples=300, deadline=None)

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from generator import document, paths, report, validate
-from generator.commands import common
+from generator import paths
+from generator.cli import common
+from generator.config import document, report, validate
 from generator.errors import ConfigError
-from generator.facts import Facts
+from generator.facts.facts import Facts
 
 BAD = Path(__file__).parent / "bad"
 CASES = sorted(folder.name for folder in BAD.iterdir())

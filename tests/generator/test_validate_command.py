@@ -42,7 +42,7 @@ def write(tmp_path: Path) -> Callable[[str, str], str]:
 def test_a_good_config_ends_with_0_and_says_so(cli: Cli, write: Callable[[str, str], str]) -> None:
     done = cli("validate", write("a.yaml", GOOD))
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "1 file: nothing to mend\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "1 file: no problems\n")
 
 
 def test_a_warning_ends_with_0(cli: Cli, write: Callable[[str, str], str]) -> None:
@@ -106,7 +106,7 @@ def test_the_account_may_be_asked_of_aws(
 
     done = with_environment(tmp_path, account.env, "validate", write("a.yaml", text), "--account-from-sts")
 
-    assert (done.returncode, done.stderr) == (0, "1 file: nothing to mend\n")
+    assert (done.returncode, done.stderr) == (0, "1 file: no problems\n")
 
 
 def test_a_silent_aws_ends_with_3(write: Callable[[str, str], str], tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_silent_aws_ends_with_3(write: Callable[[str, str], str], tmp_path: Pa
 
 
 def with_environment(folder: Path, env: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "generator.cli", *words]
+    command = [sys.executable, "-m", "generator", *words]
     env = {**env, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
@@ -178,7 +178,7 @@ def test_version_names_the_package(cli: Cli) -> None:
 
 
 def test_a_reader_who_has_enough_is_no_error() -> None:
-    command = f"{ROOT}/.venv/bin/python -m generator.cli schema | head -1; exit ${{PIPESTATUS[0]}}"
+    command = f"{ROOT}/.venv/bin/python -m generator schema | head -1; exit ${{PIPESTATUS[0]}}"
 
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -187,8 +187,8 @@ def test_a_reader_who_has_enough_is_no_error() -> None:
 
 def test_a_bug_shows_where_it_is_and_asks_for_a_report(cli: Cli, tmp_path: Path) -> None:
     # A package that shadows the command's own module: nothing that a user's config can do raises.
-    broken = "import sys, generator.commands.schema as s; s.run = lambda args: 1 / 0\n"
-    broken += "from generator.cli import main; sys.exit(main(['schema']))"
+    broken = "import sys, generator.cli.schema as s; s.run = lambda args: 1 / 0\n"
+    broken += "from generator.cli.main import main; sys.exit(main(['schema']))"
     python = str(ROOT / ".venv/bin/python")
 
     done = subprocess.run([python, "-c", broken], cwd=ROOT, capture_output=True, text=True, check=False)

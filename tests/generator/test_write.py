@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from generator import write
-from generator.files import MADE_FROM
+from generator.build import folder as build_folder
+from generator.build.files import MADE_FROM
 
 Files = dict[str, str]
 
@@ -24,16 +24,16 @@ def made(version: str) -> Files:
 def folder(tmp_path: Path) -> Path:
     """A folder that holds an earlier build."""
     folder = tmp_path / "build" / "demo"
-    write.replace(folder, made("old"))
+    build_folder.replace(folder, made("old"))
     return folder
 
 
 def values(folder: Path) -> Files:
-    return {path: text for path, text in write.read(folder).items() if path != MADE_FROM}
+    return {path: text for path, text in build_folder.read(folder).items() if path != MADE_FROM}
 
 
 def test_a_build_takes_the_place_of_the_last_one(folder: Path) -> None:
-    write.replace(folder, made("new"))
+    build_folder.replace(folder, made("new"))
 
     assert set(values(folder).values()) == {"new"}
 
@@ -42,7 +42,7 @@ def test_files_that_the_new_build_has_no_more_are_gone(folder: Path) -> None:
     new = made("new")
     del new["values/c.yaml"]
 
-    write.replace(folder, new)
+    build_folder.replace(folder, new)
 
     assert not (folder / "values/c.yaml").exists()
 
@@ -50,7 +50,7 @@ def test_files_that_the_new_build_has_no_more_are_gone(folder: Path) -> None:
 def test_files_that_the_user_added_stay(folder: Path) -> None:
     (folder / "values/mine.yaml").write_text("replicas: 3")
 
-    write.replace(folder, made("new"))
+    build_folder.replace(folder, made("new"))
 
     assert (folder / "values/mine.yaml").read_text() == "replicas: 3"
 
@@ -58,8 +58,8 @@ def test_files_that_the_user_added_stay(folder: Path) -> None:
 def test_a_folder_that_no_build_wrote_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
 
-    with pytest.raises(write.NotOursError):
-        write.replace(tmp_path, made("new"))
+    with pytest.raises(build_folder.NotOursError):
+        build_folder.replace(tmp_path, made("new"))
 
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
@@ -68,7 +68,7 @@ def test_a_build_that_fails_leaves_the_last_one_and_nothing_else(folder: Path) -
     cannot_be = {**made("new"), "values/a.yaml/b.yaml": "a file cannot be a folder too"}
 
     with pytest.raises(OSError, match=r"a\.yaml"):
-        write.replace(folder, cannot_be)
+        build_folder.replace(folder, cannot_be)
 
     assert set(values(folder).values()) == {"old"}
     assert [path.name for path in folder.parent.iterdir()] == ["demo"]
@@ -78,7 +78,7 @@ def test_a_build_that_fails_leaves_the_last_one_and_nothing_else(folder: Path) -
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from generator import write
+from generator.build import folder as build_folder
 
 kind, count, folder, files = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4])
 seen = 0
@@ -91,7 +91,7 @@ def hook(event, args):
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(hook)
-write.replace(folder, files)
+build_folder.replace(folder, files)
 """
 MOMENTS = [
     ("open", 2, "old"),  # half the new files written
@@ -114,7 +114,7 @@ def test_a_build_that_is_killed_leaves_one_build_whole(
 def test_the_next_build_sweeps_up_after_one_that_was_killed(folder: Path) -> None:
     kill_at("os.rename", 2, folder, made("new"))
 
-    write.replace(folder, made("newer"))
+    build_folder.replace(folder, made("newer"))
 
     assert [path.name for path in folder.parent.iterdir()] == ["demo"]
 

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator import yaml_text
+from generator.build import yaml_text
 
 # What YAML 1.1, YAML 1.2 or Go's reader take for a boolean, a number, a date, a null or a comment.
 TRAPS = [

@@ -14,11 +14,12 @@ import yaml
 from botocore import xform_name
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from generator import deployer, policy, stack
+from generator.build import stack
 from generator.deploy.templates import bucket as templates_bucket
-from generator.model import Solution
+from generator.iam import deployer, policy
+from generator.solution.model import Solution
+from testing.account import Account
 from tests.cluster.conftest import ROOT
-from tests.conftest import Account
 from tests.iam.eksctl import EKSCTL_ASKS, EKSCTL_MAKES
 
 # What CloudFormation's handlers would need for properties that no template of ours sets, by feature.

@@ -10,8 +10,10 @@ import cfnlint
 import pytest
 import yaml
 
-from generator import cluster, deployer, iam, policy, stack
-from generator.model import Solution
+from generator.build import cluster, stack
+from generator.iam import deployer, policy
+from generator.iam import roles as iam
+from generator.solution.model import Solution
 from tests.cluster.conftest import ROOT
 
 # cfn-lint's own list of services, their actions and what each may be scoped to, made from AWS's.

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from generator import iam
-from generator.model import Solution
-from generator.policy import Document
+from generator.iam import roles
+from generator.iam.policy import Policy
+from generator.solution.model import Solution
 
 Grants = dict[str, set[str]]
 
@@ -17,7 +17,7 @@ def solution(solution_of: Any) -> Solution:
     return found
 
 
-def grants(document: Document) -> Grants:
+def grants(document: Policy) -> Grants:
     """The resources of each action."""
     found: Grants = {}
     for statement in document["Statement"]:
@@ -32,7 +32,7 @@ def test_the_pods_of_a_runtime(solution: Solution) -> None:
     bucket = f"arn:aws:s3:::{runtime.output_bucket}"
     take = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
 
-    assert grants(iam.runtime(solution, runtime)) == {
+    assert grants(roles.runtime(solution, runtime)) == {
         **{f"sqs:{action}": {runtime.queue_arn} for action in take},
         "sqs:SendMessage": {runtime.dead_letter_queue_arn},
         "s3:AbortMultipartUpload": {f"{bucket}/*"},
@@ -46,13 +46,13 @@ def test_the_pods_of_a_runtime(solution: Solution) -> None:
 def test_keda(solution: Solution) -> None:
     queues = {runtime.queue_arn for runtime in solution.runtimes}
 
-    assert grants(iam.keda_operator(solution)) == {"sqs:GetQueueAttributes": queues}
+    assert grants(roles.keda_operator(solution)) == {"sqs:GetQueueAttributes": queues}
 
 
 def test_the_csi_driver(solution: Solution) -> None:
     models = solution.model_bucket_arn
 
-    assert grants(iam.s3_csi_driver(solution)) == {
+    assert grants(roles.s3_csi_driver(solution)) == {
         "s3:ListBucket": {models},
         "s3:GetObject": {f"{models}/*"},
     }
@@ -64,7 +64,7 @@ def test_the_function_of_the_http_api(solution: Solution) -> None:
     where = f"{solution.region}:{solution.account}"
     log = f"arn:aws:logs:{where}:log-group:/aws/lambda/{solution.stack}-api:*"
 
-    assert grants(iam.api_function(solution)) == {
+    assert grants(roles.api_function(solution)) == {
         "sns:Publish": {solution.requests_topic_arn},
         "s3:PutObject": {f"{bucket}/.tasks/*"},
         "s3:GetObject": {f"{bucket}/*"},

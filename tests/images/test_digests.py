@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from generator import images_digests, images_script
 from generator.errors import Exit
-from generator.images import Image
-from generator.images_digests import Found
-from tests.conftest import Account, write_config
-from tests.deploy.gateway import Proxy
-from tests.relay import Server
+from generator.images import digests as image_digests
+from generator.images import script as copy_script
+from generator.images.digests import Found
+from generator.images.images import Image
+from testing.account import Account, write_config
+from testing.gateway import Proxy
+from testing.relay import Server
 
 INDEX, ONE = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 
@@ -59,7 +60,7 @@ def registry() -> Iterator[str]:
 
 
 def test_a_public_image_has_the_digest_of_all_its_architectures(registry: str) -> None:
-    assert images_digests.of_registry(f"{registry}/team/tool:1") == Found(INDEX)
+    assert image_digests.of_registry(f"{registry}/team/tool:1") == Found(INDEX)
 
 
 @pytest.mark.parametrize(
@@ -68,14 +69,14 @@ def test_a_public_image_has_the_digest_of_all_its_architectures(registry: str) -
 def test_an_image_that_nobody_may_see_has_a_reason_and_no_digest(
     registry: str, path: str, reason: str
 ) -> None:
-    found = images_digests.of_registry(f"{registry}/{path}")
+    found = image_digests.of_registry(f"{registry}/{path}")
 
     assert found.digest is None
     assert reason in found.reason
 
 
 def test_a_registry_that_is_not_there_is_named() -> None:
-    found = images_digests.of_registry("127.0.0.1:9/team/tool:1")
+    found = image_digests.of_registry("127.0.0.1:9/team/tool:1")
 
     assert found.digest is None
     assert found.reason.startswith("127.0.0.1:9 does not answer")
@@ -84,7 +85,7 @@ def test_a_registry_that_is_not_there_is_named() -> None:
 def test_what_is_copied_is_asked_about_where_it_comes_from(registry: str) -> None:
     image = Image("KEDA", "copied", f"{registry}/team/tool:1", "mirror.example.com/team/tool:1")
 
-    assert images_digests.digests([image], images_digests.of_registry) == {image.name: Found(INDEX)}
+    assert image_digests.digests([image], image_digests.of_registry) == {image.name: Found(INDEX)}
 
 
 def test_a_digest_that_the_config_names_is_not_asked_for() -> None:
@@ -93,7 +94,7 @@ def test_a_digest_that_the_config_names_is_not_asked_for() -> None:
     def nobody(name: str) -> Found:
         raise AssertionError(name)
 
-    assert images_digests.digests([image], nobody) == {image.name: Found(ONE)}
+    assert image_digests.digests([image], nobody) == {image.name: Found(ONE)}
 
 
 def test_the_script_copies_what_was_asked_about_and_not_what_the_tag_may_be_by_then() -> None:
@@ -101,7 +102,7 @@ def test_the_script_copies_what_was_asked_about_and_not_what_the_tag_may_be_by_t
         "KEDA", "copied", "ghcr.io:443/kedacore/keda:2.20.2", "mirror.example.com/kedacore/keda:2.20.2"
     )
 
-    text = images_script.script(images_digests.pinned([image], {image.name: Found(INDEX)}), "crane")
+    text = copy_script.script(image_digests.pinned([image], {image.name: Found(INDEX)}), "crane")
 
     assert f"crane copy ghcr.io:443/kedacore/keda@{INDEX} mirror.example.com/kedacore/keda:2.20.2" in text
 
@@ -156,5 +157,5 @@ def test_what_is_still_to_be_built_has_no_digest_to_miss() -> None:
 
     found = {built.name: Found(None, "it is not in ECR"), known.name: Found(INDEX)}
 
-    assert images_digests.missing([built, known], found) == []
-    assert images_digests.missing([built, known], {**found, known.name: Found(None)}) == [known.name]
+    assert image_digests.missing([built, known], found) == []
+    assert image_digests.missing([built, known], {**found, known.name: Found(None)}) == [known.name]

@@ -9,10 +9,18 @@ from typing import Any
 import pytest
 import yaml
 
-from generator import cli, emit, files, helm, images, images_check, images_script, names, paths, resolve
-from generator.context import Context
-from generator.facts import Facts
-from generator.model import Solution
+from generator import paths
+from generator.build import files
+from generator.build import values as chart_values
+from generator.cli import main
+from generator.deploy import helm
+from generator.facts.facts import Facts
+from generator.images import check as images_check
+from generator.images import images
+from generator.images import script as copy_script
+from generator.solution import names, resolve
+from generator.solution.context import Context
+from generator.solution.model import Solution
 
 FACTS = Facts(paths.data())
 ROOT = paths.root()
@@ -47,7 +55,7 @@ def solve(region: str = "us-west-2", **top: Any) -> Solution:
 
 def rendered(solution: Solution) -> str:
     """The manifests of our own chart."""
-    built = emit.runtimes_alone(solution)
+    built = chart_values.runtimes_alone(solution)
     eks = solution.versions.eks
     return helm.template(solution.stack, helm.chart_folder(files.RUNTIMES_ALONE, eks), eks, built)
 
@@ -98,7 +106,7 @@ def test_the_platforms_images_carry_the_versions_of_the_row(eks: str) -> None:
 @pytest.mark.parametrize("eks", FACTS.eks_versions())
 def test_a_mirror_leaves_no_value_that_points_elsewhere(eks: str) -> None:
     solution = solve(eksVersion=eks, imageRegistry=MIRROR)
-    platform = yaml.safe_load(emit.umbrella(solution)["values/platform.yaml"])
+    platform = yaml.safe_load(chart_values.umbrella(solution)["values/platform.yaml"])
 
     csi = platform["aws-mountpoint-s3-csi-driver"]
     repositories = {
@@ -143,12 +151,12 @@ exit 0
 """
 
 
-@pytest.mark.parametrize("tool", images_script.TOOLS)
-def test_the_script_brings_every_image_to_its_name(tool: images_script.Tool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tool", copy_script.TOOLS)
+def test_the_script_brings_every_image_to_its_name(tool: copy_script.Tool, tmp_path: Path) -> None:
     registry = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
     found = images.images(solve(imageRegistry=registry))
     script = tmp_path / "images.sh"
-    script.write_text(images_script.script(found, tool))
+    script.write_text(copy_script.script(found, tool))
     for name in ("crane", "skopeo", "docker", "aws"):
         (tmp_path / name).write_text(RECORDER)
         (tmp_path / name).chmod(0o755)
@@ -167,7 +175,7 @@ def test_the_script_brings_every_image_to_its_name(tool: images_script.Tool, tmp
 
 
 def test_a_registry_that_is_not_ecr_is_left_to_the_users_own_login() -> None:
-    text = images_script.script(images.images(solve(imageRegistry="mirror.example.com")), "crane")
+    text = copy_script.script(images.images(solve(imageRegistry="mirror.example.com")), "crane")
 
     assert "# Log in to mirror.example.com first." in text
     assert "aws ecr" not in text
@@ -203,5 +211,5 @@ def test_a_digest_beside_a_tag_is_the_same_image() -> None:
 
 
 def test_the_command_verifies_against_the_chart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["images", str(ROOT / "examples" / "many-runtimes.yaml"), "--verify"]) == 0
+    assert main.main(["images", str(ROOT / "examples" / "many-runtimes.yaml"), "--verify"]) == 0
     assert capsys.readouterr().out.startswith("the list holds every image of sd-")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from bench.world import wait_for
 from local import processes
+from testing.world import wait_for
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / ".cache" / "invokeai" / "bin" / "invokeai-web"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from PIL import Image
-from queue_agent.adapters.http import Http
-from queue_agent.adapters.invokeai import InvokeAi
-from queue_agent.runtime import Cancelled, Task, TaskError
+from queue_agent.adapters.invokeai.adapter import InvokeAi
+from queue_agent.adapters.shared.http import Http
+from queue_agent.contract import Cancelled, Task, TaskError
 
 from tests.agent.adapters.conftest import as_input, as_text, lead, picture, task
 from tests.local.invokeai_server import running

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from queue_agent.adapters.http import Http
-from queue_agent.adapters.invokeai import InvokeAi
-from queue_agent.runtime import Prepared
+from queue_agent.adapters.invokeai.adapter import InvokeAi
+from queue_agent.adapters.shared.http import Http
+from queue_agent.contract import Prepared
 
-from bench.world import wait_for
+from testing.world import wait_for
 from tests.agent.adapters.conftest import (
     Sim,
     examples,

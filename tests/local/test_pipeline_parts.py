@@ -7,7 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from generator.submit import Status
+from generator.client import TaskStatus
 from local import config, demo, display, examples, gallery, summary
 from local.cloud import creatable
 from local.examples import Planned, Request
@@ -124,7 +124,7 @@ def test_a_run_of_single_tasks_claims_no_busy_share():
 
 
 def test_the_time_of_a_task_is_split_where_the_agent_says():
-    status = Status("a", "r", "completed", (), started=12.0, duration=0.5)
+    status = TaskStatus("a", "r", "completed", (), started=12.0, duration=0.5)
     found = times(status, sent=10.0, heard=12.75)
     assert (found.queue, found.run, found.upload) == (2.0, 0.5, 0.25)
 
@@ -173,7 +173,7 @@ def page(tmp_path):
     )
     good = Outcome(
         Planned("one", "r", request),
-        Status("one", "r", "completed", ("u",), seed=7),
+        TaskStatus("one", "r", "completed", ("u",), seed=7),
         (picture,),
         times=Times(100.0, 100.25, 0.5, 100.875),
     )
@@ -199,7 +199,7 @@ def test_a_picture_of_several_says_which_it_is(tmp_path, planned):
     paths = tuple(tmp_path / f"one-{number}.png" for number in (1, 2))
     for path in paths:
         Image.new("RGB", (8, 8)).save(path)
-    outcome = Outcome(planned[0], Status("one", "r", "completed", (), seed=7), paths)
+    outcome = Outcome(planned[0], TaskStatus("one", "r", "completed", (), seed=7), paths)
 
     page = gallery.render([gallery.picture(outcome, paths[1], tmp_path)], [], summary.summary([], 1.0), "")
 

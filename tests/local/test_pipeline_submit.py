@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from generator import cli
+from generator.cli import main
 from local import config
 from local.cloud import Cloud
 from local.emulator import Emulator, free_port
@@ -30,7 +30,7 @@ def submit(monkeypatch, tmp_path, capsys):
     def run(*words, **environment):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        code = cli.main(["submit", *map(str, words)])
+        code = main.main(["submit", *map(str, words)])
         return code, *capsys.readouterr()
 
     return run

@@ -7,10 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from generator import cost, paths, plan, plan_text, prices, quotas, resolve, stack
-from generator.context import Context
-from generator.facts import Facts
-from generator.model import Solution
+from generator import paths
+from generator.build import stack
+from generator.facts import prices, quotas
+from generator.facts.facts import Facts
+from generator.plan import cost, plan
+from generator.plan import text as plan_text
+from generator.solution import resolve
+from generator.solution.context import Context
+from generator.solution.model import Solution
 
 FACTS = Facts(paths.data())
 PRICES = prices.load(paths.data())

@@ -8,18 +8,24 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from generator import deployer, images, paths, plan, prices, profiles, resolve, stack
-from generator.aws import Aws
-from generator.context import Context
-from generator.facts import Facts
+from generator import paths
+from generator.aws.clients import Aws
+from generator.build import stack
+from generator.facts import prices, runtimes
+from generator.facts.facts import Facts
+from generator.iam import deployer
+from generator.images import images
+from generator.plan import plan
 from generator.preflight import themes
 from generator.preflight.check import Subject, run_all
-from generator.preflight.result import Result, Status
+from generator.preflight.result import CheckStatus, Result
 from generator.preflight.spot import ROLE
-from tests.conftest import Account
+from generator.solution import resolve
+from generator.solution.context import Context
+from testing.account import Account
+from testing.fake_aws import Quotas
+from testing.relay import Server
 from tests.deploy.conftest import one_reader
-from tests.preflight.fake_aws import Quotas
-from tests.relay import Server
 
 __all__ = ["one_reader"]
 
@@ -75,7 +81,7 @@ class Place:
         solution = resolve.solution(data, facts, Context("us-east-1", self.account.id, today))
         made = plan.plan(solution, facts, prices.load(paths.data()), plan.kinds(stack.files(solution)))
         names = images.pulled_names(solution)
-        folders = profiles.model_folders(paths.root() / "charts")
+        folders = runtimes.model_folders(paths.root() / "charts")
         return Subject(solution, made, facts, today, names, deployer.policies(solution), folders)
 
 
@@ -91,7 +97,7 @@ class Found:
         return found
 
     def not_passed(self) -> list[Result]:
-        return [r for r in self.results if r.status not in (Status.PASSED, Status.NOT_ASKED)]
+        return [r for r in self.results if r.status not in (CheckStatus.PASSED, CheckStatus.NOT_ASKED)]
 
 
 @pytest.fixture
@@ -137,7 +143,7 @@ def ready(account: Account) -> None:
     """Models, images and the spot role."""
     bucket = f"models-{account.id}"
     account.client("s3").create_bucket(Bucket=bucket)
-    folders = profiles.model_folders(paths.root() / "charts")["sdwebui"]
+    folders = runtimes.model_folders(paths.root() / "charts")["sdwebui"]
     for key in (f"Stable-diffusion/{MODEL}", *(f"{folder}/" for folder in folders)):
         account.client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
     ecr = account.client("ecr")

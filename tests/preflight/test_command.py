@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from generator import cli
+from generator.cli import main
 from generator.errors import Exit
-from tests.conftest import write_config
+from testing.account import write_config
 from tests.preflight.conftest import RUNTIME, Place
 
 
@@ -19,15 +19,15 @@ def config(place: Place, tmp_path: Path) -> str:
 
 
 def test_a_ready_account_ends_with_zero_and_a_count(config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["preflight", config]) == Exit.DONE
+    assert main.main(["preflight", config]) == Exit.DONE
 
     assert "passed" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_all_shows_what_passed_too(config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["preflight", config])
+    main.main(["preflight", config])
     short = capsys.readouterr().out
-    cli.main(["preflight", config, "--all"])
+    main.main(["preflight", config, "--all"])
 
     assert len(capsys.readouterr().out.splitlines()) > len(short.splitlines()) + 20
 
@@ -37,7 +37,7 @@ def test_json_holds_every_result_with_its_cure(
 ) -> None:
     place.quotas.values["L-0263D0A3"] = 1
 
-    assert cli.main(["preflight", config, "--format", "json"]) == Exit.CONFIG
+    assert main.main(["preflight", config, "--format", "json"]) == Exit.CONFIG
 
     rows = json.loads(capsys.readouterr().out)
     row = next(row for row in rows if row["what"] == "EC2-VPC Elastic IPs")
@@ -48,7 +48,7 @@ def test_json_holds_every_result_with_its_cure(
 def test_nothing_is_requested_unless_asked_for(config: str, place: Place) -> None:
     place.quotas.values["L-0263D0A3"] = 1
 
-    cli.main(["preflight", config])
+    main.main(["preflight", config])
 
     assert place.quotas.requests == []
 
@@ -57,7 +57,7 @@ def test_an_increase_is_requested_once(config: str, place: Place, capsys: pytest
     place.quotas.values["L-0263D0A3"] = 1
 
     for _ in range(2):
-        cli.main(["preflight", config, "--request-increase"])
+        main.main(["preflight", config, "--request-increase"])
 
     assert [(row["QuotaCode"], row["DesiredValue"]) for row in place.quotas.requests] == [("L-0263D0A3", 3.0)]
     assert "is open already" in capsys.readouterr().err
@@ -66,4 +66,4 @@ def test_an_increase_is_requested_once(config: str, place: Place, capsys: pytest
 def test_a_refusal_alone_ends_with_three(config: str, place: Place) -> None:
     place.quotas.refuse = {"GetServiceQuota"}
 
-    assert cli.main(["preflight", config]) == Exit.AWS
+    assert main.main(["preflight", config]) == Exit.AWS

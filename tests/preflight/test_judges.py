@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from generator import quotas
-from generator.model import Solution
+from generator.facts import quotas
 from generator.preflight import credentials, models, places, registry, rights, snapshots, spot, taken
 from generator.preflight.places import Zone
-from generator.preflight.result import Status
+from generator.preflight.result import CheckStatus
 from generator.preflight.snapshots import Snapshot
+from generator.solution.model import Solution
 from tests.preflight.conftest import Place
 
 
@@ -21,14 +21,14 @@ def solution(place: Place) -> Solution:
 def test_a_region_that_is_switched_off_fails_with_the_command() -> None:
     [result] = places.judge_region("ap-east-1", "not-opted-in")
 
-    assert result.status is Status.FAILED
-    assert "enable-region --region-name ap-east-1" in result.mend
+    assert result.status is CheckStatus.FAILED
+    assert "enable-region --region-name ap-east-1" in result.help
 
 
 def test_a_region_that_aws_does_not_know_fails() -> None:
     [result] = places.judge_region("us-west-9", "")
 
-    assert result.status is Status.FAILED
+    assert result.status is CheckStatus.FAILED
 
 
 WANTED = ("us-east-1a", "us-east-1b", "us-east-1c")
@@ -47,15 +47,15 @@ OTHERS = [Zone("us-east-1b", "use1-az2", True), Zone("us-east-1d", "use1-az5", T
 def test_a_zone_that_will_not_do_fails_with_those_that_will(first: Zone, said: str) -> None:
     [result] = places.judge_zones(WANTED, [first, *OTHERS, Zone("us-east-1c", "use1-az4", True)])
 
-    assert result.status is Status.FAILED
+    assert result.status is CheckStatus.FAILED
     assert said in result.said
-    assert "us-east-1b, us-east-1d, us-east-1c" in result.mend
+    assert "us-east-1b, us-east-1d, us-east-1c" in result.help
 
 
 def test_a_region_without_three_zones_cannot_be_mended() -> None:
     [result] = places.judge_zones(WANTED, OTHERS)
 
-    assert result.mend == "choose another region: only 2 zones of this one can be used"
+    assert result.help == "choose another region: only 2 zones of this one can be used"
 
 
 def test_some_types_that_are_not_offered_are_a_warning_and_no_controllers_a_failure(
@@ -68,14 +68,14 @@ def test_some_types_that_are_not_offered_are_a_warning_and_no_controllers_a_fail
         solution, {**offered, first: frozenset(), "m7g.large": frozenset()}
     )
 
-    assert (runtime.status, controllers.status) == (Status.WARNING, Status.FAILED)
+    assert (runtime.status, controllers.status) == (CheckStatus.WARNING, CheckStatus.FAILED)
     assert runtime.said == f"{first} not offered here; the others are"
 
 
 def test_models_of_another_region_fail(solution: Solution) -> None:
     [result] = models.judge_bucket(solution, "models", "eu-west-1")
 
-    assert (result.status, result.said) == (Status.FAILED, "it is in eu-west-1, not us-east-1")
+    assert (result.status, result.said) == (CheckStatus.FAILED, "it is in eu-west-1, not us-east-1")
 
 
 def test_a_dynamic_runtime_without_any_checkpoint_is_a_warning(solution: Solution) -> None:
@@ -83,40 +83,40 @@ def test_a_dynamic_runtime_without_any_checkpoint_is_a_warning(solution: Solutio
 
     [result] = models.judge_model(dynamic, "models", models.Checkpoints(False, ()))
 
-    assert result.status is Status.WARNING
+    assert result.status is CheckStatus.WARNING
 
 
 def test_a_snapshot_that_is_not_complete_fails() -> None:
     [result] = snapshots.judge("snap-1", 100, Snapshot("pending", 50))
 
-    assert (result.status, result.said) == (Status.FAILED, "its state is pending")
+    assert (result.status, result.said) == (CheckStatus.FAILED, "its state is pending")
 
 
 def test_a_snapshot_that_fits_passes() -> None:
     [result] = snapshots.judge("snap-1", 100, Snapshot("completed", 100))
 
-    assert result.status is Status.PASSED
+    assert result.status is CheckStatus.PASSED
 
 
 def test_an_image_that_nobody_publishes_fails_and_others_are_not_asked_about() -> None:
     bare, public = registry.judge_elsewhere(["sd-on-eks/queue-agent:0.1.0", "ghcr.io/kedacore/keda:2.20.2"])
 
-    assert (bare.what, bare.status) == ("sd-on-eks/queue-agent:0.1.0", Status.FAILED)
-    assert public.status is Status.NOT_ASKED
+    assert (bare.what, bare.status) == ("sd-on-eks/queue-agent:0.1.0", CheckStatus.FAILED)
+    assert public.status is CheckStatus.NOT_ASKED
 
 
 def test_a_bucket_name_that_another_account_has_fails() -> None:
     [result] = taken.judge("bucket", "demo-one", "another's")
 
-    assert result.status is Status.FAILED
-    assert "another `stackName`" in result.mend
+    assert result.status is CheckStatus.FAILED
+    assert "another `stackName`" in result.help
 
 
 def test_credentials_of_another_partition_fail(solution: Solution) -> None:
     [result] = credentials.judge(solution, f"arn:aws-cn:iam::{solution.account}:user/a")
 
     assert (result.status, result.said) == (
-        Status.FAILED,
+        CheckStatus.FAILED,
         f"arn:aws-cn:iam::{solution.account}:user/a: not partition aws",
     )
 
@@ -124,7 +124,7 @@ def test_credentials_of_another_partition_fail(solution: Solution) -> None:
 def test_a_missing_spot_role_fails_only_where_nothing_else_will_do() -> None:
     [both], [only] = spot.judge(False, False), spot.judge(True, False)
 
-    assert (both.status, only.status) == (Status.WARNING, Status.FAILED)
+    assert (both.status, only.status) == (CheckStatus.WARNING, CheckStatus.FAILED)
 
 
 def test_a_right_is_asked_for_with_what_the_request_will_hold() -> None:

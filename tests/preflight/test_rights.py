@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from generator.policy import allow, document
+from generator.iam.policy import allow, document
 from generator.preflight import rights
-from generator.preflight.result import Status
+from generator.preflight.result import CheckStatus
 from tests.preflight.conftest import Place
 
 Give = Callable[[str, dict[str, Any]], None]
@@ -34,15 +34,15 @@ def test_a_user_without_rights_fails_and_the_actions_are_named(strict_place: Pla
 
     result = strict_place.run().one("rights", "ManageQueues")
 
-    assert result.status is Status.FAILED
+    assert result.status is CheckStatus.FAILED
     assert "sqs:CreateQueue" in result.said
-    assert "iam/deployer-policy.json" in result.mend
+    assert "iam/deployer-policy.json" in result.help
 
 
 def test_a_user_who_may_not_even_ask_gets_no_pass(strict_place: Place, user: Give) -> None:
     found = strict_place.run()
 
-    assert {r.status for r in found.results if r.theme == "rights"} == {Status.UNKNOWN}
+    assert {r.status for r in found.results if r.theme == "rights"} == {CheckStatus.UNKNOWN}
 
 
 def test_of_what_may_not_be_asked_nothing_passes(strict_place: Place, user: Give) -> None:
@@ -52,7 +52,7 @@ def test_of_what_may_not_be_asked_nothing_passes(strict_place: Place, user: Give
 
     # S3 says the same of a bucket that another account has.
     refused = [result for result in found if not result.what.startswith("bucket demo-")]
-    assert {result.status for result in refused} == {Status.UNKNOWN, Status.NOT_ASKED}
+    assert {result.status for result in refused} == {CheckStatus.UNKNOWN, CheckStatus.NOT_ASKED}
 
 
 def test_the_policy_that_is_generated_is_enough(strict_place: Place, user: Give) -> None:

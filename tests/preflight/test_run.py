@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from generator.errors import Exit
-from generator.preflight.result import Status, ending
+from generator.preflight.result import CheckStatus, ending
 from tests.preflight.conftest import MODEL, RUNTIME, Place
 
 
@@ -50,7 +50,7 @@ def test_credentials_of_another_account_fail(place: Place, monkeypatch: pytest.M
 
     result = place.run().one("credentials", "account")
 
-    assert result.status is Status.FAILED
+    assert result.status is CheckStatus.FAILED
     assert f"not account {subject_account}" in result.said
 
 
@@ -59,7 +59,7 @@ def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_num
 
     result = place.run().one("quotas", "Running On-Demand G and VT")
 
-    assert result.status is Status.FAILED
+    assert result.status is CheckStatus.FAILED
     assert result.said == "8 vCPUs allowed, 0 in use by others, 80 to 160 needed"
     assert "servicequotas/home/services/ec2/quotas/L-DB2E81BA" in result.link
     assert result.increase is not None
@@ -69,7 +69,7 @@ def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_num
 def test_a_quota_of_one_market_may_be_short_where_the_other_serves(place: Place) -> None:
     place.quotas.values |= {"L-DB2E81BA": 0, "L-3819A6DF": 400}
 
-    assert place.run().one("quotas", "Running On-Demand G and VT").status is Status.WARNING
+    assert place.run().one("quotas", "Running On-Demand G and VT").status is CheckStatus.WARNING
 
 
 def test_a_spot_quota_of_a_runtime_with_spot_alone_must_do(place: Place) -> None:
@@ -77,7 +77,7 @@ def test_a_spot_quota_of_a_runtime_with_spot_alone_must_do(place: Place) -> None
 
     found = place.run(config=gpu(["g5.xlarge"], spot=True, onDemand=False))
 
-    assert found.one("quotas", "G and VT Spot").status is Status.FAILED
+    assert found.one("quotas", "G and VT Spot").status is CheckStatus.FAILED
 
 
 def test_running_instances_of_others_count(place: Place) -> None:
@@ -109,20 +109,20 @@ def test_a_quota_without_a_value_of_the_account_has_awss_default(place: Place) -
     del place.quotas.values["L-0263D0A3"]
     place.quotas.defaults["L-0263D0A3"] = 5
 
-    assert place.run().one("quotas", "Elastic IPs").status is Status.PASSED
+    assert place.run().one("quotas", "Elastic IPs").status is CheckStatus.PASSED
 
 
 def test_a_version_that_aws_no_longer_creates_fails_with_the_line_to_set(place: Place) -> None:
     result = place.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28")
 
-    assert result.status is Status.FAILED
-    assert result.mend == 'set eksVersion: "1.34"'
+    assert result.status is CheckStatus.FAILED
+    assert result.help == 'set eksVersion: "1.34"'
 
 
 def test_a_cluster_that_exists_may_keep_its_version(place: Place) -> None:
     place.quotas.clusters["demo"] = "1.28"
 
-    assert place.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28").status is Status.PASSED
+    assert place.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28").status is CheckStatus.PASSED
 
 
 def test_a_cluster_of_the_name_that_another_made_fails(place: Place) -> None:
@@ -130,13 +130,13 @@ def test_a_cluster_of_the_name_that_another_made_fails(place: Place) -> None:
 
     result = place.run().one("EKS version", "1.34")
 
-    assert (result.status, result.mend) == (Status.FAILED, "choose another `stackName`")
+    assert (result.status, result.help) == (CheckStatus.FAILED, "choose another `stackName`")
 
 
 def test_a_leap_over_a_version_is_refused(place: Place) -> None:
     place.quotas.clusters["demo"] = "1.32"
 
-    assert place.run().one("EKS version", "1.34").mend.endswith('set eksVersion: "1.33"')
+    assert place.run().one("EKS version", "1.34").help.endswith('set eksVersion: "1.33"')
 
 
 def test_extended_support_is_a_warning_about_money(place: Place) -> None:
@@ -144,8 +144,8 @@ def test_extended_support_is_a_warning_about_money(place: Place) -> None:
 
     result = place.run(today=date(2027, 1, 1)).one("EKS version", "1.34")
 
-    assert result.status is Status.WARNING
-    assert "six times" in result.mend
+    assert result.status is CheckStatus.WARNING
+    assert "six times" in result.help
 
 
 def test_a_model_that_is_missing_fails_and_its_neighbours_are_named(place: Place) -> None:
@@ -153,7 +153,7 @@ def test_a_model_that_is_missing_fails_and_its_neighbours_are_named(place: Place
 
     result = place.run(config={"modelsRuntime": [runtime]}).one("models", "other.safetensors")
 
-    assert result.status is Status.FAILED
+    assert result.status is CheckStatus.FAILED
     assert f"there are Stable-diffusion/{MODEL}" in result.said
 
 
@@ -162,7 +162,7 @@ def test_a_bucket_that_is_not_there_fails(place: Place) -> None:
         "models", "nowhere-at-all"
     )
 
-    assert (result.status, result.said) == (Status.FAILED, "there is no such bucket")
+    assert (result.status, result.said) == (CheckStatus.FAILED, "there is no such bucket")
 
 
 def test_a_folder_that_sd_webui_would_have_to_make_fails_with_the_command(place: Place) -> None:
@@ -171,9 +171,9 @@ def test_a_folder_that_sd_webui_would_have_to_make_fails_with_the_command(place:
 
     result = place.run().one("models", f"folders in {bucket}")
 
-    assert result.status is Status.FAILED
+    assert result.status is CheckStatus.FAILED
     assert result.said.startswith("VAE missing")
-    assert result.mend.endswith(f"for f in VAE; do aws s3api put-object --bucket {bucket} --key $f/; done")
+    assert result.help.endswith(f"for f in VAE; do aws s3api put-object --bucket {bucket} --key $f/; done")
 
 
 def test_a_folder_that_holds_a_file_is_there(place: Place) -> None:
@@ -181,7 +181,7 @@ def test_a_folder_that_holds_a_file_is_there(place: Place) -> None:
     place.client("s3").delete_object(Bucket=bucket, Key="VAE/")
     place.client("s3").put_object(Bucket=bucket, Key="VAE/one.pt", Body=b"")
 
-    assert place.run().one("models", f"folders in {bucket}").status is Status.PASSED
+    assert place.run().one("models", f"folders in {bucket}").status is CheckStatus.PASSED
 
 
 def test_runtimes_that_make_no_folders_need_none(place: Place) -> None:
@@ -208,7 +208,7 @@ def test_models_that_come_from_elsewhere_are_said_not_to_be_asked_about(
     found = place.run(config={"modelsRuntime": [{**RUNTIME, **persistence(**chosen)}]})
 
     [result] = [result for result in found.results if result.theme == "models"]
-    assert (result.what, result.status) == ("models of turbo", Status.NOT_ASKED)
+    assert (result.what, result.status) == ("models of turbo", CheckStatus.NOT_ASKED)
 
 
 def test_an_image_that_is_not_in_ecr_fails(place: Place) -> None:
@@ -216,14 +216,14 @@ def test_an_image_that_is_not_in_ecr_fails(place: Place) -> None:
 
     result = place.run().one("images", "sd-on-eks/sdwebui")
 
-    assert result.status is Status.FAILED
-    assert "generator images" in result.mend
+    assert result.status is CheckStatus.FAILED
+    assert "generator images" in result.help
 
 
 def test_images_of_public_registries_are_said_not_to_be_asked_about(place: Place) -> None:
     result = place.run().one("images", "elsewhere")
 
-    assert result.status is Status.NOT_ASKED
+    assert result.status is CheckStatus.NOT_ASKED
     assert "public.ecr.aws" in result.said
 
 
@@ -232,8 +232,8 @@ def test_a_queue_of_the_same_name_that_is_nobodys_fails(place: Place) -> None:
 
     result = place.run().one("names", "queue demo-turbo")
 
-    assert result.status is Status.FAILED
-    assert "--adopt" in result.mend
+    assert result.status is CheckStatus.FAILED
+    assert "--adopt" in result.help
 
 
 def test_names_that_the_solutions_own_stack_holds_pass(place: Place) -> None:
@@ -242,7 +242,7 @@ def test_names_that_the_solutions_own_stack_holds_pass(place: Place) -> None:
 
     found = place.run()
 
-    assert [r.status for r in found.results if r.what == "queue demo-turbo"] == [Status.PASSED]
+    assert [r.status for r in found.results if r.what == "queue demo-turbo"] == [CheckStatus.PASSED]
 
 
 def test_without_the_spot_role_spot_nodes_are_refused(place: Place) -> None:
@@ -251,14 +251,14 @@ def test_without_the_spot_role_spot_nodes_are_refused(place: Place) -> None:
     both = place.run().one("spot", "AWSServiceRole")
     only = place.run(config=gpu(["g5.xlarge"], spot=True, onDemand=False)).one("spot", "AWSServiceRole")
 
-    assert (both.status, only.status) == (Status.WARNING, Status.FAILED)
-    assert "create-service-linked-role" in both.mend
+    assert (both.status, only.status) == (CheckStatus.WARNING, CheckStatus.FAILED)
+    assert "create-service-linked-role" in both.help
 
 
 def test_an_instance_type_that_no_zone_offers_fails_when_there_is_no_other(place: Place) -> None:
     none = place.run(config=gpu(["p3.2xlarge", "p2.xlarge"])).one("region", "instance types of turbo")
 
-    assert none.status is Status.FAILED
+    assert none.status is CheckStatus.FAILED
 
 
 def test_a_snapshot_that_is_larger_than_its_volume_fails(place: Place) -> None:
@@ -269,8 +269,8 @@ def test_a_snapshot_that_is_larger_than_its_volume_fails(place: Place) -> None:
 
     result = place.run(config={"modelsRuntime": [runtime]}).one("snapshots", snapshot)
 
-    assert result.status is Status.FAILED
-    assert result.mend == "set volumeSize to 200Gi or more"
+    assert result.status is CheckStatus.FAILED
+    assert result.help == "set volumeSize to 200Gi or more"
 
 
 def test_a_snapshot_that_is_not_there_fails(place: Place) -> None:
@@ -288,8 +288,8 @@ def test_a_refused_call_is_could_not_check_and_never_a_pass(place: Place) -> Non
     found = place.run()
 
     quotas = [result for result in found.results if result.theme == "quotas"]
-    assert {result.status for result in quotas} == {Status.UNKNOWN}
-    assert found.one("EKS version", "1.34").status is Status.UNKNOWN
+    assert {result.status for result in quotas} == {CheckStatus.UNKNOWN}
+    assert found.one("EKS version", "1.34").status is CheckStatus.UNKNOWN
     assert ending(found.results) is Exit.AWS
 
 
@@ -305,4 +305,4 @@ def test_without_any_answer_nothing_passes(place: Place, monkeypatch: pytest.Mon
 
     found = place.run()
 
-    assert Status.PASSED not in {result.status for result in found.results}
+    assert CheckStatus.PASSED not in {result.status for result in found.results}

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from generator import quotas
-from generator.aws import Aws
+from generator.aws.clients import Aws
+from generator.facts import quotas
+from generator.facts.quotas import of_instance
 from generator.preflight import limits, usage
 from generator.preflight.check import run_all
-from generator.quotas import of_instance
 from tests.preflight.conftest import Place
 
 OWN = [{"Key": "kubernetes.io/cluster/demo", "Value": "owned"}]

@@ -2,12 +2,12 @@
 
 from aiohttp import ClientSession
 
-from queue_agent.adapters.comfyui import ComfyUi
-from queue_agent.adapters.custom import Custom
-from queue_agent.adapters.http import Http
-from queue_agent.adapters.invokeai import InvokeAi
-from queue_agent.adapters.sdwebui import SdWebUi
-from queue_agent.runtime import Adapter
+from queue_agent.adapters.comfyui.adapter import ComfyUi
+from queue_agent.adapters.custom.adapter import Custom
+from queue_agent.adapters.invokeai.adapter import InvokeAi
+from queue_agent.adapters.sdwebui.adapter import SdWebUi
+from queue_agent.adapters.shared.http import Http
+from queue_agent.contract import Adapter
 from queue_agent.settings import Settings
 
 

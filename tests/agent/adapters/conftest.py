@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from queue_agent.adapters.http import Http
-from queue_agent.adapters.http import session as runtime_session
-from queue_agent.runtime import Adapter, InputImage, RunResult, Task
+from queue_agent.adapters.shared.http import Http
+from queue_agent.adapters.shared.http import session as runtime_session
+from queue_agent.contract import Adapter, InputImage, RunResult, Task
 
-from bench.world import wait_for
 from local import processes
 from local.processes import Child
-from local.runtimes.picture import Artist, Request
+from local.runtimes.shared.picture import Artist, Request
+from testing.world import wait_for
 
 MAX_BYTES = 50_000_000
 

@@ -1,8 +1,8 @@
 """The history's shapes, of which a simulation draws only one."""
 
 import pytest
-from queue_agent.adapters.comfyui_graph import failure, files, texts
-from queue_agent.runtime import RuntimeUnavailable
+from queue_agent.adapters.comfyui.graph import failure, files, texts
+from queue_agent.contract import RuntimeUnavailable
 
 
 def test_files_of_every_kind_are_found():

@@ -3,9 +3,9 @@
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
-from queue_agent.adapters.comfyui import ComfyUi
-from queue_agent.adapters.http import Http
-from queue_agent.runtime import RuntimeUnavailable
+from queue_agent.adapters.comfyui.adapter import ComfyUi
+from queue_agent.adapters.shared.http import Http
+from queue_agent.contract import RuntimeUnavailable
 
 from tests.agent.adapters.conftest import lead, task
 from tests.agent.adapters.test_comfyui import MODEL, workflow

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 from aiohttp import ClientSession, web
-from queue_agent.adapters.custom import Custom
-from queue_agent.adapters.http import Http
-from queue_agent.runtime import RuntimeUnavailable, TaskError
+from queue_agent.adapters.custom.adapter import Custom
+from queue_agent.adapters.shared.http import Http
+from queue_agent.contract import RuntimeUnavailable, TaskError
 
 from tests.agent.adapters.conftest import Sim, as_input, as_text, lead, picture, task, until
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
-from queue_agent.adapters.http import KEEP_SECONDS, Http
-from queue_agent.runtime import RuntimeUnavailable
+from queue_agent.adapters.shared.http import KEEP_SECONDS, Http
+from queue_agent.contract import RuntimeUnavailable
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from queue_agent.adapters.http import Http
-from queue_agent.adapters.invokeai import InvokeAi
-from queue_agent.runtime import Cancelled, RuntimeUnavailable, TaskError
+from queue_agent.adapters.invokeai.adapter import InvokeAi
+from queue_agent.adapters.shared.http import Http
+from queue_agent.contract import Cancelled, RuntimeUnavailable, TaskError
 
 from tests.agent.adapters.conftest import Sim, as_input, as_text, examples, lead, picture, task, until
 

@@ -1,6 +1,6 @@
 """The session of a queue item, in shapes that a simulation does not give."""
 
-from queue_agent.adapters.invokeai_graph import kept_images
+from queue_agent.adapters.invokeai.graph import kept_images
 
 
 def test_pictures_of_an_iteration_come_in_the_order_they_were_made():

@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable
 
 import pytest
-from queue_agent.adapters.http import Http
-from queue_agent.adapters.sdwebui import SdWebUi
-from queue_agent.runtime import Cancelled, RuntimeUnavailable, TaskError
+from queue_agent.adapters.sdwebui.adapter import SdWebUi
+from queue_agent.adapters.shared.http import Http
+from queue_agent.contract import Cancelled, RuntimeUnavailable, TaskError
 
 from tests.agent.adapters.conftest import Sim, as_input, as_text, lead, picture, task, until
 

@@ -1,8 +1,8 @@
 """Which checkpoint SD WebUI has, and which one a name means: each test has a runtime of its own."""
 
 import pytest
-from queue_agent.adapters.sdwebui import SdWebUi
-from queue_agent.runtime import TaskError
+from queue_agent.adapters.sdwebui.adapter import SdWebUi
+from queue_agent.contract import TaskError
 
 from tests.agent.adapters.conftest import lead, task
 from tests.agent.adapters.test_sdwebui import STATIC, naming

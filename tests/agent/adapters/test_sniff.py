@@ -4,7 +4,7 @@ import io
 
 import pytest
 from PIL import Image
-from queue_agent.adapters import sniff
+from queue_agent.adapters.shared import sniff
 
 
 def made(form: str, frames: int = 1) -> bytes:

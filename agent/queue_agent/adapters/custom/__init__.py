@@ -1,0 +1,1 @@
+"""A container of the user's own."""

@@ -1,0 +1,1 @@
+"""SD WebUI (A1111 and Forge)."""

@@ -1,0 +1,1 @@
+"""SQS, S3 and SNS."""

@@ -1,0 +1,1 @@
+"""The way of a task through the agent."""

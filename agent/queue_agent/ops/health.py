@@ -1,0 +1,54 @@
+"""The agent's own endpoints, for the kubelet, for Prometheus and for the runtime's preStop hook."""
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from queue_agent.ops.metrics import Metrics
+
+
+class Health:
+    """A small server. `ready` says whether tasks are taken, `drained` that nothing runs after SIGTERM."""
+
+    def __init__(self, metrics: Metrics, ready: Callable[[], bool], drained: asyncio.Event) -> None:
+        self._metrics = metrics
+        self._ready = ready
+        self._drained = drained
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; the port, which is another one for 0."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._text),
+                web.get("/drained", self._when_drained),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Answer what is open, then stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        ready = self._ready()
+        return web.Response(status=200 if ready else 503, text="ready\n" if ready else "not ready\n")
+
+    async def _text(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _when_drained(self, _: web.Request) -> web.Response:
+        await self._drained.wait()
+        return web.Response(text="drained\n")

@@ -1,0 +1,1 @@
+"""What a task is: its message, its inputs, its record, its keys."""

@@ -1,0 +1,92 @@
+"""What is known of a finished task: the content of result.json, from which every callback is made."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+STATUSES = ("completed", "failed", "cancelled", "running")
+ERROR_CHARACTERS = 2000
+
+
+@dataclass(frozen=True)
+class Error:
+    """Why a task failed."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class StoredOutput:
+    """One output in the bucket."""
+
+    key: str
+    content_type: str
+    bytes: int
+    sha256: str
+    kind: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """How one task ended. `message_id` is set when it was set aside: sent again from there, it runs again."""
+
+    runtime: str
+    id: str
+    status: str
+    output_url: str
+    context: Any
+    attempt: int
+    image_url: tuple[str, ...] = ()
+    error: Error | None = None
+    duration: float | None = None  # seconds on the runtime
+    seed: int | None = None
+    model: str | None = None
+    outputs: tuple[StoredOutput, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    request_sha256: str = ""
+    started: float | None = None  # unix time
+    finished: float | None = None
+    message_id: str | None = None
+
+
+def to_json(record: TaskRecord) -> bytes:
+    """The record as the bytes of result.json: the same record gives the same bytes."""
+    document = {"result": record.status == "completed", **asdict(record)}
+    for name in ("error", "message_id"):
+        if document[name] is None:
+            del document[name]
+    return json.dumps(document, sort_keys=True).encode()
+
+
+def from_json(data: bytes) -> TaskRecord | None:
+    """The record in these bytes; None when they are no such thing, which only a stranger can have written."""
+    try:
+        document = json.loads(data)
+        document.pop("result")
+        document["image_url"] = tuple(document["image_url"])
+        document["outputs"] = tuple(StoredOutput(**each) for each in document["outputs"])
+        document["error"] = Error(**document["error"]) if "error" in document else None
+        return TaskRecord(**document)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def callback(record: TaskRecord) -> dict[str, Any]:
+    """The fields of the callback, in the form that users of the reference system read."""
+    told: dict[str, Any] = {
+        "runtime": record.runtime,
+        "id": record.id,
+        "result": record.status == "completed",
+        "status": record.status,
+        "image_url": list(record.image_url),
+        "output_url": record.output_url,
+        "context": record.context,
+        "attempt": record.attempt,
+    }
+    if record.error is not None:
+        told["error"] = {"code": record.error.code, "message": record.error.message[:ERROR_CHARACTERS]}
+    optional = {"duration": record.duration, "seed": record.seed, "model": record.model}
+    return told | {name: value for name, value in optional.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Calls to AWS that several parts share."""

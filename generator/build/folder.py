@@ -1,0 +1,86 @@
+"""Puts the files of a build in place of the last one: all of them, or none."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from generator.build.files import MADE_FROM
+
+
+class NotOursError(Exception):
+    """The folder holds something that no build wrote."""
+
+
+def replace(folder: Path, files: Mapping[str, str]) -> None:
+    """Make `folder` hold exactly `files`, and whatever a user added beside the files of an earlier build.
+
+    At every moment either the old files or the new ones are whole on the disk: the new folder is complete
+    before the old one steps aside (as `.NAME.old`), and a run that was killed between the two renames is
+    completed by the next.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _recover(folder)
+    added = _added(folder)
+    fresh = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)  # of a run that was killed
+    fresh.mkdir()
+    try:
+        _fill(fresh, files)
+        for path in added - files.keys():
+            _copy(folder / path, fresh / path)
+        if folder.exists():
+            folder.rename(_aside(folder))
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        _recover(folder)
+
+
+def read(folder: Path) -> dict[str, str]:
+    """The files that the last build wrote to `folder`, as they are now."""
+    _recover(folder)
+    paths = sorted(_listed(folder)) if folder.is_dir() else []
+    return {path: (folder / path).read_text("utf-8") for path in paths if (folder / path).is_file()}
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _recover(folder: Path) -> None:
+    """Bring the old folder back if no new one took its place, else remove it."""
+    aside = _aside(folder)
+    if not aside.exists():
+        return
+    if folder.exists():
+        shutil.rmtree(aside)
+    else:
+        aside.rename(folder)
+
+
+def _added(folder: Path) -> set[str]:
+    """Files in `folder` that no build wrote."""
+    if not folder.exists():
+        return set()
+    if not (folder / MADE_FROM).is_file() and any(folder.iterdir()):
+        raise NotOursError(f"{folder} was not written by `generator build` (it has no {MADE_FROM})")
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    return found - _listed(folder) - {MADE_FROM}
+
+
+def _listed(folder: Path) -> set[str]:
+    made_from = folder / MADE_FROM
+    return set(json.loads(made_from.read_text("utf-8"))["files"]) if made_from.is_file() else set()
+
+
+def _fill(folder: Path, files: Mapping[str, str]) -> None:
+    for path, text in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8", newline="\n")
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, target, follow_symlinks=False)

@@ -1,0 +1,124 @@
+"""The command `generator`: finds the module of a command, imports only that one, runs it."""
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType, TracebackType
+
+from generator.errors import AwsError, ConfigError, Exit
+
+# name -> (module, one line of help). A module of generator.cli has `add(subparsers)` and `run(args)`.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("generator.cli.init", "write a first config, with comments"),
+    "validate": ("generator.cli.validate", "check configs and list every problem with its cure"),
+    "build": ("generator.cli.build", "write everything that is deployed"),
+    "render": ("generator.cli.render", "print the Kubernetes manifests of a config"),
+    "diff": ("generator.cli.diff", "show what a changed config changes"),
+    "plan": ("generator.cli.plan", "say what will exist, which quotas it needs and what it costs"),
+    "preflight": ("generator.cli.preflight", "ask AWS whether the plan can work in this account"),
+    "deploy": ("generator.cli.deploy", "bring a config into its account, or what changed in it"),
+    "smoke": ("generator.cli.smoke", "send one task through what is deployed"),
+    "status": ("generator.cli.status", "say what waits, what runs, what was set aside"),
+    "uninstall": ("generator.cli.uninstall", "take a solution out of its account; pictures stay"),
+    "images": ("generator.cli.images", "list or mirror the container images of a config"),
+    "submit": ("generator.cli.submit", "send a task and wait for its pictures"),
+    "schema": ("generator.cli.schema", "print the JSON Schema or the reference pages of a config"),
+    "explain": ("generator.cli.explain", "explain one key of a config, or one rule (SDnnn)"),
+}
+
+DESCRIPTION = """\
+One config.yaml in, an image-generation service on Amazon EKS out.
+
+examples:
+  generator init > config.yaml           a first config
+  generator validate config.yaml         every problem, with line, column and cure
+  generator build config.yaml -o build   all files that are deployed
+  generator explain modelsRuntime.type   what a key means
+"""
+EPILOG = """\
+exit codes: 0 done, 1 a bug of the generator, 2 the config is wrong, 3 AWS could not be asked
+`generator COMMAND --help` shows the flags and examples of a command
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    sys.excepthook = _bug
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = next((word for word in words if not word.startswith("-")), "")
+    module = importlib.import_module(COMMANDS[name][0]) if name in COMMANDS else None
+    args = _parser(name, module).parse_args(words)
+    if module is None:
+        _parser("", None).print_help(sys.stderr)
+        return Exit.CONFIG
+    return _run(module, args)
+
+
+def _run(module: ModuleType, args: argparse.Namespace) -> int:
+    """The command's own exit code, or the one of the error that it raised."""
+    try:
+        code = Exit(module.run(args))
+        sys.stdout.flush()
+    except ConfigError as error:
+        from generator.cli.common import print_problems  # noqa: PLC0415 - only when there is one
+
+        print_problems(error.problems, args)
+        return Exit.CONFIG
+    except AwsError as error:
+        print(f"generator: {error}", file=sys.stderr)
+        return Exit.AWS
+    except BrokenPipeError:
+        # The reader (`| head`) has what it wanted; without this, Python complains once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser(name: str, module: ModuleType | None) -> argparse.ArgumentParser:
+    """A parser that knows every command by name, and the flags of the one that runs."""
+    parser = argparse.ArgumentParser(
+        prog="generator",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    parser.add_argument(
+        "--no-color", action="store_true", help="no colours (also: NO_COLOR=1, or no terminal)"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for command, (_, line) in COMMANDS.items():
+        if module is not None and command == name:
+            module.add(commands)
+        else:
+            commands.add_parser(command, help=line, add_help=False)
+    return parser
+
+
+class _Version(argparse.Action):
+    """`--version`: package metadata takes long to import, so it is looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        print(f"generator {version('sd-on-eks')}")
+        parser.exit()
+
+
+def _bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What a user sees when the generator itself is wrong (Python then ends with exit code 1)."""
+    traceback.print_exception(kind, error, trace)
+    print(
+        "\nThis is a bug of the generator, not of your config. Please report the lines above.",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""`generator submit`: send a task, wait for it, save its pictures."""
+
+import argparse
+import json
+import os
+import sys
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from generator import client
+from generator.cli import common
+from generator.client import ApiClient, TaskStatus
+from generator.errors import Exit
+
+STATE = Path(".demo/state.json")
+KEY_VARIABLE = "SD_API_KEY"
+EXAMPLES = """\
+  generator submit --runtime sdxl-turbo --prompt "a lighthouse at dusk"   to the pipeline of `make up`
+  generator submit examples/requests/comfyui-pipeline.json --id new       a task file, under a fresh id
+  SD_API_KEY=… generator submit task.json --api-url https://….amazonaws.com/prod --out pictures
+
+exit codes: 0 the pictures are saved, 2 the task was refused or failed,
+            3 the API could not be asked or the time is up
+"""
+
+
+class _UsageError(Exception):
+    """The command line, or the file that it names, cannot be used."""
+
+
+def add(subparsers: common.Subparsers) -> None:
+    """The flags of `generator submit`."""
+    parser = common.command(subparsers, "submit", "Send a task, wait for it, save its pictures.", EXAMPLES)
+    parser.add_argument("file", metavar="FILE", nargs="?", help="a task as JSON, or - for standard input")
+    parser.add_argument("--id", metavar="ID", help="the task's id; `new` makes one (default with --prompt)")
+    parser.add_argument("--runtime", metavar="NAME", help="the runtime; wins over the one in FILE")
+    parser.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="where pictures go (here)")
+    parser.add_argument(
+        "--timeout", type=float, default=600.0, metavar="SECONDS", help="how long to wait (600)"
+    )
+    parser.add_argument("--no-wait", action="store_true", help="print where the result will be, and go")
+    prompt = parser.add_argument_group("a picture from a prompt (SD WebUI runtimes), instead of FILE")
+    prompt.add_argument("--prompt", metavar="TEXT")
+    prompt.add_argument("--negative-prompt", metavar="TEXT", default="")
+    prompt.add_argument("--model", metavar="FILE", help="the checkpoint, for a runtime with a dynamic model")
+    prompt.add_argument("--seed", type=int, default=-1, help="-1 is a random one")
+    prompt.add_argument("--steps", type=int, default=20)
+    prompt.add_argument("--width", type=int, default=512)
+    prompt.add_argument("--height", type=int, default=512)
+    where = parser.add_argument_group("where", "without --api-url: the local pipeline that `make up` started")
+    where.add_argument("--api-url", metavar="URL", help="the ApiUrl of the deployment, with its stage")
+    where.add_argument(
+        "--api-key-env", metavar="NAME", default=KEY_VARIABLE, help=f"variable with the key ({KEY_VARIABLE})"
+    )
+
+
+def run(args: argparse.Namespace) -> Exit:
+    """Send, wait, save; the reason on standard error when that is not possible."""
+    try:
+        return _run(args)
+    except (_UsageError, client.TaskRefusedError) as error:
+        print(f"generator submit: {error}", file=sys.stderr)
+        return Exit.CONFIG
+    except (client.ApiUnreachableError, client.TooLongError) as error:
+        print(f"generator submit: {error}", file=sys.stderr)
+        return Exit.AWS
+
+
+def _run(args: argparse.Namespace) -> Exit:
+    task, door = _task(args), _door(args)
+    receipt = door.submit(task)
+    print(f"{receipt.id} → {receipt.runtime}: taken", file=sys.stderr)
+    if args.no_wait:
+        print(receipt.output_location)
+        return Exit.DONE
+    status = client.wait(door, receipt, args.timeout, _tell)
+    for path in client.save(status, args.out):
+        print(path)
+    return Exit.DONE if status.status == "completed" else Exit.CONFIG
+
+
+def _tell(status: TaskStatus) -> None:
+    print(f"{status.id}: {status.status}{f' ({status.error})' if status.error else ''}", file=sys.stderr)
+
+
+def _door(args: argparse.Namespace) -> ApiClient:
+    """The API to ask: the one that was named, or that of `make up`."""
+    if args.api_url:
+        key = os.environ.get(args.api_key_env)
+        if not key:
+            raise _UsageError(
+                f"the environment variable {args.api_key_env} is empty: put the API key into it"
+            )
+        return ApiClient(args.api_url, key)
+    try:
+        state = json.loads(STATE.read_text("utf-8"))
+        return ApiClient(str(state["api_url"]), str(state["api_key"]))
+    except FileNotFoundError:
+        raise _UsageError(
+            f"no local pipeline runs here (there is no {STATE}): start one with `make up`, "
+            "or name a deployment with --api-url"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise _UsageError(f"{STATE} is damaged ({error}): run `make down`, then `make up`") from error
+
+
+def _task(args: argparse.Namespace) -> dict[str, Any]:
+    """The body to send."""
+    if (args.file is None) == (args.prompt is None):
+        raise _UsageError("give either a task FILE or --prompt")
+    fresh = f"cli-{uuid.uuid4().hex[:12]}"
+    if args.prompt is not None:
+        return _prompted(args, fresh if args.id in {None, "new"} else args.id)
+    body = client.parsed(common.read(args.file), common.shown(args.file))
+    if args.runtime:
+        body = client.with_runtime(body, args.runtime)
+    if args.id:
+        body = client.with_id(body, fresh if args.id == "new" else args.id)
+    return body
+
+
+def _prompted(args: argparse.Namespace, task: str) -> dict[str, Any]:
+    if not args.runtime:
+        raise _UsageError("--prompt needs --runtime NAME, the name of an SD WebUI runtime of your config")
+    settings: Mapping[str, Any] = {
+        "negative_prompt": args.negative_prompt,
+        "seed": args.seed,
+        "steps": args.steps,
+        "width": args.width,
+        "height": args.height,
+    }
+    return client.text_to_image(args.runtime, task, args.prompt, settings, args.model)

@@ -1,0 +1,1 @@
+"""A solution config: read with line and column, checked, explained."""

@@ -1,0 +1,28 @@
+"""Rules between keys, one module for each theme. `rules()` is the registry."""
+
+from functools import cache
+from importlib import import_module
+
+from generator.config.rules.base import Rule
+
+THEMES = (
+    "names",
+    "models",
+    "scaling",
+    "nodes",
+    "volumes",
+    "region",
+    "buckets",
+    "versions",
+    "images",
+    "kubernetes",
+    "karpenter",
+)
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Every rule, by code."""
+    modules = [import_module(f"generator.config.rules.{theme}") for theme in THEMES]
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, Rule)]
+    return tuple(sorted(found, key=lambda rule: rule.code))

@@ -1,0 +1,1 @@
+"""Dated facts about AWS, Kubernetes and the runtimes."""

@@ -1,0 +1,166 @@
+"""Facts about AWS that ship with the generator: partitions, regions, instance types, versions.
+
+Made by `make data` (tools/refresh_data.py); each file names its source and date. A file is read when it is
+first asked for.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from generator.solution.model import Partition, Versions
+
+VERIFIED_REGIONS = ("us-east-1", "us-west-2")
+
+# AWS gives no EKS control plane a network interface in these zones.
+# https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html (subnet requirements)
+ZONES_WITHOUT_EKS = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
+
+
+@dataclass(frozen=True)
+class InstanceType:
+    """One EC2 instance type. `gpus` is what Kubernetes can hand out, parts of a GPU are none."""
+
+    name: str
+    vcpu: int
+    memory_mib: int
+    arch: str
+    pods: int
+    gpus: int = 0
+    gpu_name: str = ""
+    gpu_manufacturer: str = ""
+    gpu_memory_mib: int = 0
+    nvme_gb: int = 0
+
+
+@dataclass(frozen=True)
+class Region:
+    """One region: its zones (name -> id), what it offers, and whether this product was tried there."""
+
+    name: str
+    partition: str
+    verified: bool
+    zones: Mapping[str, str]
+    families: frozenset[str]
+    # GPU type -> ids of the zones that offer it; no ids where the source knows only the region.
+    gpu_types: Mapping[str, tuple[str, ...]]
+
+    def offers(self, instance_type: str) -> bool:
+        """Whether a type can be had: GPU types are known one by one, others by their family."""
+        return instance_type in self.gpu_types or instance_type.partition(".")[0] in self.families
+
+
+@dataclass(frozen=True)
+class Support:
+    """Until when AWS supports one EKS version."""
+
+    standard_ends: date
+    extended_ends: date
+
+    def can_be_created(self, today: date) -> bool:
+        """AWS creates no new cluster after the end of extended support."""
+        return today <= self.extended_ends
+
+
+class Facts:
+    """Every fact, from the JSON files of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def partition(self, region: str) -> Partition:
+        """The partition of a region (KeyError for a region that is not known)."""
+        row = self._regions["partitions"][self._regions["regions"][region]["partition"]]
+        return Partition(**row)
+
+    def region(self, name: str) -> Region | None:
+        """A region, if it is known."""
+        row = self._regions["regions"].get(name)
+        if row is None:
+            return None
+        gpu_types = {kind: tuple(zones.split()) for kind, zones in row["gpu"].items()}
+        verified = name in VERIFIED_REGIONS
+        families = frozenset(row["families"].split())
+        return Region(name, row["partition"], verified, row["zones"], families, gpu_types)
+
+    def regions(self) -> list[str]:
+        """The names of all regions."""
+        return list(self._regions["regions"])
+
+    def zones(self, region: str, instance_types: Sequence[str]) -> tuple[str, str, str]:
+        """Three zones that EKS accepts, those first that offer more of the types.
+
+        AWS maps zone names to zones for each account anew, so for another account than the source's this is
+        an order of preference only.
+        """
+        found = self.region(region)
+        if found is None or len(usable := eks_zones(found)) < 3:
+            raise ValueError(f"region {region} has no three zones for EKS")
+        offered = {
+            name: sum(found.zones[name] in found.gpu_types.get(kind, ()) for kind in instance_types)
+            for name in usable
+        }
+        first, second, third = sorted(sorted(usable, key=lambda name: -offered[name])[:3])
+        return first, second, third
+
+    def instance_type(self, name: str) -> InstanceType | None:
+        """An instance type, if it is known."""
+        row = self._types["types"].get(name)
+        return InstanceType(name, *row) if row else None
+
+    def instance_types(self) -> list[str]:
+        """The names of all instance types."""
+        return list(self._types["types"])
+
+    def eks_versions(self) -> list[str]:
+        """The EKS versions of the table, oldest first."""
+        return list(self._versions["eks"])
+
+    def versions(self, eks: str) -> Versions:
+        """What belongs to one EKS version (KeyError for one outside the table)."""
+        row = dict(zip(self._versions["columns"], self._versions["eks"][eks], strict=True))
+        del row["standard_support_ends"]
+        return Versions(eks=eks, **row)
+
+    def support(self, eks: str) -> Support:
+        """Until when AWS supports one EKS version (KeyError for one outside the table)."""
+        standard, extended = self._versions["eks"][eks][:2]
+        return Support(date.fromisoformat(standard), date.fromisoformat(extended))
+
+    def creatable(self, today: date) -> list[str]:
+        """The EKS versions of which AWS still creates clusters, oldest first."""
+        return [eks for eks in self.eks_versions() if self.support(eks).can_be_created(today)]
+
+    def sources(self) -> dict[str, tuple[str, str]]:
+        """For each data file its source and its date."""
+        files = {
+            "instance_types.json": self._types,
+            "regions.json": self._regions,
+            "versions.json": self._versions,
+        }
+        return {name: (content["source"], content["date"]) for name, content in files.items()}
+
+    @cached_property
+    def _types(self) -> dict[str, Any]:
+        return self._read("instance_types.json")
+
+    @cached_property
+    def _regions(self) -> dict[str, Any]:
+        return self._read("regions.json")
+
+    @cached_property
+    def _versions(self) -> dict[str, Any]:
+        return self._read("versions.json")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self._folder / name).read_text("utf-8"))
+        return content
+
+
+def eks_zones(region: Region) -> list[str]:
+    """The names of a region's zones that EKS accepts, in their order."""
+    return [name for name, zone_id in region.zones.items() if zone_id not in ZONES_WITHOUT_EKS]

@@ -1,0 +1,1 @@
+"""Policy documents: of the roles, and of whoever deploys."""

@@ -1,0 +1,146 @@
+"""Every container image of a solution: where it comes from, under which name the cluster asks for it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from generator.solution import names
+from generator.solution.model import Runtime, Solution
+from generator.solution.resolve import AGENT_IMAGE, RUNTIME_IMAGES
+
+# copied: from `source` to `name`. pulled: under its public name. built: from a folder of this project.
+# yours: under the name that the config says. eks: EKS's own, in every region.
+How = Literal["copied", "pulled", "built", "yours", "eks"]
+
+KARPENTER = "public.ecr.aws/karpenter/controller"
+KEDA = ("kedacore/keda", "kedacore/keda-metrics-apiserver", "kedacore/keda-admission-webhooks")
+KEDA_REGISTRY = "ghcr.io"
+COLLECTOR = ("public.ecr.aws/aws-observability/aws-otel-collector", "v0.43.1")
+
+# Defaults of the Mountpoint S3 CSI driver's chart, by chart version: driver, then sidecars (repository, tag).
+# https://github.com/awslabs/mountpoint-s3-csi-driver/tree/main/charts (values.yaml of each tag)
+S3_CSI_DRIVER = "public.ecr.aws/mountpoint-s3-csi-driver/aws-mountpoint-s3-csi-driver"
+S3_CSI_SIDECARS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "1.15.0": {
+        "nodeDriverRegistrar": (
+            "public.ecr.aws/eks-distro/kubernetes-csi/node-driver-registrar",
+            "v2.10.0-eks-1-29-7",
+        ),
+        "livenessProbe": ("public.ecr.aws/eks-distro/kubernetes-csi/livenessprobe", "v2.12.0-eks-1-29-7"),
+    },
+    "2.4.1": {
+        "nodeDriverRegistrar": (
+            "public.ecr.aws/csi-components/csi-node-driver-registrar",
+            "v2.16.0-eksbuild.1",
+        ),
+        "livenessProbe": ("public.ecr.aws/csi-components/livenessprobe", "v2.18.0-eksbuild.1"),
+    },
+    "2.7.0": {
+        "nodeDriverRegistrar": (
+            "public.ecr.aws/csi-components/csi-node-driver-registrar",
+            "v2.17.0-eksbuild.2",
+        ),
+        "livenessProbe": ("public.ecr.aws/csi-components/livenessprobe", "v2.19.0-eksbuild.2"),
+    },
+}
+
+# Add-ons come from the registry of EKS in the region, with tags that EKS picks. China's hosts, for firewalls:
+# https://docs.amazonaws.cn/en_us/eks/latest/userguide/add-ons-images.html
+EKS_REGISTRIES: Mapping[str, str] = {
+    "cn-north-1": "918309763551.dkr.ecr.cn-north-1.amazonaws.com.cn",
+    "cn-northwest-1": "961992271922.dkr.ecr.cn-northwest-1.amazonaws.com.cn",
+}
+ADD_ON_IMAGES = (
+    "amazon-k8s-cni",
+    "amazon-k8s-cni-init",
+    "amazon/aws-network-policy-agent",
+    "eks/kube-proxy",
+    "eks/coredns",
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: what it is for, how it gets to where the cluster pulls it."""
+
+    part: str
+    how: How
+    source: str
+    name: str
+
+
+def images(solution: Solution) -> tuple[Image, ...]:
+    """All images, each name once."""
+    found: dict[str, Image] = {}
+    for image in (*_platform(solution), *_runtimes(solution), *_add_ons(solution)):
+        found.setdefault(image.name, image)
+    return tuple(found.values())
+
+
+def pulled_names(solution: Solution) -> tuple[str, ...]:
+    """The names that nodes pull, without EKS's own."""
+    return tuple(image.name for image in images(solution) if image.how != "eks")
+
+
+def _platform(solution: Solution) -> Iterator[Image]:
+    versions = solution.versions
+    yield _public("Karpenter", f"{KARPENTER}:{versions.karpenter}", solution)
+    for repository in KEDA:
+        yield _public("KEDA", f"{KEDA_REGISTRY}/{repository}:{versions.keda_app}", solution)
+    yield _public("S3 CSI driver", f"{S3_CSI_DRIVER}:v{versions.s3_csi}", solution)
+    for repository, tag in S3_CSI_SIDECARS[versions.s3_csi].values():
+        yield _public("S3 CSI driver", f"{repository}:{tag}", solution)
+
+
+def _runtimes(solution: Solution) -> Iterator[Image]:
+    for runtime in solution.runtimes:
+        yield _container(
+            f"runtime {runtime.name}", runtime.runtime_image, RUNTIME_IMAGES[runtime.type], runtime.type
+        )
+        yield _container("queue agent", runtime.agent_image, AGENT_IMAGE, "agent")
+        if runtime.xray:
+            yield _collector(solution, runtime)
+
+
+def _container(part: str, name: str, default: Mapping[str, str], what: str) -> Image:
+    """A container whose image has a default: that is public, or built from a folder of this project."""
+    repository, tag = default["repository"], name.removeprefix(repository_of(name))
+    host = names.registry_of(repository)
+    path = repository.removeprefix(f"{host}/") if host else repository
+    if not path or not repository_of(name).endswith(f"/{path}"):
+        return Image(part, "yours", name, name)
+    if not host:
+        return Image(part, "built", "agent" if what == "agent" else f"images/{what}", name)
+    source = f"{repository}{tag}"
+    return Image(part, "pulled" if source == name else "copied", source, name)
+
+
+def _collector(solution: Solution, runtime: Runtime) -> Image:
+    repository, tag = COLLECTOR
+    user = runtime.extra_values["runtime"]["queueAgent"]["xray"].get("daemon", {}).get("image", {})
+    chosen, digest = user.get("repository") or "", user.get("digest") or ""
+    suffix = f"@{digest}" if digest else f":{user.get('tag') or tag}"
+    if chosen:
+        return Image("trace collector", "yours", f"{chosen}{suffix}", f"{chosen}{suffix}")
+    return _public("trace collector", f"{repository}{suffix}", solution)
+
+
+def _public(part: str, source: str, solution: Solution) -> Image:
+    """An image with a public name, which a mirror takes the place of."""
+    if solution.image_registry is None:
+        return Image(part, "pulled", source, source)
+    return Image(part, "copied", source, names.moved(source, solution.image_registry))
+
+
+def _add_ons(solution: Solution) -> Iterator[Image]:
+    host = EKS_REGISTRIES.get(solution.region)
+    if host:
+        for path in ADD_ON_IMAGES:
+            yield Image("EKS add-ons", "eks", f"{host}/{path}", f"{host}/{path}")
+
+
+def repository_of(name: str) -> str:
+    """A name without its digest or tag; a colon before the last slash is a port."""
+    bare = name.partition("@")[0]
+    head, slash, last = bare.rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}"

@@ -1,0 +1,1 @@
+"""What a solution will be: resources, quotas, cost, licences."""

@@ -1,0 +1,184 @@
+"""What a solution costs when idle and for 1,000 pictures, each figure with its formula."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from generator.facts.facts import Facts
+from generator.facts.prices import PriceList, Prices
+from generator.solution.model import Solution
+
+HOURS_A_MONTH = 730
+NODE_DISK_GB = 80  # eksctl's default for a managed node
+# Calls that one task makes, for the price of requests. SQS: receive, delete and some heartbeats.
+SQS_CALLS = 5
+SNS_PUBLISHES = 2  # the task, the result
+S3_PUTS = 6  # the record of the request and the claim, each twice; one picture, result.json
+API_SECONDS = 0.3
+API_GIB = 0.5  # MemorySize of function.yaml.j2
+
+
+class Option(Protocol):
+    """What must be known of one way to run a runtime's pods."""
+
+    @property
+    def instance_type(self) -> str:
+        """The EC2 type."""
+
+    @property
+    def gpu_name(self) -> str:
+        """The GPU's name."""
+
+    @property
+    def pods_per_node(self) -> int:
+        """How many pods share a node."""
+
+
+class RuntimeOptions(Protocol):
+    """What must be known of a runtime."""
+
+    @property
+    def options(self) -> Sequence[Option]:
+        """The types that its nodes may have."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure and how it came about; no amount where a price is not known."""
+
+    what: str
+    formula: str
+    amount: float | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Idle for a month, and for 1,000 pictures by runtime and instance type. Amounts in `currency`."""
+
+    currency: str
+    priced_as: str
+    note: str
+    idle: tuple[Line, ...]
+    per_1000: tuple[Line, ...]
+    requests: Line
+
+    @property
+    def idle_total(self) -> float:
+        """The sum of the known amounts."""
+        return sum(line.amount for line in self.idle if line.amount is not None)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What the sum lacks."""
+        return tuple(line.what for line in self.idle if line.amount is None)
+
+
+def cost(
+    solution: Solution,
+    runtimes: Sequence[RuntimeOptions],
+    facts: Facts,
+    prices: Prices,
+    *,
+    seconds: Mapping[str, float],
+    stack_kinds: Mapping[str, int],
+) -> Cost:
+    """The cost of a solution at list prices, on demand."""
+    found = prices.region_list(solution.region, solution.partition.name)
+    nothing = PriceList(solution.region, "USD", "", "", {}, {})
+    shown = found or nothing
+    return Cost(
+        currency=shown.currency,
+        priced_as=f"{shown.region}, {shown.date}" if found else "unknown",
+        note=_note(solution, found, prices),
+        idle=tuple(_idle(solution, facts, shown, stack_kinds)),
+        per_1000=tuple(_pictures(runtimes, shown, {**prices.seconds_per_image, **seconds})),
+        requests=_requests(shown),
+    )
+
+
+def _note(solution: Solution, found: PriceList | None, prices: Prices) -> str:
+    if found is None:
+        return f"No price list for {solution.region} ships with the generator: every price is unknown."
+    elsewhere = (
+        ""
+        if found.region == solution.region
+        else f" {solution.region} has other prices: this is their order."
+    )
+    return (
+        f"List prices of {found.region} on {found.date}, on demand, without tax.{elsewhere}"
+        " Spot prices change by the hour and are lower; data transfer, logs and stored pictures come on top."
+        f" {prices.seconds_about}"
+    )
+
+
+def _idle(
+    solution: Solution, facts: Facts, prices: PriceList, stack_kinds: Mapping[str, int]
+) -> Iterator[Line]:
+    extended = facts.support(solution.versions.eks).standard_ends.isoformat() < prices.date
+    control_plane = "eks_cluster_hour_extended" if extended else "eks_cluster_hour"
+    support = "extended" if extended else "standard"
+    nodes, kind = solution.components.desired_count, solution.components.instance_type
+    hours = HOURS_A_MONTH
+    service = prices.service
+    yield _line(f"EKS control plane ({support} support)", hours, "h", service(control_plane))
+    yield _line(f"controllers: {nodes} × {kind}", nodes * hours, "h", prices.instance(kind))
+    yield _line("disks of the controllers", nodes * NODE_DISK_GB, "GB", service("ebs_gp3_gb_month"))
+    yield _line("3 NAT gateways", 3 * hours, "h", service("nat_gateway_hour"))
+    yield _line("3 public IPv4 addresses", 3 * hours, "h", service("public_ipv4_hour"))
+    alarms = stack_kinds.get("AWS::CloudWatch::Alarm", 0)
+    yield _line(f"{alarms} alarms", alarms, "alarms", service("cloudwatch_alarm_month"))
+    for runtime in solution.runtimes:
+        if runtime.scaling.min_replicas:
+            kind, pods = runtime.nodes.instance_types[0], runtime.scaling.min_replicas
+            yield _line(
+                f"GPU: {runtime.name} keeps {pods} × {kind}", pods * hours, "h", prices.instance(kind)
+            )
+
+
+def _line(what: str, quantity: int, unit: str, price: float | None) -> Line:
+    if price is None:
+        return Line(what, f"{quantity:,} {unit} × unknown", None)
+    return Line(what, f"{quantity:,} {unit} × {price:g}", quantity * price)
+
+
+def _pictures(
+    runtimes: Sequence[RuntimeOptions], prices: PriceList, seconds: Mapping[str, float]
+) -> Iterator[Line]:
+    """One line for each way to place pods on nodes, however many runtimes may use it."""
+    ways = {
+        (option.instance_type, option.gpu_name, option.pods_per_node): None
+        for runtime in runtimes
+        for option in runtime.options
+    }
+    for instance_type, gpu, pods in ways:
+        took, hourly = seconds.get(gpu), prices.instance(instance_type)
+        formula = f"1000 × {_or_unknown(took)} s ÷ 3600 × {_or_unknown(hourly)}"
+        if pods > 1:
+            formula += f" ÷ {pods} pods a node"
+        amount = None
+        if took is not None and hourly is not None:
+            amount = 1000 * took / 3600 * hourly / pods
+        yield Line(f"{instance_type} ({gpu})", formula, amount)
+
+
+def _requests(prices: PriceList) -> Line:
+    """What 1,000 tasks cost in requests, whatever the GPU."""
+    parts = (
+        (1000 / 1e6, "api_gateway_million"),
+        (1000 / 1e6, "lambda_million"),
+        (1000 * API_SECONDS * API_GIB, "lambda_gb_second"),
+        (1000 * SNS_PUBLISHES / 1e6, "sns_publish_million"),
+        (1000 * SQS_CALLS / 1e6, "sqs_million"),
+        (S3_PUTS, "s3_put_thousand"),
+    )
+    found = [(amount, prices.service(name)) for amount, name in parts]
+    known = [amount * price for amount, price in found if price is not None]
+    formula = (
+        f"API call + function ({API_SECONDS} s, {API_GIB} GB) + {SNS_PUBLISHES} SNS publishes + "
+        f"{SQS_CALLS} SQS requests + {S3_PUTS} S3 PUT, × 1000"
+    )
+    return Line("requests of 1,000 tasks", formula, sum(known) if len(known) == len(parts) else None)
+
+
+def _or_unknown(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:g}"

@@ -1,0 +1,89 @@
+"""A plan as plan.md and plan.json."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from generator.plan.cost import Line
+from generator.plan.plan import MODEL_LICENCES, NodeOption, Plan, RuntimePlan
+
+
+def files(plan: Plan) -> dict[str, str]:
+    """`plan.md` and `plan.json`."""
+    return {"plan.md": markdown(plan), "plan.json": as_json(plan)}
+
+
+def as_json(plan: Plan) -> str:
+    """The whole plan for programs; amounts rounded to a hundredth."""
+    return json.dumps(as_data(plan), indent=2, ensure_ascii=False) + "\n"
+
+
+def as_data(plan: Plan) -> dict[str, Any]:
+    """The plan as plain data."""
+    data = asdict(plan)
+    data["cost"] |= {"idle_total": round(plan.cost.idle_total, 2), "unknown": list(plan.cost.unknown)}
+    for line in [*data["cost"]["idle"], *data["cost"]["per_1000"], data["cost"]["requests"]]:
+        line["amount"] = None if line["amount"] is None else round(line["amount"], 4)
+    return data
+
+
+def markdown(plan: Plan) -> str:
+    """The plan for people."""
+    cost = plan.cost
+    parts = [
+        f"# Plan of {plan.stack} in {plan.region}, EKS {plan.eks}",
+        "## GPU nodes at the maximum",
+        "Karpenter takes the cheapest type that has capacity; each row is all pods on nodes of one type.",
+        _table(("runtime", "pods", "instance type", "GPU", "nodes", "vCPUs"), _node_rows(plan.runtimes)),
+        "## Quotas that this needs",
+        _table(
+            ("quota", "code", "needed", "for"),
+            [(n.quota.name, n.quota.code, _span(n.least, n.most), n.why) for n in plan.needs],
+        ),
+        "`generator preflight` compares them with the account. Where a runtime may use spot and on-demand,"
+        " both count.",
+        f"## Cost when idle: {cost.idle_total:,.2f} {cost.currency} a month{_lacking(cost.unknown)}",
+        _cost_table(cost.idle, cost.currency),
+        "## Cost of 1,000 pictures",
+        _cost_table([*cost.per_1000, cost.requests], cost.currency),
+        cost.note,
+        "## Licences",
+        "\n".join(f"- {line}" for line in [*sorted({r.licence for r in plan.runtimes}), MODEL_LICENCES]),
+        "## Resources",
+        _table(("made by", "kind", "count"), [(r.made_by, r.kind, str(r.count)) for r in plan.resources]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _node_rows(runtimes: Iterable[RuntimePlan]) -> list[tuple[str, ...]]:
+    return [
+        (runtime.name, str(runtime.pods), *_node_row(option))
+        for runtime in runtimes
+        for option in runtime.options
+    ]
+
+
+def _node_row(option: NodeOption) -> tuple[str, ...]:
+    return option.instance_type, option.gpu_name, str(option.nodes), str(option.vcpus)
+
+
+def _span(least: int, most: int) -> str:
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def _lacking(unknown: Sequence[str]) -> str:
+    return f" and what is unknown: {', '.join(unknown)}" if unknown else ""
+
+
+def _cost_table(lines: Iterable[Line], currency: str) -> str:
+    rows = [
+        (line.what, line.formula, "unknown" if line.amount is None else f"{line.amount:,.2f}")
+        for line in lines
+    ]
+    return _table(("what", "formula", currency), rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,1 @@
+"""The resolved solution, and every name that follows from it."""

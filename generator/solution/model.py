@@ -1,0 +1,127 @@
+"""The resolved solution: what every emitter reads. Frozen, typed, complete; nothing in it is looked up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from generator.solution import names
+
+RuntimeType = Literal["sdwebui", "comfyui", "invokeai", "custom"]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """An AWS partition (`aws`, `aws-cn`), its DNS suffix and the principal host of EC2."""
+
+    name: str
+    dns_suffix: str
+    ec2_principal: str
+
+
+@dataclass(frozen=True)
+class Versions:
+    """One row of the table of EKS versions: what belongs together."""
+
+    eks: str
+    karpenter: str
+    keda_chart: str
+    keda_app: str
+    s3_csi: str
+    bottlerocket: str
+    extended_support_ends: str
+
+
+@dataclass(frozen=True)
+class ClusterComponents:
+    """The managed node group for controllers."""
+
+    instance_type: str
+    desired_count: int
+
+
+@dataclass(frozen=True)
+class Api:
+    """The HTTP API: stage, requests a second, burst of requests."""
+
+    stage: str
+    rate_limit: int
+    burst_limit: int
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """KEDA's numbers. Times in seconds; `queue_length` is tasks for each pod."""
+
+    enabled: bool
+    min_replicas: int
+    max_replicas: int
+    queue_length: int
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """What the runtime's nodes may be. `gpu_limit` is how many GPUs they may have together."""
+
+    instance_types: tuple[str, ...]
+    spot: bool
+    on_demand: bool
+    gpu_limit: int | None
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One runtime with every derived name."""
+
+    name: str
+    namespace: str
+    type: RuntimeType
+    model_filename: str | None
+    dynamic_model: bool
+    service_account: str
+    role_name: str
+    role_arn: str
+    queue_name: str
+    queue_arn: str
+    queue_url: str
+    dead_letter_queue_name: str
+    dead_letter_queue_arn: str
+    dead_letter_queue_url: str
+    output_bucket: str
+    cluster_scoped_name: str
+    task_timeout_seconds: int
+    max_attempts: int
+    input_buckets: tuple[str, ...]
+    scaling: Scaling
+    nodes: Nodes
+    gpus_per_pod: int
+    runtime_image: str
+    agent_image: str
+    xray: bool
+    # The user's `extraValues`, as written: it goes to the chart, which checks and documents each key.
+    extra_values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Everything that one config says, resolved."""
+
+    stack: str
+    region: str
+    account: str
+    partition: Partition
+    zones: tuple[str, str, str]
+    versions: Versions
+    model_bucket: str
+    model_bucket_arn: str
+    components: ClusterComponents
+    api: Api
+    tags: Mapping[str, str]
+    image_registry: str | None
+    requests_topic_arn: str
+    results_topic_arn: str
+    runtimes: tuple[Runtime, ...]
+
+    def role_arn(self, controller: str) -> str:
+        """The ARN of a controller's role: `karpenter-controller`, `karpenter-node`, `keda-operator`, …"""
+        role = names.controller_role(self.stack, controller)
+        return names.arn(self.partition.name, "iam", "", self.account, f"role/{role}")

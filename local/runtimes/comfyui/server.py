@@ -1,0 +1,297 @@
+"""A SIMULATION of ComfyUI's HTTP and websocket API: its answers and its traps, without a GPU.
+
+Kept as on the real one: a fault at run time is a 200 at submission and stands only in the history; queue
+and history are in memory; the same workflow twice gives the files of the first; `executing` with no node
+is the last event after success, error and interrupt alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from local.runtimes.comfyui import graph as graphs
+from local.runtimes.shared import serve
+from local.runtimes.shared.gpu import Job, NodeFailedError, OutOfMemoryError
+from local.runtimes.shared.picture import Request
+from local.runtimes.shared.serve import Simulation
+
+DEFAULT_MODEL = "sd_xl_turbo_1.0.safetensors"
+
+
+@dataclass
+class Item:
+    """One prompt of the queue."""
+
+    number: int
+    id: str
+    prompt: dict[str, Any]
+    extra: dict[str, Any]
+    client: str
+    outputs: list[str]
+    job: Job | None = None
+
+    def row(self) -> list[Any]:
+        """As `/queue` and the history show it."""
+        return [self.number, self.id, self.prompt, self.extra, self.outputs]
+
+
+@dataclass
+class ComfyUi:
+    """Queue, history, files and sockets of one server."""
+
+    sim: Simulation
+    pending: list[Item] = field(default_factory=list)
+    running: Item | None = None
+    history: dict[str, Any] = field(default_factory=dict)
+    files: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
+    cache: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sockets: dict[str, web.WebSocketResponse] = field(default_factory=dict)
+    counter: int = 0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every route with and without the prefix /api."""
+        found = [
+            ("GET", "/prompt", self._exec_info), ("POST", "/prompt", self._submit),
+            ("GET", "/queue", self._queue), ("POST", "/queue", self._unqueue),
+            ("GET", "/history", self._all_history), ("GET", "/history/{id}", self._one_history),
+            ("POST", "/history", self._forget), ("POST", "/interrupt", self._interrupt),
+            ("POST", "/upload/image", self._upload), ("GET", "/view", self._view),
+            ("GET", "/models/{folder}", self._models), ("GET", "/object_info", self._all_nodes),
+            ("GET", "/object_info/{node}", self._one_node), ("GET", "/ws", self._socket),
+            ("GET", "/embeddings", self._models), ("GET", "/system_stats", _stats), ("POST", "/free", _ok),
+        ]  # fmt: skip
+        return [
+            web.route(method, prefix + path, act) for method, path, act in found for prefix in ("", "/api")
+        ]
+
+    async def work(self) -> None:
+        """Take one prompt after the other, for ever."""
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            while self.pending:
+                self.running = self.pending.pop(0)
+                await self._execute(self.running)
+                self.running = None
+                await self._status()
+
+    async def _execute(self, item: Item) -> None:
+        await self._say(item, "execution_start", {"prompt_id": item.id})
+        key = json.dumps(item.prompt, sort_keys=True)
+        cached = self.cache.get(key)
+        await self._say(
+            item, "execution_cached", {"nodes": list(item.prompt) if cached else [], "prompt_id": item.id}
+        )
+        messages: list[Any] = [["execution_start", {"prompt_id": item.id}]]
+        try:
+            outputs = cached if cached is not None else await self._generate(item)
+            self.cache[key] = outputs
+            kind, last = "success", ("execution_success", {"prompt_id": item.id})
+        except (OutOfMemoryError, NodeFailedError) as error:
+            oom = isinstance(error, OutOfMemoryError)
+            name = "torch.OutOfMemoryError" if oom else "builtins.RuntimeError"
+            said = {"exception_message": str(error), "exception_type": name, "node_type": "KSampler"}
+            outputs, kind, last = {}, "error", ("execution_error", {"prompt_id": item.id, **said})
+        except InterruptedError:
+            outputs, kind, last = {}, "error", ("execution_interrupted", {"prompt_id": item.id})
+        messages.append(list(last))
+        await self._say(item, *last)
+        status = {"status_str": kind, "completed": kind == "success", "messages": messages}
+        if not self.sim.faults.take("forget", item.id):
+            self.history[item.id] = {"prompt": item.row(), "outputs": outputs, "status": status, "meta": {}}
+        await self._say(item, "executing", {"node": None, "prompt_id": item.id})
+
+    async def _generate(self, item: Item) -> dict[str, Any]:
+        work = graphs.work(item.prompt)
+        item.job = Job(item.id, work.model, work.steps, work.batch, work.prompt)
+        before, after = graphs.around_sampling(item.prompt)
+        await self._reach(item, before)
+        ticking = asyncio.ensure_future(self._progress(item, before[-1]))
+        try:
+            if not await self.sim.gpu.run(item.job):
+                raise InterruptedError
+        finally:
+            ticking.cancel()
+        await self._reach(item, after)
+        if self.sim.faults.take("no-output", item.id):
+            return {}
+        made: dict[str, Any] = {}
+        for node, (kind, prefix) in graphs.outputs(item.prompt).items():
+            made[node] = {"images": [self._save(item, work, kind, prefix, n) for n in range(work.batch)]}
+            await self._say(item, "executed", {"node": node, "output": made[node], "prompt_id": item.id})
+        return made
+
+    async def _reach(self, item: Item, nodes: list[str]) -> None:
+        for node in nodes:
+            await self._say(item, "executing", {"node": node, "display_node": node, "prompt_id": item.id})
+
+    async def _progress(self, item: Item, node: str) -> None:
+        while item.job is not None:
+            await asyncio.sleep(0.1)
+            said = {"value": item.job.step, "max": item.job.steps, "prompt_id": item.id, "node": node}
+            await self._say(item, "progress", said)
+
+    def _save(self, item: Item, work: graphs.Work, kind: str, prefix: str, n: int) -> dict[str, str]:
+        place, _, source_name = (work.source or "").rpartition("/")
+        source = self.files.get((source_name, place, "input"))
+        texts = {"prompt": json.dumps(item.prompt)}
+        self.counter += 1
+        folder, _, stem = prefix.rpartition("/")
+        name = f"{stem}_{self.counter:05}_.png"
+        wanted = Request(work.prompt, work.seed + n, work.width, work.height, texts, source)
+        data = b"" if self.sim.faults.take("broken-output", item.id) else self.sim.artist.draw(wanted)
+        self.files[name, folder, kind] = data
+        return {"filename": name, "subfolder": folder, "type": kind}
+
+    async def _submit(self, request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+            prompt = body.get("prompt")
+            if prompt is not None and not isinstance(prompt, Mapping):
+                raise TypeError("not an object")
+        except (ValueError, TypeError, AttributeError):
+            return web.Response(status=500, text="500 Internal Server Error\n\nServer got itself in trouble")
+        if self.sim.faults.take("refuse", str(body.get("prompt_id"))):
+            return web.Response(status=500, text="a simulated refusal")
+        wrong = graphs.refusal(prompt, self.sim.models)
+        if wrong is not None or prompt is None:
+            return web.json_response(wrong, status=400)
+        self.counter += 1
+        name = str(body.get("prompt_id") or uuid.uuid4())
+        item = Item(
+            self.counter, name, dict(prompt), body.get("extra_data") or {}, str(body.get("client_id", "")),
+            list(graphs.outputs(prompt)),
+        )  # fmt: skip
+        self.pending.append(item)
+        self.wake.set()
+        await self._status()
+        dropped = (
+            {"9": {"errors": [], "class_type": "SaveImage"}}
+            if self.sim.faults.take("node-errors", name)
+            else {}
+        )
+        return web.json_response({"prompt_id": name, "number": item.number, "node_errors": dropped})
+
+    async def _exec_info(self, _: web.Request) -> web.Response:
+        return web.json_response({"exec_info": {"queue_remaining": self._remaining()}})
+
+    async def _queue(self, _: web.Request) -> web.Response:
+        running = [self.running.row()] if self.running else []
+        return web.json_response(
+            {"queue_running": running, "queue_pending": [item.row() for item in self.pending]}
+        )
+
+    async def _unqueue(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        gone = set(body.get("delete", ()))
+        self.pending = [item for item in self.pending if item.id not in gone and not body.get("clear")]
+        return web.Response()
+
+    async def _all_history(self, _: web.Request) -> web.Response:
+        return web.json_response(self.history)
+
+    async def _one_history(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        return web.json_response({name: self.history[name]} if name in self.history else {})
+
+    async def _forget(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        for name in body.get("delete", list(self.history) if body.get("clear") else ()):
+            self.history.pop(name, None)
+        return web.Response()
+
+    async def _interrupt(self, request: web.Request) -> web.Response:
+        text = await request.text()
+        wanted = (json.loads(text) if text else {}).get("prompt_id")
+        if self.running is not None and self.running.job is not None and wanted in (None, self.running.id):
+            self.running.job.interrupted.set()
+        return web.Response()
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        image = form["image"]
+        if not isinstance(image, web.FileField):
+            return web.Response(status=400)
+        folder = str(form.get("subfolder", ""))
+        self.files[image.filename, folder, "input"] = image.file.read()
+        return web.json_response({"name": image.filename, "subfolder": folder, "type": "input"})
+
+    async def _view(self, request: web.Request) -> web.Response:
+        asked = request.query
+        key = (asked.get("filename", ""), asked.get("subfolder", ""), asked.get("type", "output"))
+        if ".." in key[0]:
+            return web.Response(status=400)
+        if key not in self.files:
+            return web.Response(status=404)
+        return web.Response(body=self.files[key], content_type="image/png")
+
+    async def _models(self, request: web.Request) -> web.Response:
+        folder = request.match_info.get("folder")
+        return web.json_response(self.sim.models if folder == "checkpoints" else [])
+
+    def _node(self, name: str) -> dict[str, Any]:
+        choices: dict[str, list[Any]] = {"ckpt_name": [self.sim.models]}
+        required = {key: choices.get(key, ["*", {}]) for key in graphs.NODES[name]}
+        return {"input": {"required": required}, "name": name, "output_node": name in graphs.OUTPUTS}
+
+    async def _all_nodes(self, _: web.Request) -> web.Response:
+        return web.json_response({name: self._node(name) for name in graphs.NODES})
+
+    async def _one_node(self, request: web.Request) -> web.Response:
+        name = request.match_info["node"]
+        return web.json_response({name: self._node(name)} if name in graphs.NODES else {})
+
+    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        client = request.query.get("clientId") or uuid.uuid4().hex
+        self.sockets[client] = socket
+        status = {"status": {"exec_info": {"queue_remaining": self._remaining()}}, "sid": client}
+        await socket.send_json({"type": "status", "data": status})
+        async for message in socket:
+            if message.type is WSMsgType.ERROR:
+                break
+        self.sockets.pop(client, None)
+        return socket
+
+    def _remaining(self) -> int:
+        return len(self.pending) + (self.running is not None)
+
+    async def _status(self) -> None:
+        said = {"status": {"exec_info": {"queue_remaining": self._remaining()}}}
+        for socket in list(self.sockets.values()):
+            with contextlib.suppress(ConnectionError):  # it went away meanwhile
+                await socket.send_json({"type": "status", "data": said})
+
+    async def _say(self, item: Item, kind: str, data: Mapping[str, Any]) -> None:
+        socket = self.sockets.get(item.client)
+        if socket is not None:
+            with contextlib.suppress(ConnectionError):
+                await socket.send_json({"type": kind, "data": data})
+
+
+async def _ok(_: web.Request) -> web.Response:
+    return web.Response()
+
+
+async def _stats(_: web.Request) -> web.Response:
+    system = {"os": "posix", "comfyui_version": "0.8.0", "python_version": "3.11"}
+    return web.json_response({"system": system, "devices": [{"name": "simulated", "type": "cuda"}]})
+
+
+async def run() -> None:
+    """Serve until the process ends."""
+    options = serve.parser("comfyui").parse_args()
+    options.model = options.model or [DEFAULT_MODEL, "model.safetensors"]
+    simulation = serve.build("comfyui", options)
+    server = ComfyUi(simulation)
+    await serve.serve(simulation, serve.application(simulation, server.routes()), server.work())

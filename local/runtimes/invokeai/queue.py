@@ -1,0 +1,248 @@
+"""The queue of the InvokeAI simulation: items, their states, and the work that one item asks of the GPU."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from PIL import Image
+
+from local.runtimes.invokeai.events import Events
+from local.runtimes.invokeai.graph import PICTURES, Graph, ItemFailedError
+from local.runtimes.invokeai.images import Images
+from local.runtimes.shared.gpu import Job, NodeFailedError, OutOfMemoryError
+from local.runtimes.shared.picture import Request, encoded, scaled
+from local.runtimes.shared.serve import Simulation
+
+PROGRESS_SECONDS = 0.2
+# What a value of a wrong type brings about while its node runs.
+ODD_INPUTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+STATES = ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
+
+
+def now() -> str:
+    """The time as InvokeAI's database writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+@dataclass
+class Item:
+    """One item of the queue."""
+
+    id: int
+    batch_id: str
+    origin: str | None
+    destination: str | None
+    graph: Mapping[str, Any]
+    status: str = "pending"
+    session_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    prepared: dict[str, str] = field(default_factory=dict)  # node of the graph -> node that ran
+    results: dict[str, Any] = field(default_factory=dict)
+    error: ItemFailedError | None = None
+    created: str = field(default_factory=now)
+    ended: str | None = None
+    job: Job | None = None
+
+    def event(self) -> dict[str, Any]:
+        """What every event of it says."""
+        names = {"item_id": self.id, "batch_id": self.batch_id, "session_id": self.session_id}
+        return {**names, "origin": self.origin, "destination": self.destination, "status": self.status}
+
+    def shown(self) -> dict[str, Any]:
+        """As the API shows it, with every field."""
+        executed = list(self.prepared.values())
+        session = {
+            "id": self.session_id,
+            "graph": self.graph,
+            "execution_graph": {"id": str(uuid.uuid4()), "nodes": {}, "edges": []},
+            "executed": executed + list(self.prepared),
+            "executed_history": list(self.prepared),
+            "results": self.results,
+            "errors": {executed[-1]: str(self.error)} if self.error and executed else {},
+            "workflow_call_stack": [],
+            "workflow_call_history": [],
+            "prepared_source_mapping": {ran: node for node, ran in self.prepared.items()},
+            "source_prepared_mapping": {node: [ran] for node, ran in self.prepared.items()},
+        }
+        return {
+            "item_id": self.id,
+            "status": self.status,
+            "priority": 0,
+            "batch_id": self.batch_id,
+            "origin": self.origin,
+            "destination": self.destination,
+            "session_id": self.session_id,
+            "error_type": self.error.kind if self.error else None,
+            "error_message": str(self.error) if self.error else None,
+            "error_traceback": f"Traceback (simulated)\n{self.error}" if self.error else None,
+            "created_at": self.created,
+            "updated_at": self.ended or self.created,
+            "started_at": self.created if self.status != "pending" else None,
+            "completed_at": self.ended,
+            "queue_id": "default",
+            "field_values": [],
+            "retried_from_item_id": None,
+            "session": session,
+            "workflow": None,
+        }
+
+
+class Queue:
+    """The items, and the one processor that works on them in turn."""
+
+    def __init__(
+        self, simulation: Simulation, images: Images, events: Events, keys: Mapping[str, str]
+    ) -> None:
+        self.sim, self.images, self.events, self.keys = simulation, images, events, keys
+        self.items: dict[int, Item] = {}
+        self.processing = False
+        self._last = 0
+        self._wake = asyncio.Event()
+
+    def add(self, batch: Mapping[str, Any], graph: Mapping[str, Any]) -> Item:
+        """Queue one run of a batch."""
+        self._last += 1
+        item = Item(self._last, batch["batch_id"], batch.get("origin"), batch.get("destination"), graph)
+        self.items[item.id] = item
+        self._wake.set()
+        return item
+
+    def cancel(self, item: Item) -> None:
+        """The state changes at once, the step ends a little later."""
+        if item.status in ("pending", "in_progress"):
+            item.status, item.ended = "canceled", now()
+            if item.job is not None:
+                item.job.interrupted.set()
+
+    def counts(self, items: list[Item]) -> dict[str, int]:
+        """How many there are in each state, and in all."""
+        found = {state: sum(item.status == state for item in items) for state in STATES}
+        return {**found, "total": len(items)}
+
+    async def work(self) -> None:
+        """Take one item after the other, for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while waiting := [item for item in self.items.values() if item.status == "pending"]:
+                self.processing = True
+                await self._process(waiting[0])
+                self.processing = False
+
+    async def _process(self, item: Item) -> None:
+        item.status = "in_progress"
+        await self.events.send("queue_item_status_changed", item.event())
+        graph = Graph(item.graph)
+        try:
+            await self._run(item, graph)
+            ended = "completed"
+        except (OutOfMemoryError, NodeFailedError, ItemFailedError, *ODD_INPUTS) as error:
+            kind = "RuntimeError" if isinstance(error, NodeFailedError) else type(error).__name__
+            item.error = error if isinstance(error, ItemFailedError) else ItemFailedError(kind, str(error))
+            ended = "failed"
+        # The state of a canceled item stays, whatever its last step brought.
+        if item.status == "in_progress":
+            item.status, item.ended = ended, now()
+        await self.events.send("queue_item_status_changed", item.event())
+        if self.sim.faults.take("forget", item.destination or ""):
+            self.items.clear()
+
+    async def _run(self, item: Item, graph: Graph) -> None:
+        order = graph.order()
+        for node_id in order:
+            graph.check(node_id, set(self.keys.values()))
+        decoders = [node_id for node_id in order if graph.nodes[node_id]["type"] == "l2i"]
+        prompt = " ".join(graph.drawing(node_id).prompt for node_id in decoders)
+        name = item.destination or item.batch_id
+        item.job = Job(
+            name, next(iter(graph.models()), None), max(graph.steps, 1), max(len(decoders), 1), prompt
+        )
+        telling = asyncio.ensure_future(self._tell(item, graph))
+        try:
+            done = await self.sim.gpu.run(item.job)
+        finally:
+            telling.cancel()
+        if not done:
+            return
+        if self.sim.faults.take("no-output", name):
+            return
+        made: dict[str, str] = {}
+        for node_id in order:
+            item.prepared[node_id] = str(uuid.uuid4())
+            item.results[item.prepared[node_id]] = await self._result(item, graph, node_id, made)
+
+    async def _tell(self, item: Item, graph: Graph) -> None:
+        """Progress, as if the first sampler took all the time."""
+        sampler = next(
+            (name for name, node in graph.nodes.items() if node["type"] == "denoise_latents"), None
+        )
+        while sampler is not None and item.job is not None:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            done = {"message": "Denoising", "percentage": item.job.progress, "image": None}
+            said = {**item.event(), "invocation_source_id": sampler, **done}
+            await self.events.send("invocation_progress", said)
+
+    async def _result(self, item: Item, graph: Graph, node_id: str, made: dict[str, str]) -> dict[str, Any]:
+        node = graph.nodes[node_id]
+        if node["type"] not in PICTURES:
+            return {"output_meta": None, "type": f"{node['type']}_output"}
+        data = await asyncio.to_thread(self._picture, graph, node_id, made)
+        if self.sim.faults.take("broken-output", item.destination or ""):
+            data = b"broken"
+        metadata = node.get("metadata")
+        stored = self.images.add(data, intermediate=bool(node.get("is_intermediate")), metadata=metadata)
+        made[node_id] = stored.name
+        return {
+            "output_meta": None,
+            "image": {"image_name": stored.name},
+            "width": stored.width,
+            "height": stored.height,
+            "type": "image_output",
+        }
+
+    def _picture(self, graph: Graph, node_id: str, made: Mapping[str, str]) -> bytes:
+        node = graph.nodes[node_id]
+        if node["type"] == "l2i":
+            wanted = graph.drawing(node_id)
+            source = (
+                self._input(graph, graph.source(node_id, "latents") or "", made) if wanted.source else None
+            )
+            return self.sim.artist.draw(
+                Request(
+                    wanted.prompt,
+                    wanted.seed,
+                    wanted.width,
+                    wanted.height,
+                    source=source,
+                    strength=wanted.strength,
+                )
+            )
+        if node["type"] == "blank_image":
+            colour = node.get("color") or {"r": 0, "g": 0, "b": 0}
+            size = (int(node.get("width", 512)), int(node.get("height", 512)))
+            return encoded(Image.new("RGB", size, (colour["r"], colour["g"], colour["b"])))
+        found = self._input(graph, node_id, made)
+        width, height = self.images.size(found)
+        if node["type"] == "img_resize":
+            return scaled(found, int(node.get("width", 512)), int(node.get("height", 512)))
+        if node["type"] == "img_scale":
+            factor = float(node.get("scale_factor", 2.0))
+            return scaled(found, max(1, int(width * factor)), max(1, int(height * factor)))
+        return found
+
+    def _input(self, graph: Graph, node_id: str, made: Mapping[str, str]) -> bytes:
+        """The picture that a node takes: from another node, from a field, or through an encoder."""
+        source = graph.source(node_id, "image")
+        if source is not None:
+            return self.images.data(made[source])
+        encoder = graph.source(node_id, "latents")
+        if encoder is not None:
+            return self._input(graph, encoder, made)
+        name = (graph.nodes[node_id].get("image") or {}).get("image_name", "")
+        if name not in self.images:
+            raise ItemFailedError("ImageRecordNotFoundException", "Image record not found")
+        return self.images.data(name)

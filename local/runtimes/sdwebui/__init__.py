@@ -1,0 +1,1 @@
+"""A simulated SD WebUI."""

@@ -1,0 +1,272 @@
+"""A SIMULATION of SD WebUI's HTTP API (A1111 1.10, `/sdapi/v1`): its answers and its traps, without a GPU.
+
+Kept as on the real one: it answers before its model is loaded; a request is answered when its picture is
+done; waiting requests are seen by nobody; an interrupt of the running job is answered 200 with a half-made
+picture; an unknown checkpoint in `override_settings` is dropped in silence; any part of a title is a name; a
+client that goes away stops nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+from PIL import Image
+
+from local.runtimes.sdwebui import request as requests
+from local.runtimes.sdwebui.lists import routes as lists
+from local.runtimes.sdwebui.models import Checkpoints, stem
+from local.runtimes.sdwebui.request import Malformed, Refused, Wanted, decoded
+from local.runtimes.shared import serve
+from local.runtimes.shared.gpu import Job, NodeFailedError, OutOfMemoryError
+from local.runtimes.shared.picture import Request, scaled
+from local.runtimes.shared.serve import Simulation
+
+API = "/sdapi/v1"
+DEFAULT_MODEL = "sd_xl_turbo_1.0.safetensors"
+Handler = Callable[[Mapping[str, Any]], Awaitable[Any]]
+
+
+class SdWebUi:
+    """The routes, and what they share."""
+
+    def __init__(self, simulation: Simulation, *, hashing: bool) -> None:
+        self.sim = simulation
+        self.models = Checkpoints(simulation.models, hashing=hashing)
+        self.interrupted = False
+        self.options: dict[str, Any] = {
+            "sd_model_checkpoint": None,
+            "CLIP_stop_at_last_layers": 1,
+            "sd_vae": "None",
+        }
+
+    def routes(self) -> list[web.RouteDef]:
+        """Everything the queue agent and the public clients call."""
+        return [
+            web.get(f"{API}/progress", self._progress),
+            web.get(f"{API}/sd-models", self._models),
+            web.post(f"{API}/refresh-checkpoints", self._refresh),
+            web.get(f"{API}/options", self._get_options),
+            web.post(f"{API}/options", answered(self._set_options)),
+            web.post(f"{API}/interrupt", self._interrupt),
+            web.post(f"{API}/txt2img", answered(self._txt2img)),
+            web.post(f"{API}/img2img", answered(self._img2img)),
+            web.post(f"{API}/extra-single-image", answered(self._extra_single)),
+            web.post(f"{API}/extra-batch-images", answered(self._extra_batch)),
+            web.post(f"{API}/png-info", answered(self._png_info)),
+            *lists(API),
+        ]
+
+    async def load_first(self) -> None:
+        """As on the real one, the server answers before the model is in memory."""
+        self.options["sd_model_checkpoint"] = self.models.title(self.sim.models[0])
+        async with self.sim.gpu.lock:
+            await self._load(self.sim.models[0])
+
+    async def _load(self, file: str) -> None:
+        await self.sim.gpu.load(file)
+        self.models.loaded(file)
+
+    async def _progress(self, _: web.Request) -> web.Response:
+        job = self.sim.gpu.current
+        done = job.progress if job else 0.0
+        state = {
+            "skipped": False,
+            "interrupted": self.interrupted,
+            "stopping_generation": False,
+            "job": "scripts_txt2img" if job else "",
+            "job_count": 1 if job else 0,
+            "job_timestamp": "20260101000000",
+            "job_no": 0,
+            "sampling_step": job.step if job else 0,
+            "sampling_steps": job.steps if job else 0,
+        }
+        eta = job.seconds * (1 - done) if job else 0.0
+        said = {
+            "progress": done,
+            "eta_relative": eta,
+            "state": state,
+            "current_image": None,
+            "textinfo": None,
+        }
+        return web.json_response(said)
+
+    async def _models(self, _: web.Request) -> web.Response:
+        return web.json_response(self.models.listed())
+
+    async def _refresh(self, _: web.Request) -> web.Response:
+        self.models.refresh()
+        return web.json_response(None)
+
+    async def _get_options(self, _: web.Request) -> web.Response:
+        return web.json_response(self.options)
+
+    async def _set_options(self, wanted: Mapping[str, Any]) -> None:
+        if unknown := [key for key in wanted if key not in self.options]:
+            raise Refused(500, "KeyError", errors=repr(unknown[0]))
+        chosen = dict(wanted)
+        if (name := chosen.get("sd_model_checkpoint")) is not None:
+            found = self.models.find(str(name))
+            if found is None:
+                raise Refused(500, "RuntimeError", errors=f"model {name!r} not found")
+            async with self.sim.gpu.lock:
+                await self._load(found)
+            chosen["sd_model_checkpoint"] = self.models.title(found)
+        self.options.update(chosen)
+
+    async def _interrupt(self, _: web.Request) -> web.Response:
+        # A request that still waits for the lock loses it.
+        if (job := self.sim.gpu.current) is not None:
+            job.interrupted.set()
+            self.interrupted = True
+        return web.json_response({})
+
+    async def _txt2img(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._generate(requests.wanted(body, from_image=False))
+
+    async def _img2img(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._generate(requests.wanted(body, from_image=True))
+
+    async def _generate(self, asked: Wanted) -> dict[str, Any]:
+        body = asked.body
+        if self.sim.faults.take("refuse", body["prompt"]):
+            raise Refused(500, "RuntimeError", errors="a simulated refusal")
+        job = Job(
+            id=str(body["force_task_id"] or "task"),
+            model=self._model(body),
+            steps=int(body["steps"]),
+            images=asked.count,
+            prompt=body["prompt"],
+        )
+        if self.sim.faults.take("disconnect", f"{job.id} {job.prompt}"):
+            self.sim.spawn(self._worked(job))
+            await asyncio.sleep(self.sim.gpu.service_time / 2)
+            raise ConnectionAbortedError
+        made = await self._worked(job)
+        info = requests.info(asked, stem((self.sim.gpu.loaded or DEFAULT_MODEL).rpartition("/")[2]))
+        images = []
+        if body["send_images"] and not self.sim.faults.take("no-output", job.prompt):
+            images = await asyncio.to_thread(self._draw, asked, info, made)
+        if body["script_name"]:
+            images = images[:1]
+        if self.sim.faults.take("partial", job.prompt):
+            images = images[:-1]
+        return {
+            "images": images,
+            "parameters": {**body, **({"init_images": None, "mask": None} if asked.source else {})},
+            "info": json.dumps(info),
+        }
+
+    async def _worked(self, job: Job) -> float:
+        """Run it and say how much of it was made. A client that goes away stops nothing."""
+
+        async def work() -> float:
+            self.interrupted = False
+            done = await self.sim.gpu.run(job)
+            if job.model is not None:
+                self.models.loaded(job.model)
+            return 1.0 if done else job.progress
+
+        return float(await asyncio.shield(self.sim.spawn(work())))
+
+    def _draw(self, asked: Wanted, info: Mapping[str, Any], made: float) -> list[str]:
+        if self.sim.faults.take("broken-output", info["prompt"]):
+            return ["not base64!"] * asked.count
+        strength = float(asked.body["denoising_strength"] or 0.75)
+        size = (info["width"], info["height"])
+        each = zip(info["all_seeds"], info["infotexts"], strict=True)
+        pictures = (
+            Request(info["prompt"], seed, *size, {"parameters": text}, asked.source, strength, made)
+            for seed, text in each
+        )
+        return [base64.b64encode(self.sim.artist.draw(picture)).decode() for picture in pictures]
+
+    async def _extra_single(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        images = await self._enlarge(body, [body.get("image", "")])
+        return {"html_info": "<p>simulated</p>", "image": images[0]}
+
+    async def _extra_batch(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        images = await self._enlarge(body, [item["data"] for item in body.get("imageList", [])])
+        if self.sim.faults.take("partial", "extra"):
+            images = images[:-1]
+        return {"html_info": "<p>simulated</p>", "images": images}
+
+    async def _enlarge(self, body: Mapping[str, Any], pictures: list[Any]) -> list[str]:
+        sources = [decoded(picture) for picture in pictures]
+        sizes = [requests.enlarged_size(body, _opened(source).size) for source in sources]
+        await self._worked(Job(id="extra", images=max(1, len(sources)), steps=1))
+
+        def enlarge() -> list[str]:
+            pairs = zip(sources, sizes, strict=True)
+            return [base64.b64encode(scaled(source, *size)).decode() for source, size in pairs]
+
+        return await asyncio.to_thread(enlarge)
+
+    async def _png_info(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        items = {
+            key: value
+            for key, value in _opened(decoded(body.get("image", ""))).info.items()
+            if key == "parameters"
+        }
+        return {"info": items.get("parameters", ""), "items": items, "parameters": {}}
+
+    def _model(self, body: Mapping[str, Any]) -> str | None:
+        wanted = (body["override_settings"] or {}).get("sd_model_checkpoint")
+        current = self.sim.gpu.loaded or (self.sim.models[0] if self.sim.models else None)
+        if wanted is None or self.sim.faults.take("wrong-model", str(body["prompt"])):
+            return current
+        return self.models.find(str(wanted)) or current
+
+
+def answered(act: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A route that reads JSON and answers JSON, with A1111's words for what goes wrong."""
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+            if not isinstance(body, Mapping):
+                raise Malformed([{"type": "model_attributes_type", "loc": ["body"], "msg": "not an object"}])
+            return web.json_response(await act(body))
+        except json.JSONDecodeError as error:
+            problem = {"type": "json_invalid", "loc": ["body", error.pos], "msg": "JSON decode error"}
+            return web.json_response({"detail": [problem]}, status=422)
+        except (OutOfMemoryError, NodeFailedError) as error:
+            kind = "OutOfMemoryError" if isinstance(error, OutOfMemoryError) else "RuntimeError"
+            return _refusal(Refused(500, kind, errors=str(error)))
+        except Refused as refusal:
+            return _refusal(refusal)
+        except ConnectionAbortedError:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+
+    return handle
+
+
+def _refusal(refusal: Refused) -> web.Response:
+    response = web.json_response(refusal.body, status=refusal.status)
+    if refusal.status == 500:
+        response.force_close()
+    return response
+
+
+def _opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+async def run() -> None:
+    """Serve until the process ends."""
+    parser = serve.parser("sdwebui")
+    parser.add_argument("--dynamic", action="store_true", help="start without a model")
+    parser.add_argument("--hashing", action="store_true", help="a loaded model gets its hash in its title")
+    options = parser.parse_args()
+    options.model = options.model or [DEFAULT_MODEL]
+    simulation = serve.build("sdwebui", options)
+    server = SdWebUi(simulation, hashing=options.hashing)
+    loading = () if options.dynamic else (server.load_first(),)
+    await serve.serve(simulation, serve.application(simulation, server.routes()), *loading)

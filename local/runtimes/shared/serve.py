@@ -1,0 +1,120 @@
+"""What every simulated runtime shares: command line, start, and the line that says where it listens."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from local.runtimes.shared import faults
+from local.runtimes.shared.gpu import Gpu
+from local.runtimes.shared.picture import Artist
+
+MAX_BODY_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What a simulated runtime is made of."""
+
+    name: str
+    gpu: Gpu
+    faults: faults.Faults
+    artist: Artist
+    models: list[str]
+    options: argparse.Namespace
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start work that goes on when the client has gone, as it does on a real runtime."""
+        task = asyncio.create_task(work)
+        _running.add(task)
+        task.add_done_callback(_running.discard)
+        return task
+
+
+_running: set[asyncio.Task[Any]] = set()
+
+
+def parser(name: str) -> argparse.ArgumentParser:
+    """The options that every simulated runtime has."""
+    p = argparse.ArgumentParser(
+        prog=f"python -m local.runtimes.{name}",
+        description=f"A SIMULATION of {name}: its API without GPU and models; pictures are only drawn.",
+        epilog="Faults: " + "; ".join(f"{kind}: {text}" for kind, text in faults.KINDS.items()),
+    )
+    p.add_argument("--host", default="127.0.0.1")
+    p.add_argument("--port", type=int, default=0, help="0: any free one; it is printed as JSON")
+    p.add_argument("--service-time", type=float, default=0.3, help="seconds of GPU for one image")
+    p.add_argument("--load-time", type=float, default=0.0, help="seconds to load a model")
+    p.add_argument("--start-delay", type=float, default=0.0, help="seconds until it listens")
+    p.add_argument("--model", action="append", default=[], help="a model file that is there; may be repeated")
+    p.add_argument(
+        "--plain", action="store_true", help="plain pictures that cost no time to draw, for benches"
+    )
+    p.add_argument("--fault", action="append", default=[], help="kind, kind:times or kind@probability")
+    p.add_argument("--fault-seed", type=int, default=0)
+    return p
+
+
+def build(name: str, options: argparse.Namespace, loaded: str | None = None) -> Simulation:
+    """The parts of one simulated runtime, from its options."""
+    armed = faults.Faults([faults.parse(text) for text in options.fault], options.fault_seed)
+    gpu = Gpu(armed, options.service_time, options.load_time, loaded)
+    return Simulation(name, gpu, armed, Artist(plain=options.plain), list(options.model), options)
+
+
+def application(simulation: Simulation, routes: list[web.RouteDef]) -> web.Application:
+    """The web application: the runtime's own routes, and `/_simulation/…` to control and to observe it."""
+
+    async def report(_: web.Request) -> web.Response:
+        return web.json_response({"simulation": simulation.name, **simulation.gpu.report()})
+
+    async def add_model(request: web.Request) -> web.Response:
+        simulation.models.append(str((await request.json())["name"]))
+        return web.json_response({"models": simulation.models})
+
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    app.add_routes(routes)
+    app.add_routes(faults.routes(simulation.faults))
+    app.add_routes([web.get("/_simulation/gpu", report), web.post("/_simulation/models", add_model)])
+    return app
+
+
+async def serve(simulation: Simulation, app: web.Application, *background: Awaitable[None]) -> None:
+    """Listen, say where on stdout as one line of JSON, and stay until SIGTERM or SIGINT."""
+    options = simulation.options
+    await asyncio.sleep(options.start_delay)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, options.host, options.port)
+    await site.start()
+    port = runner.addresses[0][1]
+    line = {
+        "simulation": simulation.name,
+        "port": port,
+        "url": f"http://{options.host}:{port}",
+        "pid": os.getpid(),
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+    tasks = [asyncio.ensure_future(work) for work in background]
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    await runner.cleanup()
+
+
+def main(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run one simulated runtime until it is told to stop."""
+    asyncio.run(run())

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: a small AWS, proxies, and the real control plane."""

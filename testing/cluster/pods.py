@@ -1,0 +1,257 @@
+"""One pod as processes: its containers, their probes, their end."""
+
+import contextlib
+import functools
+import json
+import signal
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubernetes import client
+
+from local import processes
+from local.emulator import free_port
+from local.processes import Child
+
+if TYPE_CHECKING:
+    from testing.cluster.kubelet import Kubelet
+
+POLL_SECONDS = 0.3
+READY = ("Initialized", "Ready", "ContainersReady", "PodScheduled")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _http_ok(url: str, timeout: float) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            return 200 <= int(answer.status) < 400
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _gpu_report(url: str) -> dict[str, Any] | None:
+    """What a simulated runtime says of its GPU; None when it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{url}/_simulation/gpu", timeout=1) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+            return found
+    except OSError:
+        return None
+
+
+@dataclass
+class Container:
+    """One container of a pod as one process."""
+
+    spec: dict[str, Any]
+    ports: dict[str | int, int]
+    start: Callable[[], Child]
+    process: Child | None = None
+    started: bool = False
+    ready: bool = False
+    restarts: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    probed: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its name in the pod."""
+        return str(self.spec["name"])
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self.process is not None and self.process.alive
+
+    def url(self, http_get: Mapping[str, Any]) -> str:
+        """Where an httpGet of the pod spec really goes."""
+        return f"http://127.0.0.1:{self.ports[http_get['port']]}{http_get.get('path', '/')}"
+
+    def probe(self, kind: str) -> bool | None:
+        """Run one probe if it is due: True; False after `failureThreshold` failures; else None."""
+        probe = self.spec.get(kind)
+        if probe is None:
+            return True
+        if time.monotonic() - self.probed.get(kind, 0.0) < probe.get("periodSeconds", 10):
+            return None
+        self.probed[kind] = time.monotonic()
+        if _http_ok(self.url(probe["httpGet"]), probe.get("timeoutSeconds", 1)):
+            self.failures[kind] = 0
+            return True
+        self.failures[kind] = self.failures.get(kind, 0) + 1
+        return False if self.failures[kind] >= probe.get("failureThreshold", 3) else None
+
+    def restart(self) -> None:
+        """What a kubelet does after a crash or a failed liveness probe."""
+        if self.process is not None:
+            processes.stop([self.process], 2)
+        self.process, self.started, self.ready = self.start(), False, False
+        self.restarts += 1
+        self.failures.clear()
+
+    def observe(self) -> None:
+        """Probe once, and act on the answers."""
+        if not self.running:
+            self.restart()
+            return
+        if not self.started:
+            answer = self.probe("startupProbe")
+            if answer is False:
+                self.restart()
+            self.started = answer is True
+            return
+        if (answer := self.probe("readinessProbe")) is not None:
+            self.ready = answer
+        if self.probe("livenessProbe") is False:
+            self.restart()
+
+    def status(self) -> dict[str, Any]:
+        """Its containerStatus."""
+        return {
+            "name": self.name,
+            "image": self.spec["image"],
+            "imageID": self.spec["image"],
+            "ready": self.ready,
+            "started": self.started,
+            "restartCount": self.restarts,
+            "state": {"running": {"startedAt": _now()}}
+            if self.running
+            else {"waiting": {"reason": "Starting"}},
+        }
+
+
+class PodRunner(threading.Thread):
+    """Runs one pod from its binding to its deletion."""
+
+    def __init__(self, kubelet: "Kubelet", pod: dict[str, Any], node_pool: str) -> None:
+        super().__init__(name=pod["metadata"]["name"], daemon=True)
+        self.kubelet, self.pod = kubelet, pod
+        self.namespace, self.pod_name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        self.runtime = pod["metadata"]["labels"]["app.kubernetes.io/instance"]
+        self.node_pool = node_pool
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.pod_name}-", dir=kubelet.folder))
+        self.deleted = threading.Event()
+        self.killed = threading.Event()
+        self.grace = float(pod["spec"].get("terminationGracePeriodSeconds", 30))
+        self.containers = self._containers()
+        self.busy = False
+        self.begun: set[str] = set()
+        self.gpu_runs: dict[tuple[str, float], dict[str, Any]] = {}
+        self._last: Any = None
+
+    def observe_gpu(self) -> None:
+        """Take in what the simulated GPU ran; kept when its process is gone."""
+        report = _gpu_report(f"http://127.0.0.1:{self.containers[0].ports['runtime']}")
+        self.busy = report is not None and report["running"] is not None
+        if report and self.busy:
+            self.begun.add(report["running"])
+        for run in report["runs"] if report else ():
+            self.gpu_runs[run["id"], run["started"]] = run
+
+    def done(self) -> set[str]:
+        """The tasks that its GPU ran to their end."""
+        return {run["id"] for run in self.gpu_runs.values() if run["outcome"] == "done"}
+
+    def _containers(self) -> list[Container]:
+        specs = self.pod["spec"]["containers"]
+        ports: dict[str | int, int] = {}
+        for port in (port for spec in specs for port in spec.get("ports", [])):
+            ports[port["containerPort"]] = ports[port.get("name", "")] = free_port()
+        found = []
+        for spec in specs:
+            command, env = self.kubelet.command(self.pod, spec, ports)
+            start = functools.partial(processes.start, spec["name"], command, env, self.folder)
+            found.append(Container(spec, ports, start))
+        return found
+
+    def run(self) -> None:
+        """Pull, start, probe until deleted, then end as the pod spec says."""
+        if self.deleted.wait(self.kubelet.pull_seconds(self.pod["spec"]["nodeName"])):
+            self._report_gone()
+            return
+        for container in self.containers:
+            container.process = container.start()
+        while not self.deleted.wait(POLL_SECONDS) and not self.killed.is_set():
+            for container in self.containers:
+                container.observe()
+            self.observe_gpu()
+            self._report()
+        if not self.killed.is_set():
+            self._terminate()
+        if not self.killed.is_set():
+            self._report_gone()
+        self._kill()
+        self.busy = False
+
+    def _terminate(self) -> None:
+        """preStop, SIGTERM and SIGKILL of every container side by side, within one grace period."""
+        end = time.monotonic() + self.grace
+        threads = [threading.Thread(target=self._end, args=(c, end), daemon=True) for c in self.containers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _end(self, container: Container, end: float) -> None:
+        self.observe_gpu()
+        hook = container.spec.get("lifecycle", {}).get("preStop", {}).get("httpGet")
+        if hook is not None:
+            _http_ok(container.url(hook), max(0.1, end - time.monotonic()))
+            self.observe_gpu()
+        if container.process is not None:
+            processes.stop([container.process], max(0.1, end - time.monotonic()))
+
+    def kill(self) -> None:
+        """End its processes at once, as when the power of the node fails: nobody is told."""
+        self.killed.set()
+        self._kill()
+
+    def _kill(self) -> None:
+        for container in self.containers:
+            if container.process is not None and container.running:
+                container.process.signal(signal.SIGKILL)
+
+    def _report(self) -> None:
+        ready = all(container.ready for container in self.containers)
+        statuses = [container.status() for container in self.containers]
+        seen = (ready, [(s["ready"], s["started"], s["restartCount"]) for s in statuses])
+        if seen == self._last:
+            return
+        self._last = seen
+        conditions = [
+            {
+                "type": kind,
+                "status": str(kind in ("Initialized", "PodScheduled") or ready),
+                "lastTransitionTime": _now(),
+            }
+            for kind in READY
+        ]
+        body = {
+            "status": {
+                "phase": "Running",
+                "conditions": conditions,
+                "containerStatuses": statuses,
+                "podIP": "127.0.0.1",
+                "hostIP": "127.0.0.1",
+                "startTime": self.pod["metadata"]["creationTimestamp"],
+            }
+        }
+        with contextlib.suppress(client.ApiException):
+            self.kubelet.api.patch_namespaced_pod_status(self.pod_name, self.namespace, body)
+
+    def _report_gone(self) -> None:
+        this_one = client.V1Preconditions(uid=self.pod["metadata"]["uid"])
+        at_once = client.V1DeleteOptions(grace_period_seconds=0, preconditions=this_one)
+        with contextlib.suppress(client.ApiException):
+            self.kubelet.api.delete_namespaced_pod(self.pod_name, self.namespace, body=at_once)

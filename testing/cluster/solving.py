@@ -1,0 +1,57 @@
+"""From a config to what is installed, with the generator's own functions."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from generator import paths
+from generator.build import stack
+from generator.build import values as chart_values
+from generator.config import document
+from generator.deploy import helm
+from generator.facts.facts import Facts
+from generator.solution import resolve
+from generator.solution.context import Context
+from generator.solution.model import Solution
+
+EXAMPLES = sorted((paths.root() / "examples").glob("*.yaml"))
+CHART = helm.chart_folder("sd-runtimes")
+KUBERNETES = "1.28"
+
+
+def solve(config: Path) -> Solution:
+    """The solution of a config that names its region and account."""
+    data = document.load(config.read_text("utf-8"), config.name).data
+    context = Context(data["region"], data["accountId"], date(2026, 1, 1))
+    return resolve.solution(data, Facts(paths.data()), context)
+
+
+def files(solution: Solution) -> dict[str, str]:
+    """Values files and stack templates, by path."""
+    return chart_values.runtimes_alone(solution) | stack.files(solution)
+
+
+def manifests(solution: Solution, *more: str) -> list[dict[str, Any]]:
+    """What Helm renders for the runtimes; `more` are texts of further values files."""
+    values = chart_values.runtimes_alone(solution) | {
+        f"values/~{n}.yaml": text for n, text in enumerate(more)
+    }
+    rendered = helm.template("sd", CHART, KUBERNETES, values)
+    return [item for item in yaml.load_all(rendered, yaml.CSafeLoader) if item]
+
+
+def pods(objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """One Pod for each Deployment, as its controller would make it."""
+    for item in objects:
+        if item["kind"] == "Deployment":
+            template = item["spec"]["template"]
+            place = {"name": item["metadata"]["name"], "namespace": item["metadata"]["namespace"]}
+            yield {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": template["metadata"] | place,
+                "spec": template["spec"],
+            }

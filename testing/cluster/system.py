@@ -1,0 +1,258 @@
+"""The whole system on the real control plane: its stack in the emulator, its chart on the API server."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from generator import paths
+from generator.solution.model import Runtime, Solution
+from local.cloud import Cloud
+from testing.cluster.controlplane import Cluster
+from testing.cluster.kubelet import Kubelet
+from testing.cluster.solving import CHART
+from testing.cluster.timeline import Finished, Sample
+
+RELEASE = "sd"
+FINISHED = ("completed", "failed")
+
+
+class HelmError(Exception):
+    """Helm refused or failed; its words."""
+
+
+def helm(cluster: Cluster, *arguments: str) -> str:
+    """Run helm against the cluster."""
+    program = shutil.which("helm") or str(paths.root() / ".cache" / "bin" / "helm")
+    done = subprocess.run(
+        [program, "--kubeconfig", str(cluster.kubeconfig), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise HelmError(done.stderr.strip())
+    return done.stdout
+
+
+@dataclass
+class System:
+    """One solution at work."""
+
+    cluster: Cluster
+    cloud: Cloud
+    kubelet: Kubelet
+    folder: Path
+    solution: Solution
+    callbacks: str = ""
+    sent: dict[str, float] = field(default_factory=dict)
+    finished: dict[str, list[Finished]] = field(default_factory=dict)
+
+    def create_stack(self) -> None:
+        """The data plane in the emulator, and an ear on the results topic."""
+        self.cloud.create({self.solution.stack: (self.folder / "stack.yaml").read_text("utf-8")})
+        self.callbacks = self.cloud.hear_callbacks()
+
+    def values(self) -> list[str]:
+        """Helm's flags for every values file that `generator build` wrote."""
+        return [
+            flag for path in sorted((self.folder / "values").glob("*.yaml")) for flag in ("-f", str(path))
+        ]
+
+    def upgrade(self, *extra: str) -> str:
+        """`helm upgrade --install` of the chart, as a user runs it; KEDA reads the emulator's queues."""
+        return helm(
+            self.cluster,
+            "upgrade",
+            "--install",
+            RELEASE,
+            str(CHART),
+            "--namespace",
+            "default",
+            *self.values(),
+            "--set",
+            f"global.awsEndpoint={self.cloud.emulator.url},createNamespaces=true",
+            "--post-renderer",
+            str(Path(__file__).with_name("post_render.py")),
+            *extra,
+        )
+
+    def send(self, runtime: str, name: str, **content: Any) -> str:
+        """Publish one task as the HTTP API does; its id."""
+        kinds = {"sdwebui": "text-to-image", "comfyui": "pipeline", "invokeai": "graph", "custom": "custom"}
+        kind = next(r.type for r in self.solution.runtimes if r.name == runtime)
+        task = {
+            "metadata": {
+                "id": name,
+                "runtime": runtime,
+                "tasktype": kinds[kind],
+                "prefix": "e2e",
+                "context": {},
+            },
+            "content": content or CONTENT[kind](name),
+        }
+        self.sent[name] = time.monotonic()
+        self.cloud.client("sns").publish(
+            TopicArn=self.solution.requests_topic_arn,
+            Message=json.dumps(task),
+            MessageAttributes={"runtime": {"DataType": "String", "StringValue": runtime}},
+        )
+        return name
+
+    def content(self, runtime: Runtime, model: str) -> dict[str, Any]:
+        """Content for a dynamic runtime, which is told its model; nothing for others."""
+        if not runtime.dynamic_model:
+            return {}
+        return {**CONTENT["sdwebui"](model), "override_settings": {"sd_model_checkpoint": model}}
+
+    def uninstall(self) -> None:
+        """As `make uninstall` does: a release without runtimes, then no nodes, then no release."""
+        if not helm(self.cluster, "list", "--namespace", "default", "--short"):
+            return
+        helm(self.cluster, "upgrade", "--reset-values", RELEASE, str(CHART), "--namespace", "default")
+        self.until("every node of Karpenter is gone", lambda: not self.cluster.items("nodeclaims"), 180)
+        helm(self.cluster, "uninstall", RELEASE, "--namespace", "default", "--wait", "--timeout", "60s")
+
+    def hear(self) -> None:
+        """Take in what the results topic said since the last look."""
+        while heard := self.cloud.callbacks(self.callbacks, 0):
+            now = time.monotonic()
+            for callback in heard:
+                if callback["status"] in FINISHED:
+                    began = self.sent.get(callback["id"], now)
+                    self.finished.setdefault(callback["id"], []).append(Finished(callback, now - began, now))
+
+    def heard(self, names: Iterable[str]) -> bool:
+        """Whether the results topic has spoken of every task."""
+        self.hear()
+        return self.finished.keys() >= set(names)
+
+    def reaches(self, what: str, holds: Callable[[], bool], seconds: float) -> bool:
+        """Whether `holds()` comes true in time; if not, how things stand is printed."""
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                print(f"not after {seconds:.0f} s: {what}\n{self.describe()}")
+                return False
+            time.sleep(0.3)
+        return True
+
+    def until(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
+        """Wait until `holds()`; an error when it does not come."""
+        if not self.reaches(what, holds, seconds):
+            raise AssertionError(f"not after {seconds:.0f} s: {what}")
+
+    def pods(self, runtime: str | None = None) -> list[dict[str, Any]]:
+        """The pods of a runtime, or of all."""
+        selector = "app.kubernetes.io/name" + (f",app.kubernetes.io/instance={runtime}" if runtime else "")
+        return self.cluster.items("pods", "-A", "-l", selector)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """The nodes that Karpenter made."""
+        return self.cluster.items("nodes", "-l", "karpenter.sh/nodepool")
+
+    def replicas(self) -> dict[str, tuple[int, int]]:
+        """Asked-for and ready replicas of each runtime."""
+        found = self.cluster.items("deployments", "-A", "-l", "app.kubernetes.io/name")
+        return {
+            item["metadata"]["name"]: (
+                item["spec"].get("replicas", 0),
+                item["status"].get("readyReplicas", 0),
+            )
+            for item in found
+        }
+
+    def at_rest(self) -> bool:
+        """Whether no pod is asked for, and no pod and no GPU node is left.
+
+        A Deployment is born with one replica, as the chart leaves the number to KEDA: right after an install
+        there is no pod *yet*.
+        """
+        asked = any(asked for asked, _ in self.replicas().values())
+        return not asked and not self.pods() and not self.nodes()
+
+    def look(self, at: float) -> Sample:
+        """One sample for the timeline."""
+        depths = [self.cloud.depth(runtime) for runtime in self.solution.runtimes]
+        replicas = self.replicas()
+        types = (node["metadata"]["labels"]["node.kubernetes.io/instance-type"] for node in self.nodes())
+        return Sample(
+            at,
+            sum(depth.waiting for depth in depths),
+            sum(depth.running for depth in depths),
+            {name: asked for name, (asked, _) in replicas.items()},
+            {name: ready for name, (_, ready) in replicas.items()},
+            Counter(types),
+            self.kubelet.busy_gpus(),
+        )
+
+    def describe(self) -> str:
+        """How things stand, for an error."""
+        parts = [
+            self.cluster.kubectl("get", "pods,nodes,nodeclaims,hpa", "-A", "-o", "wide", check=False),
+            self.cluster.kubectl("get", "events", "-A", "--sort-by=.lastTimestamp", check=False)[-3000:],
+            str([(r.name, self.cloud.depth(r)) for r in self.solution.runtimes]),
+        ]
+        return "\n".join(parts)
+
+    def results(self, runtime: str) -> list[str]:
+        """The keys of every result.json in the runtime's bucket."""
+        bucket = next(r.output_bucket for r in self.solution.runtimes if r.name == runtime)
+        pages = self.cloud.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [key for key in keys if key.endswith("/result.json")]
+
+    def runs(self) -> dict[str, int]:
+        """How often the simulated GPUs ran each task to its end."""
+        counts: dict[str, int] = {}
+        for run in self.kubelet.gpu_runs():
+            if run["outcome"] == "done":
+                counts[run["id"]] = counts.get(run["id"], 0) + 1
+        return counts
+
+
+def _text_to_image(name: str) -> dict[str, Any]:
+    return {"prompt": name, "seed": 7, "steps": 4, "width": 64, "height": 64}
+
+
+def _workflow(name: str) -> dict[str, Any]:
+    return {
+        "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"text": name, "clip": ["4", 1]}},
+        "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "model.safetensors"}},
+        "3": {
+            "class_type": "KSampler",
+            "inputs": {
+                "seed": 7,
+                "steps": 4,
+                "cfg": 1.0,
+                "sampler_name": "euler",
+                "scheduler": "normal",
+                "denoise": 1.0,
+                "model": ["4", 0],
+                "positive": ["6", 0],
+                "negative": ["6", 0],
+                "latent_image": ["5", 0],
+            },
+        },
+        "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["4", 2]}},
+        "9": {"class_type": "SaveImage", "inputs": {"filename_prefix": name, "images": ["8", 0]}},
+    }
+
+
+def _graph(name: str) -> dict[str, Any]:
+    nodes = {"n": {"id": "n", "type": "blank_image", "width": 64, "height": 64, "is_intermediate": False}}
+    return {"id": name, "nodes": nodes, "edges": []}
+
+
+CONTENT = {
+    "sdwebui": _text_to_image,
+    "comfyui": _workflow,
+    "invokeai": _graph,
+    "custom": lambda name: {"prompt": name},
+}
