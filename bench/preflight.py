@@ -23,15 +23,13 @@ from pathlib import Path
 import yaml
 from moto.server import ThreadedMotoServer
 
-from generator import paths
 from generator.cli import main as cli
-from generator.facts.facts import Facts
 from generator.iam import deployer
 from generator.preflight import check
 from generator.preflight.result import CheckStatus
-from generator.solution import resolve
 from generator.solution.context import Context
 from local.emulator import Emulator
+from testing import solving
 from testing.account import Account
 from testing.fake_aws import Quotas, slow_road
 from testing.relay import Server
@@ -123,7 +121,7 @@ def user(account: Account) -> dict[str, str]:
     """Credentials of a user that may do what the deployer policy says."""
     iam, name = account.client("iam"), "deployer"
     iam.create_user(UserName=name)
-    solution = resolve.solution(data(1), Facts(paths.data()), Context(REGION, ACCOUNT, date.today()))
+    solution = solving.solution(data(1), Context(REGION, ACCOUNT, date.today()))
     for number, policy in enumerate(deployer.policies(solution)):
         text = json.dumps(policy)
         iam.put_user_policy(UserName=name, PolicyName=f"part-{number}", PolicyDocument=text)

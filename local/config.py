@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.build import files, stack
+from generator.build import files, stack_layout
 from generator.build import folder as build_folder
 from generator.build import values as chart_values
 from generator.cli import building
@@ -41,8 +41,7 @@ def build(config: str, output: Path) -> Built:
     except helm.HelmError as error:
         raise LocalError(f"the chart was not rendered: {error}", "see the message of Helm above") from error
     stacks = {
-        stack.stack_name(solution, name): built[name]
-        for name in stack.files(solution)
-        if name.startswith("stack")
+        stack_layout.stack_name(solution, part.file): built[part.file]
+        for part in stack_layout.parts(solution)
     }
     return Built(solution, folder, rendered.read(text), stacks)

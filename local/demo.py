@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from generator.plan import plan
+from generator.build import stack_layout
 from local import config, examples, gallery, locks, summary
 from local.config import Built
 from local.display import Display, display
@@ -74,7 +74,7 @@ def planned(built: Built, rounds: int) -> Progress:
 def creates(built: Built) -> str:
     """What the config would create on AWS, in a few lines."""
     solution = built.solution
-    resources = plan.kinds(built.stacks)
+    resources = stack_layout.resource_counts(solution)
     named = {kind.removeprefix("AWS::").replace("::", " "): count for kind, count in resources.items()}
     stacks, objects = sum(named.values()), len(built.rendered.manifests)
     lines = [

@@ -1,29 +1,15 @@
-"""The CloudFormation templates: stack*.yaml comes before the cluster, network.yaml needs the cluster's VPC.
-
-A runtime's resources must not wander between stacks when another runtime comes or goes: a stack that loses
-them keeps queue and bucket, and the next stack could not make them. So which stack holds a runtime follows
-from its name and from how many stacks there are, which changes only when one would be full.
-"""
+"""The CloudFormation templates: stack*.yaml is applied before the cluster, network.yaml after it."""
 
 import hashlib
-import json
-import zlib
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from generator.iam import roles, policy
-from generator.solution import names
 from generator import paths
-from generator.build import api_gateway, api_function
+from generator.build import api_function, api_gateway, interruption, jinja, stack_layout
+from generator.iam import policy, roles
+from generator.solution import names
 from generator.solution.model import Runtime, Solution
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-# CloudFormation takes 500 resources a stack; a runtime has 10, the shared part at most 48.
-RUNTIMES_PER_STACK = 45
 SQS_MAX_VISIBILITY_SECONDS = 43_200
 DAY_SECONDS = 86_400
 
@@ -41,76 +27,24 @@ class _Limits:
     untaken_minutes: int = 15
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """An EventBridge rule whose events Karpenter acts on."""
-
-    id: str
-    name: str
-    source: str
-    event: str
-
-
-_RULES = (
-    _Rule("HealthRule", "health", "aws.health", "AWS Health Event"),
-    _Rule("SpotInterruptionRule", "spot", "aws.ec2", "EC2 Spot Instance Interruption Warning"),
-    _Rule("RebalanceRule", "rebalance", "aws.ec2", "EC2 Instance Rebalance Recommendation"),
-    _Rule("StateChangeRule", "state", "aws.ec2", "EC2 Instance State-change Notification"),
-)
-_RULE_SINCE_1_9 = _Rule(
-    "CapacityReservationRule",
-    "reservation",
-    "aws.ec2",
-    "EC2 Capacity Reservation Instance Interruption Warning",
-)
-
-
 def files(solution: Solution) -> dict[str, str]:
     """The templates by file name, in the order in which they are applied; network.yaml needs the cluster."""
-    environment = _environment()
     code = api_function.joined(api_function.read(paths.root() / "api"), api_function.settings(solution))
-    shards = _shards(solution.runtimes)
+    parts = stack_layout.parts(solution)
     context = _context(solution, code)
     texts = {
-        _file(index): environment.get_template("stack.yaml.j2").render(
-            context,
-            description=_description(solution, index, len(shards)),
-            shared=index == 0,
-            runtimes=[_parts(solution, runtime) for runtime in shard],
+        part.file: jinja.render(
+            "stack/stack.yaml.j2",
+            **context,
+            description=_description(solution, index, len(parts)),
+            shared=part.file == stack_layout.MAIN_FILE,
+            runtimes=[_runtime(solution, runtime) for runtime in part.runtimes],
         )
-        for index, shard in enumerate(shards)
+        for index, part in enumerate(parts)
     }
-    network = environment.get_template("network.yaml.j2")
-    texts["network.yaml"] = network.render(context, description=f"The network of {solution.stack}")
-    return texts
-
-
-def stack_name(solution: Solution, file: str) -> str:
-    """The name of the CloudFormation stack that a file of `files` describes."""
-    return solution.stack + file.removesuffix(".yaml").removeprefix("stack").replace("network", "-network")
-
-
-def tags(solution: Solution, runtime: Runtime | None = None) -> dict[str, str]:
-    """The tags of every resource: the user's, and whose it is."""
-    ours = {names.STACK_TAG: solution.stack}
-    return {**solution.tags, **ours, **({names.RUNTIME_TAG: runtime.name} if runtime else {})}
-
-
-def _shards(runtimes: Sequence[Runtime]) -> list[list[Runtime]]:
-    """The runtimes of each stack: all in the first, or spread by name over a power of two that has room."""
-    count = 1
-    while max(Counter(_shard(runtime, count) for runtime in runtimes).values()) > RUNTIMES_PER_STACK:
-        count *= 2
-    return [[runtime for runtime in runtimes if _shard(runtime, count) == index] for index in range(count)]
-
-
-def _shard(runtime: Runtime, count: int) -> int:
-    # Python's own hash() differs from run to run.
-    return zlib.crc32(runtime.name.encode()) % count
-
-
-def _file(index: int) -> str:
-    return "stack.yaml" if index == 0 else f"stack-{index + 1:02}.yaml"
+    description = f"The network of {solution.stack}"
+    network = jinja.render("stack/network.yaml.j2", **context, description=description)
+    return {**texts, stack_layout.NETWORK_FILE: network}
 
 
 def _description(solution: Solution, index: int, count: int) -> str:
@@ -123,7 +57,7 @@ def _tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class _RuntimeContext:
     """What the templates need of one runtime."""
 
     id: str
@@ -140,8 +74,8 @@ class _Parts:
     tags: list[dict[str, str]]
 
 
-def _parts(solution: Solution, runtime: Runtime) -> _Parts:
-    return _Parts(
+def _runtime(solution: Solution, runtime: Runtime) -> _RuntimeContext:
+    return _RuntimeContext(
         id=_logical(runtime.name),
         queue_name=runtime.queue_name,
         queue_arn=runtime.queue_arn,
@@ -155,7 +89,7 @@ def _parts(solution: Solution, runtime: Runtime) -> _Parts:
         filter_policy=_filter(solution, runtime),
         bucket=runtime.output_bucket,
         bucket_arn=policy.bucket_arn(solution, runtime.output_bucket),
-        tags=_tag_list(tags(solution, runtime)),
+        tags=_tag_list(solution.resource_tags(runtime)),
     )
 
 
@@ -184,14 +118,13 @@ def first_with_model(solution: Solution, model: str | None) -> Runtime | None:
 
 def _context(solution: Solution, code: str) -> dict[str, Any]:
     """What all templates share."""
-    rules = _RULES if policy.version(solution.versions.karpenter) < (1, 9) else (*_RULES, _RULE_SINCE_1_9)
     return {
         "solution": solution,
         "names": names,
         "limits": _Limits(),
-        "tags": _tag_list(tags(solution)),
+        "tags": _tag_list(solution.resource_tags()),
         "alarms_topic_arn": policy.arn(solution, "sns", names.alarms_topic(solution.stack)),
-        "interruption_rules": rules,
+        "interruption_rules": interruption.rules(solution),
         "function": {
             "name": names.api(solution.stack),
             "policy": roles.api_function(solution),
@@ -215,18 +148,3 @@ def _api() -> dict[str, Any]:
         "deployed": [*(method.id for method in api_gateway.METHODS), *refusals],
         "log_format": api_gateway.log_format(),
     }
-
-
-def _environment() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - `validate` starts without it
-
-    environment = Environment(
-        loader=FileSystemLoader(paths.root() / "cluster" / "stack"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 - YAML, not HTML; user's text goes through `json`
-        keep_trailing_newline=True,
-    )
-    environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
-    return environment

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from generator.build import yaml_text
 from generator.images import images
 from generator.solution import names
-from generator.build import yaml_text
+from generator.solution.merge import merged
 from generator.solution.model import Runtime, Solution
-from generator.solution.resolve import merged
 
 Values = dict[str, Any]
 

@@ -1,14 +1,17 @@
 """What build, render and diff share: from a document to the text of every file, and the flags for that."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from generator import paths
-from generator.build import files
+from generator.build import files, stack_layout
 from generator.cli import common
 from generator.config.document import ConfigDocument
 from generator.facts import prices
 from generator.facts.facts import Facts
+from generator.plan import plan
+from generator.plan.model import Plan
 from generator.solution.model import Solution
 
 
@@ -26,13 +29,13 @@ def add_chart(parser: argparse.ArgumentParser, default: str | None, said: str) -
 
 def built(config: ConfigDocument, solution: Solution, chart: str) -> dict[str, str]:
     """Path and text of every file of one config."""
-    return files.build(solution, files.origin(config.source, config.text), chart, ingredients())
+    return files.build(solution, files.config_file(config.source, config.text), chart, planned(solution))
 
 
-def ingredients() -> files.Ingredients:
-    """What builds are made of, as it ships with the generator."""
-    template = (paths.root() / "cluster" / "cluster.yaml.j2").read_text("utf-8")
-    return files.Ingredients(Facts(paths.data()), prices.load(paths.data()), template)
+def planned(solution: Solution, seconds: Mapping[str, float] | None = None) -> Plan:
+    """The plan at the prices that ship with the generator; `seconds` that an image takes, by GPU."""
+    resources = stack_layout.resource_counts(solution)
+    return plan.plan(solution, Facts(paths.data()), prices.load(paths.data()), resources, seconds)
 
 
 def solve_and_build(args: argparse.Namespace, chart: str) -> tuple[Solution, dict[str, str]]:

@@ -3,13 +3,8 @@
 import argparse
 import sys
 
-from generator import paths
-from generator.build import stack
-from generator.cli import common
+from generator.cli import building, common
 from generator.errors import Exit
-from generator.facts import prices
-from generator.facts.facts import Facts
-from generator.plan import plan
 from generator.plan import text as plan_text
 
 EXAMPLES = """\
@@ -45,16 +40,14 @@ def seconds(text: str) -> tuple[str, float]:
 def run(args: argparse.Namespace) -> Exit:
     """Print the plan."""
     solution = common.load_solution(args)
-    facts = Facts(paths.data())
-    kinds = plan.kinds(stack.files(solution))
-    found = plan.plan(solution, facts, prices.load(paths.data()), kinds, dict(args.seconds))
+    plan = building.planned(solution, dict(args.seconds))
     if args.format == "json":
-        sys.stdout.write(plan_text.as_json(found))
+        sys.stdout.write(plan_text.as_json(plan))
     elif sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal wants it
         from rich.markdown import Markdown  # noqa: PLC0415
 
-        Console(no_color=not common.use_color(args, sys.stdout)).print(Markdown(plan_text.markdown(found)))
+        Console(no_color=not common.use_color(args, sys.stdout)).print(Markdown(plan_text.markdown(plan)))
     else:
-        sys.stdout.write(plan_text.markdown(found))
+        sys.stdout.write(plan_text.markdown(plan))
     return Exit.DONE

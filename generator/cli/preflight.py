@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 
 from generator import paths
 from generator.aws.clients import Aws
-from generator.build import stack
-from generator.cli import common, deploying
+from generator.cli import building, common, deploying
 from generator.errors import Exit
-from generator.facts import prices, runtimes
+from generator.facts import runtimes
 from generator.facts.facts import Facts
 from generator.iam import deployer
 from generator.images import images
-from generator.plan import plan
 from generator.preflight import increase, report, themes
 from generator.preflight.check import Subject, run_all
 from generator.preflight.result import Result, ending
@@ -64,12 +62,10 @@ def run(args: argparse.Namespace) -> Exit:
 
 def subject(solution: Solution) -> Subject:
     """What is judged."""
-    facts = Facts(paths.data())
-    planned = plan.plan(solution, facts, prices.load(paths.data()), plan.kinds(stack.files(solution)))
     return Subject(
         solution=solution,
-        plan=planned,
-        facts=facts,
+        plan=building.planned(solution),
+        facts=Facts(paths.data()),
         today=datetime.now(UTC).date(),
         images=images.pulled_names(solution),
         deployer=deployer.policies(solution),

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from generator.aws import clients as aws
+from generator.build.stack_layout import NETWORK_FILE
 from generator.deploy import eks, stacks
 from generator.deploy.job import Job
 from generator.errors import AwsError
 
-FILE = "network.yaml"
 PRIVATE_SUBNET_TAG = "kubernetes.io/role/internal-elb"
 
 
 def apply(job: Job) -> None:
     """Bring traffic to S3 off the NAT gateways."""
-    stacks.apply(job, FILE, parameters(job))
+    stacks.apply(job, NETWORK_FILE, parameters(job))
 
 
 def parameters(job: Job) -> dict[str, str]:

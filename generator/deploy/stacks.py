@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from generator.aws import clients as aws
-from generator.build import stack
+from generator.build import stack_layout
 from generator.deploy import changes, reasons, templates
 from generator.deploy.job import Job
 from generator.errors import AwsError
@@ -53,7 +53,7 @@ def find(job: Job, name: str) -> Found | None:
 
 def apply(job: Job, file: str, parameters: Mapping[str, str]) -> None:
     """Make the stack of one file of the build what the file says."""
-    name, path = stack.stack_name(job.solution, file), job.folder / file
+    name, path = stack_layout.stack_name(job.solution, file), job.folder / file
     if job.dry_run:
         if templates.large(path.read_text("utf-8")):
             job.say(f"$ aws s3 mb s3://{templates.bucket(job.solution)} --region {job.solution.region}")
@@ -73,7 +73,7 @@ def _equivalent(job: Job, name: str, path: Path, parameters: Mapping[str, str]) 
         command += ["--s3-bucket", templates.bucket(job.solution)]
     if parameters:
         command += ["--parameter-overrides", *(f"{key}={value}" for key, value in parameters.items())]
-    tags = [f"{key}={value}" for key, value in stack.tags(job.solution).items()]
+    tags = [f"{key}={value}" for key, value in job.solution.resource_tags().items()]
     return [*command, "--tags", *tags, "--region", job.solution.region]
 
 
@@ -122,7 +122,7 @@ def _proposed(job: Job, name: str, wanted: Mapping[str, str], parameters: Mappin
         StackName=name,
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-        Tags=[{"Key": key, "Value": value} for key, value in sorted(stack.tags(job.solution).items())],
+        Tags=[{"Key": key, "Value": value} for key, value in sorted(job.solution.resource_tags().items())],
         **({"ImportExistingResources": True} if job.adopt else {}),
         **wanted,
     )

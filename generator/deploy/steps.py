@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from generator.build import stack
+from generator.build import stack_layout
 from generator.deploy import eks, network, release, stacks
 from generator.deploy.job import Job
 
@@ -20,9 +20,8 @@ class Step:
 def _data_plane(job: Job) -> None:
     # An EKS version of the past is known now: no one should pay for queues and an API first.
     eks.guard(job, eks.found(job))
-    for file in stack.files(job.solution):
-        if file != network.FILE:
-            stacks.apply(job, file, {})
+    for part in stack_layout.parts(job.solution):
+        stacks.apply(job, part.file, {})
 
 
 def _release(job: Job) -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from generator.aws import clients as aws
-from generator.build import stack
 from generator.deploy.job import Job
 from generator.solution.model import Solution
 
@@ -13,7 +12,7 @@ BODY_MAX_BYTES = 51_200
 
 def bucket(solution: Solution) -> str:
     """Its name: of this solution, and none that a runtime's bucket can have."""
-    return f"{solution.stack}-{solution.account}-{solution.region}-cfn"
+    return solution.templates_bucket
 
 
 def large(text: str) -> bool:
@@ -50,7 +49,7 @@ def _make(job: Job, holder: str) -> None:
         "RestrictPublicBuckets": True,
     }
     s3.put_public_access_block(Bucket=holder, PublicAccessBlockConfiguration=blocked)
-    tags = [{"Key": key, "Value": value} for key, value in sorted(stack.tags(job.solution).items())]
+    tags = [{"Key": key, "Value": value} for key, value in sorted(job.solution.resource_tags().items())]
     s3.put_bucket_tagging(Bucket=holder, Tagging={"TagSet": tags})
 
 

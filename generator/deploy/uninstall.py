@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 
 from generator.aws import clients as aws
-from generator.build import stack
-from generator.deploy import eks, network, release, stacks, templates
+from generator.build import stack_layout
+from generator.build.stack_layout import NETWORK_FILE
+from generator.deploy import eks, release, stacks, templates
 from generator.deploy.job import Job
 from generator.errors import AwsError
 
@@ -30,13 +31,13 @@ def run(job: Job, wait_seconds: float) -> None:
             release.uninstall(job)
         refuse_with_nodes(job)
     job.say("[3/5] S3 gateway endpoint")
-    stacks.delete(job, stack.stack_name(job.solution, network.FILE))
+    stacks.delete(job, stack_layout.stack_name(job.solution, NETWORK_FILE))
     job.say("[4/5] cluster and network")
     if cluster is not None or job.dry_run or _eksctl_left(job):
         eks.delete(job)
     job.say("[5/5] queues' alarms, topics, HTTP API, roles")
-    for file in reversed([name for name in stack.files(job.solution) if name != network.FILE]):
-        stacks.delete(job, stack.stack_name(job.solution, file))
+    for part in reversed(stack_layout.parts(job.solution)):
+        stacks.delete(job, stack_layout.stack_name(job.solution, part.file))
     templates.remove(job)
     for line in kept(job):
         job.say(line)

@@ -8,7 +8,6 @@ and where AWS makes the names, by the tags of eksctl's stacks. docs/deployer.md 
 import json
 from collections.abc import Iterable
 
-from generator.deploy.templates import bucket as templates_bucket
 from generator.iam import deployer_network
 from generator.iam import roles as iam
 from generator.iam.policy import (
@@ -108,7 +107,7 @@ def _messaging(solution: Solution) -> list[Policy]:
 
 def _buckets(solution: Solution) -> list[Policy]:
     outputs = names.output_bucket(solution.stack, "*", solution.account, solution.region)
-    templates = templates_bucket(solution)
+    templates = solution.templates_bucket
     manage = """
         CreateBucket DeleteBucket DeleteBucketPolicy GetBucketOwnershipControls GetBucketPolicy
         GetBucketPublicAccessBlock GetBucketTagging GetEncryptionConfiguration GetLifecycleConfiguration

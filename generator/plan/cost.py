@@ -1,11 +1,10 @@
 """What a solution costs when idle and for 1,000 pictures, each figure with its formula."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 from generator.facts.facts import Facts
 from generator.facts.prices import PriceList, Prices
+from generator.plan.model import Cost, CostLine, RuntimePlan
 from generator.solution.model import Solution
 
 HOURS_A_MONTH = 730
@@ -18,69 +17,14 @@ API_SECONDS = 0.3
 API_GIB = 0.5  # MemorySize of function.yaml.j2
 
 
-class Option(Protocol):
-    """What must be known of one way to run a runtime's pods."""
-
-    @property
-    def instance_type(self) -> str:
-        """The EC2 type."""
-
-    @property
-    def gpu_name(self) -> str:
-        """The GPU's name."""
-
-    @property
-    def pods_per_node(self) -> int:
-        """How many pods share a node."""
-
-
-class RuntimeOptions(Protocol):
-    """What must be known of a runtime."""
-
-    @property
-    def options(self) -> Sequence[Option]:
-        """The types that its nodes may have."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One figure and how it came about; no amount where a price is not known."""
-
-    what: str
-    formula: str
-    amount: float | None
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Idle for a month, and for 1,000 pictures by runtime and instance type. Amounts in `currency`."""
-
-    currency: str
-    priced_as: str
-    note: str
-    idle: tuple[Line, ...]
-    per_1000: tuple[Line, ...]
-    requests: Line
-
-    @property
-    def idle_total(self) -> float:
-        """The sum of the known amounts."""
-        return sum(line.amount for line in self.idle if line.amount is not None)
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """What the sum lacks."""
-        return tuple(line.what for line in self.idle if line.amount is None)
-
-
 def cost(
     solution: Solution,
-    runtimes: Sequence[RuntimeOptions],
+    runtimes: Sequence[RuntimePlan],
     facts: Facts,
     prices: Prices,
     *,
     seconds: Mapping[str, float],
-    stack_kinds: Mapping[str, int],
+    stack_resources: Mapping[str, int],
 ) -> Cost:
     """The cost of a solution at list prices, on demand."""
     found = prices.region_list(solution.region, solution.partition.name)
@@ -90,7 +34,7 @@ def cost(
         currency=shown.currency,
         priced_as=f"{shown.region}, {shown.date}" if found else "unknown",
         note=_note(solution, found, prices),
-        idle=tuple(_idle(solution, facts, shown, stack_kinds)),
+        idle=tuple(_idle(solution, facts, shown, stack_resources)),
         per_1000=tuple(_pictures(runtimes, shown, {**prices.seconds_per_image, **seconds})),
         requests=_requests(shown),
     )
@@ -112,8 +56,8 @@ def _note(solution: Solution, found: PriceList | None, prices: Prices) -> str:
 
 
 def _idle(
-    solution: Solution, facts: Facts, prices: PriceList, stack_kinds: Mapping[str, int]
-) -> Iterator[Line]:
+    solution: Solution, facts: Facts, prices: PriceList, stack_resources: Mapping[str, int]
+) -> Iterator[CostLine]:
     extended = facts.support(solution.versions.eks).standard_ends.isoformat() < prices.date
     control_plane = "eks_cluster_hour_extended" if extended else "eks_cluster_hour"
     support = "extended" if extended else "standard"
@@ -125,7 +69,7 @@ def _idle(
     yield _line("disks of the controllers", nodes * NODE_DISK_GB, "GB", service("ebs_gp3_gb_month"))
     yield _line("3 NAT gateways", 3 * hours, "h", service("nat_gateway_hour"))
     yield _line("3 public IPv4 addresses", 3 * hours, "h", service("public_ipv4_hour"))
-    alarms = stack_kinds.get("AWS::CloudWatch::Alarm", 0)
+    alarms = stack_resources.get("AWS::CloudWatch::Alarm", 0)
     yield _line(f"{alarms} alarms", alarms, "alarms", service("cloudwatch_alarm_month"))
     for runtime in solution.runtimes:
         if runtime.scaling.min_replicas:
@@ -135,15 +79,15 @@ def _idle(
             )
 
 
-def _line(what: str, quantity: int, unit: str, price: float | None) -> Line:
+def _line(what: str, quantity: int, unit: str, price: float | None) -> CostLine:
     if price is None:
-        return Line(what, f"{quantity:,} {unit} × unknown", None)
-    return Line(what, f"{quantity:,} {unit} × {price:g}", quantity * price)
+        return CostLine(what, f"{quantity:,} {unit} × unknown", None)
+    return CostLine(what, f"{quantity:,} {unit} × {price:g}", quantity * price)
 
 
 def _pictures(
-    runtimes: Sequence[RuntimeOptions], prices: PriceList, seconds: Mapping[str, float]
-) -> Iterator[Line]:
+    runtimes: Sequence[RuntimePlan], prices: PriceList, seconds: Mapping[str, float]
+) -> Iterator[CostLine]:
     """One line for each way to place pods on nodes, however many runtimes may use it."""
     ways = {
         (option.instance_type, option.gpu_name, option.pods_per_node): None
@@ -158,10 +102,10 @@ def _pictures(
         amount = None
         if took is not None and hourly is not None:
             amount = 1000 * took / 3600 * hourly / pods
-        yield Line(f"{instance_type} ({gpu})", formula, amount)
+        yield CostLine(f"{instance_type} ({gpu})", formula, amount)
 
 
-def _requests(prices: PriceList) -> Line:
+def _requests(prices: PriceList) -> CostLine:
     """What 1,000 tasks cost in requests, whatever the GPU."""
     parts = (
         (1000 / 1e6, "api_gateway_million"),
@@ -177,7 +121,7 @@ def _requests(prices: PriceList) -> Line:
         f"API call + function ({API_SECONDS} s, {API_GIB} GB) + {SNS_PUBLISHES} SNS publishes + "
         f"{SQS_CALLS} SQS requests + {S3_PUTS} S3 PUT, × 1000"
     )
-    return Line("requests of 1,000 tasks", formula, sum(known) if len(known) == len(parts) else None)
+    return CostLine("requests of 1,000 tasks", formula, sum(known) if len(known) == len(parts) else None)
 
 
 def _or_unknown(value: float | None) -> str:

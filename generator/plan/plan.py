@@ -1,19 +1,15 @@
 """What a solution will be: resources, GPU nodes at the maximum, the quotas that needs, cost, licences."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
 
-import yaml
-
-from generator.build import cluster
 from generator.facts import quotas
 from generator.facts.facts import Facts
 from generator.facts.prices import Prices
 from generator.facts.quotas import Market, Quota
-from generator.plan.cost import Cost, cost
+from generator.iam import accounts
+from generator.plan.cost import cost
+from generator.plan.model import NodeOption, Plan, QuotaNeed, ResourceCount, RuntimePlan
 from generator.solution.model import Runtime, RuntimeType, Solution
 
 # Sources: the LICENSE files of the three projects. They are not part of this product.
@@ -28,7 +24,7 @@ MODEL_LICENCES = (
     " read that of each file in the model bucket."
 )
 
-# What eksctl makes for the fixed network (cluster.yaml); stack.yaml's own are counted from its text.
+# What eksctl creates for the fixed network (cluster.yaml).
 NETWORK = {
     "VPC": 1,
     "subnet": 6,
@@ -41,98 +37,28 @@ EKSCTL_ROLES = 3
 KUBERNETES_PER_RUNTIME = ("NodePool", "EC2NodeClass", "Deployment", "ScaledObject", "PersistentVolume")
 
 
-@dataclass(frozen=True)
-class Resources:
-    """How many of one kind, and which file makes them."""
-
-    made_by: str
-    kind: str
-    count: int
-
-
-@dataclass(frozen=True)
-class NodeOption:
-    """All pods of a runtime on nodes of one type."""
-
-    instance_type: str
-    gpu_name: str
-    vcpu: int
-    pods_per_node: int
-    nodes: int
-
-    @property
-    def vcpus(self) -> int:
-        """vCPUs of all nodes."""
-        return self.nodes * self.vcpu
-
-
-@dataclass(frozen=True)
-class RuntimePlan:
-    """One runtime at its maximum, for each instance type that Karpenter may choose."""
-
-    name: str
-    type: RuntimeType
-    licence: str
-    pods: int
-    markets: tuple[Market, ...]
-    options: tuple[NodeOption, ...]
-
-
-@dataclass(frozen=True)
-class Need:
-    """What the plan draws of one quota: with the smallest choice of nodes, and with the largest.
-
-    `other_market` is the code of the quota that may serve the same nodes instead (spot and on-demand).
-    """
-
-    quota: Quota
-    least: int
-    most: int
-    why: str
-    other_market: str | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that `generator plan` prints."""
-
-    stack: str
-    region: str
-    eks: str
-    resources: tuple[Resources, ...]
-    runtimes: tuple[RuntimePlan, ...]
-    needs: tuple[Need, ...]
-    cost: Cost
-
-
 def plan(
     solution: Solution,
     facts: Facts,
     prices: Prices,
-    stack_kinds: Mapping[str, int],
+    stack_resources: Mapping[str, int],
     seconds: Mapping[str, float] | None = None,
 ) -> Plan:
     """The plan of a solution.
 
-    `stack_kinds` counts the resource types of stack.yaml; `seconds` says how long a GPU takes for a picture.
+    `stack_resources` counts the resources of the CloudFormation templates by type; `seconds` are the seconds
+    that an image takes, by GPU, where the user has numbers of their own.
     """
     runtimes = tuple(runtime_plan(runtime, facts) for runtime in solution.runtimes)
     return Plan(
         stack=solution.stack,
         region=solution.region,
         eks=solution.versions.eks,
-        resources=tuple(_resources(solution, stack_kinds)),
+        resources=tuple(_resources(solution, stack_resources)),
         runtimes=runtimes,
         needs=tuple(_needs(solution, runtimes, facts)),
-        cost=cost(solution, runtimes, facts, prices, seconds=seconds or {}, stack_kinds=stack_kinds),
+        cost=cost(solution, runtimes, facts, prices, seconds=seconds or {}, stack_resources=stack_resources),
     )
-
-
-def kinds(templates: Mapping[str, str]) -> dict[str, int]:
-    """How many resources of each type CloudFormation templates hold."""
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found = (yaml.load(text, loader)["Resources"].values() for text in templates.values())  # noqa: S506 - a safe one
-    return dict(Counter(str(resource["Type"]) for resources in found for resource in resources))
 
 
 def runtime_plan(runtime: Runtime, facts: Facts) -> RuntimePlan:
@@ -162,10 +88,10 @@ def _options(runtime: Runtime, pods: int, facts: Facts) -> Iterator[NodeOption]:
             yield NodeOption(name, found.gpu_name, found.vcpu, per_node, nodes)
 
 
-def _resources(solution: Solution, stack_kinds: Mapping[str, int]) -> Iterator[Resources]:
-    for kind, count in sorted(stack_kinds.items()):
-        yield Resources("stack.yaml", kind, count)
-    roles = len(list(cluster.service_accounts(solution))) + EKSCTL_ROLES
+def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterator[ResourceCount]:
+    for kind, count in sorted(stack_resources.items()):
+        yield ResourceCount("stack.yaml", kind, count)
+    roles = len(list(accounts.service_accounts(solution))) + EKSCTL_ROLES
     made = {
         "EKS cluster": 1,
         "node group": 1,
@@ -174,31 +100,31 @@ def _resources(solution: Solution, stack_kinds: Mapping[str, int]) -> Iterator[R
         **NETWORK,
     }
     for kind, count in made.items():
-        yield Resources("cluster.yaml", kind, count)
+        yield ResourceCount("cluster.yaml", kind, count)
     for kind in KUBERNETES_PER_RUNTIME:
-        yield Resources("charts", kind, len(solution.runtimes))
+        yield ResourceCount("charts", kind, len(solution.runtimes))
 
 
-def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) -> Iterator[Need]:
+def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) -> Iterator[QuotaNeed]:
     yield from _gpu_needs(runtimes)
     controllers = facts.instance_type(solution.components.instance_type)
     standard = quotas.of_instance(solution.components.instance_type, "on-demand")
     if controllers and standard:
         vcpus = controllers.vcpu * solution.components.desired_count
         # A rolling update of the node group runs one node more.
-        yield Need(standard, vcpus, vcpus + controllers.vcpu, "node group of the controllers")
-    yield Need(quotas.ADDRESSES, 3, 3, "one for each NAT gateway")
-    yield Need(quotas.VPCS, 1, 1, "the cluster's own network")
-    yield Need(quotas.NAT_GATEWAYS, 1, 1, "one in each of three zones")
+        yield QuotaNeed(standard, vcpus, vcpus + controllers.vcpu, "node group of the controllers")
+    yield QuotaNeed(quotas.ADDRESSES, 3, 3, "one for each NAT gateway")
+    yield QuotaNeed(quotas.VPCS, 1, 1, "the cluster's own network")
+    yield QuotaNeed(quotas.NAT_GATEWAYS, 1, 1, "one in each of three zones")
     rate, burst = solution.api.rate_limit, solution.api.burst_limit
     why = "tasks that the HTTP API lets in, at its rate and its burst, each announced twice (task, result)"
-    yield Need(quotas.PUBLISHES, 2 * rate, 2 * max(rate, burst), why)
-    yield Need(quotas.BUCKETS, len(runtimes), len(runtimes), "one output bucket for each runtime")
+    yield QuotaNeed(quotas.PUBLISHES, 2 * rate, 2 * max(rate, burst), why)
+    yield QuotaNeed(quotas.BUCKETS, len(runtimes), len(runtimes), "one output bucket for each runtime")
 
 
-def _gpu_needs(runtimes: tuple[RuntimePlan, ...]) -> Iterator[Need]:
+def _gpu_needs(runtimes: tuple[RuntimePlan, ...]) -> Iterator[QuotaNeed]:
     """vCPUs of GPU nodes, summed over the runtimes, for each quota that any of their types counts against."""
-    needs: dict[Quota, Need] = {}
+    needs: dict[Quota, QuotaNeed] = {}
     for runtime in runtimes:
         for need in _needs_of(runtime):
             had = needs.get(need.quota)
@@ -206,7 +132,7 @@ def _gpu_needs(runtimes: tuple[RuntimePlan, ...]) -> Iterator[Need]:
     yield from needs.values()
 
 
-def _needs_of(runtime: RuntimePlan) -> Iterator[Need]:
+def _needs_of(runtime: RuntimePlan) -> Iterator[QuotaNeed]:
     for market in runtime.markets:
         groups = _by_quota(runtime.options, market)
         for quota, options in groups.items():
@@ -214,14 +140,14 @@ def _needs_of(runtime: RuntimePlan) -> Iterator[Need]:
             # With types of another quota to choose from, the runtime can do without this one.
             least = min(vcpus) if len(groups) == 1 else 0
             other = _other_code(options[0].instance_type, market, runtime.markets)
-            yield Need(quota, least, max(vcpus), f"GPU nodes of {runtime.name}", other)
+            yield QuotaNeed(quota, least, max(vcpus), f"GPU nodes of {runtime.name}", other)
 
 
-def _together(one: Need, more: Need) -> Need:
+def _together(one: QuotaNeed, more: QuotaNeed) -> QuotaNeed:
     """Two runtimes' needs of one quota; another market helps only if it helps both."""
     other = one.other_market if one.other_market == more.other_market else None
     why = f"{one.why}, {more.why.removeprefix('GPU nodes of ')}"
-    return Need(one.quota, one.least + more.least, one.most + more.most, why, other)
+    return QuotaNeed(one.quota, one.least + more.least, one.most + more.most, why, other)
 
 
 def _by_quota(options: tuple[NodeOption, ...], market: Market) -> dict[Quota, list[NodeOption]]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from generator.plan.cost import Line
-from generator.plan.plan import MODEL_LICENCES, NodeOption, Plan, RuntimePlan
+from generator.plan.model import CostLine, NodeOption, Plan, RuntimePlan
+from generator.plan.plan import MODEL_LICENCES
 
 
 def files(plan: Plan) -> dict[str, str]:
@@ -76,7 +76,7 @@ def _lacking(unknown: Sequence[str]) -> str:
     return f" and what is unknown: {', '.join(unknown)}" if unknown else ""
 
 
-def _cost_table(lines: Iterable[Line], currency: str) -> str:
+def _cost_table(lines: Iterable[CostLine], currency: str) -> str:
     rows = [
         (line.what, line.formula, "unknown" if line.amount is None else f"{line.amount:,.2f}")
         for line in lines

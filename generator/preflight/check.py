@@ -11,7 +11,7 @@ from generator.aws import clients as aws
 from generator.aws.clients import Aws
 from generator.facts.facts import Facts
 from generator.iam.policy import Policy
-from generator.plan.plan import Plan
+from generator.plan.model import Plan
 from generator.preflight.result import CheckStatus, Result
 from generator.solution.model import Solution
 

@@ -9,7 +9,7 @@ from typing import Any
 from generator.aws import clients as aws
 from generator.facts import quotas
 from generator.facts.quotas import Quota
-from generator.plan.plan import Need
+from generator.plan.model import QuotaNeed
 from generator.preflight import usage
 from generator.preflight.check import Asker, Check, Subject
 from generator.preflight.result import CheckStatus, Increase, Result
@@ -108,7 +108,7 @@ def _counter(quota: Quota, subject: Subject) -> Callable[[Asker, Quota], int]:
     return counters.get(quota, vcpus)
 
 
-def judge(solution: Solution, need: Need, found: Measure) -> Iterator[Result]:
+def judge(solution: Solution, need: QuotaNeed, found: Measure) -> Iterator[Result]:
     """Enough for the largest choice of nodes; or at least for the smallest; or not."""
     link = quotas.console_link(need.quota, solution.region, solution.partition.dns_suffix)
     used = f"{found.used:,} in use by others"
@@ -122,7 +122,7 @@ def judge(solution: Solution, need: Need, found: Measure) -> Iterator[Result]:
     yield Result(THEME, need.quota.name, _short(need, found), said, help, link, increase)
 
 
-def _short(need: Need, found: Measure) -> CheckStatus:
+def _short(need: QuotaNeed, found: Measure) -> CheckStatus:
     """A quota that is short fails the plan unless the smallest nodes, or the other market, still fit."""
     fits = found.free >= need.least
     if need.other_market is not None:
@@ -130,5 +130,5 @@ def _short(need: Need, found: Measure) -> CheckStatus:
     return CheckStatus.WARNING if fits else CheckStatus.FAILED
 
 
-def _needed(need: Need) -> str:
+def _needed(need: QuotaNeed) -> str:
     return f"{need.least:,}" if need.least == need.most else f"{need.least:,} to {need.most:,}"

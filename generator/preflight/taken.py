@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 
 from generator.aws import clients as aws
-from generator.build import cluster, stack
+from generator.build import stack_layout
+from generator.iam import accounts
 from generator.preflight import versions
 from generator.preflight.check import Asker, Check, Subject
 from generator.preflight.result import CheckStatus, Result
@@ -39,7 +40,7 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
         yield _check(solution, "bucket", runtime.output_bucket, _bucket(runtime.output_bucket))
     for arn in (solution.requests_topic_arn, solution.results_topic_arn):
         yield _check(solution, "topic", arn.rpartition(":")[2], _topic(arn))
-    roles = {account.role_name for account in cluster.service_accounts(solution)}
+    roles = {account.role_name for account in accounts.service_accounts(solution)}
     for role in sorted(roles | {names.controller_role(solution.stack, "karpenter-node")}):
         yield _check(solution, "role", role, _role(role))
 
@@ -79,7 +80,7 @@ def _state(solution: Solution, ask: Ask, asker: Asker) -> str:
 
 def deployed(solution: Solution, asker: Asker) -> bool:
     """Whether the solution's stack, or its cluster, exists: names in use are then its own."""
-    name = stack.stack_name(solution, "stack.yaml")
+    name = stack_layout.stack_name(solution, stack_layout.MAIN_FILE)
     try:
         asker.client("cloudformation").describe_stacks(StackName=name)
     except aws.refusals() as error:

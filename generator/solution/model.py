@@ -121,6 +121,16 @@ class Solution:
     results_topic_arn: str
     runtimes: tuple[Runtime, ...]
 
+    @property
+    def templates_bucket(self) -> str:
+        """The S3 bucket for CloudFormation templates that are too large to send."""
+        return names.templates_bucket(self.stack, self.account, self.region)
+
+    def resource_tags(self, runtime: Runtime | None = None) -> dict[str, str]:
+        """The tags of an AWS resource: the user's, the solution's, and the runtime's that it belongs to."""
+        owner = {names.STACK_TAG: self.stack, **({names.RUNTIME_TAG: runtime.name} if runtime else {})}
+        return {**self.tags, **owner}
+
     def role_arn(self, controller: str) -> str:
         """The ARN of a controller's role: `karpenter-controller`, `karpenter-node`, `keda-operator`, …"""
         role = names.controller_role(self.stack, controller)

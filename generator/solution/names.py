@@ -51,6 +51,11 @@ def output_bucket(stack: str, runtime: str, account: str, region: str) -> str:
     return f"{stack}-{runtime}-{account}-{region}"
 
 
+def templates_bucket(stack: str, account: str, region: str) -> str:
+    """S3 bucket for CloudFormation templates too large to send. No runtime's bucket can have this name."""
+    return f"{stack}-{account}-{region}-cfn"
+
+
 def runtime_role(stack: str, runtime: str) -> str:
     """IAM role of the pods of one runtime."""
     return f"{stack}-{runtime}-runtime"

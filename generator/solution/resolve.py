@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from generator.solution import names
 from generator.solution.context import Context
+from generator.solution.merge import merged
 from generator.solution.model import (
     Api,
     ClusterComponents,
@@ -130,16 +131,6 @@ def solution(data: Data, facts: Facts, context: Context) -> Solution:
         results_topic_arn=place.arn("sns", names.results_topic(place.stack)),
         runtimes=runtimes,
     )
-
-
-def merged(base: Data, over: Data) -> dict[str, Any]:
-    """`base` with `over` laid upon it as Helm does: maps key by key, anything else whole."""
-    result = dict(base)
-    for key, value in over.items():
-        old = result.get(key)
-        both_maps = isinstance(old, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(result[key], value) if both_maps else value
-    return result
 
 
 def _api(gateway: Data) -> Api:

@@ -11,16 +11,14 @@ from typing import Any
 
 import pytest
 
-from generator import paths
-from generator.build import stack
+from generator.build import stack, stack_layout
 from generator.client import ApiClient
 from generator.config import document
-from generator.facts.facts import Facts
-from generator.solution import resolve
 from generator.solution.context import Context
 from generator.solution.model import Solution
 from local.cloud import Cloud
 from local.emulator import Emulator
+from testing import solving
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -99,7 +97,7 @@ def solve() -> Solve:
     def solve(example: str, **changes: Any) -> Solution:
         text = (ROOT / "examples" / f"{example}.yaml").read_text("utf-8")
         data = {**document.load(text, example).data, **changes}
-        return resolve.solution(data, Facts(paths.data()), Context(REGION, ACCOUNT, date(2026, 1, 1)))
+        return solving.solution(data, Context(REGION, ACCOUNT, date(2026, 1, 1)))
 
     return solve
 
@@ -114,8 +112,9 @@ def api_emulator() -> Iterator[Emulator]:
 def deploy(emulator: Emulator, solution: Solution) -> Deployed:
     """Create a solution's stacks."""
     cloud = Cloud(emulator, solution)
-    texts = {name: text for name, text in stack.files(solution).items() if name != "network.yaml"}
-    outputs = cloud.create({stack.stack_name(solution, name): text for name, text in texts.items()})
+    texts = stack.files(solution)
+    files = [part.file for part in stack_layout.parts(solution)]
+    outputs = cloud.create({stack_layout.stack_name(solution, file): texts[file] for file in files})
     return Deployed(solution, cloud, outputs, cloud.front_door(outputs))
 
 

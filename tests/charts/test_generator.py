@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from generator import paths
 from generator.build import values as chart_values
-from generator.facts.facts import Facts
-from generator.solution import resolve
 from generator.solution.context import Context
+from testing import solving
 
 from .conftest import ROOT, RUNTIMES, Values, merged, template
 
@@ -22,7 +20,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 def test_images_and_names_are_those_that_the_generator_plans_with(example: Path) -> None:
     config = yaml.safe_load(example.read_text(encoding="utf-8"))
     place = Context(config["region"], config["accountId"], date(2026, 1, 1))
-    solution = resolve.solution(config, Facts(paths.data()), place)
+    solution = solving.solution(config, place)
     values: Values = {}
     for text in chart_values.runtimes_alone(solution).values():
         values = merged(values, yaml.safe_load(text))

@@ -188,11 +188,9 @@ def test_missing_crds_are_refused_before_the_cluster_does(umbrella: Path, tmp_pa
 
 
 def test_values_files_of_the_generator_fit(umbrella: Path) -> None:
-    from generator import paths
     from generator.build import values as chart_values
-    from generator.facts.facts import Facts
-    from generator.solution import resolve
     from generator.solution.context import Context
+    from testing import solving
 
     config = {
         "stackName": "demo",
@@ -203,9 +201,7 @@ def test_values_files_of_the_generator_fit(umbrella: Path) -> None:
             {"name": "two", "type": "invokeai", "namespace": "pictures"},
         ],
     }
-    solution = resolve.solution(
-        config, Facts(paths.data()), Context("us-west-2", "123456789012", date(2026, 1, 1))
-    )
+    solution = solving.solution(config, Context("us-west-2", "123456789012", date(2026, 1, 1)))
     values: Values = {}
     for text in chart_values.umbrella(solution).values():
         values = merged(values, yaml.safe_load(text))

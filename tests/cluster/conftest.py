@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from generator import paths
 from generator.build import cluster
 from generator.config import document
-from generator.facts.facts import Facts
-from generator.solution import resolve
 from generator.solution.context import Context
 from generator.solution.model import Solution
+from testing import solving
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +28,7 @@ def solution_of() -> Resolve:
         text = (ROOT / "examples" / f"{example}.yaml").read_text("utf-8")
         data = {**document.load(text, example).data, **changes}
         where = Context(data["region"], data["accountId"], date(2026, 1, 1))
-        return resolve.solution(data, Facts(paths.data()), where)
+        return solving.solution(data, where)
 
     return solution_of
 
@@ -38,10 +36,9 @@ def solution_of() -> Resolve:
 @pytest.fixture(scope="session")
 def cluster_config() -> ClusterConfig:
     """The ClusterConfig of a solution, as eksctl reads it."""
-    template = (ROOT / "cluster" / "cluster.yaml.j2").read_text("utf-8")
 
     def cluster_config(solution: Solution) -> dict[str, Any]:
-        loaded: dict[str, Any] = yaml.safe_load(cluster.files(solution, template)["cluster.yaml"])
+        loaded: dict[str, Any] = yaml.safe_load(cluster.files(solution)["cluster.yaml"])
         return loaded
 
     return cluster_config

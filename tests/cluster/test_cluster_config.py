@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from generator.build import cluster
+from generator.build import cluster, jinja
 from generator.solution.model import Solution
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -200,8 +200,8 @@ def test_nodes_of_controllers_are_private_encrypted_and_without_imdsv1(
 
 
 def test_a_name_that_the_template_does_not_know_is_an_error(solution_of: Resolve) -> None:
-    with pytest.raises(jinja2.UndefinedError, match="nodes"):
-        cluster.files(solution_of("minimal"), "{{ nodes }}")
+    with pytest.raises(jinja2.UndefinedError, match="description"):
+        jinja.render("stack/network.yaml.j2", solution=solution_of("minimal"))
 
 
 def test_the_cluster_files_that_are_shown_are_what_the_generator_makes() -> None:

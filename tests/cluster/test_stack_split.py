@@ -1,13 +1,15 @@
 """Where a runtime's resources are: in one stack or several, always the same. And what cfn-lint says."""
 
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 
-from generator.build import stack
+from generator import paths
+from generator.build import stack, stack_layout
 from generator.solution.model import Solution
 from tests.cluster.conftest import Resolve
 from tests.cluster.stack_template import Template
@@ -31,7 +33,7 @@ def test_names_that_differ_by_a_dash_have_logical_ids_that_differ(solution_of: R
 def test_a_stack_is_split_only_when_it_would_be_too_large_for_cloudformation(solution_of: Resolve) -> None:
     full, over = (
         stack.files(solution_of("minimal", eksVersion="1.34", modelsRuntime=runtimes_named(count)))
-        for count in (stack.RUNTIMES_PER_STACK, stack.RUNTIMES_PER_STACK + 1)
+        for count in (stack_layout.RUNTIMES_PER_STACK, stack_layout.RUNTIMES_PER_STACK + 1)
     )
 
     assert list(full) == ["stack.yaml", "network.yaml"]
@@ -49,7 +51,7 @@ def test_a_thousand_runtimes_are_spread_over_stacks_that_cloudformation_takes(so
     assert all(len(text.encode()) < 1_000_000 for text in texts.values())
     buckets = [name for text in texts.values() for name in re.findall(r"BucketName: (\S+)", text)]
     assert sorted(buckets) == sorted(runtime.output_bucket for runtime in solution.runtimes)
-    stacks = [stack.stack_name(solution, file) for file in texts]
+    stacks = [stack_layout.stack_name(solution, file) for file in texts]
     assert stacks[:2] == [solution.stack, f"{solution.stack}-02"]
     assert len(set(stacks)) == len(texts)
 
@@ -104,3 +106,20 @@ def test_cfn_lint_would_find_a_fault(solution_of: Resolve) -> None:
     text = stack.files(solution_of("minimal"))["stack.yaml"].replace("SqsManagedSseEnabled", "SqsManagedSse")
 
     assert lint(text, config=ManualArgs(regions=["us-east-1"]))
+
+
+EXAMPLES = sorted(path.stem for path in (paths.root() / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("eks", ["1.28", "1.34"])
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_files_and_resources_are_known_without_rendering(
+    solution_of: Resolve, example: str, eks: str
+) -> None:
+    solution = solution_of(example, eksVersion=eks)
+    texts = stack.files(solution)
+    kinds = [resource["Type"] for text in texts.values() for resource in Template(text).resources.values()]
+
+    assert stack_layout.resource_counts(solution) == Counter(kinds)
+    files = [part.file for part in stack_layout.parts(solution)]
+    assert [*files, stack_layout.NETWORK_FILE] == list(texts)

@@ -19,9 +19,9 @@ from generator.facts.facts import Facts
 from generator.iam import roles
 from generator.iam.policy import version
 from generator.images import images
-from generator.solution import resolve
 from generator.solution.context import Context
 from generator.solution.model import Solution
+from testing import solving
 
 FACTS = Facts(paths.data())
 ROOT = paths.root()
@@ -53,7 +53,7 @@ def solution(eks: str) -> Solution:
             {"name": "graphs", "type": "comfyui", "extraValues": {"runtime": {"labels": {"team": "art"}}}},
         ],
     }
-    return resolve.solution(data, FACTS, Context("us-west-2", "123456789012", date(2026, 11, 22)))
+    return solving.solution(data, Context("us-west-2", "123456789012", date(2026, 11, 22)))
 
 
 @functools.cache
@@ -87,8 +87,7 @@ def test_one_line_of_the_config_switches_every_version(eks: str, chart_deps: Mod
     text = (ROOT / "charts" / "sd-on-eks" / "Chart.yaml").read_text("utf-8")
     chart = yaml.safe_load(chart_deps.pinned(text, chart_deps.row(eks)))
     pinned = {dependency["name"]: dependency["version"] for dependency in chart["dependencies"]}
-    template = (ROOT / "cluster" / "cluster.yaml.j2").read_text("utf-8")
-    config = yaml.safe_load(cluster.files(solution(eks), template)["cluster.yaml"])
+    config = yaml.safe_load(cluster.files(solution(eks))["cluster.yaml"])
 
     assert config["metadata"]["version"] == eks
     assert pinned["karpenter"] == row.karpenter

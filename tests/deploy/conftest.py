@@ -14,17 +14,15 @@ from botocore.loaders import create_loader
 
 from generator import paths
 from generator.aws.clients import Aws
-from generator.build import files
 from generator.build import folder as build_folder
 from generator.deploy import stacks, uninstall
 from generator.deploy.job import Job
 from generator.deploy.tools import Tools, kubeconfig
-from generator.facts import prices
 from generator.facts.facts import Facts
-from generator.solution import resolve
 from generator.solution.context import Context
 from generator.solution.model import Solution
 from local.cloud import creatable
+from testing import solving
 from testing.account import Account
 from testing.relay import Server
 from tests.deploy import fake_cluster
@@ -83,14 +81,12 @@ def solve(account: str, runtimes: list[dict[str, Any]], **top: Any) -> Solution:
     """The solution of a config."""
     data = {"stackName": "demo", "eksVersion": "1.34", "modelBucketArn": "arn:aws:s3:::models", **top}
     where = Context("us-east-1", account, TODAY)
-    return resolve.solution({**data, "modelsRuntime": runtimes}, Facts(paths.data()), where)
+    return solving.solution({**data, "modelsRuntime": runtimes}, where)
 
 
 def built(solution: Solution, folder: Path) -> None:
     """Write the solution's files."""
-    template = (paths.root() / "cluster" / "cluster.yaml.j2").read_text()
-    ingredients = files.Ingredients(Facts(paths.data()), prices.load(paths.data()), template)
-    made = files.build(solution, files.origin("config.yaml", ""), files.UMBRELLA, ingredients)
+    made = solving.built(solution)
     build_folder.replace(folder, {**made, "stack.yaml": creatable(made["stack.yaml"])})
 
 

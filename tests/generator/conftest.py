@@ -12,9 +12,9 @@ import pytest
 
 from generator import paths
 from generator.facts.facts import Facts
-from generator.solution import resolve
 from generator.solution.context import Context
 from generator.solution.model import Solution
+from testing import solving
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +48,7 @@ def solve(config: Config, facts: Facts) -> Solve:
         entry = {**config["modelsRuntime"][0], **(runtime or {}), **({"extraValues": extra} if extra else {})}
         data = {**config, "modelsRuntime": [entry], **top}
         where = Context(data["region"], data["accountId"], date(2026, 1, 1))
-        return resolve.solution(data, facts, where)
+        return solving.solution(data, where)
 
     return solve
 

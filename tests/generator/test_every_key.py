@@ -14,13 +14,12 @@ import yaml
 from generator import paths
 from generator.build import files
 from generator.build.files import RUNTIMES_ALONE, UMBRELLA
-from generator.cli import building
 from generator.config import document, validate
 from generator.deploy import helm
 from generator.errors import Problem, Severity
 from generator.facts.facts import Facts
-from generator.solution import resolve
 from generator.solution.context import Context
+from testing import solving
 
 ROOT = Path(__file__).resolve().parents[2]
 Data = dict[str, Any]
@@ -176,8 +175,8 @@ def problems(data: Data) -> list[Problem]:
 
 def built(data: Data, chart: str) -> dict[str, str]:
     where = Context(data["region"], data["accountId"], date(2026, 1, 1))
-    solution = resolve.solution(data, Facts(paths.data()), where)
-    made = files.build(solution, files.origin("config.yaml", ""), chart, building.ingredients())
+    solution = solving.solution(data, where)
+    made = solving.built(solution, chart)
     return {path: files.without_header(text) for path, text in made.items() if path != files.MADE_FROM}
 
 

@@ -9,13 +9,12 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 
 from generator.build import files
-from generator.cli import building
 from generator.config import document, validate
 from generator.deploy import helm
 from generator.errors import Severity
-from generator.solution import resolve
 from generator.solution.context import Context
 from generator.solution.model import Solution
+from testing import solving
 from tests.generator.configs import FACTS, SCHEMA, Config, configs
 
 Object = dict[str, Any]
@@ -51,13 +50,11 @@ def solved(config: Config) -> Solution | None:
     found = validate.problems(loaded, SCHEMA, FACTS, where, deriving=True)
     if any(problem.severity is Severity.ERROR for problem in found):
         return None
-    return resolve.solution(loaded.data, FACTS, where)
+    return solving.solution(loaded.data, where)
 
 
 def rendered(solution: Solution) -> list[Object]:
-    built = files.build(
-        solution, files.origin("config.yaml", ""), files.RUNTIMES_ALONE, building.ingredients()
-    )
+    built = solving.built(solution, files.RUNTIMES_ALONE)
     chart = helm.chart_folder(files.RUNTIMES_ALONE)
     text = helm.template(solution.stack, chart, solution.versions.eks, built)
     return [each for each in yaml.load_all(text, GoYaml) if each]
@@ -99,7 +96,7 @@ def test_a_config_that_validates_builds_with_names_that_aws_accepts(config: Conf
     assume(solution is not None)
     assert solution is not None
 
-    built = files.build(solution, files.origin("config.yaml", ""), files.UMBRELLA, building.ingredients())
+    built = solving.built(solution)
 
     cluster = yaml.load(built["cluster.yaml"], yaml.CSafeLoader)
     stack = yaml.load(built["stack.yaml"], yaml.CSafeLoader)

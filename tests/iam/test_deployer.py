@@ -15,7 +15,6 @@ from botocore import xform_name
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from generator.build import stack
-from generator.deploy.templates import bucket as templates_bucket
 from generator.iam import deployer, policy
 from generator.solution.model import Solution
 from testing.account import Account
@@ -187,7 +186,13 @@ def test_the_resources_of_the_stack_are_in_reach(account: Account, solution: Sol
         ("sqs:CreateQueue", runtime.queue_arn),
         ("sns:Subscribe", solution.requests_topic_arn),
         ("s3:CreateBucket", policy.bucket_arn(solution, runtime.output_bucket)),
-        ("s3:PutObject", policy.bucket_arn(solution, f"{templates_bucket(solution)}/stack.yaml")),
+        (
+            "s3:PutObject",
+            policy.bucket_arn(
+                solution,
+                f"{solution.templates_bucket}/stack.yaml",
+            ),
+        ),
         ("iam:CreateRole", runtime.role_arn),
         (
             "iam:CreateRole",

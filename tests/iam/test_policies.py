@@ -139,8 +139,7 @@ def test_every_arn_is_of_the_solutions_partition(solution: Solution) -> None:
 
 
 def test_the_policies_are_those_that_are_deployed(solution: Solution) -> None:
-    template = (ROOT / "cluster" / "cluster.yaml.j2").read_text("utf-8")
-    config = yaml.safe_load(cluster.files(solution, template)["cluster.yaml"])
+    config = yaml.safe_load(cluster.files(solution)["cluster.yaml"])
     attached = [account["attachPolicy"] for account in config["iam"]["serviceAccounts"]]
     stacks = yaml.safe_load(stack.files(solution)["stack.yaml"])["Resources"]
     attached += [each["PolicyDocument"] for each in stacks["ApiFunctionRole"]["Properties"]["Policies"]]

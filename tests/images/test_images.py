@@ -18,9 +18,10 @@ from generator.facts.facts import Facts
 from generator.images import check as images_check
 from generator.images import images
 from generator.images import script as copy_script
-from generator.solution import names, resolve
+from generator.solution import names
 from generator.solution.context import Context
 from generator.solution.model import Solution
+from testing import solving
 
 FACTS = Facts(paths.data())
 ROOT = paths.root()
@@ -50,7 +51,7 @@ def solve(region: str = "us-west-2", **top: Any) -> Solution:
     partition = FACTS.partition(region).name
     data = {"stackName": "demo", "eksVersion": "1.34", "modelBucketArn": f"arn:{partition}:s3:::m", **top}
     where = Context(region, "123456789012", date(2026, 11, 22))
-    return resolve.solution({"modelsRuntime": ALL_TYPES, **data}, FACTS, where)
+    return solving.solution({"modelsRuntime": ALL_TYPES, **data}, where)
 
 
 def rendered(solution: Solution) -> str:

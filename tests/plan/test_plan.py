@@ -8,14 +8,15 @@ import pytest
 import yaml
 
 from generator import paths
-from generator.build import stack
+from generator.build import stack, stack_layout
 from generator.facts import prices, quotas
 from generator.facts.facts import Facts
-from generator.plan import cost, plan
+from generator.plan import cost
 from generator.plan import text as plan_text
-from generator.solution import resolve
+from generator.plan.model import Plan, QuotaNeed
 from generator.solution.context import Context
 from generator.solution.model import Solution
+from testing import solving
 
 FACTS = Facts(paths.data())
 PRICES = prices.load(paths.data())
@@ -30,7 +31,7 @@ def solve(*runtimes: dict[str, Any], region: str = "us-east-1", **top: Any) -> S
         "modelsRuntime": list(runtimes),
     }
     where = Context(region, "111122223333", date(2026, 11, 22))
-    return resolve.solution({**data, **top}, FACTS, where)
+    return solving.solution({**data, **top}, where)
 
 
 def runtime(name: str = "one", kind: str = "comfyui", **extra: Any) -> dict[str, Any]:
@@ -43,11 +44,11 @@ def nodes(types: list[str], **more: Any) -> dict[str, Any]:
     return {"provisioner": {"instanceType": types, **more}}
 
 
-def planned(solution: Solution, seconds: dict[str, float] | None = None) -> plan.Plan:
-    return plan.plan(solution, FACTS, PRICES, plan.kinds(stack.files(solution)), seconds)
+def planned(solution: Solution, seconds: dict[str, float] | None = None) -> Plan:
+    return solving.plan(solution, seconds)
 
 
-def need(found: plan.Plan, quota_code: str) -> plan.Need:
+def need(found: Plan, quota_code: str) -> QuotaNeed:
     return next(one for one in found.needs if one.quota.code == quota_code)
 
 
@@ -114,7 +115,7 @@ def test_idle_cost_is_the_sum_of_its_lines_and_holds_no_gpu() -> None:
 
     assert found.cost.unknown == ()
     # 730 h × (0.10 + 2 × 0.0816 + 3 × 0.045 + 3 × 0.005) + 160 GB × 0.08, and 0.10 for each alarm.
-    alarms = plan.kinds(stack.files(solve(runtime())))["AWS::CloudWatch::Alarm"]
+    alarms = stack_layout.resource_counts(solve(runtime()))["AWS::CloudWatch::Alarm"]
     assert found.cost.idle_total == pytest.approx(730 * 0.4132 + 12.8 + 0.1 * alarms)
     assert not any("GPU" in line.what for line in found.cost.idle)
 
@@ -203,7 +204,7 @@ def test_the_function_costs_what_the_template_gives_it() -> None:
 def test_resources_of_the_stack_are_counted_from_its_template() -> None:
     one, two = planned(solve(runtime("a"))), planned(solve(runtime("a"), runtime("b")))
 
-    def queues(found: plan.Plan) -> int:
+    def queues(found: Plan) -> int:
         return next(r.count for r in found.resources if r.kind == "AWS::SQS::Queue")
 
     assert queues(two) - queues(one) == 2  # a queue and its dead-letter queue

@@ -10,18 +10,16 @@ from moto.server import ThreadedMotoServer
 
 from generator import paths
 from generator.aws.clients import Aws
-from generator.build import stack
-from generator.facts import prices, runtimes
+from generator.facts import runtimes
 from generator.facts.facts import Facts
 from generator.iam import deployer
 from generator.images import images
-from generator.plan import plan
 from generator.preflight import themes
 from generator.preflight.check import Subject, run_all
 from generator.preflight.result import CheckStatus, Result
 from generator.preflight.spot import ROLE
-from generator.solution import resolve
 from generator.solution.context import Context
+from testing import solving
 from testing.account import Account
 from testing.fake_aws import Quotas
 from testing.relay import Server
@@ -78,8 +76,8 @@ class Place:
             **config,
         }
         facts = Facts(paths.data())
-        solution = resolve.solution(data, facts, Context("us-east-1", self.account.id, today))
-        made = plan.plan(solution, facts, prices.load(paths.data()), plan.kinds(stack.files(solution)))
+        solution = solving.solution(data, Context("us-east-1", self.account.id, today))
+        made = solving.plan(solution)
         names = images.pulled_names(solution)
         folders = runtimes.model_folders(paths.root() / "charts")
         return Subject(solution, made, facts, today, names, deployer.policies(solution), folders)

@@ -1,0 +1,106 @@
+"""Which CloudFormation stacks a solution has, and how many resources they hold. Known without rendering them.
+
+A runtime's resources must not move between stacks when another runtime is added or removed: a stack that
+loses them keeps queue and bucket, and the next stack could not create them. So which stack holds a runtime
+follows from its name and from the number of stacks, which changes only when one would be full.
+"""
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from generator.build import api_gateway, interruption
+from generator.solution.model import Runtime, Solution
+
+# CloudFormation takes 500 resources a stack; a runtime has 10, the shared part at most 48.
+RUNTIMES_PER_STACK = 45
+MAIN_FILE = "stack.yaml"
+# Applied after the cluster, whose VPC it needs.
+NETWORK_FILE = "network.yaml"
+
+# Resources of queue.yaml.j2, bucket.yaml.j2 and alarms.yaml.j2. A test counts the templates' own.
+_PER_RUNTIME = {
+    "AWS::CloudWatch::Alarm": 3,
+    "AWS::S3::Bucket": 1,
+    "AWS::S3::BucketPolicy": 1,
+    "AWS::SNS::Subscription": 1,
+    "AWS::SQS::Queue": 2,
+    "AWS::SQS::QueuePolicy": 2,
+}
+# Resources of the shared part of stack.yaml.j2 and of network.yaml.j2, without those of a table in Python.
+_SHARED = {
+    "AWS::ApiGateway::Account": 1,
+    "AWS::ApiGateway::ApiKey": 1,
+    "AWS::ApiGateway::Deployment": 1,
+    "AWS::ApiGateway::RequestValidator": 1,
+    "AWS::ApiGateway::RestApi": 1,
+    "AWS::ApiGateway::Stage": 1,
+    "AWS::ApiGateway::UsagePlan": 1,
+    "AWS::ApiGateway::UsagePlanKey": 1,
+    "AWS::EC2::VPCEndpoint": 1,
+    "AWS::IAM::Role": 3,
+    "AWS::Lambda::Function": 1,
+    "AWS::Lambda::Permission": 1,
+    "AWS::Logs::LogGroup": 2,
+    "AWS::SNS::Topic": 3,
+    "AWS::SNS::TopicPolicy": 3,
+    "AWS::SQS::Queue": 1,
+    "AWS::SQS::QueuePolicy": 1,
+}
+
+
+@dataclass(frozen=True)
+class StackPart:
+    """One of the stacks that are applied before the cluster: its template's file and the runtimes in it."""
+
+    file: str
+    runtimes: tuple[Runtime, ...]
+
+
+def parts(solution: Solution) -> list[StackPart]:
+    """The stacks of queues, buckets and the HTTP API, in the order in which they are applied."""
+    runtimes, count = solution.runtimes, _count(solution.runtimes)
+    return [
+        StackPart(_file(index), tuple(runtime for runtime in runtimes if _shard(runtime, count) == index))
+        for index in range(count)
+    ]
+
+
+def stack_name(solution: Solution, file: str) -> str:
+    """The name of the CloudFormation stack that a template's file describes."""
+    return solution.stack + file.removesuffix(".yaml").removeprefix("stack").replace("network", "-network")
+
+
+def resource_counts(solution: Solution) -> dict[str, int]:
+    """How many resources of each type all stacks have together."""
+    counts = Counter(_SHARED)
+    counts.update(
+        {
+            "AWS::ApiGateway::GatewayResponse": len(api_gateway.REFUSALS),
+            "AWS::ApiGateway::Method": len(api_gateway.METHODS),
+            "AWS::ApiGateway::Model": len(api_gateway.MODELS),
+            "AWS::ApiGateway::Resource": len(api_gateway.RESOURCES),
+            "AWS::Events::Rule": len(interruption.rules(solution)),
+        }
+    )
+    for kind, count in _PER_RUNTIME.items():
+        counts[kind] += count * len(solution.runtimes)
+    return dict(counts)
+
+
+def _count(runtimes: Sequence[Runtime]) -> int:
+    """How many stacks: one, or the smallest power of two that has room for the runtimes spread by name."""
+    count = 1
+    while max(Counter(_shard(runtime, count) for runtime in runtimes).values()) > RUNTIMES_PER_STACK:
+        count *= 2
+    return count
+
+
+def _shard(runtime: Runtime, count: int) -> int:
+    # Python's own hash() differs from run to run.
+    return zlib.crc32(runtime.name.encode()) % count
+
+
+def _file(index: int) -> str:
+    return MAIN_FILE if index == 0 else f"stack-{index + 1:02}.yaml"

@@ -1,0 +1,101 @@
+"""What a plan holds: resources, GPU nodes at the maximum, the quotas that they need, cost."""
+
+from dataclasses import dataclass
+
+from generator.facts.quotas import Market, Quota
+from generator.solution.model import RuntimeType
+
+
+@dataclass(frozen=True)
+class ResourceCount:
+    """How many resources of one kind there are, and which file creates them."""
+
+    made_by: str
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True)
+class NodeOption:
+    """All pods of a runtime on nodes of one instance type."""
+
+    instance_type: str
+    gpu_name: str
+    vcpu: int
+    pods_per_node: int
+    nodes: int
+
+    @property
+    def vcpus(self) -> int:
+        """vCPUs of all nodes."""
+        return self.nodes * self.vcpu
+
+
+@dataclass(frozen=True)
+class RuntimePlan:
+    """One runtime at its maximum, for each instance type that Karpenter may choose."""
+
+    name: str
+    type: RuntimeType
+    licence: str
+    pods: int
+    markets: tuple[Market, ...]
+    options: tuple[NodeOption, ...]
+
+
+@dataclass(frozen=True)
+class QuotaNeed:
+    """How much of one quota the plan uses: with the smallest choice of nodes, and with the largest.
+
+    `other_market` is the code of the quota that may serve the same nodes instead (spot and on-demand).
+    """
+
+    quota: Quota
+    least: int
+    most: int
+    why: str
+    other_market: str | None = None
+
+
+@dataclass(frozen=True)
+class CostLine:
+    """One amount and the formula behind it; no amount where a price is not known."""
+
+    what: str
+    formula: str
+    amount: float | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost when idle for a month, and of 1,000 images by instance type. Amounts are in `currency`."""
+
+    currency: str
+    priced_as: str
+    note: str
+    idle: tuple[CostLine, ...]
+    per_1000: tuple[CostLine, ...]
+    requests: CostLine
+
+    @property
+    def idle_total(self) -> float:
+        """The sum of the known amounts."""
+        return sum(line.amount for line in self.idle if line.amount is not None)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The items without a known price, which the sum does not include."""
+        return tuple(line.what for line in self.idle if line.amount is None)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that `generator plan` prints."""
+
+    stack: str
+    region: str
+    eks: str
+    resources: tuple[ResourceCount, ...]
+    runtimes: tuple[RuntimePlan, ...]
+    needs: tuple[QuotaNeed, ...]
+    cost: Cost

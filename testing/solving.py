@@ -1,0 +1,30 @@
+"""From a config to its solution, plan and files, with the facts that ship with the generator."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from generator import paths
+from generator.build import files
+from generator.cli import building
+from generator.facts.facts import Facts
+from generator.plan.model import Plan
+from generator.solution import resolve
+from generator.solution.context import Context
+from generator.solution.model import Solution
+
+FACTS = Facts(paths.data())
+
+
+def solution(data: Mapping[str, Any], context: Context) -> Solution:
+    """The solution of a config that validates."""
+    return resolve.solution(data, FACTS, context)
+
+
+def plan(solution: Solution, seconds: Mapping[str, float] | None = None) -> Plan:
+    """The plan of a solution."""
+    return building.planned(solution, seconds)
+
+
+def built(solution: Solution, chart: str = files.UMBRELLA) -> dict[str, str]:
+    """Path and text of every file of a build."""
+    return files.build(solution, files.config_file("config.yaml", ""), chart, plan(solution))
