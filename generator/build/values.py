@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from generator.build import yaml_text
+from generator.facts import image_reference
 from generator.images import images
 from generator.solution import names
 from generator.solution.merge import merged
@@ -116,7 +117,7 @@ def _karpenter(solution: Solution) -> Values:
     }
     if solution.image_registry:
         # The chart's digest stays: a mirrored image is the same image.
-        repository = names.moved(images.KARPENTER, solution.image_registry)
+        repository = _in_registry(images.KARPENTER, solution.image_registry)
         values["controller"] = {"image": {"repository": repository}}
     return values
 
@@ -149,12 +150,16 @@ def _s3_csi(solution: Solution) -> Values:
     }
     if solution.image_registry:
         registry = solution.image_registry
-        values["image"] = {"repository": names.moved(images.S3_CSI_DRIVER, registry)}
+        values["image"] = {"repository": _in_registry(images.S3_CSI_DRIVER, registry)}
         values["sidecars"] = {
-            part: {"image": {"repository": names.moved(repository, registry)}}
+            part: {"image": {"repository": _in_registry(repository, registry)}}
             for part, (repository, _) in images.S3_CSI_SIDECARS[solution.versions.s3_csi].items()
         }
     return values
+
+
+def _in_registry(repository: str, registry: str) -> str:
+    return str(image_reference.parse(repository).in_registry(registry))
 
 
 def _role(solution: Solution, controller: str) -> Values:

@@ -15,7 +15,7 @@ from generator.images import check as images_check
 from generator.images import digests as image_digests
 from generator.images import images
 from generator.images import script as copy_script
-from generator.images.digests import Found
+from generator.images.digests import DigestResult
 from generator.images.images import Image
 from generator.preflight import registry
 from generator.preflight.check import Asker
@@ -81,7 +81,7 @@ def run(args: Namespace) -> Exit:
     return Exit.AWS if digests and image_digests.missing(found, digests) else Exit.DONE
 
 
-def _print(found: Iterable[Image], digests: Mapping[str, Found]) -> None:
+def _print(found: Iterable[Image], digests: Mapping[str, DigestResult]) -> None:
     width = max(len(image.part) for image in found)
     for image in found:
         origin = "" if image.source == image.name else f"  <- {image.source}"
@@ -89,23 +89,23 @@ def _print(found: Iterable[Image], digests: Mapping[str, Found]) -> None:
         print(f"{HOW[image.how]:10} {image.part:{width}} {image.name}{origin}{f'  {known}' if known else ''}")
 
 
-def _known(answer: Found | None) -> dict[str, str | None]:
+def _known(answer: DigestResult | None) -> dict[str, str | None]:
     return {"digest": answer.digest} if answer else {}
 
 
-def _digests(found: Iterable[Image], solution: Solution) -> dict[str, Found]:
+def _digests(found: Iterable[Image], solution: Solution) -> dict[str, DigestResult]:
     """ECR is asked with the credentials that there are, other registries without any."""
     asker = Asker(Aws(solution.region))
 
-    def ask(name: str) -> Found:
+    def ask(name: str) -> DigestResult:
         image = registry.parsed(name)
         if image is None:
             return image_digests.of_registry(name)
         try:
             digest = registry.digest(image, asker)
         except aws.refusals() as error:
-            return Found(None, aws.reason(error))
-        return Found(digest, "" if digest else "it is not in ECR")
+            return DigestResult(None, aws.reason(error))
+        return DigestResult(digest, "" if digest else "it is not in ECR")
 
     return image_digests.digests(found, ask)
 

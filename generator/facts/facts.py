@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from generator.solution.model import Partition, Versions
+from generator.facts import versions
+from generator.facts.versions import Support, Versions
 
 VERIFIED_REGIONS = ("us-east-1", "us-west-2")
 
@@ -22,8 +23,17 @@ ZONES_WITHOUT_EKS = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
 
 
 @dataclass(frozen=True)
+class Partition:
+    """An AWS partition (`aws`, `aws-cn`), its DNS suffix and the principal host of EC2."""
+
+    name: str
+    dns_suffix: str
+    ec2_principal: str
+
+
+@dataclass(frozen=True)
 class InstanceType:
-    """One EC2 instance type. `gpus` is what Kubernetes can hand out, parts of a GPU are none."""
+    """One EC2 instance type. `gpus` counts whole GPUs: Kubernetes cannot schedule a fraction of one."""
 
     name: str
     vcpu: int
@@ -52,18 +62,6 @@ class Region:
     def offers(self, instance_type: str) -> bool:
         """Whether a type can be had: GPU types are known one by one, others by their family."""
         return instance_type in self.gpu_types or instance_type.partition(".")[0] in self.families
-
-
-@dataclass(frozen=True)
-class Support:
-    """Until when AWS supports one EKS version."""
-
-    standard_ends: date
-    extended_ends: date
-
-    def can_be_created(self, today: date) -> bool:
-        """AWS creates no new cluster after the end of extended support."""
-        return today <= self.extended_ends
 
 
 class Facts:
@@ -134,6 +132,10 @@ class Facts:
     def creatable(self, today: date) -> list[str]:
         """The EKS versions of which AWS still creates clusters, oldest first."""
         return [eks for eks in self.eks_versions() if self.support(eks).can_be_created(today)]
+
+    def recommended_eks(self, today: date) -> str | None:
+        """The EKS version to advise for a new cluster; None when the table is out of date."""
+        return versions.recommended(self.creatable(today))
 
     def sources(self) -> dict[str, tuple[str, str]]:
         """For each data file its source and its date."""

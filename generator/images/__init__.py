@@ -1,1 +1,1 @@
-"""Container images: which there are, where they come from, how they get to where nodes pull them."""
+"""Container images: which ones a solution uses, where they come from, how they are copied."""

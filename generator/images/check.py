@@ -1,35 +1,39 @@
-"""Whether the list of images holds every image that manifests name."""
+"""Compares the list of images with the images that manifests name."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import yaml
 
-# Containers that are started by a controller name their image in an environment variable.
+from generator.facts import image_reference
+from generator.facts.image_reference import ImageReference
+
+# Images of containers that a controller starts are named in an environment variable of the controller.
 IMAGE_VARIABLES = frozenset({"MOUNTPOINT_IMAGE"})
 
 
 def unlisted(manifests: str, listed: Iterable[str]) -> list[str]:
-    """Images of the manifests that the list lacks. A digest beside a tag says the same as the tag."""
+    """Images of the manifests that the list lacks. Where a name has a tag, its digest is not compared."""
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    known = {_plain(name) for name in listed}
-    found = {image for document in yaml.load_all(manifests, loader) for image in _images(document)}
-    return sorted(image for image in found if _plain(image) not in known)
+    listed_images = {_without_redundant_digest(name) for name in listed}
+    images = {image for document in yaml.load_all(manifests, loader) for image in _images(document)}
+    return sorted(image for image in images if _without_redundant_digest(image) not in listed_images)
 
 
-def _plain(name: str) -> str:
-    tagged, _, digest = name.partition("@")
-    return tagged if ":" in tagged.rpartition("/")[2] else f"{tagged}@{digest}"
+def _without_redundant_digest(name: str) -> ImageReference:
+    image = image_reference.parse(name)
+    return replace(image, digest="") if image.tag else image
 
 
 def _images(node: Any) -> Iterator[str]:
-    """Every container's image, wherever in a document it stands."""
+    """The image of every container, at any depth of a document."""
     if isinstance(node, dict):
         for key in ("containers", "initContainers", "ephemeralContainers"):
             for container in node.get(key) or ():
                 if isinstance(container, dict) and isinstance(container.get("image"), str):
                     yield container["image"]
-                    yield from _named_by_variables(container)
+                    yield from _images_in_variables(container)
         for value in node.values():
             yield from _images(value)
     elif isinstance(node, list):
@@ -37,7 +41,7 @@ def _images(node: Any) -> Iterator[str]:
             yield from _images(item)
 
 
-def _named_by_variables(container: dict[str, Any]) -> Iterator[str]:
+def _images_in_variables(container: dict[str, Any]) -> Iterator[str]:
     for variable in container.get("env") or ():
         if variable.get("name") in IMAGE_VARIABLES and variable.get("value"):
             yield str(variable["value"])

@@ -1,15 +1,15 @@
-"""Every container image of a solution: where it comes from, under which name the cluster asks for it."""
+"""Every container image of a solution: where it comes from, and by which name the cluster pulls it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from generator.solution import names
+from generator.facts import image_reference
 from generator.solution.model import Runtime, Solution
 from generator.solution.resolve import AGENT_IMAGE, RUNTIME_IMAGES
 
-# copied: from `source` to `name`. pulled: under its public name. built: from a folder of this project.
-# yours: under the name that the config says. eks: EKS's own, in every region.
+# copied: from `source` to `name`. pulled: by its public name. built: from a folder of this project.
+# yours: by the name in the config. eks: from EKS's own registry of the region.
 How = Literal["copied", "pulled", "built", "yours", "eks"]
 
 KARPENTER = "public.ecr.aws/karpenter/controller"
@@ -44,7 +44,7 @@ S3_CSI_SIDECARS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
 }
 
-# Add-ons come from the registry of EKS in the region, with tags that EKS picks. China's hosts, for firewalls:
+# Add-ons come from EKS's registry of the region, with tags that EKS chooses. China's hosts, for firewalls:
 # https://docs.amazonaws.cn/en_us/eks/latest/userguide/add-ons-images.html
 EKS_REGISTRIES: Mapping[str, str] = {
     "cn-north-1": "918309763551.dkr.ecr.cn-north-1.amazonaws.com.cn",
@@ -61,7 +61,7 @@ ADD_ON_IMAGES = (
 
 @dataclass(frozen=True)
 class Image:
-    """One image: what it is for, how it gets to where the cluster pulls it."""
+    """One image: what it is for, and how it gets to the name that the cluster pulls."""
 
     part: str
     how: How
@@ -71,14 +71,14 @@ class Image:
 
 def images(solution: Solution) -> tuple[Image, ...]:
     """All images, each name once."""
-    found: dict[str, Image] = {}
+    by_name: dict[str, Image] = {}
     for image in (*_platform(solution), *_runtimes(solution), *_add_ons(solution)):
-        found.setdefault(image.name, image)
-    return tuple(found.values())
+        by_name.setdefault(image.name, image)
+    return tuple(by_name.values())
 
 
 def pulled_names(solution: Solution) -> tuple[str, ...]:
-    """The names that nodes pull, without EKS's own."""
+    """The names of all images but those of EKS itself."""
     return tuple(image.name for image in images(solution) if image.how != "eks")
 
 
@@ -94,24 +94,21 @@ def _platform(solution: Solution) -> Iterator[Image]:
 
 def _runtimes(solution: Solution) -> Iterator[Image]:
     for runtime in solution.runtimes:
-        yield _container(
-            f"runtime {runtime.name}", runtime.runtime_image, RUNTIME_IMAGES[runtime.type], runtime.type
-        )
+        default, folder = RUNTIME_IMAGES[runtime.type], f"images/{runtime.type}"
+        yield _container(f"runtime {runtime.name}", runtime.runtime_image, default, folder)
         yield _container("queue agent", runtime.agent_image, AGENT_IMAGE, "agent")
         if runtime.xray:
             yield _collector(solution, runtime)
 
 
-def _container(part: str, name: str, default: Mapping[str, str], what: str) -> Image:
-    """A container whose image has a default: that is public, or built from a folder of this project."""
-    repository, tag = default["repository"], name.removeprefix(repository_of(name))
-    host = names.registry_of(repository)
-    path = repository.removeprefix(f"{host}/") if host else repository
-    if not path or not repository_of(name).endswith(f"/{path}"):
+def _container(part: str, name: str, default: Mapping[str, str], folder: str) -> Image:
+    """A container whose default image is public, or built from `folder` of this project."""
+    image, published = image_reference.parse(name), image_reference.parse(default["repository"])
+    if not published.path or not image.repository.endswith(f"/{published.path}"):
         return Image(part, "yours", name, name)
-    if not host:
-        return Image(part, "built", "agent" if what == "agent" else f"images/{what}", name)
-    source = f"{repository}{tag}"
+    if not published.registry:
+        return Image(part, "built", folder, name)
+    source = str(replace(published, tag=image.tag, digest=image.digest))
     return Image(part, "pulled" if source == name else "copied", source, name)
 
 
@@ -126,10 +123,11 @@ def _collector(solution: Solution, runtime: Runtime) -> Image:
 
 
 def _public(part: str, source: str, solution: Solution) -> Image:
-    """An image with a public name, which a mirror takes the place of."""
+    """A public image: pulled by its own name, or copied to the solution's registry."""
     if solution.image_registry is None:
         return Image(part, "pulled", source, source)
-    return Image(part, "copied", source, names.moved(source, solution.image_registry))
+    name = image_reference.parse(source).in_registry(solution.image_registry)
+    return Image(part, "copied", source, str(name))
 
 
 def _add_ons(solution: Solution) -> Iterator[Image]:
@@ -137,10 +135,3 @@ def _add_ons(solution: Solution) -> Iterator[Image]:
     if host:
         for path in ADD_ON_IMAGES:
             yield Image("EKS add-ons", "eks", f"{host}/{path}", f"{host}/{path}")
-
-
-def repository_of(name: str) -> str:
-    """A name without its digest or tag; a colon before the last slash is a port."""
-    bare = name.partition("@")[0]
-    head, slash, last = bare.rpartition("/")
-    return f"{head}{slash}{last.partition(':')[0]}"

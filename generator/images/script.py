@@ -1,57 +1,55 @@
-"""A shell script that brings every image to where the cluster pulls it from."""
+"""A shell script that copies or builds every image to the name that the cluster pulls."""
 
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
+from generator.facts import image_reference
+from generator.facts.image_reference import ImageReference
 from generator.images.images import Image
-from generator.solution import names
 
 Tool = Literal["crane", "skopeo", "docker"]
 TOOLS: tuple[Tool, ...] = ("crane", "skopeo", "docker")
 
-_ECR = re.compile(r"\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?")
-# The GPU nodes' architecture; what is copied keeps all of its own.
+# The architecture of the GPU nodes. A copied image keeps all of its architectures.
 PLATFORM = "linux/amd64"
 
 
 def script(images: Sequence[Image], tool: Tool) -> str:
     """The script: log in, make the repositories, copy, build."""
-    wanted = [image for image in images if image.how in ("copied", "built")]
-    registries = sorted({names.registry_of(image.name) for image in wanted})
+    selected = [image for image in images if image.how in ("copied", "built")]
+    registries = sorted({_registry(image) for image in selected})
     lines = [
         "#!/usr/bin/env bash",
         "# Made by `generator images --script`. Run it in the project's folder; it must reach both sides.",
-        "# It needs " + ", ".join(_needs(wanted, registries, tool)) + ". Running it again does no harm.",
+        "# It needs " + ", ".join(_needs(selected, registries, tool)) + ". Running it again does no harm.",
         "set -euo pipefail",
     ]
     for registry in registries:
-        lines += _prepare(registry, wanted, tool)
-    lines += [line for image in wanted for line in _bring(image, tool)]
-    return "\n".join([*lines, f'echo "{len(wanted)} images are in place"']) + "\n"
+        lines += _prepare(registry, selected, tool)
+    lines += [line for image in selected for line in _provide(image, tool)]
+    return "\n".join([*lines, f'echo "{len(selected)} images are in place"']) + "\n"
 
 
-def _needs(wanted: Iterable[Image], registries: Iterable[str], tool: Tool) -> list[str]:
-    how = {image.how for image in wanted}
+def _needs(selected: Iterable[Image], registries: Iterable[str], tool: Tool) -> list[str]:
+    how = {image.how for image in selected}
     tools = [tool] if "copied" in how else []
     tools += ["docker"] if "built" in how and "docker" not in tools else []
-    return tools + (["aws"] if any(_ECR.fullmatch(registry) for registry in registries) else [])
+    return tools + (["aws"] if any(_ecr_region(registry) for registry in registries) else [])
 
 
-def _prepare(registry: str, wanted: Iterable[Image], tool: Tool) -> Iterator[str]:
-    """ECR wants a token, and a repository before its first image."""
-    found = _ECR.fullmatch(registry)
-    if found is None:
+def _prepare(registry: str, selected: Iterable[Image], tool: Tool) -> Iterator[str]:
+    """Logs in to an ECR registry and creates its repositories."""
+    region = _ecr_region(registry)
+    if region is None:
         yield f"# Log in to {registry} first."
         return
-    region = found["region"]
-    mine = [image for image in wanted if names.registry_of(image.name) == registry]
-    logins = {tool} if any(image.how == "copied" for image in mine) else set()
-    logins |= {"docker"} if any(image.how == "built" for image in mine) else set()
+    images = [image for image in selected if _registry(image) == registry]
+    logins = {tool} if any(image.how == "copied" for image in images) else set()
+    logins |= {"docker"} if any(image.how == "built" for image in images) else set()
     for login in sorted(logins):
         yield f"aws ecr get-login-password --region {region} | {_login(login, registry)}"
-    for repository in sorted({_path(image.name) for image in mine}):
+    for repository in sorted({image_reference.parse(image.name).path for image in images}):
         name = shlex.quote(repository)
         yield (
             f"aws ecr describe-repositories --region {region} --repository-names {name} >/dev/null 2>&1 ||"
@@ -67,7 +65,7 @@ def _login(tool: str, registry: str) -> str:
     }[tool]
 
 
-def _bring(image: Image, tool: Tool) -> Iterator[str]:
+def _provide(image: Image, tool: Tool) -> Iterator[str]:
     source, name = shlex.quote(image.source), shlex.quote(_tagged(image.name))
     yield f"echo {shlex.quote(f'{image.part}: {image.name}')}"
     if image.how == "built":
@@ -82,12 +80,16 @@ def _bring(image: Image, tool: Tool) -> Iterator[str]:
 
 
 def _tagged(name: str) -> str:
-    """A name to push to: a digest follows from the content, so the image gets a tag made of it."""
-    repository, _, digest = name.partition("@")
-    return f"{repository}:{digest.replace(':', '-')}" if digest else name
+    """A name to push to: an image cannot be pushed by digest, so the digest becomes its tag."""
+    image = image_reference.parse(name)
+    return f"{image.repository}:{image.digest.replace(':', '-')}" if image.digest else name
 
 
-def _path(name: str) -> str:
-    """The repository within its registry."""
-    path = name.removeprefix(f"{names.registry_of(name)}/").partition("@")[0]
-    return path.partition(":")[0]
+def _registry(image: Image) -> str:
+    return image_reference.parse(image.name).registry
+
+
+def _ecr_region(registry: str) -> str | None:
+    """The region of an ECR registry; None for another registry."""
+    ecr = ImageReference(registry, "").ecr
+    return ecr.region if ecr else None

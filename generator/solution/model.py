@@ -4,31 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from generator.facts.facts import Partition
+from generator.facts.versions import Versions
 from generator.solution import names
 
 RuntimeType = Literal["sdwebui", "comfyui", "invokeai", "custom"]
-
-
-@dataclass(frozen=True)
-class Partition:
-    """An AWS partition (`aws`, `aws-cn`), its DNS suffix and the principal host of EC2."""
-
-    name: str
-    dns_suffix: str
-    ec2_principal: str
-
-
-@dataclass(frozen=True)
-class Versions:
-    """One row of the table of EKS versions: what belongs together."""
-
-    eks: str
-    karpenter: str
-    keda_chart: str
-    keda_app: str
-    s3_csi: str
-    bottlerocket: str
-    extended_support_ends: str
 
 
 @dataclass(frozen=True)

@@ -84,20 +84,3 @@ def arn(partition: str, service: str, region: str, account: str, resource: str) 
 def queue_url(dns_suffix: str, region: str, account: str, name: str) -> str:
     """The URL under which SQS serves a queue."""
     return f"https://sqs.{region}.{dns_suffix}/{account}/{name}"
-
-
-def ecr(account: str, region: str, dns_suffix: str) -> str:
-    """The registry that every account has."""
-    return f"{account}.dkr.ecr.{region}.{dns_suffix}"
-
-
-def registry_of(repository: str) -> str:
-    """The registry that a repository names, or nothing."""
-    host, slash, _ = repository.partition("/")
-    # The rule of container engines: a first part with a dot or a port is a host, any other is a folder.
-    return host if slash and ("." in host or ":" in host or host == "localhost") else ""
-
-
-def moved(repository: str, registry: str) -> str:
-    """The same repository in another registry."""
-    return f"{registry}/{repository.removeprefix(f'{registry_of(repository)}/')}"

@@ -1,9 +1,12 @@
 """From a config that validates to the solution that every emitter reads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from generator.facts import image_reference
+from generator.facts.facts import Partition
+from generator.facts.versions import Versions
 from generator.solution import names
 from generator.solution.context import Context
 from generator.solution.merge import merged
@@ -11,11 +14,9 @@ from generator.solution.model import (
     Api,
     ClusterComponents,
     Nodes,
-    Partition,
     Runtime,
     Scaling,
     Solution,
-    Versions,
 )
 
 Data = Mapping[str, Any]
@@ -203,11 +204,12 @@ def _image(default: Data, container: Data, place: _Place) -> str:
     """The container's image, by the rule of the chart (sd-runtimes.image)."""
     user = container.get("image", {})
     image = {**default, **{key: value for key, value in user.items() if value}}
-    repository = image["repository"]
-    named = names.registry_of(repository)
-    if place.registry and not (named and user.get("repository")):
-        repository = names.moved(repository, place.registry)
-    elif not named:
-        ecr = names.ecr(place.account, place.region, place.partition.dns_suffix)
-        repository = names.moved(repository, ecr)
-    return f"{repository}@{image['digest']}" if image["digest"] else f"{repository}:{image['tag']}"
+    name = replace(image_reference.parse(image["repository"]), digest=image["digest"])
+    if not name.digest:
+        name = replace(name, tag=image["tag"])
+    if place.registry and not (name.registry and user.get("repository")):
+        name = name.in_registry(place.registry)
+    elif not name.registry:
+        suffix = place.partition.dns_suffix
+        name = name.in_registry(image_reference.ecr_host(place.account, place.region, suffix))
+    return str(name)

@@ -11,6 +11,7 @@ from moto import mock_aws
 
 from generator import paths
 from generator.config.rules.nodes import allocatable
+from generator.facts import versions
 from generator.facts.facts import Facts, eks_zones
 from generator.facts.quantity import MIB
 
@@ -148,3 +149,18 @@ def test_files_have_a_line_for_each_row(facts: Facts) -> None:
     text = (paths.data() / "instance_types.json").read_text()
 
     assert len(text.splitlines()) == len(json.loads(text)["types"]) + 7
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "help"),
+    [
+        ("1.33", "1.33", None),
+        ("1.33", "1.34", None),
+        ("1.31", "1.34", 'set eksVersion: "1.32"'),
+        ("1.34", "1.33", 'set eksVersion: "1.34"'),
+    ],
+)
+def test_a_cluster_is_upgraded_by_one_version_at_a_time(current: str, wanted: str, help: str | None) -> None:
+    text = versions.upgrade_help(current, wanted)
+
+    assert text is None if help is None else text and text.endswith(help)

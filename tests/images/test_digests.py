@@ -14,7 +14,7 @@ import pytest
 from generator.errors import Exit
 from generator.images import digests as image_digests
 from generator.images import script as copy_script
-from generator.images.digests import Found
+from generator.images.digests import DigestResult
 from generator.images.images import Image
 from testing.account import Account, write_config
 from testing.gateway import Proxy
@@ -60,7 +60,7 @@ def registry() -> Iterator[str]:
 
 
 def test_a_public_image_has_the_digest_of_all_its_architectures(registry: str) -> None:
-    assert image_digests.of_registry(f"{registry}/team/tool:1") == Found(INDEX)
+    assert image_digests.of_registry(f"{registry}/team/tool:1") == DigestResult(INDEX)
 
 
 @pytest.mark.parametrize(
@@ -85,16 +85,16 @@ def test_a_registry_that_is_not_there_is_named() -> None:
 def test_what_is_copied_is_asked_about_where_it_comes_from(registry: str) -> None:
     image = Image("KEDA", "copied", f"{registry}/team/tool:1", "mirror.example.com/team/tool:1")
 
-    assert image_digests.digests([image], image_digests.of_registry) == {image.name: Found(INDEX)}
+    assert image_digests.digests([image], image_digests.of_registry) == {image.name: DigestResult(INDEX)}
 
 
 def test_a_digest_that_the_config_names_is_not_asked_for() -> None:
     image = Image("runtime", "yours", f"quay.io/mine@{ONE}", f"quay.io/mine@{ONE}")
 
-    def nobody(name: str) -> Found:
+    def nobody(name: str) -> DigestResult:
         raise AssertionError(name)
 
-    assert image_digests.digests([image], nobody) == {image.name: Found(ONE)}
+    assert image_digests.digests([image], nobody) == {image.name: DigestResult(ONE)}
 
 
 def test_the_script_copies_what_was_asked_about_and_not_what_the_tag_may_be_by_then() -> None:
@@ -102,7 +102,7 @@ def test_the_script_copies_what_was_asked_about_and_not_what_the_tag_may_be_by_t
         "KEDA", "copied", "ghcr.io:443/kedacore/keda:2.20.2", "mirror.example.com/kedacore/keda:2.20.2"
     )
 
-    text = copy_script.script(image_digests.pinned([image], {image.name: Found(INDEX)}), "crane")
+    text = copy_script.script(image_digests.pinned([image], {image.name: DigestResult(INDEX)}), "crane")
 
     assert f"crane copy ghcr.io:443/kedacore/keda@{INDEX} mirror.example.com/kedacore/keda:2.20.2" in text
 
@@ -155,7 +155,7 @@ def test_what_is_still_to_be_built_has_no_digest_to_miss() -> None:
     built = Image("runtime", "built", "images/comfyui", "registry.test/comfyui:1")
     known = Image("KEDA", "pulled", "ghcr.io/keda:1", "ghcr.io/keda:1")
 
-    found = {built.name: Found(None, "it is not in ECR"), known.name: Found(INDEX)}
+    found = {built.name: DigestResult(None, "it is not in ECR"), known.name: DigestResult(INDEX)}
 
     assert image_digests.missing([built, known], found) == []
-    assert image_digests.missing([built, known], {**found, known.name: Found(None)}) == [known.name]
+    assert image_digests.missing([built, known], {**found, known.name: DigestResult(None)}) == [known.name]

@@ -14,11 +14,11 @@ from generator.build import files
 from generator.build import values as chart_values
 from generator.cli import main
 from generator.deploy import helm
+from generator.facts import image_reference
 from generator.facts.facts import Facts
 from generator.images import check as images_check
 from generator.images import images
 from generator.images import script as copy_script
-from generator.solution import names
 from generator.solution.context import Context
 from generator.solution.model import Solution
 from testing import solving
@@ -132,7 +132,7 @@ def test_with_a_mirror_only_the_users_own_images_come_from_elsewhere() -> None:
 def test_china_names_the_hosts_of_eks_own_add_ons() -> None:
     found = images.images(solve("cn-northwest-1", imageRegistry=MIRROR))
 
-    hosts = {names.registry_of(image.name) for image in found if image.how == "eks"}
+    hosts = {image_reference.parse(image.name).registry for image in found if image.how == "eks"}
     assert hosts == {"961992271922.dkr.ecr.cn-northwest-1.amazonaws.com.cn"}
 
 

@@ -35,18 +35,11 @@ def eks_version_can_be_created(case: Case) -> Iterator[Finding]:
     """AWS creates no new cluster with an EKS version after the end of its extended support."""
     eks = _eks(case)
     if eks and not case.facts.support(eks).can_be_created(case.context.today):
-        newest = case.facts.creatable(case.context.today)
+        newer = case.facts.recommended_eks(case.context.today)
         ended = case.facts.support(eks).extended_ends
         what = f"AWS creates no new cluster with EKS {eks}: its extended support ended on {ended}"
-        help = (
-            f'set eksVersion: "{_preferred(newest)}" for a new cluster' if newest else "update the generator"
-        )
+        help = f'set eksVersion: "{newer}" for a new cluster' if newer else "update the generator"
         yield Finding(case.config.at("eksVersion"), what, help)
-
-
-def _preferred(versions: list[str]) -> str:
-    """One before the newest: everything that runs on it has been tested with it."""
-    return versions[-2] if len(versions) > 1 else versions[-1]
 
 
 @rule("SD803", WARNING)
@@ -58,7 +51,7 @@ def eks_version_lasts(case: Case) -> Iterator[Finding]:
     ends, today = case.facts.support(eks).extended_ends, case.context.today
     if today <= ends < today + SOON:
         what = f"extended support of EKS {eks} ends on {ends}; AWS then upgrades the cluster itself"
-        help = f'set eksVersion: "{_preferred(case.facts.creatable(today))}" for a new cluster'
+        help = f'set eksVersion: "{case.facts.recommended_eks(today)}" for a new cluster'
         yield Finding(case.config.at("eksVersion"), what, help)
 
 
