@@ -1,1 +1,1 @@
-"""The function behind the HTTP API: checks a task, publishes it, tells how it fares. Needs boto3 alone."""
+"""The Lambda function of the HTTP API: validates a task, publishes it, reports its state. Needs boto3."""

@@ -1,23 +1,24 @@
-"""The API's description of itself, made from the schemas that requests are checked against."""
+"""The OpenAPI document of the API, made from the schemas that requests are validated with."""
 
 from typing import Any
 
-from api.schema import legacy_task, path_parameter, task
+from queue_agent.task.protocol import TaskState
+
+from api.schema import legacy_task_schema, path_parameter, task_schema
 from api.settings import Settings
 
-STATUSES = ("queued", "running", "completed", "failed", "cancelled")
 TEXT = {"type": "string"}
 LINK = {"type": "string", "format": "uri"}
-REFUSALS = {
-    400: "The request is not what the schema says; `errors` names the fields",
-    403: "No key, or a wrong one",
-    404: "No such runtime, model or task",
-    405: "No such method here",
-    409: "The id is another task's, or the task cannot be cancelled any more",
-    413: "Too large for SNS: pass pictures as URLs",
-    429: "Too fast for this key",
-    500: "A fault of this service",
-    503: "AWS did not answer: repeat it, with the same id",
+PROBLEMS = {
+    400: "The request does not match the schema; `errors` names the fields",
+    403: "The API key is missing or wrong",
+    404: "There is no such runtime, model or task",
+    405: "The path does not support this method",
+    409: "Another task has this id, or the task can no longer be cancelled",
+    413: "Too large for SNS: pass images as URLs",
+    429: "Too many requests with this API key",
+    500: "Internal error",
+    503: "AWS did not answer: repeat the request, with the same id",
 }
 TASK_PATH = "/v1alpha2/{runtime}/{id}"
 
@@ -31,17 +32,17 @@ def document(settings: Settings, stage: str) -> dict[str, Any]:
         "/v1alpha1": {
             "post": _post(
                 "submitLegacyTask",
-                "Send a task in the form of v1alpha1",
-                legacy_task(settings.by_model()),
+                "Send a task in the v1alpha1 format",
+                legacy_task_schema(settings.by_model()),
                 _accepted("id_task", "sd_model_checkpoint", "runtime"),
             )
         },
         TASK_PATH: {
             "parameters": [_parameter("runtime"), _parameter("id")],
-            "get": _operation("getTask", "How a task fares", _status(), 400, 404),
-            "delete": _operation("cancelTask", "Cancel a task that waits", _cancelled(), 400, 404, 409),
+            "get": _operation("getTask", "Get the state of a task", _status(), 400, 404),
+            "delete": _operation("cancelTask", "Cancel a task that is queued", _cancelled(), 400, 404, 409),
         },
-        "/openapi.json": {"get": _operation("getDescription", "This document", {"type": "object"})},
+        "/openapi.json": {"get": _operation("getDescription", "Get this document", {"type": "object"})},
     }
     return {
         "openapi": "3.1.0",
@@ -57,24 +58,25 @@ def document(settings: Settings, stage: str) -> dict[str, Any]:
 
 
 def _tasks(settings: Settings) -> dict[str, Any]:
-    variants = [task(kind, settings.of_type(kind)) for kind in settings.types()]
+    variants = [task_schema(name, settings.of_type(name)) for name in settings.types()]
     return variants[0] if len(variants) == 1 else {"anyOf": variants}
 
 
-def _post(name: str, summary: str, schema: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+def _post(name: str, summary: str, schema: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     body = {"required": True, "content": {"application/json": {"schema": schema}}}
-    return {**_operation(name, summary, answer, 400, 404, 409, 413, 503), "requestBody": body}
+    return {**_operation(name, summary, result, 400, 404, 409, 413, 503), "requestBody": body}
 
 
-def _operation(name: str, summary: str, answer: dict[str, Any], *refusals: int) -> dict[str, Any]:
-    done = {"description": "Done", "content": {"application/json": {"schema": answer}}}
-    told = {
-        str(status): _refusal(REFUSALS[status]) for status in sorted({*refusals, 403, 405, 429, 500, 503})
+def _operation(name: str, summary: str, result: dict[str, Any], *statuses: int) -> dict[str, Any]:
+    success = {"description": "Success", "content": {"application/json": {"schema": result}}}
+    problems = {
+        str(status): _problem_response(PROBLEMS[status])
+        for status in sorted({*statuses, 403, 405, 429, 500, 503})
     }
-    return {"operationId": name, "summary": summary, "responses": {"200": done, **told}}
+    return {"operationId": name, "summary": summary, "responses": {"200": success, **problems}}
 
 
-def _refusal(description: str) -> dict[str, Any]:
+def _problem_response(description: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
 
@@ -84,23 +86,23 @@ def _parameter(name: str) -> dict[str, Any]:
 
 
 def _accepted(*names: str) -> dict[str, Any]:
-    return _closed(dict.fromkeys(names, TEXT) | {"output_location": TEXT})
+    return _all_required(dict.fromkeys(names, TEXT) | {"output_location": TEXT})
 
 
 def _cancelled() -> dict[str, Any]:
-    return _closed({"id": TEXT, "runtime": TEXT, "status": {"const": "cancelled"}})
+    return _all_required({"id": TEXT, "runtime": TEXT, "status": {"const": TaskState.CANCELLED}})
 
 
 def _status() -> dict[str, Any]:
     number = {"type": "number"}
-    always = {
+    required = {
         "id": TEXT,
         "runtime": TEXT,
-        "status": {"enum": list(STATUSES)},
+        "status": {"enum": list(TaskState)},
         "images": {"type": "array", "items": LINK},
         "output_location": TEXT,
     }
-    sometimes = {
+    optional = {
         "attempt": {"type": "integer"},
         "context": {},
         "duration": number,
@@ -110,16 +112,15 @@ def _status() -> dict[str, Any]:
         "seed": {"type": "integer"},
         "started": number,
     }
-    schema = _closed(always)
-    return {**schema, "properties": always | sometimes}
+    return {**_all_required(required), "properties": required | optional}
 
 
-def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+def _all_required(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def _problem() -> dict[str, Any]:
-    fault = _closed({"field": TEXT, "detail": TEXT})
+    error = _all_required({"field": TEXT, "detail": TEXT})
     return {
         "type": "object",
         "required": ["type", "title", "detail"],
@@ -128,6 +129,6 @@ def _problem() -> dict[str, Any]:
             "title": TEXT,
             "status": {"type": "integer"},
             "detail": TEXT,
-            "errors": {"type": "array", "items": fault},
+            "errors": {"type": "array", "items": error},
         },
     }

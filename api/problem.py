@@ -1,4 +1,4 @@
-"""Refusals, as the problem documents of RFC 9457."""
+"""Error responses, as the problem documents of RFC 9457."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One thing wrong with a request: the field by its path, and what is wrong with it."""
+class FieldError:
+    """One error of a request: the path of the field ("task.metadata.id"), and what is wrong with it."""
 
     field: str
     detail: str
 
 
 class ProblemError(Exception):
-    """A request that is refused. `errors` names the fields, `headers` go into the answer."""
+    """A request that is refused. `errors` names the fields, `headers` are added to the response."""
 
     def __init__(
         self,
         status: HTTPStatus,
         detail: str,
         *,
-        errors: Sequence[Fault] = (),
+        errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
@@ -32,7 +32,7 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
 
     def document(self) -> dict[str, Any]:
-        """What the client reads."""
+        """The body of the response."""
         body: dict[str, Any] = {
             "type": "about:blank",
             "title": self.status.phrase,
@@ -40,17 +40,17 @@ class ProblemError(Exception):
             "detail": self.detail,
         }
         if self.errors:
-            body["errors"] = [{"field": fault.field, "detail": fault.detail} for fault in self.errors]
+            body["errors"] = [{"field": error.field, "detail": error.detail} for error in self.errors]
         return body
 
 
-def unfit(faults: Sequence[Fault]) -> ProblemError:
-    """A body or path that is not what the API's schema says."""
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return ProblemError(HTTPStatus.BAD_REQUEST, f"{faults[0].field} {faults[0].detail}{more}", errors=faults)
+def invalid_request(errors: Sequence[FieldError]) -> ProblemError:
+    """400: the body or the path does not match the schema of the API. `errors` holds at least one."""
+    first, more = errors[0], f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return ProblemError(HTTPStatus.BAD_REQUEST, f"{first.field} {first.detail}{more}", errors=errors)
 
 
-def unavailable() -> ProblemError:
-    """AWS did not do its part; the same request may do better."""
+def service_unavailable() -> ProblemError:
+    """503: a call to AWS failed; the same request may succeed later."""
     detail = "AWS did not answer: repeat the request, with the same id."
     return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})

@@ -1,4 +1,4 @@
-"""The records of tasks in a runtime's bucket, and links to results. S3 is the referee of races."""
+"""The JSON objects of tasks in a runtime's bucket, and links to results. Conditional writes decide races."""
 
 import json
 from dataclasses import dataclass
@@ -6,53 +6,53 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-# A link outlives neither this nor the function's own credentials.
+# A link expires after this time, or earlier with the function's own credentials.
 LINK_SECONDS = 3600
-ABSENT = ("NoSuchKey", "404")
-LOST = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+ABSENT_CODES = ("NoSuchKey", "404")
+CONFLICT_CODES = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What an object says, and the version of it that was read."""
+    """The value of a JSON object, and the version that was read."""
 
     value: dict[str, Any]
     etag: str
 
 
 class Records:
-    """The JSON objects of one bucket."""
+    """The JSON objects of one bucket. Every method may raise `ClientError` or `BotoCoreError`."""
 
     def __init__(self, s3: Any, bucket: str) -> None:
         self._s3 = s3
         self._bucket = bucket
 
     def read(self, key: str) -> StoredObject | None:
-        """An object, or nothing when there is none."""
+        """The object; None when there is none."""
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
+            response = self._s3.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ABSENT:
+            if error.response["Error"]["Code"] in ABSENT_CODES:
                 return None
             raise
-        return StoredObject(json.loads(answer["Body"].read()), answer["ETag"])
+        return StoredObject(json.loads(response["Body"].read()), response["ETag"])
 
     def create(self, key: str, value: dict[str, Any]) -> bool:
-        """Write an object; false when there is one already."""
+        """Write a new object; False when there is one already."""
         return self._put(key, value, IfNoneMatch="*")
 
     def replace(self, key: str, value: dict[str, Any], etag: str) -> bool:
-        """Write an object over the version that was read; false when it has changed since."""
+        """Replace the version that was read; False when the object has changed since."""
         return self._put(key, value, IfMatch=etag)
 
     def overwrite(self, key: str, value: dict[str, Any]) -> None:
-        """Write an object, whatever is there."""
+        """Write an object, whether or not there is one."""
         self._put(key, value)
 
     def link(self, key: str) -> str:
-        """A URL by which anyone may read an object for a while."""
-        where = {"Bucket": self._bucket, "Key": key}
-        return str(self._s3.generate_presigned_url("get_object", Params=where, ExpiresIn=LINK_SECONDS))
+        """A presigned URL by which anyone may read the object, for at most LINK_SECONDS."""
+        params = {"Bucket": self._bucket, "Key": key}
+        return str(self._s3.generate_presigned_url("get_object", Params=params, ExpiresIn=LINK_SECONDS))
 
     def _put(self, key: str, value: dict[str, Any], **condition: str) -> bool:
         body = json.dumps(value).encode()
@@ -61,22 +61,7 @@ class Records:
                 Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", **condition
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] in LOST:
+            if error.response["Error"]["Code"] in CONFLICT_CODES:
                 return False
             raise
         return True
-
-
-def request_key(task: str) -> str:
-    """Where the API writes down what was asked."""
-    return f".tasks/{task}/request.json"
-
-
-def claim_key(task: str) -> str:
-    """Where an agent writes down that it works on it, and the API that it was cancelled."""
-    return f".tasks/{task}/claim.json"
-
-
-def folder(prefix: str, task: str) -> str:
-    """Where the results of a task are."""
-    return f"{prefix}/{task}" if prefix else task

@@ -1,4 +1,4 @@
-"""From a request of API Gateway to an answer. `start` gives the function's handler."""
+"""Routes the requests of API Gateway. `start` returns the handler of the Lambda function."""
 
 import base64
 import json
@@ -14,19 +14,19 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from api.openapi import TASK_PATH, document
-from api.problem import Fault, ProblemError, unavailable, unfit
+from api.problem import FieldError, ProblemError, invalid_request, service_unavailable
 from api.records import Records
-from api.schema import legacy_task, path_parameter, task
+from api.schema import legacy_task_schema, path_parameter, task_schema
 from api.settings import Runtime, Settings, read_settings
 from api.tasks import Task, cancel, new_id, status, submit
-from api.validation import faults, too_much
+from api.validation import limit_errors, schema_errors
 
 Event = dict[str, Any]
-Answer = dict[str, Any]
-Handler = Callable[[Event, Any], Answer]
+Response = dict[str, Any]
+Handler = Callable[[Event, Any], Response]
 
 log = logging.getLogger("api")
-# Together shorter than the function's own limit, so that a client is told what happened.
+# Together shorter than the timeout of the function, so that the client gets a response.
 CONFIG = Config(
     connect_timeout=2,
     read_timeout=4,
@@ -42,7 +42,7 @@ VERBS = {
 
 
 def start(settings: str) -> Handler:
-    """The handler for these settings; makes its clients now, while Lambda lends a whole CPU."""
+    """The handler for these settings. Creates the clients now: Lambda gives the start a whole CPU."""
     sns = boto3.client("sns", config=Config(connect_timeout=2, read_timeout=4, retries=CONFIG.retries))
     return Api(read_settings(settings), boto3.client("s3", config=CONFIG), sns).handle
 
@@ -56,24 +56,24 @@ class Api:
         self._sns = sns
         log.setLevel(logging.INFO)
 
-    def handle(self, event: Event, _context: Any) -> Answer:
-        """Answer one request."""
-        began = time.monotonic()
+    def handle(self, event: Event, _context: Any) -> Response:
+        """Handle one request."""
+        started = time.monotonic()
         try:
-            answer = _answer(HTTPStatus.OK, self._route(event))
+            response = _response(HTTPStatus.OK, self._route(event))
         except ProblemError as problem:
-            answer = _refused(problem)
+            response = _problem_of(problem)
         except (BotoCoreError, ClientError) as error:
-            log.error("AWS did not do what was asked: %s", error)
-            answer = _refused(unavailable())
-        _log(event, answer, began)
-        return answer
+            log.error("a call to AWS failed: %s", error)
+            response = _problem_of(service_unavailable())
+        _log(event, response, started)
+        return response
 
     def _route(self, event: Event) -> dict[str, Any]:
         resource, verb = event["resource"], event["httpMethod"]
         if verb not in VERBS[resource]:
             allowed = ", ".join(VERBS[resource])
-            detail = f"{resource} takes {allowed}."
+            detail = f"{resource} supports {allowed}."
             raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
         if resource == "/openapi.json":
             return document(self._settings, event["requestContext"]["stage"])
@@ -81,52 +81,59 @@ class Api:
             return self._submit(_body(event))
         if resource == "/v1alpha1":
             return self._submit_legacy(_body(event))
-        runtime, name = self._named(event["pathParameters"])
-        act = status if verb == "GET" else cancel
-        return act(runtime, name, self._records(runtime))
+        runtime, task_id = self._task_of_path(event["pathParameters"])
+        operation = status if verb == "GET" else cancel
+        return operation(runtime, task_id, self._records(runtime))
 
     def _submit(self, body: Any) -> dict[str, Any]:
-        _check(body, task(None, ()))
+        _validate(body, task_schema(None, ()))
         metadata = body["task"]["metadata"]
         runtime = self._runtime(metadata["runtime"])
-        _check(body, task(runtime.type, self._settings.of_type(runtime.type)))
-        if wrong := list(too_much(metadata, body["task"]["content"], "task")):
-            raise unfit(wrong)
-        told = {**metadata, **_identity(metadata.get("id"), metadata.get("prefix"))}
-        asked = Task(runtime, told, body["task"]["content"], ("runtime", runtime.name))
-        submit(asked, self._records(runtime), self._publish)
-        return {"id": asked.id, "runtime": runtime.name, "output_location": asked.location}
+        _validate(body, task_schema(runtime.type, self._settings.of_type(runtime.type)))
+        if errors := list(limit_errors(metadata, body["task"]["content"], "task")):
+            raise invalid_request(errors)
+        complete = {**metadata, **_identity(metadata.get("id"), metadata.get("prefix"))}
+        task = Task(runtime, complete, body["task"]["content"], ("runtime", runtime.name))
+        submit(task, self._records(runtime), self._publish)
+        return {"id": task.id, "runtime": runtime.name, "output_location": task.location}
 
     def _submit_legacy(self, body: Any) -> dict[str, Any]:
-        _check(body, legacy_task(()))
-        if wrong := list(too_much({}, body, "body")):
-            raise unfit(wrong)
+        _validate(body, legacy_task_schema(()))
+        if errors := list(limit_errors({}, body, "body")):
+            raise invalid_request(errors)
         scripts = body["alwayson_scripts"]
         model, runtimes = scripts["sd_model_checkpoint"], self._settings.by_model()
         if model not in runtimes:
-            detail = f"No runtime has the model {model}. There are: {', '.join(sorted(runtimes)) or 'none'}."
-            raise ProblemError(HTTPStatus.NOT_FOUND, detail)
+            models = ", ".join(sorted(runtimes)) or "none"
+            raise ProblemError(
+                HTTPStatus.NOT_FOUND, f"No runtime serves the model {model}. Models: {models}."
+            )
         identity = _identity(scripts.get("id_task"), scripts.get("save_dir"))
-        told = {"runtime": "legacy", "tasktype": scripts["task"], "context": {}, **identity}
-        asked = Task(runtimes[model], told, body, ("sd_model_checkpoint", model))
-        submit(asked, self._records(asked.runtime), self._publish)
-        known = {"id_task": asked.id, "sd_model_checkpoint": model, "runtime": asked.runtime.name}
-        return {**known, "output_location": asked.location}
+        metadata = {"runtime": "legacy", "tasktype": scripts["task"], "context": {}, **identity}
+        task = Task(runtimes[model], metadata, body, ("sd_model_checkpoint", model))
+        submit(task, self._records(task.runtime), self._publish)
+        return {
+            "id_task": task.id,
+            "sd_model_checkpoint": model,
+            "runtime": task.runtime.name,
+            "output_location": task.location,
+        }
 
     def _runtime(self, name: str) -> Runtime:
         if name not in self._settings.runtimes:
             names = ", ".join(sorted(self._settings.runtimes))
-            raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no runtime {name}. There are: {names}.")
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no runtime {name}. Runtimes: {names}.")
         return self._settings.runtimes[name]
 
-    def _named(self, parameters: dict[str, str]) -> tuple[Runtime, str]:
-        wrong = [
-            fault
+    def _task_of_path(self, parameters: dict[str, str]) -> tuple[Runtime, str]:
+        """The runtime and the task id that the path names."""
+        errors = [
+            error
             for name in ("runtime", "id")
-            for fault in faults(parameters[name], path_parameter(name), name)
+            for error in schema_errors(parameters[name], path_parameter(name), name)
         ]
-        if wrong:
-            raise unfit(wrong)
+        if errors:
+            raise invalid_request(errors)
         return self._runtime(parameters["runtime"]), parameters["id"]
 
     def _records(self, runtime: Runtime) -> Records:
@@ -138,53 +145,53 @@ class Api:
 
 
 def _body(event: Event) -> Any:
-    """The body as JSON says it; what JSON does not say (NaN, Infinity) is refused."""
+    """The parsed body. NaN and Infinity, which JSON does not have, are refused."""
     text = event.get("body") or ""
     try:
         if event.get("isBase64Encoded"):
             text = base64.b64decode(text).decode()
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
-        raise unfit([Fault("body", "is nested too deeply")]) from None
+        raise invalid_request([FieldError("body", "is nested too deeply")]) from None
     except ValueError as error:
-        raise unfit([Fault("body", f"is not JSON: {error}")]) from None
+        raise invalid_request([FieldError("body", f"is not valid JSON: {error}")]) from None
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a number of JSON")
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a valid JSON number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
-    return number if math.isfinite(number) else _refuse(text)
+    return number if math.isfinite(number) else _refuse_constant(text)
 
 
-def _check(body: Any, schema: dict[str, Any]) -> None:
-    if wrong := list(faults(body, schema, "" if isinstance(body, dict) else "body")):
-        raise unfit(wrong)
+def _validate(body: Any, schema: dict[str, Any]) -> None:
+    if errors := list(schema_errors(body, schema, "" if isinstance(body, dict) else "body")):
+        raise invalid_request(errors)
 
 
 def _identity(task_id: str | None, prefix: str | None) -> dict[str, str]:
     return {"id": task_id or new_id(), "prefix": (prefix or "").strip("/")}
 
 
-def _answer(
-    status: HTTPStatus, body: dict[str, Any], kind: str = "application/json", **headers: str
-) -> Answer:
+def _response(
+    status: HTTPStatus, body: dict[str, Any], content_type: str = "application/json", **headers: str
+) -> Response:
     text = json.dumps(body)
-    return {"statusCode": int(status), "headers": {"Content-Type": kind, **headers}, "body": text}
+    return {"statusCode": int(status), "headers": {"Content-Type": content_type, **headers}, "body": text}
 
 
-def _refused(problem: ProblemError) -> Answer:
-    return _answer(problem.status, problem.document(), "application/problem+json", **problem.headers)
+def _problem_of(problem: ProblemError) -> Response:
+    return _response(problem.status, problem.document(), "application/problem+json", **problem.headers)
 
 
-def _log(event: Event, answer: Answer, began: float) -> None:
-    """One line a request; no bodies, no keys."""
+def _log(event: Event, response: Response, started: float) -> None:
+    """Log one line for the request, without bodies and keys."""
     line = {
         "method": event["httpMethod"],
         "path": event["path"],
-        "status": answer["statusCode"],
-        "milliseconds": round((time.monotonic() - began) * 1000),
+        "status": response["statusCode"],
+        "milliseconds": round((time.monotonic() - started) * 1000),
     }
     log.info(json.dumps(line))

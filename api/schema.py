@@ -1,70 +1,53 @@
-"""What a request must look like. Both the checks and /openapi.json are made from this."""
+"""The JSON Schemas of requests. Both the validation and /openapi.json are made from these."""
 
 from collections.abc import Iterable
 from typing import Any
 
+from queue_agent.task.protocol import ID_PATTERN, PREFIX_MAX_CHARACTERS, PREFIX_PATTERN, TASK_TYPES
+
 Schema = dict[str, Any]
 
-# It becomes part of object keys, and a ComfyUI and InvokeAI id.
-ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-# As in values-schema.json; a test holds the two together.
-NAME_PATTERN = "^[a-z]([a-z0-9-]*[a-z0-9])?$"
-# No segment begins with a dot: `.tasks/` is ours, `..` is nobody's. The agent checks the same.
-_SEGMENT = r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*"
-PREFIX_PATTERN = rf"^/*({_SEGMENT}(/{_SEGMENT})*/*)?$"
-
-SD_WEBUI_TASKS = (
-    "text-to-image",
-    "image-to-image",
-    "extra-single-image",
-    "extra-batch-images",
-    "extra-batch-image",
-)
-# By type of runtime; a custom runtime takes any.
-TASK_TYPES: dict[str, tuple[str, ...]] = {
-    "sdwebui": SD_WEBUI_TASKS,
-    "comfyui": ("pipeline",),
-    "invokeai": ("graph", "pipeline"),
-}
+# As in values-schema.json; a test compares the two.
+RUNTIME_NAME_PATTERN = "^[a-z]([a-z0-9-]*[a-z0-9])?$"
 
 _ID = {
     "type": "string",
     "pattern": ID_PATTERN,
-    "description": "Yours, to send a task twice without doing it twice; made when absent.",
+    "description": "Chosen by you, so that a task that is sent twice runs once; generated when absent.",
 }
 _PREFIX = {
     "type": "string",
     "pattern": PREFIX_PATTERN,
-    "maxLength": 256,
-    "description": "A folder in the runtime's bucket for the results.",
+    "maxLength": PREFIX_MAX_CHARACTERS,
+    "description": "The folder in the runtime's bucket for the results.",
 }
 _TIMEOUT = {
     "type": "number",
     "exclusiveMinimum": 0,
-    "description": "How long it may run, if that is less than the runtime allows.",
+    "description": "The longest run in seconds, if that is less than the runtime allows.",
 }
 
 
-def task(kind: str | None, runtimes: Iterable[str]) -> Schema:
-    """The body of POST /v1alpha2 for the runtimes of one type; without a type, what all have in common."""
+def task_schema(runtime_type: str | None, runtimes: Iterable[str]) -> Schema:
+    """The body of POST /v1alpha2 for the runtimes of one type; without a type, what all types share."""
     runtime: Schema = {"type": "string", "description": "The runtime's name in the config."}
     tasktype: Schema = {"type": "string", "pattern": ID_PATTERN}
-    if kind is not None:
+    if runtime_type is not None:
         runtime["enum"] = list(runtimes)
-    if kind in TASK_TYPES:
-        tasktype = {"type": "string", "enum": list(TASK_TYPES[kind])}
+    if runtime_type in TASK_TYPES:
+        tasktype = {"type": "string", "enum": list(TASK_TYPES[runtime_type])}
     metadata = {
         "id": _ID,
         "runtime": runtime,
         "tasktype": tasktype,
         "prefix": _PREFIX,
-        "context": {"description": "Comes back with the result, untouched. At most 64 KB."},
+        "context": {"description": "Returned with the result, unchanged. At most 64 KB."},
         "timeoutSeconds": _TIMEOUT,
     }
     content = {
         "type": "object",
         "minProperties": 1,
-        "description": "What the runtime's own API takes: a text-to-image body, a workflow, a graph.",
+        "description": "The body for the runtime's own API: a text-to-image request, a workflow, a graph.",
     }
     return _object(
         ["task"],
@@ -77,13 +60,13 @@ def task(kind: str | None, runtimes: Iterable[str]) -> Schema:
     )
 
 
-def legacy_task(models: Iterable[str]) -> Schema:
-    """The body of POST /v1alpha1: a text-to-image or image-to-image body that says where it goes."""
+def legacy_task_schema(models: Iterable[str]) -> Schema:
+    """The body of POST /v1alpha1: a request to SD WebUI that also holds the task's metadata."""
     checkpoint: Schema = {"type": "string", "minLength": 1, "description": "The model of a static SD WebUI."}
-    if known := sorted(models):
-        checkpoint["enum"] = known
+    if names := sorted(models):
+        checkpoint["enum"] = names
     scripts = {
-        "task": {"type": "string", "enum": list(SD_WEBUI_TASKS)},
+        "task": {"type": "string", "enum": list(TASK_TYPES["sdwebui"])},
         "sd_model_checkpoint": checkpoint,
         "id_task": _ID,
         "save_dir": _PREFIX,
@@ -94,8 +77,8 @@ def legacy_task(models: Iterable[str]) -> Schema:
 
 
 def path_parameter(name: str) -> Schema:
-    """What stands in a path under this name."""
-    return {"type": "string", "pattern": NAME_PATTERN if name == "runtime" else ID_PATTERN}
+    """The schema of the path parameter `runtime` or `id`."""
+    return {"type": "string", "pattern": RUNTIME_NAME_PATTERN if name == "runtime" else ID_PATTERN}
 
 
 def _object(required: list[str], properties: Schema) -> Schema:

@@ -1,4 +1,4 @@
-"""What the function knows of the solution it serves."""
+"""The solution that the function serves, as the generator writes it into the function's code."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Runtime:
-    """A runtime that takes tasks; `model` is set where v1alpha1 tasks for that model go."""
+    """A runtime that accepts tasks; `model` is set where v1alpha1 tasks for that model go."""
 
     name: str
     type: str
@@ -17,31 +17,31 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Settings:
-    """The solution's name, its topic, its runtimes by name."""
+    """The solution's name, its requests topic, its runtimes by name."""
 
     stack: str
     topic: str
     runtimes: Mapping[str, Runtime]
 
-    def of_type(self, kind: str) -> list[str]:
+    def of_type(self, runtime_type: str) -> list[str]:
         """The names of the runtimes of a type."""
-        return [runtime.name for runtime in self.runtimes.values() if runtime.type == kind]
+        return [runtime.name for runtime in self.runtimes.values() if runtime.type == runtime_type]
 
     def types(self) -> list[str]:
-        """The types of runtimes there are."""
+        """The types of the runtimes, sorted."""
         return sorted({runtime.type for runtime in self.runtimes.values()})
 
     def by_model(self) -> dict[str, Runtime]:
-        """The runtime that a v1alpha1 task for a model goes to: the first with it, as in the stack."""
-        found: dict[str, Runtime] = {}
+        """The runtime of v1alpha1 tasks for each model: the first that serves it, as in the stack."""
+        by_model: dict[str, Runtime] = {}
         for runtime in self.runtimes.values():
             if runtime.model is not None:
-                found.setdefault(runtime.model, runtime)
-        return found
+                by_model.setdefault(runtime.model, runtime)
+        return by_model
 
 
 def read_settings(text: str) -> Settings:
-    """The settings that the generator wrote."""
-    known = json.loads(text)
-    runtimes = {name: Runtime(name=name, **entry) for name, entry in known["runtimes"].items()}
-    return Settings(stack=known["stack"], topic=known["topic"], runtimes=runtimes)
+    """The settings from the generator's JSON: `{stack, topic, runtimes: {name: {type, bucket, model}}}`."""
+    document = json.loads(text)
+    runtimes = {name: Runtime(name=name, **entry) for name, entry in document["runtimes"].items()}
+    return Settings(stack=document["stack"], topic=document["topic"], runtimes=runtimes)

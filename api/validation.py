@@ -1,14 +1,15 @@
-"""Checks a value against the part of JSON Schema that schema.py uses; Lambda has no jsonschema to import."""
+"""Validates a value against the part of JSON Schema that schema.py uses; Lambda has no jsonschema."""
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from api.problem import Fault
+from queue_agent.task.protocol import CONTEXT_MAX_BYTES, MAX_DEPTH, canonical_json, is_deeper_than
+
+from api.problem import FieldError
 from api.schema import Schema
 
-# Every keyword that means something here. A test holds schema.py to them.
+# Every keyword that is understood here. A test compares them with schema.py.
 ANNOTATIONS = frozenset({"description"})
 KEYWORDS = ANNOTATIONS | {
     "enum",
@@ -22,75 +23,57 @@ KEYWORDS = ANNOTATIONS | {
     "type",
 }
 TYPES: dict[str, tuple[type, ...]] = {"object": (dict,), "string": (str,), "number": (int, float)}
-# What an agent takes, beyond what JSON Schema can say.
-MAX_DEPTH = 64
-MAX_CONTEXT_BYTES = 65_536
 
 
-def faults(value: Any, schema: Schema, field: str) -> Iterator[Fault]:
-    """Everything wrong with `value`, each with the path of its field."""
-    wanted = schema.get("type")
-    if wanted is not None and not _is(value, wanted):
-        article = "an" if wanted == "object" else "a"
-        yield Fault(field, f"must be {article} {wanted}")
+def schema_errors(value: Any, schema: Schema, field: str) -> Iterator[FieldError]:
+    """Every error of `value`, each with the path of its field."""
+    expected = schema.get("type")
+    if expected is not None and not _has_type(value, expected):
+        article = "an" if expected == "object" else "a"
+        yield FieldError(field, f"must be {article} {expected}")
     elif isinstance(value, dict):
-        yield from _in_object(value, schema, field)
+        yield from _object_errors(value, schema, field)
     elif isinstance(value, str):
-        yield from _in_string(value, schema, field)
+        yield from _string_errors(value, schema, field)
     elif "exclusiveMinimum" in schema and value <= schema["exclusiveMinimum"]:
-        yield Fault(field, f"must be above {schema['exclusiveMinimum']}")
+        yield FieldError(field, f"must be greater than {schema['exclusiveMinimum']}")
 
 
-def too_much(metadata: dict[str, Any], content: dict[str, Any], field: str) -> Iterator[Fault]:
-    """What would make an agent set the task aside: too deep, or a context that no callback can carry."""
-    if _deeper({"metadata": metadata, "content": content}, MAX_DEPTH):
-        yield Fault(field, f"is nested deeper than {MAX_DEPTH} levels")
-    elif (size := len(canonical(metadata.get("context")))) > MAX_CONTEXT_BYTES:
-        yield Fault(f"{field}.metadata.context", f"has {size} bytes, more than {MAX_CONTEXT_BYTES}")
+def limit_errors(metadata: dict[str, Any], content: dict[str, Any], field: str) -> Iterator[FieldError]:
+    """The limits of the agent that JSON Schema cannot express: depth, and the size of the context."""
+    if is_deeper_than({"metadata": metadata, "content": content}, MAX_DEPTH):
+        yield FieldError(field, f"is nested deeper than {MAX_DEPTH} levels")
+    elif (size := len(canonical_json(metadata.get("context")))) > CONTEXT_MAX_BYTES:
+        yield FieldError(f"{field}.metadata.context", f"has {size} bytes; the maximum is {CONTEXT_MAX_BYTES}")
 
 
-def canonical(value: Any) -> str:
-    """One text for equal values; in ASCII, since SQS refuses some characters that JSON allows."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _has_type(value: Any, name: str) -> bool:
+    # In Python a boolean is a number too.
+    return isinstance(value, TYPES[name]) and not isinstance(value, bool)
 
 
-def _is(value: Any, kind: str) -> bool:
-    # To Python a boolean is a number.
-    return isinstance(value, TYPES[kind]) and not isinstance(value, bool)
-
-
-def _deeper(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        inner = (each.values() if isinstance(each, dict) else each for each in level)
-        level = [child for children in inner for child in children if isinstance(child, dict | list)]
-        if not level:
-            return False
-    return True
-
-
-def _in_object(value: dict[str, Any], schema: Schema, field: str) -> Iterator[Fault]:
+def _object_errors(value: dict[str, Any], schema: Schema, field: str) -> Iterator[FieldError]:
     if len(value) < schema.get("minProperties", 0):
-        yield Fault(field, "must not be empty")
+        yield FieldError(field, "must not be empty")
     for name in schema.get("required", ()):
         if name not in value:
-            yield Fault(_under(field, name), "is missing")
+            yield FieldError(_join(field, name), "is missing")
     for name, part in schema.get("properties", {}).items():
         if name in value:
-            yield from faults(value[name], part, _under(field, name))
+            yield from schema_errors(value[name], part, _join(field, name))
 
 
-def _in_string(value: str, schema: Schema, field: str) -> Iterator[Fault]:
+def _string_errors(value: str, schema: Schema, field: str) -> Iterator[FieldError]:
     if "enum" in schema and value not in schema["enum"]:
-        yield Fault(field, f"must be one of {', '.join(schema['enum'])}")
+        yield FieldError(field, f"must be one of {', '.join(schema['enum'])}")
     if len(value) < schema.get("minLength", 0):
-        yield Fault(field, "must not be empty")
+        yield FieldError(field, "must not be empty")
     if len(value) > schema.get("maxLength", len(value)):
-        yield Fault(field, f"must have at most {schema['maxLength']} characters")
-    # fullmatch: `$` alone would let a line break pass at the end.
+        yield FieldError(field, f"must have at most {schema['maxLength']} characters")
+    # fullmatch: `$` alone would accept a line break at the end.
     if "pattern" in schema and not re.fullmatch(schema["pattern"], value):
-        yield Fault(field, f"must match {schema['pattern']}")
+        yield FieldError(field, f"must match {schema['pattern']}")
 
 
-def _under(field: str, name: str) -> str:
+def _join(field: str, name: str) -> str:
     return f"{field}.{name}" if field else name

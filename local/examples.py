@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from queue_agent.task.protocol import TASK_TYPES
+
 from generator import client
 from generator.solution.model import Runtime
 
@@ -14,15 +16,6 @@ Body = Mapping[str, Any]
 # Node types hold their text and their seed under these names, in all four runtimes.
 PROMPT_KEYS, SEED_KEYS = ("prompt", "text"), ("seed", "noise_seed")
 SEED_STEP = 1009
-TYPE_OF_TASK = {
-    "text-to-image": "sdwebui",
-    "image-to-image": "sdwebui",
-    "extra-single-image": "sdwebui",
-    "extra-batch-images": "sdwebui",
-    "pipeline": "comfyui",
-    "graph": "invokeai",
-    "custom": "custom",
-}
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,7 @@ class Request:
 
     def suits(self, runtime: Runtime) -> bool:
         """Whether `runtime` can do it."""
-        if TYPE_OF_TASK.get(self.tasktype) != runtime.type:
+        if _runtime_type(self.tasktype) != runtime.type:
             return False
         if self.legacy:
             return bool(runtime.model_filename == self.body["alwayson_scripts"]["sd_model_checkpoint"])
@@ -117,6 +110,11 @@ def varied(value: Any, old: str, new: str, step: int, key: str = "") -> Any:
     if key in PROMPT_KEYS and value == old:
         return new
     return value + step if key in SEED_KEYS and isinstance(value, int) else value
+
+
+def _runtime_type(tasktype: str) -> str:
+    """The type of runtime that an example with this task type is meant for: the first that accepts it."""
+    return next((name for name, tasktypes in TASK_TYPES.items() if tasktype in tasktypes), "custom")
 
 
 def _leaves(value: Any) -> Iterator[tuple[str, Any]]:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
-RUNTIME_TYPES = ("sdwebui", "comfyui", "invokeai", "custom")
+from queue_agent.task.protocol import RUNTIME_TYPES
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SQS_MAX_VISIBILITY_SECONDS = 43200
 

@@ -1,4 +1,4 @@
-"""The code of the HTTP API's function: api/, joined into the one file that a template can hold."""
+"""The code of the HTTP API's function: api/ and the task contract, joined into one file for the template."""
 
 import ast
 import json
@@ -7,19 +7,26 @@ from pathlib import Path
 
 from generator.solution.model import Runtime, Solution
 
-# In the order in which they need each other. The first line of defence is a test that runs the joined file.
-MODULES = ("problem", "schema", "validation", "settings", "openapi", "records", "tasks", "routes")
-HEADER = "# Joined from api/*.py by `generator build`: edit those files, not this one.\n"
+# Below paths.root(), in the order in which they need each other.
+FILES = (
+    "agent/queue_agent/task/protocol.py",
+    *(
+        f"api/{name}.py"
+        for name in ("problem", "schema", "validation", "settings", "openapi", "records", "tasks", "routes")
+    ),
+)
+OWN_PACKAGES = ("api", "queue_agent")
+HEADER = "# Joined from api/*.py and the task contract by `generator build`: edit those files.\n"
 
 
-def read(folder: Path) -> dict[str, str]:
-    """The modules' text."""
-    return {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in MODULES}
+def read(root: Path) -> dict[str, str]:
+    """The text of each file, by its path below `root`."""
+    return {name: (root / name).read_text(encoding="utf-8") for name in FILES}
 
 
 def joined(modules: Mapping[str, str], settings: str) -> str:
     """One file that does what the modules do together, for these settings."""
-    parts = [HEADER, *(_without_own_imports(modules[name]) for name in MODULES)]
+    parts = [HEADER, *(_without_own_imports(modules[name]) for name in FILES)]
     # repr() is a Python literal of any text, in ASCII and without a line break.
     return "\n".join([*parts, f"handler = start({settings!a})\n"])
 
@@ -44,10 +51,10 @@ def _runtime(runtime: Runtime) -> dict[str, str | None]:
 
 
 def _without_own_imports(text: str) -> str:
-    """The module without its imports of other modules of api/, whose names are in the same file."""
+    """The module without imports of our other modules, whose names are in the same file."""
     lines = text.splitlines()
     for node in ast.parse(text).body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "api":
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OWN_PACKAGES:
             for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                 lines[number - 1] = ""
     return "\n".join(lines).strip() + "\n\n"

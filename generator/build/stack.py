@@ -29,7 +29,7 @@ class _Limits:
 
 def files(solution: Solution) -> dict[str, str]:
     """The templates by file name, in the order in which they are applied; network.yaml needs the cluster."""
-    code = api_function.joined(api_function.read(paths.root() / "api"), api_function.settings(solution))
+    code = api_function.joined(api_function.read(paths.root()), api_function.settings(solution))
     parts = stack_layout.parts(solution)
     context = _context(solution, code)
     texts = {

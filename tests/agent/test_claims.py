@@ -9,7 +9,7 @@ from aiobotocore.session import get_session
 from queue_agent.aws.claims import Busy, CancelledBySender, Claims, Lease, LeaseLost, Over
 from queue_agent.aws.store import Store
 from queue_agent.contract import Task
-from queue_agent.task import keys
+from queue_agent.task.protocol import claim_key, result_key
 from queue_agent.task.record import TaskRecord, to_json
 
 from testing.account import Account
@@ -89,7 +89,7 @@ async def test_a_lease_that_was_let_go_is_not_renewed_by_a_late_heartbeat(bucket
 
 async def test_a_finished_task_is_over_whether_or_not_the_claim_says_so(bucket: Bucket):
     await claimed(bucket, "killed before it could say so", 0)
-    await bucket.store.create(keys.result(TASK), to_json(DONE))
+    await bucket.store.create(result_key(TASK.prefix, TASK.id), to_json(DONE))
 
     assert await bucket.claims("next").claim(TASK, "m") == Over(DONE)
 
@@ -97,20 +97,20 @@ async def test_a_finished_task_is_over_whether_or_not_the_claim_says_so(bucket: 
 async def test_a_task_that_was_set_aside_is_over_for_its_message_and_free_for_a_new_one(bucket: Bucket):
     await (await claimed(bucket, "first")).end("released")
     aside = replace(DONE, status="failed", message_id="message")
-    await bucket.store.create(keys.result(TASK), to_json(aside))
+    await bucket.store.create(result_key(TASK.prefix, TASK.id), to_json(aside))
 
     assert await bucket.claims("next").claim(TASK, "message") == Over(aside)
     assert isinstance(await bucket.claims("next").claim(TASK, "new message"), Lease)
 
 
 async def test_a_cancelled_task_is_nobodys(bucket: Bucket):
-    await bucket.store.create(keys.claim(TASK), b'{"state": "cancelled", "owner": "api", "expires": 0}')
+    await bucket.store.create(claim_key(TASK.id), b'{"state": "cancelled", "owner": "api", "expires": 0}')
 
     assert isinstance(await bucket.claims("agent").claim(TASK, "m"), CancelledBySender)
 
 
 async def test_a_claim_that_nobody_can_read_binds_nobody(bucket: Bucket):
-    await bucket.store.create(keys.claim(TASK), b"\xff")
+    await bucket.store.create(claim_key(TASK.id), b"\xff")
 
     await claimed(bucket, "agent")
 

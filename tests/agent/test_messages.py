@@ -4,7 +4,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from queue_agent.task.messages import Defaults, Malformed, canonical, parse
+from queue_agent.task.messages import Defaults, MalformedMessageError, parse
+from queue_agent.task.protocol import canonical_json
 
 DEFAULTS = Defaults("sdwebui", 100)
 JSON = st.recursive(
@@ -29,7 +30,7 @@ def test_a_task_has_what_its_sender_wrote():
 def test_the_order_of_keys_makes_no_other_request():
     one, other = {"a": 1, "b": {"c": 2, "d": "é"}}, {"b": {"d": "é", "c": 2}, "a": 1}
 
-    assert canonical(one) == canonical(other)
+    assert canonical_json(one) == canonical_json(other)
 
 
 def test_a_sender_may_ask_for_less_time_but_not_for_more():
@@ -42,7 +43,7 @@ def test_a_task_type_may_be_left_out_where_there_is_one_only():
     told = json.dumps({"metadata": {"id": "cat"}, "content": {"1": {}}})
 
     assert parse(told, Defaults("comfyui", 100), 1).tasktype == "pipeline"
-    with pytest.raises(Malformed, match="tasktype"):
+    with pytest.raises(MalformedMessageError, match="tasktype"):
         parse(told, DEFAULTS, 1)
 
 
@@ -50,7 +51,7 @@ def test_a_task_type_may_be_left_out_where_there_is_one_only():
 def test_whatever_stands_in_the_metadata_it_is_a_safe_task_or_malformed(task_id, prefix, tasktype, context):
     try:
         task = parse(body(id=task_id, prefix=prefix, tasktype=tasktype, context=context), DEFAULTS, 1)
-    except Malformed:
+    except MalformedMessageError:
         return
     key = f"{task.prefix}/{task.id}"
     assert ".." not in key.split("/") and len(key) <= 321
@@ -61,5 +62,5 @@ def test_whatever_stands_in_the_metadata_it_is_a_safe_task_or_malformed(task_id,
 def test_whatever_the_body_is_it_is_a_task_or_malformed(text: str):
     try:
         parse(text, DEFAULTS, 1)
-    except Malformed as fault:
+    except MalformedMessageError as fault:
         assert fault.reason

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from queue_agent.task import messages
+from queue_agent.task import messages, protocol
 
 from api import schema, validation
 from api.settings import Runtime
@@ -20,10 +21,10 @@ ODD = st.sampled_from(
     ["", "/", "a", "a/b", "a..b", "a.", ".a", "..", "a//b", "/a/", "a/../b", "-", "a" * 64, "a" * 257]
 )
 METADATA = st.fixed_dictionaries(
-    {"runtime": st.just("a"), "tasktype": st.sampled_from(schema.SD_WEBUI_TASKS)},
+    {"runtime": st.just("a"), "tasktype": st.sampled_from(protocol.TASK_TYPES["sdwebui"])},
     optional={
-        "id": ODD | st.from_regex(schema.ID_PATTERN, fullmatch=True),
-        "prefix": ODD | st.from_regex(schema.PREFIX_PATTERN, fullmatch=True) | st.text(),
+        "id": ODD | st.from_regex(protocol.ID_PATTERN, fullmatch=True),
+        "prefix": ODD | st.from_regex(protocol.PREFIX_PATTERN, fullmatch=True) | st.text(),
         "context": JSON,
         "timeoutSeconds": st.integers() | st.floats(allow_nan=False, allow_infinity=False),
     },
@@ -34,8 +35,8 @@ def taken(metadata: dict[str, Any], content: dict[str, Any]) -> bool:
     """Whether the API takes it."""
     body = {"task": {"metadata": metadata, "content": content}}
     wrong = [
-        *validation.faults(body, schema.task("sdwebui", ["a"]), ""),
-        *validation.too_much(metadata, content, ""),
+        *validation.schema_errors(body, schema.task_schema("sdwebui", ["a"]), ""),
+        *validation.limit_errors(metadata, content, ""),
     ]
     return not wrong
 
@@ -57,11 +58,11 @@ def test_a_task_that_the_api_takes_is_a_task_to_the_agent(
 @given(prefix=ODD | st.text(max_size=10))
 def test_both_refuse_the_same_prefixes(prefix: str) -> None:
     told = {"id": "a", "tasktype": "b", "prefix": prefix}
-    body = validation.canonical({"metadata": told, "content": {}})
+    body = protocol.canonical_json({"metadata": told, "content": {}})
     try:
         messages.parse(body, DEFAULTS, attempt=1)
         agent = True
-    except messages.Malformed:
+    except messages.MalformedMessageError:
         agent = False
 
     api = taken({"runtime": "a", "tasktype": "text-to-image", "prefix": prefix}, {"a": 1})
@@ -69,5 +70,20 @@ def test_both_refuse_the_same_prefixes(prefix: str) -> None:
     assert api is agent
 
 
-def test_both_draw_the_line_at_the_same_depth_and_size() -> None:
-    assert (validation.MAX_DEPTH, validation.MAX_CONTEXT_BYTES) == (messages.DEPTH, messages.CONTEXT_BYTES)
+def nested(levels: int) -> dict[str, Any]:
+    """An object that holds others, `levels` in all, around a string."""
+    return {"a": nested(levels - 1)} if levels else {"a": "x"}
+
+
+def test_both_accept_the_deepest_task_and_refuse_a_deeper_one() -> None:
+    for levels, accepted in ((protocol.MAX_DEPTH - 2, True), (protocol.MAX_DEPTH - 1, False)):
+        content = nested(levels)
+        metadata = {"id": "a", "runtime": "a", "tasktype": "text-to-image"}
+        body = protocol.canonical_json({"metadata": metadata, "content": content})
+
+        assert taken(metadata, content) is accepted
+        if accepted:
+            assert messages.parse(body, DEFAULTS, attempt=1).content == content
+        else:
+            with pytest.raises(messages.MalformedMessageError, match="deeper"):
+                messages.parse(body, DEFAULTS, attempt=1)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from queue_agent.task import protocol
 
 from api import openapi, schema, settings, validation
 from generator import paths
@@ -18,7 +19,7 @@ from generator.build import api_function, api_gateway, stack
 from generator.solution import names
 from tests.api.conftest import Solve
 
-MODULES = api_function.read(paths.root() / "api")
+MODULES = api_function.read(paths.root())
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-lambda-function-code.html
 INLINE_CODE_MAX = 4 * 1024 * 1024
 
@@ -36,9 +37,10 @@ def top_level_names(text: str) -> list[str]:
 
 
 def test_every_module_of_api_is_deployed() -> None:
-    there = {path.stem for path in (paths.root() / "api").glob("*.py")} - {"__init__"}
+    root = paths.root()
+    files = {str(path.relative_to(root)) for path in (root / "api").glob("*.py")} - {"api/__init__.py"}
 
-    assert set(MODULES) == there
+    assert set(MODULES) == files | {"agent/queue_agent/task/protocol.py"}
 
 
 def test_no_two_modules_define_the_same_name() -> None:
@@ -55,7 +57,7 @@ def test_the_joined_file_imports_nothing_of_ours_and_little_of_others(solve: Sol
         for node in ast.walk(ast.parse(joined))
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
-    assert "api" not in imported
+    assert not {"api", "queue_agent"} & imported
     assert imported <= {*sys.stdlib_module_names, "boto3", "botocore"}
 
 
@@ -77,7 +79,7 @@ def test_text_of_the_config_stays_text_in_the_code(solve: Solve) -> None:
 
 
 def test_api_gateway_asks_of_a_body_no_more_than_the_function_does() -> None:
-    bodies = {"V1alpha1Body": schema.legacy_task(()), "V1alpha2Body": schema.task(None, ())}
+    bodies = {"V1alpha1Body": schema.legacy_task_schema(()), "V1alpha2Body": schema.task_schema(None, ())}
 
     for model in api_gateway.MODELS:
         whole = bodies[model.id]
@@ -107,16 +109,16 @@ def keywords(part: Any) -> set[str]:
     return set(part).union(*map(keywords, inner))
 
 
-KINDS: list[str | None] = [None, *schema.TASK_TYPES, "custom"]
+KINDS: list[str | None] = [None, *protocol.RUNTIME_TYPES]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_checks_know_every_keyword_that_the_schema_uses(kind: str | None) -> None:
-    assert keywords(schema.task(kind, ["a"])) <= validation.KEYWORDS
+    assert keywords(schema.task_schema(kind, ["a"])) <= validation.KEYWORDS
 
 
 def test_the_checks_know_every_keyword_of_v1alpha1() -> None:
-    assert keywords(schema.legacy_task(["m"])) <= validation.KEYWORDS
+    assert keywords(schema.legacy_task_schema(["m"])) <= validation.KEYWORDS
 
 
 TEXT = st.one_of(st.sampled_from(["a", "text-to-image", "m", "x/y", "..", "", "a\n"]), st.text(max_size=5))
@@ -134,19 +136,21 @@ BODIES = st.one_of(
 
 @given(body=BODIES, kind=st.sampled_from(KINDS))
 def test_the_checks_agree_with_jsonschema(body: Any, kind: str | None) -> None:
-    wanted = schema.task(kind, ["a", "b"])
+    wanted = schema.task_schema(kind, ["a", "b"])
     # Python's `$` lets a line break pass at the end, which ECMA-262, and so JSON Schema, does not.
     strict = json.loads(json.dumps(wanted).replace('$"', '\\\\Z"'))
 
     valid = jsonschema.Draft202012Validator(strict).is_valid(body)
 
-    assert (not list(validation.faults(body, wanted, ""))) is valid
+    assert (not list(validation.schema_errors(body, wanted, ""))) is valid
 
 
 def test_a_runtime_is_named_in_a_path_as_in_the_config() -> None:
     config = json.loads((paths.root() / "values-schema.json").read_text())
 
-    assert config["definitions"]["modelsRuntime"]["properties"]["name"]["pattern"] == schema.NAME_PATTERN
+    assert (
+        config["definitions"]["modelsRuntime"]["properties"]["name"]["pattern"] == schema.RUNTIME_NAME_PATTERN
+    )
 
 
 def test_the_template_holds_the_code_unchanged(solve: Solve) -> None:

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from queue_agent.task.protocol import TASK_TYPES
 
-from api.schema import TASK_TYPES
 from local.emulator import Emulator
 from tests.api.conftest import ROOT, Solve, deploy
 
@@ -36,9 +36,9 @@ REQUESTS = sorted((ROOT / "examples" / "requests").glob("*.json"))
 @pytest.mark.parametrize("path", REQUESTS, ids=[path.stem for path in REQUESTS])
 def test_the_example_requests_are_what_the_api_takes(path: Path) -> None:
     from api import validation
-    from api.schema import legacy_task, task
+    from api.schema import legacy_task_schema, task_schema
 
     body = json.loads(path.read_text())
-    wanted = task(None, ()) if "task" in body else legacy_task(())
+    wanted = task_schema(None, ()) if "task" in body else legacy_task_schema(())
 
-    assert list(validation.faults(body, wanted, "")) == []
+    assert list(validation.schema_errors(body, wanted, "")) == []

@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
+from queue_agent.task.protocol import TASK_TYPES
 
 from tests.api.conftest import Deployed
 
@@ -47,6 +48,20 @@ def test_a_task_goes_to_the_queue_of_its_runtime_alone(api: Deployed) -> None:
     assert message["content"] == {"prompt": "a dog"}
     assert message["attributes"]["runtime"]["StringValue"] == "sdxl-turbo"
     assert [api.messages("comfyui"), api.messages("invokeai")] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "tasktype"),
+    [(runtime, tasktype) for runtime in ("comfyui", "invokeai") for tasktype in TASK_TYPES[runtime]],
+)
+def test_the_api_accepts_every_task_type_that_the_agent_runs(
+    api: Deployed, runtime: str, tasktype: str
+) -> None:
+    reply = api.call("POST", "/v1alpha2", a_task(runtime=runtime, tasktype=tasktype))
+
+    assert reply.status == 200
+    [message] = [each for each in api.messages(runtime) if each["metadata"]["tasktype"] == tasktype]
+    assert message["metadata"]["id"] == reply.body["id"]
 
 
 def test_a_v1alpha1_task_goes_where_its_model_is(api: Deployed) -> None:

@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 from queue_agent.aws.retry import Note, insist
+from queue_agent.task.protocol import SNS_MAX_BYTES
 from queue_agent.task.record import TaskRecord, callback
 
-# SNS takes 262,144 bytes, attributes included: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
-PAYLOAD_BYTES = 260_000
+# The rest is for the message attributes.
+PAYLOAD_BYTES = SNS_MAX_BYTES - 2_144
 
 
 class Callbacks:

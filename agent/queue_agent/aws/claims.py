@@ -9,7 +9,7 @@ from typing import Any
 
 from queue_agent.aws.store import Lost, Store
 from queue_agent.contract import Task
-from queue_agent.task import keys, record
+from queue_agent.task import protocol, record
 from queue_agent.task.record import TaskRecord
 
 RELEASE_SECONDS = 10.0
@@ -130,7 +130,7 @@ class Claims:
             "state": "running",
             "message_id": message_id,
         }
-        lease = Lease(self._store, keys.claim(task), claim, self._seconds)
+        lease = Lease(self._store, protocol.claim_key(task.id), claim, self._seconds)
         if await lease.take(None):
             return lease
         for _ in range(RACES):
@@ -141,14 +141,14 @@ class Claims:
 
     async def result(self, task: Task) -> tuple[TaskRecord | None, str | None]:
         """The record of the task and its ETag."""
-        found = await self._store.read(keys.result(task))
+        found = await self._store.read(protocol.result_key(task.prefix, task.id))
         return (record.from_json(found.data), found.etag) if found else (None, None)
 
     async def _contested(
         self, task: Task, lease: Lease, owner: str, message_id: str
     ) -> Lease | Busy | Over | CancelledBySender | None:
         """The same, when there has been a claim. None: ask again."""
-        found = await self._store.read(keys.claim(task))
+        found = await self._store.read(protocol.claim_key(task.id))
         if found is None:
             return lease if await lease.take(None) else None
         theirs = _parsed(found.data)

@@ -11,7 +11,7 @@ from queue_agent.flow.services import Services
 from queue_agent.flow.stages import TaskRunner, fault_of
 from queue_agent.flow.supervisor import Supervisor
 from queue_agent.ops.logs import log
-from queue_agent.task.messages import Malformed
+from queue_agent.task.messages import MalformedMessageError
 
 # A runtime that is away for longer gets its tasks taken from it.
 AWAY_SECONDS = 1.0
@@ -101,8 +101,8 @@ class Feeder:
         self._kit.metrics.queue_wait.observe(max(0.0, message.received - message.sent))
         try:
             job = intake.accept(self._kit, message, self._clock())
-        except Malformed as fault:
-            self._lives.aside(finish.refuse(self._kit, message, fault.id, fault.reason))
+        except MalformedMessageError as fault:
+            self._lives.aside(finish.refuse(self._kit, message, fault.task_id, fault.reason))
             return
         if self._stopping or not self.supervisor.up.is_set():
             job.stage = Stage.FINISHING

@@ -13,7 +13,7 @@ from queue_agent.flow.job import Job
 from queue_agent.flow.services import Services
 from queue_agent.flow.together import together
 from queue_agent.ops.logs import log
-from queue_agent.task import keys, record
+from queue_agent.task import protocol, record
 from queue_agent.task.record import Error, StoredOutput, TaskRecord
 
 # How long a message stays away after a failure: 2 s, 6 s, 18 s …
@@ -29,7 +29,7 @@ async def deliver(kit: Services, job: Job, result: RunResult, started: float, du
     outputs = tuple(await together(_put(kit, job, number, output) for number, output in numbered))
     done = replace(
         blank(kit, job, "completed"),
-        image_url=tuple(keys.url(kit.store.bucket, each.key) for each in outputs),
+        image_url=tuple(protocol.s3_url(kit.store.bucket, each.key) for each in outputs),
         duration=round(duration, 3),
         seed=result.seed,
         model=result.model,
@@ -136,7 +136,7 @@ def blank(kit: Services, job: Job, status: str) -> TaskRecord:
         runtime=kit.settings.runtime_name,
         id=job.task.id,
         status=status,
-        output_url=keys.url(kit.store.bucket, keys.result(job.task)),
+        output_url=protocol.s3_url(kit.store.bucket, protocol.result_key(job.task.prefix, job.task.id)),
         context=job.task.context,
         attempt=job.task.attempt,
         request_sha256=job.task.request_sha256,
@@ -149,7 +149,7 @@ def running(kit: Services, job: Job, started: float) -> TaskRecord:
 
 
 async def _put(kit: Services, job: Job, number: int, output: Output) -> StoredOutput:
-    key = keys.output(job.task, number, output.extension)
+    key = protocol.output_key(job.task.prefix, job.task.id, number, output.extension)
     digest = await sha256(output.data)
     await kit.store.put(key, output.data, output.content_type)
     return StoredOutput(key, output.content_type, len(output.data), digest, output.kind, output.metadata)
@@ -158,7 +158,7 @@ async def _put(kit: Services, job: Job, number: int, output: Output) -> StoredOu
 async def _write(kit: Services, job: Job, new: TaskRecord) -> TaskRecord:
     """Write result.json, unless another agent did: then that one counts."""
     await _still_ours(job)
-    key, data = keys.result(job.task), record.to_json(new)
+    key, data = protocol.result_key(job.task.prefix, job.task.id), record.to_json(new)
     former = job.lease.former if job.lease else None
     try:
         if former is None:

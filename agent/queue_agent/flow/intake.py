@@ -7,7 +7,7 @@ from queue_agent.aws.queue import Message
 from queue_agent.contract import TaskError
 from queue_agent.flow.job import Job
 from queue_agent.flow.services import Services
-from queue_agent.task.messages import Defaults, Malformed, parse
+from queue_agent.task.messages import Defaults, MalformedMessageError, parse
 from queue_agent.task.record import TaskRecord
 
 LONGEST_AWAY_SECONDS = 3600.0
@@ -30,13 +30,13 @@ class TakenElsewhere(Exception):  # noqa: N818 (see above)
 
 
 def accept(kit: Services, message: Message, now: float) -> Job:
-    """The job of a message. Raises `Malformed`."""
+    """The job of a message. Raises `MalformedMessageError`."""
     defaults = Defaults(kit.settings.runtime_type, kit.settings.task_timeout_seconds)
     task = parse(message.body, defaults, message.attempt)
     try:
         model = kit.adapter.model(task) if kit.settings.dynamic_model else None
     except TaskError as fault:
-        raise Malformed(str(fault), task.id) from fault
+        raise MalformedMessageError(str(fault), task.id) from fault
     return Job(message, task, model, now)
 
 

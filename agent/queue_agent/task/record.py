@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-STATUSES = ("completed", "failed", "cancelled", "running")
 ERROR_CHARACTERS = 2000
 
 

@@ -28,8 +28,9 @@ from queue_agent.contract import (
     Task,
     TaskError,
 )
+from queue_agent.task.protocol import TASK_TYPES
 
-TASKTYPES = ("pipeline", "workflow")
+ACCEPTED_TASK_TYPES = TASK_TYPES["comfyui"]
 # Events go only to the client that a prompt names.
 CLIENT = "queue-agent"
 # So long a prompt without an entry in the history counts as queued, and the queue is not asked.
@@ -60,8 +61,10 @@ class ComfyUi:
 
     async def prepare(self, task: Task, images: Mapping[Path, InputImage]) -> Prepared:
         """Check the workflow's shape, send its images ahead, give its files a name of the task's own."""
-        if task.tasktype not in TASKTYPES:
-            raise TaskError("unknown_tasktype", f"{task.tasktype!r} is none of {', '.join(TASKTYPES)}")
+        if task.tasktype not in ACCEPTED_TASK_TYPES:
+            raise TaskError(
+                "unknown_tasktype", f"{task.tasktype!r} is not one of {', '.join(ACCEPTED_TASK_TYPES)}"
+            )
         graph = graphs.checked(task)
         for n, path in enumerate(graphs.image_fields(task.content)):
             inputs = graph[str(path[-3])]["inputs"]

@@ -29,8 +29,9 @@ from queue_agent.contract import (
     Task,
     TaskError,
 )
+from queue_agent.task.protocol import TASK_TYPES
 
-TASKTYPES = ("graph", "pipeline")
+ACCEPTED_TASK_TYPES = TASK_TYPES["invokeai"]
 QUEUE = "/api/v1/queue/default"
 IMAGES = "/api/v1/images"
 JSON = "application/json"
@@ -64,8 +65,10 @@ class InvokeAi:
 
     async def prepare(self, task: Task, images: Mapping[Path, InputImage]) -> Prepared:
         """Check the graph's shape, send its images ahead, put the keys of models in place of their names."""
-        if task.tasktype not in TASKTYPES:
-            raise TaskError("unknown_tasktype", f"{task.tasktype!r} is none of {', '.join(TASKTYPES)}")
+        if task.tasktype not in ACCEPTED_TASK_TYPES:
+            raise TaskError(
+                "unknown_tasktype", f"{task.tasktype!r} is not one of {', '.join(ACCEPTED_TASK_TYPES)}"
+            )
         graph = graphs.checked(task)
         for path in graphs.image_fields(task.content):
             node, field = str(path[-3]), str(path[-2])

@@ -1,0 +1,108 @@
+"""The task contract: what the HTTP API accepts, the agent runs, and both read and write in the bucket.
+
+The API, its OpenAPI document, the agent and the local pipeline import it; the generator copies it into the
+API's Lambda function. So it needs nothing but the standard library.
+"""
+
+import enum
+import json
+from typing import Any
+
+# An id becomes part of object keys, and the prompt id of ComfyUI or the destination of InvokeAI.
+ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+# No segment starts with a dot: it could be "..", or lead into the folder of RECORDS_FOLDER.
+_SEGMENT = r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*"
+PREFIX_PATTERN = rf"^/*({_SEGMENT}(/{_SEGMENT})*/*)?$"
+PREFIX_MAX_CHARACTERS = 256
+# The context is returned in the callback, which must fit into one SNS message.
+CONTEXT_MAX_BYTES = 65_536
+# Levels of objects and arrays. A workflow has about ten; deeper nesting is an attack on recursive code.
+MAX_DEPTH = 64
+# Attributes included: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+SNS_MAX_BYTES = 262_144
+
+RUNTIME_TYPES = ("sdwebui", "comfyui", "invokeai", "custom")
+# The task types of each runtime type. A custom runtime accepts any.
+TASK_TYPES: dict[str, tuple[str, ...]] = {
+    "sdwebui": (
+        "text-to-image",
+        "image-to-image",
+        "extra-single-image",
+        "extra-batch-images",
+        "extra-batch-image",
+    ),
+    "comfyui": ("pipeline", "workflow"),
+    "invokeai": ("graph", "pipeline"),
+}
+# The task type of a message that names none. SD WebUI has no default.
+DEFAULT_TASK_TYPES = {"comfyui": "pipeline", "invokeai": "graph", "custom": "custom"}
+
+RECORDS_FOLDER = ".tasks"
+
+
+class TaskState(enum.StrEnum):
+    """The `status` of a task in the API, in callbacks and in result.json."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class ClaimState(enum.StrEnum):
+    """The `state` of a claim: `{owner, attempt, started, expires, state}`, times in Unix seconds.
+
+    A running claim that has expired counts as released: its agent was lost.
+    """
+
+    RUNNING = "running"
+    DONE = "done"
+    RELEASED = "released"
+    CANCELLED = "cancelled"
+
+
+def canonical_json(value: Any) -> str:
+    """The same text for equal values, in ASCII: SQS refuses some characters that JSON allows."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def is_deeper_than(value: Any, levels: int) -> bool:
+    """Whether objects and arrays are nested in more than this many levels."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(levels):
+        children = (parent.values() if isinstance(parent, dict) else parent for parent in level)
+        level = [child for siblings in children for child in siblings if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def result_folder(prefix: str, task_id: str) -> str:
+    """The folder of a task's results; `prefix` has no slash at either end."""
+    return f"{prefix}/{task_id}" if prefix else task_id
+
+
+def output_key(prefix: str, task_id: str, number: int, extension: str) -> str:
+    """The key of output `number`, counted from 1."""
+    return f"{result_folder(prefix, task_id)}/{task_id}-{number}.{extension}"
+
+
+def result_key(prefix: str, task_id: str) -> str:
+    """The key of the record that is written last: a task that has one has ended."""
+    return f"{result_folder(prefix, task_id)}/result.json"
+
+
+def request_key(task_id: str) -> str:
+    """The key of the API's record of the request: `{metadata, sha256, submitted, published}`."""
+    return f"{RECORDS_FOLDER}/{task_id}/request.json"
+
+
+def claim_key(task_id: str) -> str:
+    """The key of the claim of the agent that runs the task, or of the API that cancelled it."""
+    return f"{RECORDS_FOLDER}/{task_id}/claim.json"
+
+
+def s3_url(bucket: str, key: str) -> str:
+    """The URL of an object, as callbacks and the API name it."""
+    return f"s3://{bucket}/{key}"
