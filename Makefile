@@ -1,4 +1,4 @@
-# Every target sets up what it needs. `make help` lists them; those that are not here are in make/, by part.
+# Every target installs what it needs. `make help` lists the targets; those that are not here are in make/, by topic.
 SHELL := bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
@@ -22,22 +22,26 @@ $(VENV)/.done: pyproject.toml agent/pyproject.toml
 	@touch $@
 
 .PHONY: demo test lint
-demo: setup .cache/ministack/made-from ## The path of a task on this machine, without AWS, GPU or Docker: ends with pictures
+demo: setup .cache/ministack/made-from ## Run the whole path of a task on this machine, without AWS, GPU or Docker; ends with pictures
 	@$(RUN)python -m local demo --config $(DEMO_CONFIG)
 
-test: setup ## All tests: no AWS account, no Docker, no Go
+test: setup ## Run all tests that need no cluster (no AWS account, Docker or Go)
 	$(RUN)pytest tests --ignore=tests/e2e -n 4
 
-lint: setup ## ruff, mypy, helm lint, tables and schemas that are made from code
+lint: setup ## Run ruff, mypy and helm lint; check that generated tables and schemas are up to date
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 	$(RUN)mypy
 
-.PHONY: setup help clean
-setup: $(VENV)/.done .cache/.tools ## Virtual environment, helm and kubectl, all inside this folder
+.PHONY: setup hooks help clean
+setup: $(VENV)/.done .cache/.tools ## Install the virtual environment, helm and kubectl, all inside this folder
+
+hooks: setup ## Install git hooks: make lint before a commit, make test before a push
+	$(RUN)pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(RUN)pre-commit install
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
-clean: ## Remove what was built and downloaded
+clean: ## Delete everything that was built or downloaded
 	rm -rf $(VENV) .cache build

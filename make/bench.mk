@@ -1,3 +1,3 @@
 .PHONY: bench-generator
-bench-generator: setup ## Speed of validate and build, as ratios to baselines of the same run
+bench-generator: setup ## Measure validate and build, as ratios to baselines in the same run
 	$(RUN)python -m bench.generator

@@ -1,3 +1,3 @@
 .PHONY: data
-data: setup ## Refresh the facts about regions and instance types (from AWS: make data FROM=--from-aws)
+data: setup ## Refresh the data about regions and instance types (from AWS: make data FROM=--from-aws)
 	$(RUN)python tools/refresh_data.py $(FROM)

@@ -1,26 +1,26 @@
 .PHONY: preflight cluster install smoke status uninstall prices bench-preflight
-# DRY_RUN=1 prints the commands, YES=1 does not ask, FLAGS reaches the command as it is.
+# DRY_RUN=1 only prints the commands, YES=1 skips the confirmation, FLAGS is passed to the command as it is.
 CHANGING = $(if $(DRY_RUN),--dry-run) $(if $(YES),--yes) $(FLAGS)
-preflight: setup ## Ask AWS whether the plan of CONFIG can work in its account
+preflight: setup ## Check with AWS whether the plan of CONFIG can work in its account; read-only
 	$(RUN)generator preflight $(CONFIG) $(FLAGS)
 
-cluster: setup ## Queues, buckets, HTTP API, network and EKS cluster of CONFIG
+cluster: setup ## Create or update queues, buckets, HTTP API, network and EKS cluster of CONFIG
 	$(RUN)generator deploy $(CONFIG) --only stack --only cluster --only network $(CHANGING)
 
-install: setup ## Karpenter, KEDA, CSI driver and the runtimes of CONFIG, into its cluster
+install: setup ## Install or upgrade Karpenter, KEDA, CSI driver and the runtimes of CONFIG in its cluster
 	$(RUN)generator deploy $(CONFIG) --only release $(CHANGING)
 
 smoke: setup ## Send one task through the HTTP API of CONFIG and wait for its picture
 	$(RUN)generator smoke $(CONFIG) $(CHANGING)
 
-status: setup ## Queues, pods and GPU nodes of CONFIG, now
+status: setup ## Show queues, pods and GPU nodes of CONFIG
 	$(RUN)generator status $(CONFIG) $(FLAGS)
 
-uninstall: setup ## Take CONFIG out of its account; pictures and queues stay
+uninstall: setup ## Delete what CONFIG created in its account, except pictures and queues
 	$(RUN)generator uninstall $(CONFIG) $(CHANGING)
 
 prices: setup ## Refresh the instance prices of generator/facts/data/prices.json (needs Go)
 	$(RUN)python tools/prices.py
 
-bench-preflight: setup .cache/ministack/made-from ## Speed of preflight at 100 ms a call, beside one call after the other; 10 s at most
+bench-preflight: setup .cache/ministack/made-from ## Measure preflight at 100 ms per AWS call, compared with sequential calls; fails above 10 s
 	$(RUN)python -m bench.preflight

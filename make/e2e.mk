@@ -4,16 +4,15 @@ e2e-tools: setup
 	@$(RUN)pip install --quiet --disable-pip-version-check -e '.[e2e]'
 	@$(RUN)python tests/e2e/tools/build.py
 
-e2e: e2e-tools .cache/ministack/made-from ## Run what the charts render on a real API server, KEDA and Karpenter (needs Go, for the build)
+e2e: e2e-tools .cache/ministack/made-from ## Run the rendered charts on a real API server, KEDA and Karpenter (needs Go to build them)
 	$(RUN)pytest $(E2E)
 
-cluster-local: e2e-tools .cache/ministack/made-from ## A control plane on loopback to play with; prints its KUBECONFIG, ends with Ctrl-C
+cluster-local: e2e-tools .cache/ministack/made-from ## Start a control plane on loopback to experiment with; prints its KUBECONFIG, stops on Ctrl-C
 	@$(RUN)python -m testing.cluster.play
 
-docs: e2e-tools .cache/ministack/made-from ## Run the burst scenario; its picture and numbers go into docs/scaling.md and the READMEs
+docs: e2e-tools .cache/ministack/made-from ## Run the burst scenario and write its chart and numbers into docs/scaling.md and the READMEs
 	$(RUN)pytest tests/e2e/test_burst.py
 	$(RUN)python -m testing.cluster.page
 
-
-bench-scaling: e2e-tools .cache/ministack/made-from ## Our scaling defaults against the reference system's, same arrivals; about 20 minutes
+bench-scaling: e2e-tools .cache/ministack/made-from ## Compare the scaling defaults with those of the reference system; about 20 minutes
 	@$(RUN)python -m bench.scaling --page

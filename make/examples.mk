@@ -1,3 +1,3 @@
 .PHONY: examples
-examples: setup ## Write the outputs of the examples that are in git to be read
+examples: setup ## Write the build outputs of the examples that are kept in git
 	$(RUN)python tools/examples.py

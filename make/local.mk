@@ -6,8 +6,8 @@ DEMO_CONFIG ?= local/demo.yaml
 	@$(RUN)python -c 'from local import emulator; emulator.install()'
 	@touch $@
 
-up: setup .cache/ministack/made-from ## The same pipeline in the background, for `generator submit`
+up: setup .cache/ministack/made-from ## Start the pipeline of make demo in the background, for `generator submit`
 	@$(RUN)python -m local up --config $(DEMO_CONFIG)
 
-down: setup ## End what `make up` started
+down: setup ## Stop what `make up` started
 	@$(RUN)python -m local down

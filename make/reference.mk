@@ -1,4 +1,4 @@
 .PHONY: reference
-reference: setup ## Make docs/config.md and docs/rules.md from the schema and the rules
+reference: setup ## Write docs/config.md and docs/rules.md from the schema and the rules
 	$(RUN)generator schema --markdown > docs/config.md
 	$(RUN)generator schema --rules > docs/rules.md

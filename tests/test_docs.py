@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from generator.cli.main import COMMANDS
 from generator.facts.quotas import ADDRESSES, BUCKETS, NAT_GATEWAYS, PUBLISHES, VPCS, of_instance
 from generator.paths import root
 
 ROOT = root()
-PAGES = sorted([*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
+PAGES = sorted(
+    [*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+)
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 # Pages that are made from the schema and the rules have tests of their own where they are made.
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=IDS)
@@ -33,6 +36,7 @@ TOP_FOLDERS = (
     "images",
     "local",
     "make",
+    "testing",
 )
 PATH = re.compile(rf"(?<![\w./{{-])((?:{'|'.join(TOP_FOLDERS)}|tests|tools|bench)/[\w./-]*[\w-])")
 # Folders that only come to be by a run.
@@ -62,6 +66,37 @@ def test_make_targets_exist(page: Path, targets: set[str]) -> None:
     }
 
     assert named <= targets
+
+
+@EACH_PAGE
+def test_python_modules_that_are_run_exist(page: Path) -> None:
+    for line in code(page):
+        for module in re.findall(r"python -m ((?:bench|generator|local|testing|tests)(?:\.\w+)*)", line):
+            file = ROOT / module.replace(".", "/")
+            assert file.with_suffix(".py").exists() or (file / "__main__.py").exists(), line
+
+
+def test_git_hooks_call_make_targets_only(targets: set[str]) -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+
+    for repository in config["repos"]:
+        assert repository["repo"] == "local"
+        for hook in repository["hooks"]:
+            program, *names = hook["entry"].split()
+            assert (program, hook["language"], hook["pass_filenames"]) == ("make", "system", False)
+            assert names and set(names) <= targets
+
+
+def test_modules_in_the_drawing_of_the_architecture_exist() -> None:
+    drawing = (ROOT / "docs" / "images" / "architecture.svg").read_text("utf-8")
+    modules = {path.name for path in (ROOT / "agent" / "queue_agent" / "flow").glob("*.py")}
+    folders = {path.name for path in (ROOT / "generator").iterdir() if path.is_dir()}
+
+    labels = re.findall(r'class="name"[^>]*>([^<]+)<', drawing)
+    assert {label for label in labels if label.endswith(".py")} <= modules
+    packages = {"config", "solution", "build", "deploy", "facts", "iam", "plan", "images", "preflight"}
+    assert packages <= {name for label in labels for name in label.split(", ")}
+    assert packages <= folders
 
 
 def flags_of(command: str) -> set[str]:
