@@ -20,7 +20,6 @@ PAGES = sorted(
     [*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
 )
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
-# Pages that are made from the schema and the rules have tests of their own where they are made.
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=IDS)
 
 CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
@@ -39,33 +38,46 @@ TOP_FOLDERS = (
     "testing",
 )
 PATH = re.compile(rf"(?<![\w./{{-])((?:{'|'.join(TOP_FOLDERS)}|tests|tools|bench)/[\w./-]*[\w-])")
-# Folders that only come to be by a run.
-MADE = ("build/", "generator/bundled")
+# Folders that only exist after a run, or in a wheel.
+NOT_IN_GIT = ("build/", "generator/bundled")
 
 
 def code(page: Path) -> Iterator[str]:
-    """What a page sets as code, line by line."""
+    """The lines of the code blocks and code spans of a page."""
     for block, inline in CODE.findall(page.read_text("utf-8")):
         yield from (block or inline).splitlines()
 
 
 @pytest.fixture(scope="module")
-def targets() -> set[str]:
-    """What make knows."""
-    text = "".join(path.read_text("utf-8") for path in [ROOT / "Makefile", *(ROOT / "make").glob("*.mk")])
-    return {name for line in re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE) for name in line.split()}
+def makefiles() -> str:
+    """The text of all makefiles."""
+    return "".join(path.read_text("utf-8") for path in [ROOT / "Makefile", *(ROOT / "make").glob("*.mk")])
+
+
+@pytest.fixture(scope="module")
+def targets(makefiles: str) -> set[str]:
+    """The targets of make."""
+    return {name for line in re.findall(r"^\.PHONY: (.*)$", makefiles, re.MULTILINE) for name in line.split()}
 
 
 @EACH_PAGE
 def test_make_targets_exist(page: Path, targets: set[str]) -> None:
-    named = {
+    names = {
         word
         for line in code(page)
         for words in re.findall(r"(?:^|[\s(])make((?: +[a-z][a-z0-9-]*)+)", line)
         for word in words.split()
     }
 
-    assert named <= targets
+    assert names <= targets
+
+
+@EACH_PAGE
+def test_make_variables_exist(page: Path, makefiles: str) -> None:
+    for line in code(page):
+        for words in re.findall(r"(?:^|[\s(])make ([^#|;]*)", line):
+            for name in re.findall(r"\b([A-Z][A-Z_0-9]+)=", words):
+                assert f"$({name})" in makefiles, line
 
 
 @EACH_PAGE
@@ -122,7 +134,7 @@ def test_paths_exist(page: Path) -> None:
     for line in code(page):
         for path in PATH.findall(line):
             here = (ROOT / path).exists() or (page.parent / path).exists()
-            assert here or path.startswith(MADE) or path == "build", f"{path} in: {line}"
+            assert here or path.startswith(NOT_IN_GIT) or path == "build", f"{path} in: {line}"
 
 
 @EACH_PAGE
@@ -146,26 +158,26 @@ def keys(node: object) -> Iterator[str]:
 
 @EACH_PAGE
 def test_keys_with_a_value_are_keys_of_a_config(page: Path) -> None:
-    known = set(keys(json.loads((ROOT / "values-schema.json").read_text("utf-8"))))
+    schema_keys = set(keys(json.loads((ROOT / "values-schema.json").read_text("utf-8"))))
     for inline in re.findall(r"`([A-Za-z][\w.]*): [^`\n]*`", page.read_text("utf-8")):
         if page.parent.name in ("charts", "sd-runtimes", "sd-on-eks", "agent") or inline in ("status",):
             continue
-        assert inline.rpartition(".")[2] in known, inline
+        assert inline.rpartition(".")[2] in schema_keys, inline
 
 
 def test_the_quotas_of_the_page_are_those_that_are_checked() -> None:
     names = ("g5.xlarge", "p4d.24xlarge", "p5.48xlarge", "m7g.large")
-    found = [of_instance(name, market) for name in names for market in ("on-demand", "spot")]
+    gpu_quotas = [of_instance(name, market) for name in names for market in ("on-demand", "spot")]
     # The controllers' node group runs on demand.
     checked = {
-        quota.code for quota in [*found[:7], ADDRESSES, VPCS, NAT_GATEWAYS, PUBLISHES, BUCKETS] if quota
+        quota.code for quota in [*gpu_quotas[:7], ADDRESSES, VPCS, NAT_GATEWAYS, PUBLISHES, BUCKETS] if quota
     }
 
     assert set(re.findall(r"L-[0-9A-F]{8}", (ROOT / "docs" / "deploy.md").read_text("utf-8"))) == checked
 
 
 def test_make_help_lists_every_target_with_a_text() -> None:
-    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     for name in ("demo", "preflight", "cluster", "install", "smoke", "status", "uninstall"):
-        assert re.search(rf"^  {name} +\w", said, re.MULTILINE), name
+        assert re.search(rf"^  {name} +\w", output, re.MULTILINE), name
