@@ -5,7 +5,7 @@ from typing import Any
 
 from generator import paths
 from generator.build import files
-from generator.cli import building
+from generator.cli import building, common
 from generator.facts.facts import Facts
 from generator.plan.model import Plan
 from generator.solution import resolve
@@ -17,7 +17,7 @@ FACTS = Facts(paths.data())
 
 def solution(data: Mapping[str, Any], context: Context) -> Solution:
     """The solution of a config that validates."""
-    return resolve.solution(data, FACTS, context)
+    return resolve.solution(data, common.defaults(), FACTS, context)
 
 
 def plan(solution: Solution, seconds: Mapping[str, float] | None = None) -> Plan:

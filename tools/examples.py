@@ -10,7 +10,7 @@ from pathlib import Path
 
 from generator import paths
 from generator.build import files
-from generator.cli import building
+from generator.cli import building, common
 from generator.config import document
 from generator.facts.facts import Facts
 from generator.solution import resolve
@@ -62,7 +62,7 @@ def build(name: str) -> dict[str, str]:
     path = ROOT / "examples" / f"{name}.yaml"
     config = document.load(path.read_text("utf-8"), path.name)
     where = Context(config.data["region"], config.data["accountId"], datetime.now(UTC).date())
-    solution = resolve.solution(config.data, Facts(paths.data()), where)
+    solution = resolve.solution(config.data, common.defaults(), Facts(paths.data()), where)
     return building.built(config, solution, files.UMBRELLA)
 
 

@@ -14,6 +14,7 @@ from generator.config.document import ConfigDocument
 from generator.errors import AwsError, ConfigError, Problem, Severity
 from generator.facts.facts import Facts
 from generator.solution.context import Context
+from generator.solution.defaults import Defaults
 from generator.solution.model import Solution
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -112,6 +113,18 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+def defaults() -> Defaults:
+    """What holds where a config says nothing, from the schema and the charts."""
+    from generator.config import defaults as config_defaults  # noqa: PLC0415 - as in `solve`
+    from generator.facts import runtimes  # noqa: PLC0415
+    from generator.solution import defaults as solution_defaults  # noqa: PLC0415
+
+    contract, charts = schema(), runtimes.load(paths.root() / "charts")
+    return solution_defaults.defaults(
+        config_defaults.of_config(contract), config_defaults.of_runtime(contract), charts
+    )
+
+
 def load_document(args: argparse.Namespace) -> ConfigDocument:
     """The file that a command was given."""
     return document.load(read(args.file), shown(args.file))
@@ -133,7 +146,7 @@ def solve(config: ConfigDocument, args: argparse.Namespace) -> Solution:
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise ConfigError(problems)
     print_problems(problems, args)
-    return resolve.solution(config.data, facts, where)
+    return resolve.solution(config.data, defaults(), facts, where)
 
 
 def print_problems(problems: Iterable[Problem], args: argparse.Namespace) -> None:

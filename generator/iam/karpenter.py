@@ -4,7 +4,7 @@ Statement for statement the one of Karpenter's getting-started guide, for the ve
 https://github.com/aws/karpenter-provider-aws/tree/v1.8.8/website/content/en/docs/getting-started/
 """
 
-from generator.iam.policy import Policy, allow, arn, document, iam_arn, user_chose, version
+from generator.iam.policy import Policy, allow, arn, document, iam_arn, version
 from generator.solution import names
 from generator.solution.model import Solution
 
@@ -23,7 +23,7 @@ def controller(solution: Solution) -> Policy:
 
 def _node_roles(solution: Solution) -> list[str]:
     own = names.controller_role(solution.stack, "karpenter-node")
-    chosen = [user_chose(r, "karpenter", "nodeTemplate", "iamRole") for r in solution.runtimes]
+    chosen = [runtime.nodes.iam_role for runtime in solution.runtimes]
     return [iam_arn(solution, f"role/{role}") for role in sorted({own, *filter(None, chosen)})]
 
 

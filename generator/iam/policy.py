@@ -1,11 +1,11 @@
 """How a policy document is written: statements, their size, the ARNs of a solution in them."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from generator.solution import names
-from generator.solution.model import Runtime, Solution
+from generator.solution.model import Solution
 
 Policy = dict[str, Any]
 
@@ -52,14 +52,6 @@ def iam_arn(solution: Solution, resource: str) -> str:
 def bucket_arn(solution: Solution, bucket: str) -> str:
     """The ARN of a bucket, which has neither region nor account."""
     return names.arn(solution.partition.name, "s3", "", "", bucket)
-
-
-def user_chose(runtime: Runtime, *path: str) -> str | None:
-    """A name that the user's `extraValues` put in place of a generated one."""
-    value: Any = runtime.extra_values
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, str) and value else None
 
 
 def version(text: str) -> tuple[int, ...]:

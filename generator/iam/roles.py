@@ -9,7 +9,6 @@ from generator.iam.policy import (
     bucket_arn,
     document,
     size,
-    user_chose,
 )
 from generator.solution import names
 from generator.solution.model import Runtime, Solution
@@ -100,5 +99,5 @@ def _api(buckets: list[str], solution: Solution) -> Policy:
 
 def model_buckets(solution: Solution) -> list[str]:
     """The ARNs of the buckets that runtimes read models from."""
-    chosen = [user_chose(r, "runtime", "persistence", "s3", "modelBucket") for r in solution.runtimes]
-    return sorted({solution.model_bucket_arn, *(bucket_arn(solution, bucket) for bucket in chosen if bucket)})
+    others = {bucket_arn(solution, runtime.models.bucket) for runtime in solution.runtimes}
+    return sorted({solution.model_bucket_arn, *others})

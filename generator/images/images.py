@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from generator.facts import image_reference
-from generator.solution.model import Runtime, Solution
-from generator.solution.resolve import AGENT_IMAGE, RUNTIME_IMAGES
+from generator.solution.model import ContainerImage, Solution
 
 # copied: from `source` to `name`. pulled: by its public name. built: from a folder of this project.
 # yours: by the name in the config. eks: from EKS's own registry of the region.
@@ -15,7 +14,6 @@ How = Literal["copied", "pulled", "built", "yours", "eks"]
 KARPENTER = "public.ecr.aws/karpenter/controller"
 KEDA = ("kedacore/keda", "kedacore/keda-metrics-apiserver", "kedacore/keda-admission-webhooks")
 KEDA_REGISTRY = "ghcr.io"
-COLLECTOR = ("public.ecr.aws/aws-observability/aws-otel-collector", "v0.43.1")
 
 # Defaults of the Mountpoint S3 CSI driver's chart, by chart version: driver, then sidecars (repository, tag).
 # https://github.com/awslabs/mountpoint-s3-csi-driver/tree/main/charts (values.yaml of each tag)
@@ -94,32 +92,22 @@ def _platform(solution: Solution) -> Iterator[Image]:
 
 def _runtimes(solution: Solution) -> Iterator[Image]:
     for runtime in solution.runtimes:
-        default, folder = RUNTIME_IMAGES[runtime.type], f"images/{runtime.type}"
-        yield _container(f"runtime {runtime.name}", runtime.runtime_image, default, folder)
-        yield _container("queue agent", runtime.agent_image, AGENT_IMAGE, "agent")
+        yield _container(f"runtime {runtime.name}", runtime.runtime_image, f"images/{runtime.type}")
+        yield _container("queue agent", runtime.agent_image, "agent")
         if runtime.xray:
-            yield _collector(solution, runtime)
+            yield _container("trace collector", runtime.collector_image, "")
 
 
-def _container(part: str, name: str, default: Mapping[str, str], folder: str) -> Image:
+def _container(part: str, container: ContainerImage, folder: str) -> Image:
     """A container whose default image is public, or built from `folder` of this project."""
-    image, published = image_reference.parse(name), image_reference.parse(default["repository"])
+    name = container.name
+    image, published = image_reference.parse(name), image_reference.parse(container.default_repository)
     if not published.path or not image.repository.endswith(f"/{published.path}"):
         return Image(part, "yours", name, name)
     if not published.registry:
         return Image(part, "built", folder, name)
     source = str(replace(published, tag=image.tag, digest=image.digest))
     return Image(part, "pulled" if source == name else "copied", source, name)
-
-
-def _collector(solution: Solution, runtime: Runtime) -> Image:
-    repository, tag = COLLECTOR
-    user = runtime.extra_values["runtime"]["queueAgent"]["xray"].get("daemon", {}).get("image", {})
-    chosen, digest = user.get("repository") or "", user.get("digest") or ""
-    suffix = f"@{digest}" if digest else f":{user.get('tag') or tag}"
-    if chosen:
-        return Image("trace collector", "yours", f"{chosen}{suffix}", f"{chosen}{suffix}")
-    return _public("trace collector", f"{repository}{suffix}", solution)
 
 
 def _public(part: str, source: str, solution: Solution) -> Image:

@@ -27,7 +27,7 @@ class Checkpoints:
 def checks(subject: Subject) -> Iterator[Check[Any]]:
     """Each bucket that is mounted, the folders that must be in it, the checkpoint of each SD WebUI."""
     solution = subject.solution
-    mounts = [(runtime, mounted(solution, runtime)) for runtime in solution.runtimes]
+    mounts = [(runtime, mounted(runtime)) for runtime in solution.runtimes]
     for bucket in dict.fromkeys(filter(None, (mount for _, mount in mounts))):
         yield Check(THEME, bucket, partial(bucket_region, bucket), partial(judge_bucket, solution, bucket))
         kinds = sorted({runtime.type for runtime, mount in mounts if mount == bucket})
@@ -45,13 +45,9 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
             yield Check(THEME, what, partial(checkpoints, mount, key), partial(judge_model, runtime, mount))
 
 
-def mounted(solution: Solution, runtime: Runtime) -> str | None:
+def mounted(runtime: Runtime) -> str | None:
     """The bucket of a runtime's models; None where they come from a claim or an image of the user's."""
-    extra = runtime.extra_values.get("runtime", {}).get("persistence", {})
-    from_bucket = extra.get("enabled", True) and extra.get("s3", {}).get("enabled", True)
-    if not from_bucket or extra.get("existingClaim"):
-        return None
-    return extra.get("s3", {}).get("modelBucket") or solution.model_bucket
+    return runtime.models.bucket if runtime.models.mounted else None
 
 
 def bucket_region(bucket: str, asker: Asker) -> str | None:

@@ -1,21 +1,17 @@
 """Snapshots that nodes' volumes start from (the image cache)."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from generator.aws import clients as aws
-from generator.iam import policy
+from generator.facts import quantity
 from generator.preflight.check import Asker, Check, Subject
 from generator.preflight.result import CheckStatus, Result
-from generator.solution.model import Runtime
+from generator.solution.model import Volume
 
 THEME = "snapshots"
-VOLUMES = {"osVolume": 10, "dataVolume": 100}  # GiB, the chart's default sizes
-_SIZE = re.compile(r"(\d+)(Gi|G|Ti|T)")
-_GIB = {"Gi": 1, "G": 1e9 / 2**30, "Ti": 1024, "T": 1e12 / 2**30}
 
 
 @dataclass(frozen=True)
@@ -29,19 +25,19 @@ class Snapshot:
 def checks(subject: Subject) -> Iterator[Check[Any]]:
     """One for each volume that names a snapshot."""
     for runtime in subject.solution.runtimes:
-        for volume in VOLUMES:
-            name = policy.user_chose(runtime, "karpenter", "nodeTemplate", volume, "snapshotID")
-            if name:
-                what = f"{name} for {volume} of {runtime.name}"
-                size = volume_gib(runtime, volume)
-                yield Check(THEME, what, partial(described, name), partial(judge, what, size))
+        for key, volume in (("osVolume", runtime.nodes.os_volume), ("dataVolume", runtime.nodes.data_volume)):
+            if volume.snapshot_id:
+                what = f"{volume.snapshot_id} for {key} of {runtime.name}"
+                size = volume_gib(volume)
+                yield Check(THEME, what, partial(described, volume.snapshot_id), partial(judge, what, size))
 
 
-def volume_gib(runtime: Runtime, volume: str) -> float:
-    """The size of a volume, in GiB."""
-    text = policy.user_chose(runtime, "karpenter", "nodeTemplate", volume, "volumeSize") or ""
-    found = _SIZE.fullmatch(text)
-    return int(found[1]) * _GIB[found[2]] if found else VOLUMES[volume]
+def volume_gib(volume: Volume) -> float:
+    """The size of a volume, in GiB. Raises ValueError for a text that validation does not let through."""
+    size = quantity.parse(volume.size)
+    if size is None:
+        raise ValueError(f"{volume.size!r} is not a quantity")
+    return float(size / quantity.GIB)
 
 
 def described(name: str, asker: Asker) -> Snapshot | None:

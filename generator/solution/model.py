@@ -39,13 +39,46 @@ class Scaling:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """A volume of a node: its size (a Kubernetes quantity), and the snapshot that it is created from."""
+
+    size: str
+    snapshot_id: str | None
+
+
+@dataclass(frozen=True)
 class Nodes:
-    """What the runtime's nodes may be. `gpu_limit` is how many GPUs they may have together."""
+    """The node pool of a runtime. `gpu_limit` is the maximum number of GPUs of all its nodes together.
+
+    `iam_role` is the name of the nodes' role where the user has one of their own.
+    """
 
     instance_types: tuple[str, ...]
     spot: bool
     on_demand: bool
     gpu_limit: int | None
+    iam_role: str | None
+    os_volume: Volume
+    data_volume: Volume
+
+
+@dataclass(frozen=True)
+class Models:
+    """Where a runtime's models come from. Not mounted: from a claim or an image of the user's."""
+
+    bucket: str
+    mounted: bool
+
+
+@dataclass(frozen=True)
+class ContainerImage:
+    """The full name of a container's image, and the repository of the default image.
+
+    `default_repository` is empty where there is no default, or where it cannot be the default image.
+    """
+
+    name: str
+    default_repository: str
 
 
 @dataclass(frozen=True)
@@ -73,11 +106,14 @@ class Runtime:
     input_buckets: tuple[str, ...]
     scaling: Scaling
     nodes: Nodes
+    models: Models
     gpus_per_pod: int
-    runtime_image: str
-    agent_image: str
+    runtime_image: ContainerImage
+    agent_image: ContainerImage
+    # Runs only where `xray` is true.
+    collector_image: ContainerImage
     xray: bool
-    # The user's `extraValues`, as written: it goes to the chart, which checks and documents each key.
+    # The user's `extraValues`, as written. Only for the chart; what Python needs of it is above.
     extra_values: Mapping[str, Any]
 
 

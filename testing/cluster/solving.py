@@ -12,10 +12,9 @@ from generator.build import stack
 from generator.build import values as chart_values
 from generator.config import document
 from generator.deploy import helm
-from generator.facts.facts import Facts
-from generator.solution import resolve
 from generator.solution.context import Context
 from generator.solution.model import Solution
+from testing import solving
 
 EXAMPLES = sorted((paths.root() / "examples").glob("*.yaml"))
 CHART = helm.chart_folder("sd-runtimes")
@@ -26,7 +25,7 @@ def solve(config: Path) -> Solution:
     """The solution of a config that names its region and account."""
     data = document.load(config.read_text("utf-8"), config.name).data
     context = Context(data["region"], data["accountId"], date(2026, 1, 1))
-    return resolve.solution(data, Facts(paths.data()), context)
+    return solving.solution(data, context)
 
 
 def files(solution: Solution) -> dict[str, str]:

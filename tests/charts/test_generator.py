@@ -26,8 +26,8 @@ def test_images_and_names_are_those_that_the_generator_plans_with(example: Path)
         values = merged(values, yaml.safe_load(text))
     rendered = template(str(RUNTIMES), json.dumps(values))
     for runtime in solution.runtimes:
-        assert rendered.container(runtime.name, "runtime")["image"] == runtime.runtime_image
-        assert rendered.container(runtime.name, "queue-agent")["image"] == runtime.agent_image
+        assert rendered.container(runtime.name, "runtime")["image"] == runtime.runtime_image.name
+        assert rendered.container(runtime.name, "queue-agent")["image"] == runtime.agent_image.name
         assert f"NodePool/{runtime.cluster_scoped_name}" in rendered
         assert f"ServiceAccount/{runtime.service_account}" in rendered
         assert rendered.agent(runtime.name)["SQS_QUEUE_URL"] == runtime.queue_url

@@ -110,8 +110,8 @@ def test_the_chart_pulls_the_images_that_the_solution_names(solve: Solve, kind: 
 
     runtime = solution.runtimes[0]
     assert {each["name"]: each["image"] for each in containers} == {
-        "runtime": runtime.runtime_image,
-        "queue-agent": runtime.agent_image,
+        "runtime": runtime.runtime_image.name,
+        "queue-agent": runtime.agent_image.name,
     }
 
 

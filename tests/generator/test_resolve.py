@@ -1,17 +1,16 @@
 """What follows from a config without asking anyone."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from generator.facts.facts import Facts
-from generator.solution import resolve
 from generator.solution.context import Context
-from generator.solution.model import Solution
+from generator.solution.model import Models, Solution, Volume
+from testing import solving
 
 ROOT = Path(__file__).resolve().parents[2]
 Solve = Callable[..., Solution]
@@ -37,9 +36,9 @@ def test_china_has_its_own_partition_and_hosts(solve: Solve) -> None:
     assert solution.role_arn("karpenter-node") == "arn:aws-cn:iam::123456789012:role/demo-karpenter-node"
 
 
-def test_a_solution_without_an_account_cannot_be_named(config: dict[str, Any], facts: Facts) -> None:
+def test_a_solution_without_an_account_cannot_be_named(config: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="account"):
-        resolve.solution(config, facts, Context("us-west-2", None, None))  # type: ignore[arg-type]
+        solving.solution(config, Context("us-west-2", None, None))  # type: ignore[arg-type]
 
 
 def test_three_different_zones_of_the_region_are_picked(solve: Solve) -> None:
@@ -79,7 +78,7 @@ def test_extra_values_reach_the_chart_as_they_were_written(solve: Solve) -> None
 def test_an_image_without_a_registry_is_looked_for_in_the_accounts_own(solve: Solve) -> None:
     ecr = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
 
-    assert solve().runtimes[0].agent_image == f"{ecr}/sd-on-eks/queue-agent:0.1.0"
+    assert solve().runtimes[0].agent_image.name == f"{ecr}/sd-on-eks/queue-agent:0.1.0"
 
 
 def test_a_mirror_takes_the_place_of_the_registry_of_a_default_image(solve: Solve) -> None:
@@ -87,7 +86,7 @@ def test_a_mirror_takes_the_place_of_the_registry_of_a_default_image(solve: Solv
         imageRegistry="mirror.example.com/all", runtime={"type": "invokeai", "modelFilename": ""}
     )
 
-    assert solution.runtimes[0].runtime_image.startswith("mirror.example.com/all/invoke-ai/invokeai:")
+    assert solution.runtimes[0].runtime_image.name.startswith("mirror.example.com/all/invoke-ai/invokeai:")
 
 
 def test_an_image_that_the_user_placed_in_a_registry_stays_there(solve: Solve) -> None:
@@ -96,71 +95,72 @@ def test_an_image_that_the_user_placed_in_a_registry_stays_there(solve: Solve) -
 
     solution = solve(imageRegistry="mirror.example.com", extra=extra)
 
-    assert solution.runtimes[0].runtime_image == "ghcr.io/us/sdwebui:2.0.0"
+    assert solution.runtimes[0].runtime_image.name == "ghcr.io/us/sdwebui:2.0.0"
 
 
 def test_a_digest_wins_over_a_tag(solve: Solve) -> None:
     digest = f"sha256:{'0' * 64}"
     extra = {"runtime": {"queueAgent": {"image": {"digest": digest}}}}
 
-    assert solve(extra=extra).runtimes[0].agent_image.endswith(f"/queue-agent@{digest}")
+    assert solve(extra=extra).runtimes[0].agent_image.name.endswith(f"/queue-agent@{digest}")
 
 
-@pytest.fixture(scope="module")
-def schema() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((ROOT / "values-schema.json").read_text())
-    return loaded
+@pytest.mark.parametrize("spelling", ["xray", "XRay"])
+def test_traces_bring_the_image_of_their_collector(solve: Solve, spelling: str) -> None:
+    image = {"repository": "ghcr.io/us/collector", "tag": "v1"}
+    extra = {"runtime": {"queueAgent": {spelling: {"enabled": True}}}}
+    own = {"runtime": {"queueAgent": {"xray": {"enabled": True, "daemon": {"image": image}}}}}
+
+    default = solve(extra=extra).runtimes[0].collector_image
+
+    assert default.name.startswith("public.ecr.aws/aws-observability/aws-otel-collector:v")
+    assert solve(extra=own).runtimes[0].collector_image.name == "ghcr.io/us/collector:v1"
 
 
-@pytest.fixture(scope="module")
-def chart_defaults() -> dict[str, Any]:
-    values = yaml.safe_load((ROOT / "charts/sd-runtimes/values.yaml").read_text())
-    defaults: dict[str, Any] = values["defaults"]
-    return defaults
+def test_models_come_from_the_bucket_of_the_solution_or_of_the_runtime(solve: Solve) -> None:
+    own = {"runtime": {"persistence": {"s3": {"modelBucket": "ours"}}}}
+
+    assert solve().runtimes[0].models == Models(bucket="demo-models", mounted=True)
+    assert solve(extra=own).runtimes[0].models == Models(bucket="ours", mounted=True)
 
 
-def test_the_defaults_of_the_top_level_are_those_of_the_schema(schema: dict[str, Any]) -> None:
-    assert _of_schema(schema, schema, resolve.DEFAULTS) == resolve.DEFAULTS
+@pytest.mark.parametrize(
+    "persistence", [{"enabled": False}, {"s3": {"enabled": False}}, {"existingClaim": "x"}]
+)
+def test_models_of_a_claim_or_an_image_are_not_mounted_from_a_bucket(
+    solve: Solve, persistence: dict[str, Any]
+) -> None:
+    assert not solve(extra={"runtime": {"persistence": persistence}}).runtimes[0].models.mounted
 
 
-@pytest.mark.parametrize("part", ["karpenter", "runtime"])
-def test_the_defaults_of_a_runtime_are_those_of_the_schema(schema: dict[str, Any], part: str) -> None:
-    ours = resolve.EXTRA_DEFAULTS[part]
+def test_nodes_have_the_volumes_and_the_role_that_the_user_names(solve: Solve) -> None:
+    template = {"iamRole": "nodes", "dataVolume": {"volumeSize": "200Gi", "snapshotID": "snap-0123456789"}}
 
-    assert _of_schema(schema, schema["definitions"][part], ours) == ours
+    nodes = solve(extra={"karpenter": {"nodeTemplate": template}}).runtimes[0].nodes
 
-
-def test_the_defaults_of_a_runtime_are_those_of_the_chart(chart_defaults: dict[str, Any]) -> None:
-    assert _within(chart_defaults, resolve.EXTRA_DEFAULTS) == resolve.EXTRA_DEFAULTS
-
-
-def test_the_default_images_are_those_of_the_charts_profiles() -> None:
-    profiles = ROOT / "charts/sd-runtimes/profiles"
-    images = {path.stem: yaml.safe_load(path.read_text())["image"] for path in profiles.glob("*.yaml")}
-
-    assert images == {kind: _within(image, images[kind]) for kind, image in resolve.RUNTIME_IMAGES.items()}
+    assert nodes.iam_role == "nodes"
+    assert nodes.data_volume == Volume(size="200Gi", snapshot_id="snap-0123456789")
+    assert nodes.os_volume == Volume(size="10Gi", snapshot_id=None)
 
 
-def test_the_agents_default_tag_is_the_charts_app_version() -> None:
-    chart = yaml.safe_load((ROOT / "charts/sd-runtimes/Chart.yaml").read_text())
+@pytest.mark.parametrize("kind", ["sdwebui", "comfyui", "invokeai"])
+def test_the_default_image_is_that_of_the_charts_profile(solve: Solve, kind: str) -> None:
+    profile = yaml.safe_load((ROOT / f"charts/sd-runtimes/profiles/{kind}.yaml").read_text())["image"]
 
-    assert resolve.AGENT_IMAGE["tag"] == chart["appVersion"]
+    image = solve(runtime={"type": kind}).runtimes[0].runtime_image
 
-
-def _within(values: Mapping[str, Any], shape: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of `values` that has the keys of `shape`."""
-    return {
-        key: _within(values[key], under) if isinstance(under, Mapping) and under else values[key]
-        for key, under in shape.items()
-    }
+    assert image.default_repository == profile["repository"]
+    assert image.name.endswith(f"/{profile['repository'].removeprefix('ghcr.io/')}:{profile['tag']}")
 
 
-def _of_schema(schema: dict[str, Any], node: dict[str, Any], shape: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults that `node` gives to the keys of `shape`; no default is the empty one."""
-    found = {}
-    for key, under in shape.items():
-        child = node["properties"][key]
-        child = schema["definitions"][child["$ref"].rpartition("/")[2]] if "$ref" in child else child
-        is_map = isinstance(under, Mapping) and under
-        found[key] = _of_schema(schema, child, under) if is_map else child.get("default", type(under)())
-    return found
+def test_what_the_config_leaves_out_is_the_default_of_the_schema(solve: Solve) -> None:
+    schema = json.loads((ROOT / "values-schema.json").read_text())
+    components, gateway = (schema["properties"][key]["properties"] for key in ("clusterComponents", "APIGW"))
+    agent = schema["definitions"]["runtime"]["properties"]["queueAgent"]["properties"]
+
+    solution = solve()
+
+    assert solution.versions.eks == schema["properties"]["eksVersion"]["default"]
+    assert solution.components.instance_type == components["instanceType"]["default"]
+    assert solution.api.stage == gateway["stageName"]["default"]
+    assert solution.runtimes[0].task_timeout_seconds == agent["taskTimeoutSeconds"]["default"]

@@ -1,0 +1,168 @@
+"""From one entry of `modelsRuntime` to a resolved runtime: its names, images, nodes, models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from generator.facts import image_reference
+from generator.facts.facts import Partition
+from generator.facts.image_reference import ImageReference
+from generator.facts.runtimes import DefaultImage
+from generator.solution import names
+from generator.solution.defaults import Defaults
+from generator.solution.merge import merged
+from generator.solution.model import (
+    ContainerImage,
+    Models,
+    Nodes,
+    Runtime,
+    Scaling,
+    Volume,
+)
+
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the names of everything in one solution have in common."""
+
+    stack: str
+    region: str
+    account: str
+    partition: Partition
+    # The registry that mirrors every default image, if there is one.
+    registry: str | None
+    model_bucket: str
+
+    def arn(self, service: str, resource: str) -> str:
+        """An ARN in the solution's region and account."""
+        return names.arn(self.partition.name, service, self.region, self.account, resource)
+
+    def role_arn(self, role: str) -> str:
+        """The ARN of a role, which has no region."""
+        return names.arn(self.partition.name, "iam", "", self.account, f"role/{role}")
+
+    def queue_url(self, queue: str) -> str:
+        """The URL of a queue."""
+        return names.queue_url(self.partition.dns_suffix, self.region, self.account, queue)
+
+
+def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
+    """The runtime that an entry describes, with defaults for what it leaves out."""
+    full = merged(defaults.runtime, entry)
+    name, kind = full["name"], full["type"]
+    karpenter, pods = full["extraValues"]["karpenter"], full["extraValues"]["runtime"]
+    agent = pods["queueAgent"]
+    queue = names.queue(scope.stack, name)
+    dead_letter_queue = names.dead_letter_queue(scope.stack, name)
+    role = names.runtime_role(scope.stack, name)
+    extra_values = entry.get("extraValues", {})
+    return Runtime(
+        name=name,
+        namespace=full["namespace"],
+        type=kind,
+        model_filename=full.get("modelFilename") or None,
+        dynamic_model=full["dynamicModel"],
+        service_account=pods.get("serviceAccountName") or name,
+        role_name=role,
+        role_arn=pods.get("serviceAccountRoleArn") or scope.role_arn(role),
+        queue_name=queue,
+        queue_arn=scope.arn("sqs", queue),
+        queue_url=scope.queue_url(queue),
+        dead_letter_queue_name=dead_letter_queue,
+        dead_letter_queue_arn=scope.arn("sqs", dead_letter_queue),
+        dead_letter_queue_url=scope.queue_url(dead_letter_queue),
+        output_bucket=names.output_bucket(scope.stack, name, scope.account, scope.region),
+        cluster_scoped_name=names.cluster_scoped(scope.stack, name),
+        task_timeout_seconds=agent["taskTimeoutSeconds"],
+        max_attempts=agent["maxAttempts"],
+        input_buckets=tuple(agent["inputBuckets"]),
+        scaling=_scaling(pods["scaling"]),
+        nodes=_nodes(karpenter["provisioner"], karpenter["nodeTemplate"]),
+        models=_models(pods["persistence"], scope),
+        gpus_per_pod=int(pods["inferenceApi"]["resources"]["limits"]["nvidia.com/gpu"]),
+        runtime_image=_image(
+            defaults.runtime_images[kind], _at(extra_values, "runtime", "inferenceApi", "image"), scope
+        ),
+        agent_image=_image(defaults.agent_image, _at(extra_values, "runtime", "queueAgent", "image"), scope),
+        collector_image=_collector_image(
+            defaults.collector_image,
+            _at(extra_values, "runtime", "queueAgent", "xray", "daemon", "image"),
+            scope,
+        ),
+        # The reference system spells it `XRay`.
+        xray=agent["xray"]["enabled"] or agent["XRay"].get("enabled", False),
+        extra_values=extra_values,
+    )
+
+
+def _scaling(scaling: Data) -> Scaling:
+    return Scaling(
+        enabled=scaling["enabled"],
+        min_replicas=scaling["minReplicaCount"],
+        max_replicas=scaling["maxReplicaCount"],
+        queue_length=scaling["queueLength"],
+    )
+
+
+def _nodes(provisioner: Data, template: Data) -> Nodes:
+    gpu_limit = provisioner["resourceLimits"].get("nvidia.com/gpu")
+    return Nodes(
+        instance_types=tuple(provisioner["instanceType"]),
+        spot=provisioner["capacityType"]["spot"],
+        on_demand=provisioner["capacityType"]["onDemand"],
+        gpu_limit=None if gpu_limit is None else int(gpu_limit),
+        iam_role=template.get("iamRole") or None,
+        os_volume=_volume(template["osVolume"]),
+        data_volume=_volume(template["dataVolume"]),
+    )
+
+
+def _volume(volume: Data) -> Volume:
+    return Volume(size=volume["volumeSize"], snapshot_id=volume.get("snapshotID") or None)
+
+
+def _models(persistence: Data, scope: Scope) -> Models:
+    from_bucket = persistence["enabled"] and persistence["s3"]["enabled"]
+    return Models(
+        bucket=persistence["s3"].get("modelBucket") or scope.model_bucket,
+        mounted=bool(from_bucket and not persistence["existingClaim"]),
+    )
+
+
+def _at(values: Data, *path: str) -> Data:
+    """The map that the user's values have at a path; empty where they say nothing there."""
+    for key in path:
+        value = values.get(key)
+        values = value if isinstance(value, Mapping) else {}
+    return values
+
+
+def _image(default: DefaultImage, image: Data, scope: Scope) -> ContainerImage:
+    """The container's image, by the rule of the chart (sd-runtimes.image); `image` is the user's part."""
+    name = _reference(default, image)
+    if scope.registry and not (name.registry and image.get("repository")):
+        name = name.in_registry(scope.registry)
+    elif not name.registry:
+        suffix = scope.partition.dns_suffix
+        name = name.in_registry(image_reference.ecr_host(scope.account, scope.region, suffix))
+    return ContainerImage(str(name), default.repository)
+
+
+def _collector_image(default: DefaultImage, image: Data, scope: Scope) -> ContainerImage:
+    """The same for the trace collector, whose repository is used as it is where the user names one."""
+    name = _reference(default, image)
+    if image.get("repository"):
+        return ContainerImage(str(name), "")
+    return ContainerImage(
+        str(name.in_registry(scope.registry) if scope.registry else name), default.repository
+    )
+
+
+def _reference(default: DefaultImage, image: Data) -> ImageReference:
+    """Repository and tag, or digest, which wins over a tag."""
+    repository = image_reference.parse(image.get("repository") or default.repository)
+    if image.get("digest"):
+        return replace(repository, digest=image["digest"])
+    return replace(repository, tag=image.get("tag") or default.tag)
