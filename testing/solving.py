@@ -5,9 +5,10 @@ from typing import Any
 
 from generator import paths
 from generator.build import files
-from generator.cli import building, common
+from generator.cli import building, common, preflight
 from generator.facts.facts import Facts
 from generator.plan.model import Plan
+from generator.preflight.check import Subject
 from generator.solution import resolve
 from generator.solution.context import Context
 from generator.solution.model import Solution
@@ -28,3 +29,8 @@ def plan(solution: Solution, seconds: Mapping[str, float] | None = None) -> Plan
 def built(solution: Solution, chart: str = files.UMBRELLA) -> dict[str, str]:
     """Path and text of every file of a build."""
     return files.build(solution, files.config_file("config.yaml", ""), chart, plan(solution))
+
+
+def subject(solution: Solution) -> Subject:
+    """What preflight checks of a solution."""
+    return preflight.subject(solution)
