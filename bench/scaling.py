@@ -163,9 +163,9 @@ ROWS = {
     "node_seconds": ("GPU node seconds", "{:.0f}"),
     "dollars": ("cost at list price", "${:.2f}"),
     "starts": ("pods started", "{}"),
-    "wasted": ("of them without a task", "{}"),
+    "wasted": ("pods without a task", "{}"),
     "lost": ("tasks lost", "{}"),
-    "repeated": ("tasks done twice", "{}"),
+    "repeated": ("tasks run twice", "{}"),
 }
 
 

@@ -9,12 +9,12 @@ PICTURES = Path(__file__).resolve().parents[2] / "build" / "e2e"
 ROOT = PICTURES.parents[1]
 SCALING = ROOT / "docs" / "scaling.md"
 NUMBERS = """\
-| tasks | time to picture, p50 | p95 | most pods | most GPU nodes | GPU node seconds | of them at work |
+| tasks | time to picture, p50 | p95 | peak pods | peak GPU nodes | GPU node seconds | GPU utilization |
 |---|---|---|---|---|---|---|
 | {tasks} | {p50:.0f} s | {p95:.0f} s | {pods} | {nodes} | {node_seconds:.0f} | {busy_share:.0%} |
 """
 CHINESE_NUMBERS = """\
-| 任务 | 出图时间 p50 | p95 | 最多 Pod | 最多 GPU 节点 | GPU 节点秒数 | 其中在工作 |
+| 任务数 | 出图时间 p50 | p95 | Pod 峰值 | GPU 节点峰值 | GPU 节点运行秒数 | GPU 利用率 |
 |---|---|---|---|---|---|---|
 | {tasks} | {p50:.0f} 秒 | {p95:.0f} 秒 | {pods} | {nodes} | {node_seconds:.0f} | {busy_share:.0%} |
 """
