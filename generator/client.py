@@ -1,50 +1,70 @@
-"""The HTTP API from the client's side: send a task, ask how it goes, fetch its pictures."""
+"""The HTTP API from the client's side: send a task, ask for its status, download its pictures."""
 
 import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+from urllib3.exceptions import HTTPError
 
 Body = Mapping[str, Any]
 
+# The final states of a task. The agent's protocol has them too; a client installs without the agent.
 ENDED = frozenset({"completed", "failed", "cancelled"})
 CALL_SECONDS = 30.0
-# How often a task is asked for: soon at first, then ever more seldom.
+# Kept open for each host: `make demo` follows some dozen tasks at once.
+CONNECTIONS = 16
+# Pause between two status requests: short at first, longer for tasks that take longer.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PAUSE_GROWTH = 0.2, 5.0, 1.3
-BUSY_TRIES = 8
-BUSY = (
+# Throttling and API Gateway's own errors: the request was not handled, so that it may be sent again.
+RETRIED_STATUSES = (
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
+# A task that is sent twice has one id and runs once, so POST may be retried. Retry-After is respected.
+RETRY = urllib3.Retry(
+    total=None,
+    connect=0,
+    read=0,
+    redirect=3,
+    status=7,
+    other=0,
+    status_forcelist=[status.value for status in RETRIED_STATUSES],
+    allowed_methods=None,
+    backoff_factor=FIRST_PAUSE_SECONDS,
+    backoff_max=LONGEST_PAUSE_SECONDS,
+    raise_on_status=False,
+)
 
 
 class TaskRefusedError(Exception):
-    """The task, or what the API says of it, is at fault: sending it again would not help."""
+    """The task is not valid, or the API refused it: sending it again would not help."""
 
 
 class ApiUnreachableError(Exception):
-    """The API could not be asked, or did not let us in."""
+    """The API could not be reached, or refused access."""
 
 
-class NotLetInError(ApiUnreachableError):
-    """The API does not know the key, or there is no such API."""
+class KeyRefusedError(ApiUnreachableError):
+    """The API does not accept the key, or the URL names no stage of an API."""
 
 
 class TooLongError(Exception):
-    """The task had not ended when the time was up. It goes on without us."""
+    """The task had not ended when the time was up. It continues."""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the API says of a task that it took."""
+    """The API's answer to an accepted task."""
 
     id: str
     runtime: str
@@ -53,7 +73,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class TaskStatus:
-    """How a task goes: queued, running, completed, failed or cancelled, with the URLs of its pictures."""
+    """The state of a task (queued, running, completed, failed, cancelled) and the URLs of its pictures."""
 
     id: str
     runtime: str
@@ -62,62 +82,79 @@ class TaskStatus:
     error: str = ""
     seed: int | None = None
     model: str | None = None
-    # When the runtime began with it (Unix time), and for how many seconds it had it.
+    # When the runtime started it (Unix time), and how many seconds the runtime took.
     started: float | None = None
     duration: float | None = None
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the status is final."""
         return self.status in ENDED
 
 
 @dataclass(frozen=True)
 class ApiClient:
-    """One HTTP API: its URL with the stage, and a key of it."""
+    """One HTTP API: its URL with the stage, and an API key."""
 
     url: str
     key: str
 
     def submit(self, body: Body) -> Receipt:
-        """Send a task of either version; both carry their own form."""
+        """Send a task, in the form of v1alpha2 or v1alpha1. Raises TaskRefusedError, ApiUnreachableError."""
         answer = self._call("POST", "v1alpha2" if "task" in body else "v1alpha1", body)
-        task = answer.get("id") or answer["id_task"]  # the older version calls it id_task
-        return Receipt(str(task), str(answer["runtime"]), str(answer["output_location"]))
+        task_id = answer.get("id") or answer["id_task"]  # v1alpha1 calls it id_task
+        return Receipt(str(task_id), str(answer["runtime"]), str(answer["output_location"]))
 
-    def status(self, runtime: str, task: str) -> TaskStatus:
-        """How a task goes."""
-        return status_of(self._call("GET", f"v1alpha2/{quote(runtime, safe='')}/{quote(task, safe='')}"))
+    def status(self, runtime: str, task_id: str) -> TaskStatus:
+        """The status of a task. Raises TaskRefusedError for an unknown one, ApiUnreachableError."""
+        return status_of(self._call("GET", f"v1alpha2/{quote(runtime, safe='')}/{quote(task_id, safe='')}"))
 
     def _call(self, method: str, path: str, body: Body | None = None) -> Any:
-        """The JSON that the API answers; 429 and the gateway's own 5xx are tried again."""
-        for attempt in range(BUSY_TRIES):
-            try:
-                return self._once(method, path, body)
-            except urllib.error.HTTPError as refusal:
-                if refusal.code in BUSY and attempt + 1 < BUSY_TRIES:
-                    time.sleep(min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS))
-                    continue
-                raise _refused(refusal, self.url) from refusal
-            except (OSError, ValueError) as error:
-                raise ApiUnreachableError(f"{self.url} did not answer: {reason(error)}") from error
-        raise AssertionError  # the last try returns or raises
-
-    def _once(self, method: str, path: str, body: Body | None) -> Any:
+        """The JSON that the API answers."""
         if urlsplit(self.url).scheme not in {"http", "https"}:
-            raise ApiUnreachableError(f"{self.url!r} is no http or https URL")
-        request = urllib.request.Request(  # noqa: S310 (the scheme is checked above)
-            f"{self.url.rstrip('/')}/{path}",
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"x-api-key": self.key, "content-type": "application/json"},
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=CALL_SECONDS) as answer:  # noqa: S310
-            return json.load(answer)
+            raise ApiUnreachableError(f"{self.url!r} is not an http or https URL")
+        try:
+            response = _request(
+                method,
+                f"{self.url.rstrip('/')}/{path}",
+                headers={"x-api-key": self.key, "content-type": "application/json"},
+                body=None if body is None else json.dumps(body).encode(),
+            )
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                raise _refused(response.status, response.data, self.url)
+            return json.loads(response.data)
+        except (HTTPError, OSError, ValueError) as error:
+            raise ApiUnreachableError(f"{self.url} did not answer: {reason(error)}") from error
+
+
+def _request(
+    method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> urllib3.BaseHTTPResponse:
+    """One request with its retries, through the proxy of the environment if there is one."""
+    return _manager(url).request(
+        method, url, headers=headers, body=body, timeout=CALL_SECONDS, retries=RETRY, preload_content=True
+    )
+
+
+def _manager(url: str) -> urllib3.PoolManager:
+    """The connections to use for a URL."""
+    parts = urlsplit(url)
+    proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+    return _connections(proxy)
+
+
+@cache
+def _connections(proxy: str | None) -> urllib3.PoolManager:
+    """Connections that all calls share, through a proxy if there is one."""
+    return (
+        urllib3.ProxyManager(proxy, maxsize=CONNECTIONS)
+        if proxy
+        else urllib3.PoolManager(maxsize=CONNECTIONS)
+    )
 
 
 def status_of(answer: Mapping[str, Any]) -> TaskStatus:
-    """The status document of the API, typed."""
+    """The typed form of the API's status document."""
     error = answer.get("error") or {}
     return TaskStatus(
         id=str(answer["id"]),
@@ -132,27 +169,29 @@ def status_of(answer: Mapping[str, Any]) -> TaskStatus:
     )
 
 
-def text_to_image(runtime: str, task: str, prompt: str, settings: Body, model: str | None) -> dict[str, Any]:
-    """The task for one prompt, as SD WebUI takes it. `model` is for a runtime whose model is dynamic."""
+def text_to_image(
+    runtime: str, task_id: str, prompt: str, settings: Body, model: str | None
+) -> dict[str, Any]:
+    """A task for one prompt, in SD WebUI's form. `model` names the checkpoint for a dynamic runtime."""
     override = {"override_settings": {"sd_model_checkpoint": model}} if model else {}
     return {
         "task": {
-            "metadata": {"id": task, "runtime": runtime, "tasktype": "text-to-image"},
+            "metadata": {"id": task_id, "runtime": runtime, "tasktype": "text-to-image"},
             "content": {"prompt": prompt, **settings, **override},
         }
     }
 
 
 def parsed(text: str, name: str) -> dict[str, Any]:
-    """The task of a file's text, in either form that the API takes. Raises TaskRefusedError."""
+    """The task in a file's text, in either version. `name` is the file's. Raises TaskRefusedError."""
     try:
         body = json.loads(text)
     except ValueError as error:
-        raise TaskRefusedError(f"{name} is no JSON: {error}") from error
+        raise TaskRefusedError(f"{name} is not valid JSON: {error}") from error
     if not isinstance(body, dict) or not (_is_task(body.get("task")) or "alwayson_scripts" in body):
         raise TaskRefusedError(
-            f'{name} is no task: it needs {{"task": {{"metadata": …, "content": …}}}} '
-            "(examples/requests has one of each kind)"
+            f'{name} is not a task: a task is {{"task": {{"metadata": …, "content": …}}}} '
+            "(examples/requests has one of each type)"
         )
     return body
 
@@ -161,15 +200,15 @@ def _is_task(task: object) -> bool:
     return isinstance(task, dict) and isinstance(task.get("metadata"), dict)
 
 
-def with_id(body: Body, task: str) -> dict[str, Any]:
+def with_id(body: Body, task_id: str) -> dict[str, Any]:
     """The same task under another id."""
     if "task" in body:
-        return {**body, "task": {**body["task"], "metadata": {**body["task"]["metadata"], "id": task}}}
-    return {**body, "alwayson_scripts": {**body["alwayson_scripts"], "id_task": task}}
+        return {**body, "task": {**body["task"], "metadata": {**body["task"]["metadata"], "id": task_id}}}
+    return {**body, "alwayson_scripts": {**body["alwayson_scripts"], "id_task": task_id}}
 
 
 def with_runtime(body: Body, runtime: str) -> dict[str, Any]:
-    """The same task for another runtime. The older form names no runtime: it is routed by its model."""
+    """The same task for another runtime. A v1alpha1 task names no runtime: its model selects one."""
     if "task" in body:
         return {
             **body,
@@ -178,13 +217,15 @@ def with_runtime(body: Body, runtime: str) -> dict[str, Any]:
     return dict(body)
 
 
-def wait(door: ApiClient, receipt: Receipt, seconds: float, tell: Callable[[TaskStatus], None]) -> TaskStatus:
-    """The status with which a task ended. `tell` hears of each change. Raises TooLongError."""
+def wait(
+    api: ApiClient, receipt: Receipt, seconds: float, on_change: Callable[[TaskStatus], None]
+) -> TaskStatus:
+    """The final status of a task. `on_change` is called with each new status. Raises TooLongError."""
     end, pause, last = time.monotonic() + seconds, FIRST_PAUSE_SECONDS, ""
     while True:
-        status = door.status(receipt.runtime, receipt.id)
+        status = api.status(receipt.runtime, receipt.id)
         if status.status != last:
-            tell(status)
+            on_change(status)
         if status.ended:
             return status
         if time.monotonic() + pause > end:
@@ -195,47 +236,50 @@ def wait(door: ApiClient, receipt: Receipt, seconds: float, tell: Callable[[Task
 
 
 def save(status: TaskStatus, folder: Path) -> tuple[Path, ...]:
-    """Fetch a task's pictures into `folder`, under the names that they have in the bucket."""
+    """Download a task's pictures to `folder`, under their names in S3. Raises ApiUnreachableError."""
     folder.mkdir(parents=True, exist_ok=True)
-    return tuple(_fetch(url, folder) for url in status.images)
+    return tuple(_download(url, folder) for url in status.images)
 
 
-def _fetch(url: str, folder: Path) -> Path:
-    """One file, whole or not at all."""
+def _download(url: str, folder: Path) -> Path:
+    """One file, complete or not at all."""
     target = folder / PurePosixPath(urlsplit(url).path).name
     part = target.with_name(f"{target.name}.part")
     try:
-        with urllib.request.urlopen(url, timeout=CALL_SECONDS) as answer:  # noqa: S310 (a URL that the API signed)
-            part.write_bytes(answer.read())
-    except OSError as error:
-        raise ApiUnreachableError(f"{target.name} could not be fetched: {reason(error)}") from error
+        response = _request("GET", url)
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise ApiUnreachableError(f"{target.name} could not be downloaded: HTTP {response.status}")
+        part.write_bytes(response.data)
+    except (HTTPError, OSError) as error:
+        raise ApiUnreachableError(f"{target.name} could not be downloaded: {reason(error)}") from error
     part.rename(target)
     return target
 
 
 def reason(error: Exception) -> str:
-    """What an error of urllib says, without the wrapping."""
-    return str(getattr(error, "reason", None) or error) or type(error).__name__
+    """The cause that urllib3 wraps, without the connection's address."""
+    text = str(getattr(error, "reason", None) or error).rpartition("): ")[2]
+    return text or type(error).__name__
 
 
-def _refused(refusal: urllib.error.HTTPError, url: str) -> TaskRefusedError | ApiUnreachableError:
-    """What the API's problem document says, as the error that fits."""
-    said = _problem(refusal.read())
-    if refusal.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return NotLetInError(
-            f"{url} does not let us in ({refusal.code} {said}): check the key and the URL's stage"
+def _refused(status: int, content: bytes, url: str) -> TaskRefusedError | ApiUnreachableError:
+    """The error for an answer of 400 or above."""
+    problem = _problem(content)
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return KeyRefusedError(
+            f"{url} refused access ({status} {problem}): check the key and the URL's stage"
         )
-    if refusal.code >= HTTPStatus.INTERNAL_SERVER_ERROR or refusal.code == HTTPStatus.TOO_MANY_REQUESTS:
-        return ApiUnreachableError(f"{url} answered {refusal.code}: {said}")
-    return TaskRefusedError(f"refused ({refusal.code}): {said}")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ApiUnreachableError(f"{url} answered {status}: {problem}")
+    return TaskRefusedError(f"refused ({status}): {problem}")
 
 
 def _problem(content: bytes) -> str:
-    """The text of a problem document (RFC 9457), or of whatever else was answered."""
+    """The text of a problem document (RFC 9457), or the start of any other answer."""
     try:
         document = json.loads(content)
-        found = [str(document[key]) for key in ("title", "detail", "message") if document.get(key)]
-        faults = [f"{fault['field']} {fault['detail']}" for fault in document.get("errors") or ()]
+        texts = [str(document[key]) for key in ("title", "detail", "message") if document.get(key)]
+        texts += [f"{error['field']} {error['detail']}" for error in document.get("errors") or ()]
     except (ValueError, AttributeError, TypeError, KeyError):
-        return content[:200].decode(errors="replace") or "nothing"
-    return "; ".join([*found, *faults]) or "nothing"
+        return content[:200].decode(errors="replace") or "no content"
+    return "; ".join(texts) or "no content"

@@ -1,11 +1,12 @@
 """`python -m local demo|up|down|serve`: what `make demo`, `make up` and `make down` run."""
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
 
-from generator.cli import common
+from generator import app
 from generator.errors import AwsError, ConfigError, Exit
 from local import background, demo
 from local.fleet import Pace
@@ -21,7 +22,8 @@ def main() -> int:
     try:
         return _run(args)
     except ConfigError as error:
-        common.print_problems(error.problems, args)
+        color = sys.stderr.isatty() and not (args.no_color or os.environ.get("NO_COLOR"))
+        print(app.problem_text(error.problems, color=color), file=sys.stderr, end="")
         return Exit.CONFIG
     except (LocalError, AwsError) as error:
         print(f"\n{args.command}: {error}", file=sys.stderr)
@@ -58,7 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--load-time", type=float, default=1.0, help="seconds a simulated model load takes (1)"
     )
-    parser.add_argument("--no-color", action="store_true", help="no colours")
+    parser.add_argument("--no-color", action="store_true", help="no color")
     return parser.parse_args()
 
 

@@ -1,14 +1,13 @@
 """From a config file to what it would create: the files of a build, and the manifests of the chart."""
 
-import argparse
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator import app
 from generator.build import files, stack_layout
-from generator.build import folder as build_folder
 from generator.build import values as chart_values
-from generator.cli import building
 from generator.deploy import helm
 from generator.solution.model import Solution
 from local import rendered
@@ -28,12 +27,11 @@ class Built:
 
 
 def build(config: str, output: Path) -> Built:
-    """Do what `generator build` does, and render the runtimes' chart. Raises ConfigError as that does."""
-    place = {"region": None, "account": None, "account_from_sts": False, "no_color": False}
-    args = argparse.Namespace(file=config, **place)
-    solution, built = building.solve_and_build(args, files.UMBRELLA)
-    folder = output / solution.stack
-    build_folder.replace(folder, built)
+    """Do what `generator build` does, and render the runtimes' chart. Raises ConfigError and LocalError."""
+    solved = app.solve(app.open_config(config))
+    print(app.problem_text(solved.warnings), file=sys.stderr, end="")
+    solution = solved.solution
+    folder, built = app.write(solved, files.UMBRELLA, output)
     chart = helm.chart_folder(files.RUNTIMES_ALONE)
     values = chart_values.runtimes_alone(solution)
     try:

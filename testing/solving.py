@@ -3,27 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from generator import paths
+from generator import app
 from generator.build import files
-from generator.cli import building, common, preflight
-from generator.facts.facts import Facts
 from generator.plan.model import Plan
 from generator.preflight.check import Subject
 from generator.solution import resolve
 from generator.solution.context import Context
 from generator.solution.model import Solution
 
-FACTS = Facts(paths.data())
+FACTS, DEFAULTS = app.facts(), app.defaults()
 
 
 def solution(data: Mapping[str, Any], context: Context) -> Solution:
     """The solution of a config that validates."""
-    return resolve.solution(data, common.defaults(), FACTS, context)
+    return resolve.solution(data, DEFAULTS, FACTS, context)
 
 
 def plan(solution: Solution, seconds: Mapping[str, float] | None = None) -> Plan:
     """The plan of a solution."""
-    return building.planned(solution, seconds)
+    return app.plan(solution, seconds)
 
 
 def built(solution: Solution, chart: str = files.UMBRELLA) -> dict[str, str]:
@@ -33,4 +31,4 @@ def built(solution: Solution, chart: str = files.UMBRELLA) -> dict[str, str]:
 
 def subject(solution: Solution) -> Subject:
     """What preflight checks of a solution."""
-    return preflight.subject(solution)
+    return app.subject(solution)

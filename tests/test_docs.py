@@ -115,9 +115,7 @@ def flags_of(command: str) -> set[str]:
     """The flags of a command of the generator."""
     parser = argparse.ArgumentParser()
     importlib.import_module(COMMANDS[command][0]).add(parser.add_subparsers())
-    [subparsers] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    options = subparsers.choices[command]._option_string_actions
-    return set(options)
+    return set(parser._option_string_actions)
 
 
 @EACH_PAGE

@@ -5,16 +5,10 @@
 
 import argparse
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
-from generator import paths
+from generator import app
 from generator.build import files
-from generator.cli import building, common
-from generator.config import document
-from generator.facts.facts import Facts
-from generator.solution import resolve
-from generator.solution.context import Context
 
 ROOT = Path(__file__).resolve().parent.parent
 # Files that people read, by the folder that shows them. The rest of a build is for machines, or too long.
@@ -60,10 +54,7 @@ def outputs() -> dict[Path, str]:
 def build(name: str) -> dict[str, str]:
     """The build of one example, which says its region and account itself."""
     path = ROOT / "examples" / f"{name}.yaml"
-    config = document.load(path.read_text("utf-8"), path.name)
-    where = Context(config.data["region"], config.data["accountId"], datetime.now(UTC).date())
-    solution = resolve.solution(config.data, common.defaults(), Facts(paths.data()), where)
-    return building.built(config, solution, files.UMBRELLA)
+    return app.build(app.solve(app.open_config(str(path))), files.UMBRELLA)
 
 
 def same(path: Path, text: str) -> bool:

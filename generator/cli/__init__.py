@@ -1,1 +1,1 @@
-"""One module for each command: `add(subparsers)` says its flags, `run(args)` does it."""
+"""The command line: one module for each command, with `add_flags(parser)` and `run(args)`."""

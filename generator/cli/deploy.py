@@ -1,39 +1,50 @@
-"""`generator deploy`: brings a config into its account; again and again with the same result."""
+"""`generator deploy`: deploys a config to its account; running it again has the same result."""
 
 import argparse
 
-from generator.cli import common, deploying
+from generator import app
+from generator.build import files
+from generator.build.folder import NotOursError
+from generator.cli import flags, output
 from generator.deploy import steps
-from generator.errors import Exit
+from generator.deploy.job import RefusedError
+from generator.deploy.tools import MissingProgramError
+from generator.errors import AwsError, Exit
 
+DESCRIPTION = """\
+Deploy a config to its account, or what changed in it since the last time. It stops at the first failure; the
+same command continues from there. It asks before it deletes or replaces anything.
+"""
 EXAMPLES = """\
   generator deploy config.yaml                     everything
-  generator deploy config.yaml --dry-run           the commands only
+  generator deploy config.yaml --dry-run           print the commands only
   generator deploy config.yaml --only stack        one step: stack, cluster, network, release
   generator deploy config.yaml --adopt             take over what an earlier uninstall kept
-
-It stops at the first failure; the same command goes on from there. It asks before it deletes or replaces.
 """
 
 
-def add(subparsers: common.Subparsers) -> None:
-    """Declare the command."""
-    parser = common.command(subparsers, "deploy", __doc__ or "", EXAMPLES)
-    deploying.add_flags(parser)
-    deploying.add_zones(parser)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `deploy`."""
+    flags.add_changing(parser)
+    flags.add_zones(parser)
     names = [step.name for step in steps.STEPS]
     parser.add_argument(
-        "--only", action="append", choices=names, help="this step alone; may be given more than once"
+        "--only", action="append", choices=names, help="this step only; may be given more than once"
     )
     parser.add_argument(
-        "--adopt", action="store_true", help="bring queues and buckets that exist already under the new stack"
+        "--adopt", action="store_true", help="import existing queues and buckets into the new stack"
     )
 
 
 def run(args: argparse.Namespace) -> Exit:
     """Run the steps."""
     try:
-        steps.run(deploying.job(args, build=True), args.only or [step.name for step in steps.STEPS])
-    except deploying.STOPS as error:
-        return deploying.reported("deploy", error)
+        solved = flags.solved(args)
+        app.write(solved, files.UMBRELLA, args.output)
+        job = app.job(
+            solved.solution, args.output, output.terminal(args), dry_run=args.dry_run, adopt=args.adopt
+        )
+        steps.run(job, args.only or [step.name for step in steps.STEPS])
+    except (RefusedError, MissingProgramError, NotOursError, AwsError, OSError) as error:
+        return output.stopped("deploy", error)
     return Exit.DONE

@@ -3,9 +3,10 @@
 import argparse
 import sys
 
+from generator import app
 from generator.build import compare, files
 from generator.build import folder as build_folder
-from generator.cli import building, common
+from generator.cli import flags, output
 from generator.errors import Exit
 
 EXAMPLES = """\
@@ -14,34 +15,35 @@ EXAMPLES = """\
   git show HEAD:config.yaml | generator diff config.yaml --against -
 """
 DESCRIPTION = """\
-Show what a config changes in the files of the last build, or of another config, as a unified diff. Nothing is
-written. The exit code is 0 whether or not there are differences; no differences print nothing.
+Show as a unified diff what a config changes in the files of the last build, or of another config. Nothing is
+written. The exit code is 0 whether or not there are differences; without differences nothing is printed.
 """
 
 
-def add(subparsers: common.Subparsers) -> None:
-    """Declare the command."""
-    parser = common.command(subparsers, "diff", DESCRIPTION, EXAMPLES)
-    common.add_config(parser)
-    building.add_output(parser)
-    building.add_chart(parser, files.UMBRELLA, files.UMBRELLA)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `diff`."""
+    flags.add_config(parser)
+    flags.add_output(parser)
+    flags.add_chart(parser, files.UMBRELLA, files.UMBRELLA)
     parser.add_argument(
-        "--against", metavar="OTHER", help="the config to compare with, in place of the last build"
+        "--against", metavar="OTHER", help="the config to compare with, instead of the last build"
     )
 
 
 def run(args: argparse.Namespace) -> Exit:
     """Print the differences."""
-    solution, new = building.solve_and_build(args, args.chart)
+    solved = flags.solved(args)
+    new = app.build(solved, args.chart)
     if args.against:
-        other = argparse.Namespace(**{**vars(args), "file": args.against})
-        old = building.solve_and_build(other, args.chart)[1]
+        other = app.solve(app.open_config(args.against), flags.target(args))
+        output.print_problems(other.warnings, args)
+        old = app.build(other, args.chart)
     else:
-        folder = args.output / solution.stack
+        folder = args.output / solved.solution.stack
         old = build_folder.read(folder)
         if not old:
-            print(f"generator: no build in {folder}: every file is new", file=sys.stderr)
-    color = common.use_color(args, sys.stdout)
+            print(f"generator diff: no build in {folder}: every file is new", file=sys.stderr)
+    color = output.use_color(args, sys.stdout)
     for line in compare.differences(old, new):
         print(compare.colored(line) if color else line)
     return Exit.DONE

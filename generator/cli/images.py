@@ -1,33 +1,37 @@
 """`generator images`: lists every container image of a config, and how it gets to where nodes pull it."""
 
+import argparse
 import json
 import sys
-from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from generator.aws import clients as aws
+from generator import app
+from generator.app import Solved
+from generator.aws import ecr, errors
+from generator.aws.asker import Asker
 from generator.aws.clients import Aws
-from generator.cli import building, common
+from generator.cli import flags, output
 from generator.deploy import helm
+from generator.deploy.helm import HelmError
 from generator.errors import Exit
+from generator.facts import image_reference
 from generator.images import check as images_check
 from generator.images import digests as image_digests
 from generator.images import images
 from generator.images import script as copy_script
 from generator.images.digests import DigestResult
 from generator.images.images import Image
-from generator.preflight import registry
-from generator.preflight.check import Asker
 from generator.solution.model import Solution
 
+DESCRIPTION = "List every container image of a config, and how it gets to the registry that nodes use."
 EXAMPLES = """\
   generator images config.yaml                             what is pulled, copied, built
   generator images config.yaml --script > images.sh        a script that copies and builds
   generator images config.yaml --script --tool skopeo      with another tool
-  generator images config.yaml --digests                   ask the registries what is behind each name
-  generator images config.yaml --script --digests          copy exactly that
-  generator images config.yaml --verify                    compare with what the charts really name
+  generator images config.yaml --digests                   ask the registries for the digest of each image
+  generator images config.yaml --script --digests          copy by digest
+  generator images config.yaml --verify                    compare with the images that the charts use
 """
 HOW = {
     "copied": "to copy",
@@ -38,88 +42,85 @@ HOW = {
 }
 
 
-def add(subparsers: common.Subparsers) -> None:
-    """Declare the command."""
-    parser = common.command(subparsers, "images", __doc__ or "", EXAMPLES)
-    common.add_config(parser)
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
-    output.add_argument("--script", action="store_true", help="print a shell script that copies and builds")
-    output.add_argument(
-        "--verify", action="store_true", help="render the charts and say which image the list lacks"
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `images`."""
+    flags.add_config(parser)
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    group.add_argument("--script", action="store_true", help="print a shell script that copies and builds")
+    group.add_argument(
+        "--verify", action="store_true", help="render the charts and print the images that the list lacks"
     )
     parser.add_argument(
-        "--digests", action="store_true", help="ask the registries for each image's digest; copy by it"
+        "--digests", action="store_true", help="ask the registries for each image's digest; copy by digest"
     )
     parser.add_argument(
         "--tool",
         choices=copy_script.TOOLS,
         default="crane",
-        help="what the script copies with (default: crane)",
+        help="the tool that the script copies with (default: crane)",
     )
 
 
-def run(args: Namespace) -> Exit:
-    """Print the list, or the script; or compare."""
-    config = common.load_document(args)
-    solution = common.solve(config, args)
-    found = images.images(solution)
+def run(args: argparse.Namespace) -> Exit:
+    """Print the list or the script, or compare the list with the charts."""
+    solved = flags.solved(args)
+    listed = images.images(solved.solution)
     if args.verify:
-        chart = helm.best_chart(solution.versions.eks)
-        return _verify(building.built(config, solution, chart), chart, solution, found)
-    digests = _digests(found, solution) if args.digests else {}
+        return _verify(solved, listed)
+    digests = _digests(listed, solved.solution) if args.digests else {}
     if args.script:
-        sys.stdout.write(copy_script.script(image_digests.pinned(found, digests), args.tool))
+        sys.stdout.write(copy_script.script(image_digests.pinned(listed, digests), args.tool))
     elif args.format == "json":
-        rows = [{**asdict(image), **_known(digests.get(image.name))} for image in found]
+        rows = [{**asdict(image), **_as_data(digests.get(image.name))} for image in listed]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     else:
-        _print(found, digests)
+        _print(listed, digests, args)
     for name, answer in digests.items():
         if answer.digest is None:
             print(f"no digest of {name}: {answer.reason}", file=sys.stderr)
-    return Exit.AWS if digests and image_digests.missing(found, digests) else Exit.DONE
+    return Exit.AWS if digests and image_digests.missing(listed, digests) else Exit.DONE
 
 
-def _print(found: Iterable[Image], digests: Mapping[str, DigestResult]) -> None:
-    width = max(len(image.part) for image in found)
-    for image in found:
-        origin = "" if image.source == image.name else f"  <- {image.source}"
-        known = digests[image.name].digest if digests else None
-        print(f"{HOW[image.how]:10} {image.part:{width}} {image.name}{origin}{f'  {known}' if known else ''}")
+def _print(listed: Iterable[Image], digests: Mapping[str, DigestResult], args: argparse.Namespace) -> None:
+    table = output.new_table("how", "part", "image", *(("digest",) if digests else ()), "source")
+    for image in listed:
+        source = "" if image.source == image.name else image.source
+        digest = (digests[image.name].digest or "",) if digests else ()
+        output.add_row(table, (HOW[image.how], image.part, image.name, *digest, source))
+    output.print_table(table, args)
 
 
-def _known(answer: DigestResult | None) -> dict[str, str | None]:
+def _as_data(answer: DigestResult | None) -> dict[str, str | None]:
     return {"digest": answer.digest} if answer else {}
 
 
-def _digests(found: Iterable[Image], solution: Solution) -> dict[str, DigestResult]:
-    """ECR is asked with the credentials that there are, other registries without any."""
+def _digests(listed: Iterable[Image], solution: Solution) -> dict[str, DigestResult]:
+    """The digests by image name: ECR is asked with the current credentials, other registries without any."""
     asker = Asker(Aws(solution.region))
 
     def ask(name: str) -> DigestResult:
-        image = registry.parsed(name)
-        if image is None:
+        image = image_reference.parse(name)
+        if image.ecr is None:
             return image_digests.of_registry(name)
         try:
-            digest = registry.digest(image, asker)
-        except aws.refusals() as error:
-            return DigestResult(None, aws.reason(error))
+            digest = ecr.digest(image, asker)
+        except errors.refusals() as error:
+            return DigestResult(None, errors.reason(error))
         return DigestResult(digest, "" if digest else "it is not in ECR")
 
-    return image_digests.digests(found, ask)
+    return image_digests.digests(listed, ask)
 
 
-def _verify(built: Mapping[str, str], chart: str, solution: Solution, found: Iterable[Image]) -> Exit:
-    eks = solution.versions.eks
+def _verify(solved: Solved, listed: Sequence[Image]) -> Exit:
+    chart = helm.best_chart(solved.solution.versions.eks)
     try:
-        manifests = helm.template(solution.stack, helm.chart_folder(chart, eks), eks, built)
-    except helm.HelmError as error:
-        print(f"generator images: {error}".rstrip(), file=sys.stderr)
-        return Exit.CONFIG
-    missing = images_check.unlisted(manifests, [image.name for image in found])
-    for image in missing:
-        print(f"not listed: {image}")
+        manifests = app.render(solved, chart)
+    except HelmError as error:
+        return output.fail("images", error, Exit.CONFIG)
+    missing = images_check.unlisted(manifests, [image.name for image in listed])
+    for name in missing:
+        print(f"not listed: {name}")
     if not missing:
         print(f"the list holds every image of {chart}")
     return Exit.BUG if missing else Exit.DONE

@@ -5,13 +5,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from generator import paths
-from generator.cli import common
+from generator import app
+from generator.app import Target
+from generator.cli import output
 from generator.config import document
 from generator.config import first as first_config
 from generator.config.first import Answers
 from generator.errors import ConfigError, Exit, Severity
-from generator.facts.facts import Facts
 
 EXAMPLES = """\
   generator init > config.yaml              asks a few questions on a terminal
@@ -19,24 +19,25 @@ EXAMPLES = """\
   generator init --type comfyui --account 123456789012 --no-questions
 """
 DESCRIPTION = """\
-Write a first config with comments to standard output, or to a file. On a terminal it asks for what no flag
-says; elsewhere, and with --no-questions, it takes the defaults.
+Write a first config, with comments, to standard output or to a file. On a terminal it asks for every value
+that no flag gives; elsewhere, and with --no-questions, it uses the defaults.
 """
 TYPES = ("sdwebui", "comfyui", "invokeai", "custom")
 MODEL = "sd_xl_turbo_1.0.safetensors"
 NAME = "config.yaml"
 
 
-def add(subparsers: common.Subparsers) -> None:
-    """Declare the command."""
-    parser = common.command(subparsers, "init", DESCRIPTION, EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `init`."""
     parser.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, help="write to FILE, which must not be there"
+        "-o", "--output", metavar="FILE", type=Path, help="write to FILE, which must not exist"
     )
-    parser.add_argument("--no-questions", action="store_true", help="take the default for what no flag says")
+    parser.add_argument(
+        "--no-questions", action="store_true", help="use the default for every value that no flag gives"
+    )
     parser.add_argument("--stack-name", help="prefix of every name (default: sdoneks)")
     parser.add_argument("--region", help="AWS region (default: us-west-2)")
-    parser.add_argument("--account", metavar="ID", help="AWS account, 12 digits (default: left to say later)")
+    parser.add_argument("--account", metavar="ID", help="AWS account, 12 digits (default: to be set later)")
     parser.add_argument(
         "--model-bucket", metavar="NAME", help="S3 bucket of the models (default: STACK-models-ID)"
     )
@@ -49,10 +50,9 @@ def add(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> Exit:
-    """Ask, check the answers as any config is checked, write."""
+    """Ask, validate the config that the answers make, write it."""
     if args.output and args.output.exists():
-        print(f"generator: {args.output} is there already: choose another name", file=sys.stderr)
-        return Exit.CONFIG
+        return output.fail("init", f"{args.output} exists already: choose another name", Exit.CONFIG)
     text = first_config.text(_answers(args))
     _check(text, args)
     if args.output:
@@ -74,7 +74,7 @@ def _answers(args: argparse.Namespace) -> Answers:
 
     stack = answer(args.stack_name, "Prefix of every name", "sdoneks")
     region = answer(args.region, "AWS region", "us-west-2")
-    account = answer(args.account, "AWS account, 12 digits (empty: say it later)", "")
+    account = answer(args.account, "AWS account, 12 digits (empty: set it later)", "")
     bucket = f"{stack}-models-{account}" if account else f"{stack}-models"
     answers = Answers(
         stack=stack,
@@ -90,12 +90,9 @@ def _answers(args: argparse.Namespace) -> Answers:
 
 
 def _check(text: str, args: argparse.Namespace) -> None:
-    """Raise ConfigError for answers that no config may hold."""
-    from generator.config import validate  # noqa: PLC0415 - slow to import, and --help does without
-
+    """Raise ConfigError for answers that make no valid config."""
     config = document.load(text, str(args.output or NAME))
-    where = common.context(argparse.Namespace(region=None, account=None, account_from_sts=False), config.data)
-    problems = validate.problems(config, common.schema(), Facts(paths.data()), where)
+    problems = app.check(config, app.context(config.data, Target()))
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if errors:
         raise ConfigError(errors)

@@ -10,19 +10,19 @@ from types import ModuleType, TracebackType
 
 from generator.errors import AwsError, ConfigError, Exit
 
-# name -> (module, one line of help). A module of generator.cli has `add(subparsers)` and `run(args)`.
+# name -> (module, one line of help). A module has DESCRIPTION, EXAMPLES, `add_flags(parser)` and `run(args)`.
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("generator.cli.init", "write a first config, with comments"),
-    "validate": ("generator.cli.validate", "check configs and list every problem with its cure"),
-    "build": ("generator.cli.build", "write everything that is deployed"),
+    "validate": ("generator.cli.validate", "check configs and list every problem with its fix"),
+    "build": ("generator.cli.build", "write every file that is deployed"),
     "render": ("generator.cli.render", "print the Kubernetes manifests of a config"),
     "diff": ("generator.cli.diff", "show what a changed config changes"),
-    "plan": ("generator.cli.plan", "say what will exist, which quotas it needs and what it costs"),
+    "plan": ("generator.cli.plan", "show what will exist, which quotas it needs and what it costs"),
     "preflight": ("generator.cli.preflight", "ask AWS whether the plan can work in this account"),
-    "deploy": ("generator.cli.deploy", "bring a config into its account, or what changed in it"),
-    "smoke": ("generator.cli.smoke", "send one task through what is deployed"),
-    "status": ("generator.cli.status", "say what waits, what runs, what was set aside"),
-    "uninstall": ("generator.cli.uninstall", "take a solution out of its account; pictures stay"),
+    "deploy": ("generator.cli.deploy", "deploy a config to its account, or what changed in it"),
+    "smoke": ("generator.cli.smoke", "send one task through the deployment"),
+    "status": ("generator.cli.status", "show queues, pods and GPU nodes"),
+    "uninstall": ("generator.cli.uninstall", "remove a solution from its account; pictures stay"),
     "images": ("generator.cli.images", "list or mirror the container images of a config"),
     "submit": ("generator.cli.submit", "send a task and wait for its pictures"),
     "schema": ("generator.cli.schema", "print the JSON Schema or the reference pages of a config"),
@@ -34,12 +34,12 @@ One config.yaml in, an image-generation service on Amazon EKS out.
 
 examples:
   generator init > config.yaml           a first config
-  generator validate config.yaml         every problem, with line, column and cure
-  generator build config.yaml -o build   all files that are deployed
+  generator validate config.yaml         every problem, with line, column and fix
+  generator build config.yaml -o build   every file that is deployed
   generator explain modelsRuntime.type   what a key means
 """
 EPILOG = """\
-exit codes: 0 done, 1 a bug of the generator, 2 the config is wrong, 3 AWS could not be asked
+exit codes: 0 done, 1 a bug in the generator, 2 the config is not valid, 3 AWS could not be reached
 `generator COMMAND --help` shows the flags and examples of a command
 """
 
@@ -63,7 +63,7 @@ def _run(module: ModuleType, args: argparse.Namespace) -> int:
         code = Exit(module.run(args))
         sys.stdout.flush()
     except ConfigError as error:
-        from generator.cli.common import print_problems  # noqa: PLC0415 - only when there is one
+        from generator.cli.output import print_problems  # noqa: PLC0415 - only when there is one
 
         print_problems(error.problems, args)
         return Exit.CONFIG
@@ -71,7 +71,7 @@ def _run(module: ModuleType, args: argparse.Namespace) -> int:
         print(f"generator: {error}", file=sys.stderr)
         return Exit.AWS
     except BrokenPipeError:
-        # The reader (`| head`) has what it wanted; without this, Python complains once more at its end.
+        # The reader (`| head`) closed the pipe; without this, Python prints an error when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     except KeyboardInterrupt:
@@ -89,20 +89,33 @@ def _parser(name: str, module: ModuleType | None) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
-    parser.add_argument(
-        "--no-color", action="store_true", help="no colours (also: NO_COLOR=1, or no terminal)"
-    )
+    parser.add_argument("--no-color", action="store_true", help="no color (also: NO_COLOR=1, or no terminal)")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for command, (_, line) in COMMANDS.items():
         if module is not None and command == name:
-            module.add(commands)
+            _add_command(commands, command, line, module)
         else:
             commands.add_parser(command, help=line, add_help=False)
     return parser
 
 
+def _add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, line: str, module: ModuleType
+) -> None:
+    """The parser of the command that runs: its help ends with examples, and it accepts `--no-color` too."""
+    parser = commands.add_parser(
+        name,
+        help=line,
+        description=module.DESCRIPTION,
+        epilog=f"examples:\n{module.EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--no-color", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    module.add_flags(parser)
+
+
 class _Version(argparse.Action):
-    """`--version`: package metadata takes long to import, so it is looked up only when it is asked for."""
+    """`--version`: package metadata is slow to import, so it is read only when asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version  # noqa: PLC0415
@@ -112,10 +125,10 @@ class _Version(argparse.Action):
 
 
 def _bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """What a user sees when the generator itself is wrong (Python then ends with exit code 1)."""
+    """Print a traceback and ask for a report (Python then ends with exit code 1)."""
     traceback.print_exception(kind, error, trace)
     print(
-        "\nThis is a bug of the generator, not of your config. Please report the lines above.",
+        "\nThis is a bug in the generator, not in your config. Please report the lines above.",
         file=sys.stderr,
     )
 

@@ -3,9 +3,10 @@
 import argparse
 import sys
 
+from generator import app
 from generator.build import files
-from generator.cli import building, common
-from generator.deploy import helm
+from generator.cli import flags, output
+from generator.deploy.helm import HelmError
 from generator.errors import Exit
 
 EXAMPLES = """\
@@ -14,28 +15,22 @@ EXAMPLES = """\
   generator render config.yaml --chart sd-runtimes      without Karpenter, KEDA and the CSI driver
 """
 DESCRIPTION = """\
-Run Helm over the values that `generator build` would write, and print the manifests. Nothing is written.
+Run `helm template` with the values that `generator build` would write, and print the manifests. Nothing is
+written.
 """
 
 
-def add(subparsers: common.Subparsers) -> None:
-    """Declare the command."""
-    parser = common.command(subparsers, "render", DESCRIPTION, EXAMPLES)
-    common.add_config(parser)
-    said = f"{files.UMBRELLA} if `make deps` pulled its dependencies, else {files.RUNTIMES_ALONE}"
-    building.add_chart(parser, None, said)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `render`."""
+    flags.add_config(parser)
+    default = f"{files.UMBRELLA} after `make deps`, else {files.RUNTIMES_ALONE}"
+    flags.add_chart(parser, None, default)
 
 
 def run(args: argparse.Namespace) -> Exit:
     """Print the manifests of one config."""
-    config = common.load_document(args)
-    solution = common.solve(config, args)
-    eks = solution.versions.eks
-    chart: str = args.chart or helm.best_chart(eks)
-    built = building.built(config, solution, chart)
     try:
-        sys.stdout.write(helm.template(solution.stack, helm.chart_folder(chart, eks), eks, built))
-    except helm.HelmError as error:
-        print(f"generator: {error}".rstrip(), file=sys.stderr)
-        return Exit.CONFIG
+        sys.stdout.write(app.render(flags.solved(args), args.chart))
+    except HelmError as error:
+        return output.fail("render", error, Exit.CONFIG)
     return Exit.DONE

@@ -1,14 +1,14 @@
-"""`generator schema`: the contract of a config, for editors and as pages."""
+"""`generator schema`: prints the JSON Schema of a config, or the reference pages made from it."""
 
 import argparse
 import json
 import sys
 
-from generator.cli import common
+from generator import app
 from generator.config import explain, validate
 from generator.errors import Exit
 
-DESCRIPTION = "Print the JSON Schema (draft-07) of a config. Editors check and complete with it."
+DESCRIPTION = "Print the JSON Schema (draft-07) of a config. Editors validate and complete with it."
 EXAMPLES = """\
   generator schema > values-schema.json
   generator schema --markdown            every key as a table (docs/config.md)
@@ -19,20 +19,19 @@ EXAMPLES = """\
 """
 
 
-def add(subparsers: common.Subparsers) -> None:
+def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `schema`."""
-    parser = common.command(subparsers, "schema", DESCRIPTION, EXAMPLES)
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--markdown", action="store_true", help="every key, as a page")
-    what.add_argument("--rules", action="store_true", help="every rule, as a page")
+    page = parser.add_mutually_exclusive_group()
+    page.add_argument("--markdown", action="store_true", help="every key, as a page")
+    page.add_argument("--rules", action="store_true", help="every rule, as a page")
 
 
 def run(args: argparse.Namespace) -> Exit:
-    """Print it."""
+    """Print the schema or a page."""
     if args.rules:
         sys.stdout.write(explain.rules_page(validate.catalogue()))
     elif args.markdown:
-        sys.stdout.write(explain.config_page(common.schema()))
+        sys.stdout.write(explain.config_page(app.schema()))
     else:
-        sys.stdout.write(json.dumps(common.schema(), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(app.schema(), indent=2, ensure_ascii=False) + "\n")
     return Exit.DONE

@@ -2,75 +2,75 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-from generator import client
-from generator.cli import common, deploying
+from generator import app, client
+from generator.cli import flags, output
 from generator.deploy import smoke
-from generator.errors import Exit
+from generator.deploy.job import RefusedError
+from generator.errors import AwsError, Exit
 
+DESCRIPTION = "Send one task through the deployed HTTP API, wait for it and save its picture."
 EXAMPLES = """\
   generator smoke config.yaml                                   a small picture from the first SD WebUI
   generator smoke config.yaml --runtime comfyui --task examples/requests/comfyui-pipeline.json
   generator smoke config.yaml --runtime any-model --model sd_xl_base_1.0.safetensors
 """
 
-NOT_LET_IN = (
-    "The key is the one that the stack made. A new one needs a minute; an older one was switched off, or "
-    "taken out of its usage plan: API Gateway's console shows both."
+KEY_REFUSED = (
+    "The key is the one that the stack created. A new key works after about a minute; an older one was "
+    "disabled, or removed from its usage plan: the API Gateway console shows both."
 )
-NO_LICENCE = (
-    "In China API Gateway answers an account without an ICP licence in this way: docs/china.md has the way "
-    "past it."
+NO_ICP_LICENSE = (
+    "In China, API Gateway answers an account without an ICP licence in this way: see docs/china.md."
 )
 
 
-def add(subparsers: common.Subparsers) -> None:
-    """Declare the command."""
-    parser = common.command(subparsers, "smoke", __doc__ or "", EXAMPLES)
-    deploying.add_flags(parser)
-    parser.add_argument("--runtime", metavar="NAME", help="which runtime (default: the first SD WebUI)")
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `smoke`."""
+    flags.add_changing(parser)
+    parser.add_argument("--runtime", metavar="NAME", help="the runtime to test (default: the first SD WebUI)")
     parser.add_argument("--task", metavar="FILE", help="the task to send, as JSON")
     parser.add_argument("--model", metavar="FILE", help="the checkpoint, for a runtime with a dynamic model")
-    parser.add_argument("--wait", type=float, default=20.0, metavar="MINUTES", help="default: 20")
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where pictures go (here)")
+    parser.add_argument(
+        "--wait", type=float, default=20.0, metavar="MINUTES", help="how long to wait (default: 20)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="folder for the pictures (default: this one)"
+    )
 
 
 def run(args: argparse.Namespace) -> Exit:
-    """Send it."""
+    """Send the task."""
     try:
         return _run(args)
-    except deploying.STOPS as error:
-        return deploying.reported("smoke", error)
+    except (RefusedError, AwsError, OSError) as error:
+        return output.stopped("smoke", error)
     except client.TaskRefusedError as error:
-        return _ended(error, Exit.CONFIG)
+        return output.fail("smoke", error, Exit.CONFIG)
     except (client.ApiUnreachableError, client.TooLongError) as error:
-        return _ended(error, Exit.AWS)
+        return output.fail("smoke", error, Exit.AWS)
 
 
 def _run(args: argparse.Namespace) -> Exit:
-    job = deploying.job(args, build=False)
-    task = client.parsed(common.read(args.task), common.shown(args.task)) if args.task else None
-    body = smoke.body(smoke.choose(job, args.runtime), task, args.model)
+    solution = flags.solved(args).solution
+    task = client.parsed(app.read_text(args.task), app.display_name(args.task)) if args.task else None
+    body = smoke.body(smoke.choose(solution, args.runtime), task, args.model)
     if args.dry_run:
         print(json.dumps(body, indent=2))
         return Exit.DONE
+    job = app.job(solution, args.output, output.terminal(args))
     try:
         status, pictures = smoke.run(job, body, args.wait * 60, args.out)
-    except client.NotLetInError as error:
-        return _ended(f"{error}\n{not_let_in(job.solution.partition.name)}", Exit.AWS)
+    except client.KeyRefusedError as error:
+        return output.fail("smoke", f"{error}\n{key_refused_help(solution.partition.name)}", Exit.AWS)
     if status.status != "completed":
-        return _ended(f"{status.id} {status.status}: {status.error or 'without a reason'}", Exit.CONFIG)
+        reason = f"{status.id} {status.status}: {status.error or 'no reason given'}"
+        return output.fail("smoke", reason, Exit.CONFIG)
     print("\n".join(str(path) for path in pictures))
     return Exit.DONE
 
 
-def not_let_in(partition: str) -> str:
-    """Why an API refuses the key of its own stack."""
-    return f"{NO_LICENCE}\n{NOT_LET_IN}" if partition == "aws-cn" else NOT_LET_IN
-
-
-def _ended(reason: object, code: Exit) -> Exit:
-    print(f"generator smoke: {reason}", file=sys.stderr)
-    return code
+def key_refused_help(partition: str) -> str:
+    """Why an API may refuse the key of its own stack."""
+    return f"{NO_ICP_LICENSE}\n{KEY_REFUSED}" if partition == "aws-cn" else KEY_REFUSED

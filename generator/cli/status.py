@@ -1,44 +1,43 @@
-"""`generator status`: what waits, what runs, what was set aside."""
+"""`generator status`: shows queues, pods and GPU nodes."""
 
 import argparse
 import json
 import sys
 from dataclasses import asdict
 
-from generator.cli import building, common, deploying
+from generator import app
+from generator.cli import flags, output
 from generator.deploy import status
-from generator.errors import Exit
+from generator.errors import AwsError, Exit
 
+DESCRIPTION = "Show how many tasks wait, run and are in the dead-letter queue, and the pods and GPU nodes."
 EXAMPLES = """\
   generator status config.yaml                 a table
   generator status config.yaml --format json   for programs
 """
-HEAD = ("runtime", "waiting", "running", "dead-letter", "pods", "GPU nodes")
+COLUMNS = ("runtime", "waiting", "running", "dead-letter", "pods", "GPU nodes")
 
 
-def add(subparsers: common.Subparsers) -> None:
-    """Declare the command."""
-    parser = common.command(subparsers, "status", __doc__ or "", EXAMPLES)
-    common.add_config(parser)
-    building.add_output(parser)
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `status`."""
+    flags.add_config(parser)
+    flags.add_output(parser)
+    flags.add_format(parser)
 
 
 def run(args: argparse.Namespace) -> Exit:
     """Ask and print."""
     try:
-        found = status.status(deploying.job(args, build=False))
-    except deploying.STOPS as error:
-        return deploying.reported("status", error)
+        solution = flags.solved(args).solution
+        current = status.status(app.job(solution, args.output, output.terminal(args)))
+    except (AwsError, OSError) as error:
+        return output.stopped("status", error)
     if args.format == "json":
-        sys.stdout.write(json.dumps(asdict(found), indent=2) + "\n")
+        sys.stdout.write(json.dumps(asdict(current), indent=2) + "\n")
         return Exit.DONE
-    print(f"stack: {found.stack}   cluster: {found.cluster}   API: {found.api or 'none'}")
-    rows = [
-        HEAD,
-        *(tuple("?" if cell is None else str(cell) for cell in asdict(row).values()) for row in found.rows),
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    for row in rows:
-        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(f"stack: {current.stack}   cluster: {current.cluster}   API: {current.api or 'none'}")
+    table = output.new_table(*COLUMNS)
+    for row in current.rows:
+        output.add_row(table, ["?" if cell is None else str(cell) for cell in asdict(row).values()])
+    output.print_table(table, args)
     return Exit.DONE

@@ -1,31 +1,39 @@
-"""`generator uninstall`: takes a solution out of its account; pictures and queues stay."""
+"""`generator uninstall`: removes a solution from its account; pictures and queues stay."""
 
 import argparse
 
-from generator.cli import common, deploying
+from generator import app
+from generator.build import files
+from generator.build.folder import NotOursError
+from generator.cli import flags, output
 from generator.deploy import uninstall
-from generator.errors import Exit
+from generator.deploy.job import RefusedError
+from generator.deploy.tools import MissingProgramError
+from generator.errors import AwsError, Exit
 
+DESCRIPTION = "Remove a solution from its account. Buckets with pictures and queues with tasks stay."
 EXAMPLES = """\
-  generator uninstall config.yaml              asks once, then works through
-  generator uninstall config.yaml --dry-run    the commands only
+  generator uninstall config.yaml              asks once, then removes everything
+  generator uninstall config.yaml --dry-run    print the commands only
 """
 
 
-def add(subparsers: common.Subparsers) -> None:
-    """Declare the command."""
-    parser = common.command(subparsers, "uninstall", __doc__ or "", EXAMPLES)
-    deploying.add_flags(parser)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `uninstall`."""
+    flags.add_changing(parser)
     parser.add_argument(
         "--wait", type=float, default=45.0, metavar="MINUTES",
-        help="how long running tasks may take before GPU nodes must be gone (default: 45)",
+        help="how long to wait for running tasks to end and GPU nodes to terminate (default: 45)",
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> Exit:
-    """Take it away."""
+    """Remove it."""
     try:
-        uninstall.run(deploying.job(args, build=True), args.wait * 60)
-    except deploying.STOPS as error:
-        return deploying.reported("uninstall", error)
+        solved = flags.solved(args)
+        app.write(solved, files.UMBRELLA, args.output)
+        job = app.job(solved.solution, args.output, output.terminal(args), dry_run=args.dry_run)
+        uninstall.run(job, args.wait * 60)
+    except (RefusedError, MissingProgramError, NotOursError, AwsError, OSError) as error:
+        return output.stopped("uninstall", error)
     return Exit.DONE

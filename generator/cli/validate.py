@@ -4,15 +4,14 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
-from generator import paths
-from generator.cli import common
+from generator import app
+from generator.cli import flags, output
 from generator.config import document, report, validate
 from generator.errors import ConfigError, Exit, Problem, Severity
-from generator.facts.facts import Facts
 
 DESCRIPTION = """\
-Check configs against the schema and the rules between keys. AWS is not asked.
-Problems go to standard error as text; other formats go to standard output.
+Check configs against the schema and the rules between keys, without asking AWS. Problems go to standard error
+as text; other formats go to standard output.
 """
 EXAMPLES = """\
   generator validate config.yaml
@@ -23,44 +22,44 @@ EXAMPLES = """\
 """
 
 
-def add(subparsers: common.Subparsers) -> None:
+def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `validate`."""
-    parser = common.command(subparsers, "validate", DESCRIPTION, EXAMPLES)
     parser.add_argument("files", metavar="FILE", nargs="+", help="solution configs; - is standard input")
     parser.add_argument("--format", choices=report.FORMATS, default="text", help="default: text")
-    parser.add_argument("--strict", action="store_true", help="warnings fail too")
-    common.add_place(parser)
+    parser.add_argument("--strict", action="store_true", help="fail on warnings too")
+    flags.add_target(parser)
 
 
 def run(args: argparse.Namespace) -> Exit:
     """Print every problem; CONFIG when there is an error (or, with --strict, a warning)."""
-    facts, schema = Facts(paths.data()), common.schema()
-    found: list[Problem] = []
+    facts, schema, target = app.facts(), app.schema(), flags.target(args)
+    problems: list[Problem] = []
     lines: dict[str, Sequence[str]] = {}
     for name in args.files:
+        source = app.display_name(name)
         try:
-            text = common.read(name)
-            lines[common.shown(name)] = text.splitlines()
-            config = document.load(text, common.shown(name))
+            text = app.read_text(name)
+            lines[source] = text.splitlines()
+            config = document.load(text, source)
         except ConfigError as error:
-            found += error.problems
+            problems += error.problems
         else:
-            found += validate.problems(config, schema, facts, common.context(args, config.data))
-    _print(found, lines, args)
-    fails = [problem for problem in found if args.strict or problem.severity is Severity.ERROR]
+            problems += validate.problems(config, schema, facts, app.context(config.data, target))
+    _print(problems, lines, args)
+    fails = [problem for problem in problems if args.strict or problem.severity is Severity.ERROR]
     return Exit.CONFIG if fails else Exit.DONE
 
 
-def _print(found: Sequence[Problem], lines: Mapping[str, Sequence[str]], args: argparse.Namespace) -> None:
-    names = [common.shown(name) for name in args.files]
+def _print(problems: Sequence[Problem], lines: Mapping[str, Sequence[str]], args: argparse.Namespace) -> None:
+    names = [app.display_name(name) for name in args.files]
     if args.format == "text":
-        color = common.use_color(args, sys.stderr)
-        sys.stderr.write(report.text(found, lines, color) + report.summary(found, len(names)))
+        color = output.use_color(args, sys.stderr)
+        sys.stderr.write(report.text(problems, lines, color) + report.summary(problems, len(names)))
     elif args.format == "json":
-        sys.stdout.write(report.as_json(found, names))
+        sys.stdout.write(report.as_json(problems, names))
     elif args.format == "github":
-        sys.stdout.write(report.github(found))
+        sys.stdout.write(report.github(problems))
     else:
         from importlib.metadata import version  # noqa: PLC0415 - slow to import, and only SARIF names the version
 
-        sys.stdout.write(report.sarif(found, validate.catalogue(), version("sd-on-eks")))
+        sys.stdout.write(report.sarif(problems, validate.catalogue(), version("sd-on-eks")))

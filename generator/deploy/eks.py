@@ -1,55 +1,36 @@
 """The cluster: made by eksctl, or brought up to what cluster.yaml says."""
 
-from dataclasses import dataclass
-
-from generator.aws import clients as aws
+from generator.aws import eks as aws_eks
+from generator.aws import errors
+from generator.aws.eks import Cluster
 from generator.deploy import stacks
 from generator.deploy.job import Job, RefusedError
 from generator.errors import AwsError
-from generator.preflight import versions
+from generator.facts import versions
 from generator.solution import names
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """A cluster as EKS sees it."""
-
-    version: str
-    status: str
-    subnets: tuple[str, ...]
-    # The solution that made it, by its tag; none for anybody else's cluster.
-    owner: str | None
-
-
 def find(job: Job) -> Cluster | None:
-    """The cluster, if it exists."""
+    """The cluster of the solution's name, if it exists. Raises AwsError."""
     try:
-        row = job.aws.client("eks").describe_cluster(name=job.stack)["cluster"]
-    except aws.refusals() as error:
-        if aws.code(error) == "ResourceNotFoundException":
-            return None
-        raise aws.refused(error, f"cluster {job.stack} could not be looked up") from error
-    subnets = tuple(row.get("resourcesVpcConfig", {}).get("subnetIds", ()))
-    owner = row.get("tags", {}).get(names.STACK_TAG)
-    return Cluster(str(row["version"]), str(row["status"]), subnets, owner)
+        return aws_eks.cluster(job.aws.client("eks"), job.stack)
+    except errors.refusals() as error:
+        raise errors.refused(error, f"cluster {job.stack} could not be looked up") from error
 
 
 def guard(job: Job, existing: Cluster | None) -> None:
-    """Refuse at once what EKS would refuse later: a version of the past, a leap, a step back."""
+    """Raise RefusedError for an EKS version that EKS would refuse later, to create or to upgrade to."""
     eks, facts = job.solution.versions.eks, job.facts
     if existing is None:
         if not facts.support(eks).can_be_created(job.today):
-            ended = facts.support(eks).extended_ends
-            cure = versions.cure(facts, job.today)
-            raise RefusedError(f"AWS creates no cluster with EKS {eks} since {ended}: {cure}")
+            end = facts.support(eks).extended_ends
+            raise RefusedError(
+                f"AWS has not created clusters with EKS {eks} since {end}: "
+                f'set eksVersion: "{facts.recommended_eks(job.today)}"'
+            )
         return
-    steps = int(eks.split(".")[1]) - int(existing.version.split(".")[1])
-    if steps not in (0, 1):
-        nearest = f"1.{int(existing.version.split('.')[1]) + (steps > 0)}"
-        raise RefusedError(
-            f"the cluster runs EKS {existing.version}, and EKS goes up one version at a time, never back: "
-            f'set eksVersion: "{nearest}"'
-        )
+    if (help := versions.upgrade_help(existing.version, eks)) is not None:
+        raise RefusedError(f"the cluster runs EKS {existing.version}. {help}")
 
 
 def apply(job: Job) -> None:

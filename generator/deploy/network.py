@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from generator.aws import clients as aws
+from generator.aws import errors
 from generator.build.stack_layout import NETWORK_FILE
 from generator.deploy import eks, stacks
 from generator.deploy.job import Job
@@ -25,8 +25,8 @@ def parameters(job: Job) -> dict[str, str]:
         raise AwsError(f"there is no cluster {job.stack} yet: `make cluster` makes it")
     try:
         return _of_private_subnets(job, cluster.subnets)
-    except aws.refusals() as error:
-        raise aws.refused(error, "the route tables could not be looked up") from error
+    except errors.refusals() as error:
+        raise errors.refused(error, "the route tables could not be looked up") from error
 
 
 def _of_private_subnets(job: Job, subnets: Sequence[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from generator.aws import clients as aws
+from generator.aws import errors
 
 ADOPT = "kept by an earlier uninstall? `generator deploy FILE --adopt` takes it over"
 
@@ -13,7 +13,7 @@ def found_before(cloudformation: Any, of: Mapping[str, str]) -> list[str]:
     failed = {"Filters": {"FailedEvents": True}}
     try:
         rows = cloudformation.describe_events(**of, **failed)["OperationEvents"]
-    except aws.refusals():
+    except errors.refusals():
         return []
     return [worded(row) for row in rows if row.get("EventType") == "VALIDATION_ERROR"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from generator.aws import clients as aws
+from generator.aws import errors
 from generator.build import stack_layout
 from generator.deploy import changes, reasons, templates
 from generator.deploy.job import Job
@@ -42,11 +42,11 @@ def find(job: Job, name: str) -> Found | None:
     """The stack, if it exists."""
     try:
         row = job.aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-    except aws.refusals() as error:
+    except errors.refusals() as error:
         # AWS has no code of its own for a stack that does not exist.
-        if aws.code(error) == "ValidationError":
+        if errors.code(error) == "ValidationError":
             return None
-        raise aws.refused(error, f"stack {name} could not be looked up") from error
+        raise errors.refused(error, f"stack {name} could not be looked up") from error
     outputs = {item["OutputKey"]: item["OutputValue"] for item in row.get("Outputs", ())}
     return None if row["StackStatus"] == "DELETE_COMPLETE" else Found(str(row["StackStatus"]), outputs)
 
@@ -61,8 +61,8 @@ def apply(job: Job, file: str, parameters: Mapping[str, str]) -> None:
         return
     try:
         _apply(job, name, path, parameters)
-    except aws.refusals() as error:
-        raise aws.refused(error, f"stack {name}") from error
+    except errors.refusals() as error:
+        raise errors.refused(error, f"stack {name}") from error
 
 
 def _equivalent(job: Job, name: str, path: Path, parameters: Mapping[str, str]) -> list[str]:
@@ -157,8 +157,8 @@ def _deployed(job: Job, name: str) -> Mapping[str, Any]:
     """The template that the stack has now; nothing for a new one."""
     try:
         answer = job.aws.client("cloudformation").get_template(StackName=name)["TemplateBody"]
-    except aws.refusals() as error:
-        if aws.code(error) != "ValidationError":
+    except errors.refusals() as error:
+        if errors.code(error) != "ValidationError":
             raise
         return {}
     return _parsed(answer) if isinstance(answer, str) else answer
@@ -183,8 +183,8 @@ def delete(job: Job, name: str) -> None:
         started = _seen(job, name)
         job.aws.client("cloudformation").delete_stack(StackName=name)
         watch(job, name, started)
-    except aws.refusals() as error:
-        raise aws.refused(error, f"stack {name}") from error
+    except errors.refusals() as error:
+        raise errors.refused(error, f"stack {name}") from error
 
 
 def watch(job: Job, name: str, seen: set[str]) -> None:
@@ -233,8 +233,8 @@ def _events(job: Job, name: str) -> list[Mapping[str, Any]]:
     """The latest hundred events, oldest first; none for a stack that is gone."""
     try:
         rows = job.aws.client("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
-    except aws.refusals() as error:
-        if aws.code(error) != "ValidationError":
+    except errors.refusals() as error:
+        if errors.code(error) != "ValidationError":
             raise
         return []
     return sorted(rows, key=lambda row: row["Timestamp"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator.aws import clients as aws
+from generator.aws import errors
 from generator.deploy import eks, stacks
 from generator.deploy.job import Job
 from generator.solution.model import Runtime
@@ -65,7 +65,7 @@ def _depth(job: Job, url: str) -> tuple[int | None, int | None]:
     wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     try:
         found = job.aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
-    except aws.refusals():
+    except errors.refusals():
         return None, None
     return int(found[wanted[0]]), int(found[wanted[1]])
 

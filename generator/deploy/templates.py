@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from generator.aws import clients as aws
+from generator.aws import errors
 from generator.deploy.job import Job
 from generator.solution.model import Solution
 
@@ -36,8 +36,8 @@ def _make(job: Job, holder: str) -> None:
     try:
         s3.head_bucket(Bucket=holder)
         return
-    except aws.refusals() as error:
-        if aws.code(error) not in ("404", "NoSuchBucket"):
+    except errors.refusals() as error:
+        if errors.code(error) not in ("404", "NoSuchBucket"):
             raise
     # us-east-1 is the one region that must not be named.
     where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
@@ -66,6 +66,6 @@ def remove(job: Job) -> None:
             s3.delete_object(Bucket=holder, Key=row["Key"])
         s3.delete_bucket(Bucket=holder)
         job.say(f"bucket {holder}: removed")
-    except aws.refusals() as error:
-        if aws.code(error) not in ("404", "NoSuchBucket"):
-            raise aws.refused(error, f"bucket {holder}") from error
+    except errors.refusals() as error:
+        if errors.code(error) not in ("404", "NoSuchBucket"):
+            raise errors.refused(error, f"bucket {holder}") from error

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from generator.aws import clients as aws
+from generator.aws import errors
 from generator.build import stack_layout
 from generator.build.stack_layout import NETWORK_FILE
 from generator.deploy import eks, release, stacks, templates
@@ -101,8 +101,8 @@ def refuse_with_nodes(job: Job) -> None:
     ]
     try:
         rows = job.aws.client("ec2").describe_instances(Filters=filters)["Reservations"]
-    except aws.refusals() as error:
-        raise aws.refused(error, "running GPU nodes could not be looked up") from error
+    except errors.refusals() as error:
+        raise errors.refused(error, "running GPU nodes could not be looked up") from error
     left = [instance["InstanceId"] for row in rows for instance in row["Instances"]]
     if left:
         command = (

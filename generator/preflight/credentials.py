@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from generator.preflight.check import Asker, Check, Subject
+from generator.aws.asker import Asker
+from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
 from generator.solution.model import Solution
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from generator.aws import clients as aws
+from generator.aws import errors
 from generator.aws.clients import Aws
 from generator.preflight.limits import S3_QUOTA_REGION
 from generator.preflight.result import Increase, Result
@@ -27,6 +27,6 @@ def _request(clients: Aws, partition: str, increase: Increase) -> str:
         if pending:
             return f"a request for {pending[0]['DesiredValue']:g} is open already ({pending[0]['Id']})"
         made = client.request_service_quota_increase(**key, DesiredValue=float(increase.wanted))
-    except aws.refusals() as error:
-        return f"could not be asked for: {aws.reason(error)}"
+    except errors.refusals() as error:
+        return f"could not be asked for: {errors.reason(error)}"
     return f"asked for {increase.wanted:,} ({made['RequestedQuota']['Id']})"

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator.aws import clients as aws
+from generator.aws import errors
+from generator.aws.asker import Asker
 from generator.facts import quotas
 from generator.facts.quotas import Quota
 from generator.plan.model import QuotaNeed
 from generator.preflight import usage
-from generator.preflight.check import Asker, Check, Subject
+from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Increase, Result
 from generator.solution.model import Solution
 
@@ -76,8 +77,8 @@ def _value(client: Any, quota: Quota) -> float:
     key = {"ServiceCode": quota.service, "QuotaCode": quota.code}
     try:
         return float(client.get_service_quota(**key)["Quota"]["Value"])
-    except aws.refusals() as error:
-        if aws.code(error) != "NoSuchResourceException":
+    except errors.refusals() as error:
+        if errors.code(error) != "NoSuchResourceException":
             raise
         return float(client.get_aws_default_service_quota(**key)["Quota"]["Value"])
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator.aws import clients as aws
-from generator.preflight.check import Asker, Check, Subject
+from generator.aws import errors
+from generator.aws.asker import Asker
+from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
 from generator.solution.model import Runtime, Solution
 
@@ -55,11 +56,11 @@ def bucket_region(bucket: str, asker: Asker) -> str | None:
     client = asker.client("s3")
     try:
         answer = client.head_bucket(Bucket=bucket)
-    except aws.refusals() as error:
-        if aws.code(error) in ("404", "NoSuchBucket"):
+    except errors.refusals() as error:
+        if errors.code(error) in ("404", "NoSuchBucket"):
             return None
         moved = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        if aws.code(error) in ("301", "PermanentRedirect") and "x-amz-bucket-region" in moved:
+        if errors.code(error) in ("301", "PermanentRedirect") and "x-amz-bucket-region" in moved:
             return str(moved["x-amz-bucket-region"])
         raise
     client.list_objects_v2(Bucket=bucket, MaxKeys=1)

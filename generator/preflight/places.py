@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from generator.aws.asker import Asker
 from generator.facts.facts import ZONES_WITHOUT_EKS
-from generator.preflight.check import Asker, Check, Subject
+from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
 from generator.solution.model import Runtime, Solution
 

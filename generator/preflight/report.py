@@ -9,6 +9,7 @@ from generator.preflight.result import CheckStatus, Result
 if TYPE_CHECKING:
     from rich.table import Table
 
+COLUMNS = ("status", "about", "what", "result, and what to do")
 STYLES = {
     CheckStatus.PASSED: "green",
     CheckStatus.WARNING: "yellow",
@@ -18,21 +19,16 @@ STYLES = {
 }
 
 
-def table(results: Iterable[Result]) -> "Table":
-    """One row for each result; what to do stands below what is so."""
-    from rich.table import Table  # noqa: PLC0415 - slow to import
-    from rich.text import Text  # noqa: PLC0415
+def fill(table: "Table", results: Iterable[Result]) -> None:
+    """Add a row for each result: what was found, and below it what to do."""
+    from rich.text import Text  # noqa: PLC0415 - slow to import
 
-    shown = Table(show_edge=False, pad_edge=False)
-    for column in ("status", "about", "what", "found, and what to do"):
-        shown.add_column(column, overflow="fold")
     for result in results:
-        said = Text(result.said)
-        for more in filter(None, (result.help, result.link)):
-            said.append(f"\n→ {more}", style="bold" if more is result.help else "")
+        text = Text(result.said)
+        for line in filter(None, (result.help, result.link)):
+            text.append(f"\n→ {line}", style="bold" if line is result.help else "")
         status = Text(result.status.value, style=STYLES[result.status])
-        shown.add_row(status, result.theme, Text(result.what), said)
-    return shown
+        table.add_row(status, result.theme, Text(result.what), text)
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -42,7 +38,7 @@ def summary(results: Sequence[Result]) -> str:
 
 
 def as_data(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """For programs; `status` as the table says it."""
+    """Results as plain data, with the words of the table."""
     return [
         {
             "theme": result.theme,

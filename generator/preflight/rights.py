@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator.aws import clients as aws
-from generator.preflight.check import Asker, Check, Subject
+from generator.aws import errors
+from generator.aws.asker import Asker
+from generator.preflight.check import Check, Subject
 from generator.preflight.credentials import identity
 from generator.preflight.result import CheckStatus, Result
 
@@ -92,8 +93,8 @@ def principal_of(iam: Any, arn: str) -> str:
     role = arn.split("/")[1]
     try:
         return str(iam.get_role(RoleName=role)["Role"]["Arn"])
-    except aws.refusals() as error:
-        if aws.code(error) != "NoSuchEntity":
+    except errors.refusals() as error:
+        if errors.code(error) != "NoSuchEntity":
             raise
         return arn.replace(":sts:", ":iam:").replace(":assumed-role/", ":role/").rpartition("/")[0]
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator.aws import clients as aws
+from generator.aws import errors
+from generator.aws.asker import Asker
 from generator.facts import quantity
-from generator.preflight.check import Asker, Check, Subject
+from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
 from generator.solution.model import Volume
 
@@ -44,8 +45,8 @@ def described(name: str, asker: Asker) -> Snapshot | None:
     """A snapshot of this region that the account may use; None when there is none."""
     try:
         found = asker.client("ec2").describe_snapshots(SnapshotIds=[name])["Snapshots"]
-    except aws.refusals() as error:
-        if not aws.code(error).startswith("InvalidSnapshot"):
+    except errors.refusals() as error:
+        if not errors.code(error).startswith("InvalidSnapshot"):
             raise
         return None
     return Snapshot(str(found[0]["State"]), int(found[0]["VolumeSize"])) if found else None

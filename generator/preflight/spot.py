@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from generator.aws import clients as aws
-from generator.preflight.check import Asker, Check, Subject
+from generator.aws import errors
+from generator.aws.asker import Asker
+from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
 
 THEME = "spot"
@@ -25,8 +26,8 @@ def exists(asker: Asker) -> bool:
     """Whether the account has the role."""
     try:
         asker.client("iam").get_role(RoleName=ROLE)
-    except aws.refusals() as error:
-        if aws.code(error) != "NoSuchEntity":
+    except errors.refusals() as error:
+        if errors.code(error) != "NoSuchEntity":
             raise
         return False
     return True

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from generator.aws import clients as aws
+from generator.aws import eks, errors
+from generator.aws.asker import Asker
 from generator.build import stack_layout
 from generator.iam import accounts
-from generator.preflight import versions
-from generator.preflight.check import Asker, Check, Subject
+from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
 from generator.solution import names
 from generator.solution.model import Solution
@@ -69,10 +69,10 @@ def _state(solution: Solution, ask: Ask, asker: Asker) -> str:
     """`free`, `own`, `taken`, or `another's` for a bucket of another account."""
     try:
         ask(asker)
-    except aws.refusals() as error:
-        if aws.code(error) in ABSENT:
+    except errors.refusals() as error:
+        if errors.code(error) in ABSENT:
             return "free"
-        if aws.code(error) in ANOTHERS_BUCKET and getattr(error, "operation_name", "") == "HeadBucket":
+        if errors.code(error) in ANOTHERS_BUCKET and getattr(error, "operation_name", "") == "HeadBucket":
             return "another's"
         raise
     return "own" if asker.once("deployed", partial(deployed, solution)) else "taken"
@@ -83,12 +83,12 @@ def deployed(solution: Solution, asker: Asker) -> bool:
     name = stack_layout.stack_name(solution, stack_layout.MAIN_FILE)
     try:
         asker.client("cloudformation").describe_stacks(StackName=name)
-    except aws.refusals() as error:
+    except errors.refusals() as error:
         # AWS says this, and no code of its own, for a stack that does not exist.
-        if aws.code(error) != "ValidationError":
+        if errors.code(error) != "ValidationError":
             raise
-        found = asker.once("cluster", lambda a: versions.cluster(a.client("eks"), solution.stack))
-        return found is not None and found.ours
+        cluster = asker.once("cluster", lambda a: eks.cluster(a.client("eks"), solution.stack))
+        return cluster is not None and cluster.belongs_to(solution.stack)
     return True
 
 

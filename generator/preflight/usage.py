@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from generator.aws.asker import Asker
 from generator.facts import quotas
 from generator.facts.facts import Facts
 from generator.facts.quotas import Market
-from generator.preflight.check import Asker
 from generator.solution.model import Solution
 
 # eksctl puts this tag on the VPC and on all that belongs to it.

@@ -142,11 +142,11 @@ def test_a_key_that_the_api_does_not_take_says_what_to_look_at(smoke: Smoke, pip
         gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
 
     assert ran.returncode == 3
-    assert "does not let us in (403" in ran.stderr
-    assert "taken out of its usage plan" in ran.stderr
+    assert "refused access (403" in ran.stderr
+    assert "removed from its usage plan" in ran.stderr
 
 
-@pytest.mark.parametrize(("text", "said"), [("{nope}", "is no JSON"), ("[]", "is no task")])
+@pytest.mark.parametrize(("text", "said"), [("{nope}", "is not valid JSON"), ("[]", "is not a task")])
 def test_a_task_file_that_is_none_is_named(smoke: Smoke, tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "task.json").write_text(text)
 

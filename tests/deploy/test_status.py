@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from generator.cli import main
-from generator.cli.smoke import not_let_in
+from generator.cli.smoke import key_refused_help
 from generator.deploy import smoke, status, steps
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError, Exit
@@ -88,7 +88,7 @@ def test_the_status_command_prints_a_row_for_each_runtime(
 def test_smoke_without_a_stack_says_what_makes_it(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["smoke", config]) == Exit.AWS
 
-    assert "`make cluster` makes it" in capsys.readouterr().err
+    assert "`make cluster` creates it" in capsys.readouterr().err
 
 
 def test_a_dry_smoke_prints_the_task_and_sends_none(config: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,22 +112,22 @@ def three(bench: MakeBench, account: Account) -> Bench:
 
 
 def test_smoke_takes_the_static_sd_webui_unless_told(three: Bench) -> None:
-    assert smoke.choose(three.job, None).name == "turbo"
-    assert smoke.choose(three.job, "graphs").name == "graphs"
+    assert smoke.choose(three.job.solution, None).name == "turbo"
+    assert smoke.choose(three.job.solution, "graphs").name == "graphs"
 
 
 def test_a_runtime_that_is_not_in_the_config_is_refused_with_those_that_are(three: Bench) -> None:
     with pytest.raises(RefusedError, match="graphs, any, turbo"):
-        smoke.choose(three.job, "nobody")
+        smoke.choose(three.job.solution, "nobody")
 
 
 def test_a_runtime_that_takes_no_prompt_needs_a_task(three: Bench) -> None:
     with pytest.raises(RefusedError, match="--task FILE"):
-        smoke.body(smoke.choose(three.job, "graphs"), None, None)
+        smoke.body(smoke.choose(three.job.solution, "graphs"), None, None)
 
 
 def test_a_dynamic_runtime_needs_a_model(three: Bench) -> None:
-    runtime = smoke.choose(three.job, "any")
+    runtime = smoke.choose(three.job.solution, "any")
 
     with pytest.raises(RefusedError, match="--model"):
         smoke.body(runtime, None, None)
@@ -138,7 +138,7 @@ def test_a_dynamic_runtime_needs_a_model(three: Bench) -> None:
 def test_a_users_task_goes_to_the_chosen_runtime_under_a_fresh_id(three: Bench) -> None:
     task = {"task": {"metadata": {"id": "old", "runtime": "other"}, "content": {"prompt": {}}}}
 
-    sent = smoke.body(smoke.choose(three.job, "graphs"), task, None)["task"]["metadata"]
+    sent = smoke.body(smoke.choose(three.job.solution, "graphs"), task, None)["task"]["metadata"]
 
     assert sent["runtime"] == "graphs"
     assert sent["id"].startswith("smoke-")
@@ -146,19 +146,19 @@ def test_a_users_task_goes_to_the_chosen_runtime_under_a_fresh_id(three: Bench) 
 
 @pytest.mark.parametrize(("partition", "told"), [("aws", False), ("aws-cn", True)])
 def test_in_china_a_refusal_may_be_for_want_of_an_icp_licence(partition: str, told: bool) -> None:
-    assert ("ICP licence" in not_let_in(partition)) == told
+    assert ("ICP licence" in key_refused_help(partition)) == told
 
 
 def test_the_door_has_the_key_of_the_stack(bench: MakeBench) -> None:
     made = bench("one")
     with pytest.raises(AwsError):
-        smoke.door(made.job)
+        smoke.api_client(made.job)
     steps.run(made.job, ["stack"])
 
-    door = smoke.door(made.job)
+    api = smoke.api_client(made.job)
 
-    assert door.url.endswith("/prod")
-    assert door.key
+    assert api.url.endswith("/prod")
+    assert api.key
 
 
 def test_other_zones_reach_the_cluster_and_only_three_will_do(

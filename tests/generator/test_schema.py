@@ -8,13 +8,13 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from generator.cli import common
+from generator import app
 from generator.config import explain
 from generator.config.node import resolved
 from generator.config.schema import TYPES
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = common.schema()
+SCHEMA = app.schema()
 KEYS = list(explain.keys(SCHEMA))
 # Keywords that Helm words well, and notes of our own, which validators pass over.
 KEYWORDS = {

@@ -8,14 +8,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from generator import paths
-from generator.cli import common
+from generator import app, paths
 from generator.config import document, explain, validate
 from generator.errors import ConfigError
 from generator.facts.facts import Facts
 from generator.solution.context import Context
 
-SCHEMA = common.schema()
+SCHEMA = app.schema()
 FACTS = Facts(paths.data())
 CONTEXT = Context("us-west-2", "123456789012", date(2026, 11, 22))
 PATHS = [key.steps for key in explain.keys(SCHEMA)]

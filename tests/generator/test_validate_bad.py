@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from generator import paths
-from generator.cli import common
+from generator import app, paths
+from generator.cli import flags as common_flags
 from generator.config import document, report, validate
 from generator.errors import ConfigError
 from generator.facts.facts import Facts
@@ -30,16 +30,16 @@ def said_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.delenv(name, raising=False)
     flags = (folder / "flags.txt").read_text().split() if (folder / "flags.txt").exists() else []
     parser = argparse.ArgumentParser()
-    common.add_place(parser)
+    common_flags.add_target(parser)
     args = parser.parse_args([flag for flag in flags if flag != "deriving"])
     lines: list[str] = []
     try:
-        text = common.read(str(folder / "config.yaml"))
+        text = app.read_text(str(folder / "config.yaml"))
         lines = text.splitlines()
         config = document.load(text, "config.yaml")
-        context = replace(common.context(args, config.data), today=TODAY)
+        context = replace(app.context(config.data, common_flags.target(args)), today=TODAY)
         facts = Facts(paths.data())
-        found = validate.problems(config, common.schema(), facts, context, deriving="deriving" in flags)
+        found = validate.problems(config, app.schema(), facts, context, deriving="deriving" in flags)
     except ConfigError as error:
         found = [replace(problem, source="config.yaml") for problem in error.problems]
     return report.text(found, {"config.yaml": lines})

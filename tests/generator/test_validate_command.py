@@ -116,7 +116,7 @@ def test_a_silent_aws_ends_with_3(write: Callable[[str, str], str], tmp_path: Pa
     done = with_environment(tmp_path, env, "validate", write("a.yaml", GOOD), "--account-from-sts")
 
     assert done.returncode == 3
-    assert "AWS did not say which account this is" in done.stderr
+    assert "AWS STS did not return the account" in done.stderr
 
 
 def with_environment(folder: Path, env: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
@@ -195,7 +195,7 @@ def test_a_bug_shows_where_it_is_and_asks_for_a_report(cli: Cli, tmp_path: Path)
 
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
-    assert "This is a bug of the generator" in done.stderr
+    assert "This is a bug in the generator" in done.stderr
 
 
 @pytest.mark.parametrize("word", ["queueLength", "modelsRuntime.extraValues.runtime.scaling.queueLength"])

@@ -71,7 +71,7 @@ def test_an_api_that_nobody_serves_is_not_the_users_fault(submit):
 def test_a_url_of_another_scheme_is_refused(submit):
     code, _, said = submit("--runtime", "r", "--prompt", "p", "--api-url", "file:///etc", SD_API_KEY="k")
     assert code == 3
-    assert "no http or https URL" in said
+    assert "not an http or https URL" in said
 
 
 @pytest.mark.parametrize("words", [(), ("task.json", "--prompt", "a cat")])
@@ -91,7 +91,7 @@ def test_a_file_that_is_no_json_is_named_with_the_place(submit, tmp_path):
     (tmp_path / "task.json").write_text("{nope}")
     code, _, said = submit("task.json")
     assert code == 2
-    assert "task.json is no JSON" in said
+    assert "task.json is not valid JSON" in said
     assert "line 1 column 2" in said
 
 

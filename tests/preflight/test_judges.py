@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from generator.facts import quotas
+from generator.facts import image_reference, quotas
 from generator.preflight import credentials, models, places, registry, rights, snapshots, spot, taken
 from generator.preflight.places import Zone
 from generator.preflight.result import CheckStatus
@@ -99,7 +99,12 @@ def test_a_snapshot_that_fits_passes() -> None:
 
 
 def test_an_image_that_nobody_publishes_fails_and_others_are_not_asked_about() -> None:
-    bare, public = registry.judge_elsewhere(["sd-on-eks/queue-agent:0.1.0", "ghcr.io/kedacore/keda:2.20.2"])
+    bare, public = registry.judge_elsewhere(
+        [
+            image_reference.parse(name)
+            for name in ("sd-on-eks/queue-agent:0.1.0", "ghcr.io/kedacore/keda:2.20.2")
+        ]
+    )
 
     assert (bare.what, bare.status) == ("sd-on-eks/queue-agent:0.1.0", CheckStatus.FAILED)
     assert public.status is CheckStatus.NOT_ASKED

@@ -1,0 +1,265 @@
+"""The use cases of the generator without a command line: from a config to its files, manifests and plan.
+
+The command line, the local pipeline, tools and benchmarks call these. Files, clock, environment and STS are
+read here and handed to the pure core below.
+"""
+# ruff: noqa: PLC0415 - `validate` and `--help` start without the modules that only some use cases need
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generator import paths
+from generator.config import document
+from generator.config.document import ConfigDocument
+from generator.errors import AwsError, ConfigError, Problem, Severity
+from generator.facts.facts import Facts
+from generator.solution.context import Context
+from generator.solution.model import Solution
+
+if TYPE_CHECKING:
+    from generator.deploy.job import Job
+    from generator.plan.model import Plan
+    from generator.preflight.check import Subject
+    from generator.solution.defaults import Defaults
+
+STDIN = "-"
+# Where builds go unless the user names another folder: one folder for each solution.
+DEFAULT_OUTPUT = Path("build")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to deploy to, as far as the caller says it. What it says wins over the config."""
+
+    region: str | None = None
+    account: str | None = None
+    # Ask AWS STS for the account of the credentials instead of reading the config.
+    account_from_sts: bool = False
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A config that passed validation: the document, its solution, and the warnings."""
+
+    config: ConfigDocument
+    solution: Solution
+    warnings: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """How a deployment talks to its user: `ask` puts a yes/no question, `say` prints one line of progress."""
+
+    ask: Callable[[str], bool]
+    say: Callable[[str], None]
+
+
+def read_text(name: str) -> str:
+    """The text of a file, or of standard input for `-`. Raises ConfigError when it cannot be read."""
+    try:
+        content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise _unreadable(name, f"cannot read the file: {error.strerror}", "check the path") from error
+    except UnicodeDecodeError as error:
+        reason = f"not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}"
+        raise _unreadable(name, reason, "save the file as UTF-8") from error
+
+
+def display_name(name: str) -> str:
+    """The name of a file in messages."""
+    return "<stdin>" if name == STDIN else name
+
+
+def _unreadable(name: str, reason: str, help: str) -> ConfigError:
+    return ConfigError([Problem(display_name(name), 1, 1, "$", document.YAML_TEXT, reason, help)])
+
+
+def open_config(name: str) -> ConfigDocument:
+    """Read and parse a config file, `-` for standard input. Raises ConfigError."""
+    return document.load(read_text(name), display_name(name))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a config (values-schema.json)."""
+    loaded: dict[str, Any] = json.loads((paths.root() / "values-schema.json").read_text("utf-8"))
+    return loaded
+
+
+def defaults() -> "Defaults":
+    """What applies where a config says nothing: from the schema and the charts."""
+    from generator.config import defaults as config_defaults
+    from generator.facts import runtimes
+    from generator.solution import defaults as solution_defaults
+
+    contract = schema()
+    return solution_defaults.defaults(
+        config_defaults.of_config(contract),
+        config_defaults.of_runtime(contract),
+        runtimes.load(paths.root() / "charts"),
+    )
+
+
+def facts() -> Facts:
+    """The facts about AWS that ship with the generator."""
+    return Facts(paths.data())
+
+
+def today() -> date:
+    """Today's date in UTC."""
+    return datetime.now(UTC).date()
+
+
+def context(data: Mapping[str, Any], target: Target) -> Context:
+    """Region, account and date for a config's `data`: target first, then the config, then the environment.
+
+    Raises AwsError when STS is asked for the account and does not answer.
+    """
+    environment = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    region = target.region or _text(data, "region") or environment
+    account = target.account or (
+        _account_from_sts(region) if target.account_from_sts else _text(data, "accountId")
+    )
+    return Context(region, account, today())
+
+
+def _text(data: Mapping[str, Any], key: str) -> str | None:
+    value = data.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _account_from_sts(region: str | None) -> str:
+    """The account of the current credentials."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return str(boto3.client("sts", region_name=region or "us-east-1").get_caller_identity()["Account"])
+    except (BotoCoreError, ClientError) as error:
+        raise AwsError(f"AWS STS did not return the account of the credentials: {error}") from error
+
+
+def check(
+    config: ConfigDocument, where: Context, *, facts: Facts | None = None, deriving: bool = False
+) -> list[Problem]:
+    """Every problem of a config. `deriving`: region and account must be known, since names need them."""
+    from generator.config import validate
+
+    return validate.problems(config, schema(), facts or Facts(paths.data()), where, deriving=deriving)
+
+
+def solve(config: ConfigDocument, target: Target = Target()) -> Solved:
+    """Validate and resolve a config. Raises ConfigError with every problem when one is an error."""
+    from generator.solution import resolve
+
+    known_facts = facts()
+    where = context(config.data, target)
+    problems = check(config, where, facts=known_facts, deriving=True)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise ConfigError(problems)
+    return Solved(config, resolve.solution(config.data, defaults(), known_facts, where), tuple(problems))
+
+
+def in_zones(solved: Solved, zones: tuple[str, str, str] | None) -> Solved:
+    """The same in the availability zones that the user named, if any: zone names differ between accounts."""
+    return solved if zones is None else replace(solved, solution=replace(solved.solution, zones=zones))
+
+
+def problem_text(problems: Iterable[Problem], *, color: bool = False) -> str:
+    """Problems as text, each with its line of the file (standard input cannot be read twice)."""
+    from generator.config import report
+
+    listed = list(problems)
+    files = {problem.source: Path(problem.source) for problem in listed}
+    lines = {name: path.read_text("utf-8").splitlines() for name, path in files.items() if path.is_file()}
+    return report.text(listed, lines, color=color)
+
+
+def build(solved: Solved, chart: str) -> dict[str, str]:
+    """Path and text of every file that is deployed, with values for `chart`."""
+    from generator.build import files
+
+    source = files.config_file(solved.config.source, solved.config.text)
+    return files.build(solved.solution, source, chart, plan(solved.solution))
+
+
+def write(solved: Solved, chart: str, output: Path) -> tuple[Path, dict[str, str]]:
+    """Build into `output`/STACK. The folder and the files. Raises NotOursError and OSError."""
+    from generator.build import folder as build_folder
+
+    folder, built = output / solved.solution.stack, build(solved, chart)
+    build_folder.replace(folder, built)
+    return folder, built
+
+
+def render(solved: Solved, chart: str | None = None) -> str:
+    """The Kubernetes manifests of a config. Raises HelmError.
+
+    Without `chart`: of the umbrella chart where its dependencies are present, else of the runtimes' chart.
+    """
+    from generator.deploy import helm
+
+    solution = solved.solution
+    eks = solution.versions.eks
+    name = chart or helm.best_chart(eks)
+    return helm.template(solution.stack, helm.chart_folder(name, eks), eks, build(solved, name))
+
+
+def plan(solution: Solution, seconds: Mapping[str, float] | None = None) -> "Plan":
+    """Resources, quotas and cost of a solution. `seconds`: the time of one picture by GPU, where measured."""
+    from generator.build import stack_layout
+    from generator.facts import prices
+    from generator.plan import plan as planning
+
+    resources = stack_layout.resource_counts(solution)
+    return planning.plan(solution, facts(), prices.load(paths.data()), resources, seconds)
+
+
+def subject(solution: Solution, day: date | None = None) -> "Subject":
+    """What preflight judges: the solution, its plan, the images it pulls, the rights that deploying needs."""
+    from generator.facts import runtimes
+    from generator.iam import deployer
+    from generator.images import images
+    from generator.preflight.check import Subject
+
+    return Subject(
+        solution=solution,
+        plan=plan(solution),
+        facts=facts(),
+        today=day or today(),
+        images=images.pulled_names(solution),
+        deployer=deployer.policies(solution),
+        model_folders=runtimes.model_folders(paths.root() / "charts"),
+    )
+
+
+def job(
+    solution: Solution, output: Path, terminal: Terminal, *, dry_run: bool = False, adopt: bool = False
+) -> "Job":
+    """One run over the build in `output`/STACK, for the modules of `deploy`."""
+    from generator.aws.clients import Aws
+    from generator.build.files import UMBRELLA
+    from generator.deploy import helm
+    from generator.deploy.job import Job
+    from generator.deploy.tools import Tools, kubeconfig
+
+    folder = output / solution.stack
+    environment = {"KUBECONFIG": str(kubeconfig(folder).absolute()), "AWS_REGION": solution.region}
+    return Job(
+        solution=solution,
+        folder=folder,
+        chart=helm.chart_folder(UMBRELLA, solution.versions.eks),
+        aws=Aws(solution.region),
+        tools=Tools(terminal.say, dry_run=dry_run, environment=environment),
+        facts=facts(),
+        today=today(),
+        ask=terminal.ask,
+        say=terminal.say,
+        adopt=adopt,
+    )
