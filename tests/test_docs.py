@@ -114,7 +114,7 @@ def test_modules_in_the_drawing_of_the_architecture_exist() -> None:
 def flags_of(command: str) -> set[str]:
     """The flags of a command of the generator."""
     parser = argparse.ArgumentParser()
-    importlib.import_module(COMMANDS[command][0]).add(parser.add_subparsers())
+    importlib.import_module(COMMANDS[command][0]).add_flags(parser)
     return set(parser._option_string_actions)
 
 
