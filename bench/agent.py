@@ -136,7 +136,7 @@ def measured(work: Work, module: str, tasks: int, *arguments: str) -> Figures:
             world.send([f"t{n}"], chosen)
         longest = 30 + tasks * (work.seconds + LOAD_SECONDS + 1)
         wait_for(lambda: len(runtime.runs()) == tasks, longest, pause=0.5)
-        wait_for(lambda: arguments or world.left() == 0, 30, pause=0.2)
+        wait_for(lambda: arguments or world.messages_left() == 0, 30, pause=0.2)
         runs = [run for run in runtime.report()["runs"] if run["id"] != "task"]
         wall = runs[-1]["ended"] - runs[0]["started"]
         at_work = sum(run["ended"] - run["started"] for run in runs)

@@ -1,8 +1,8 @@
-"""Thousands of tasks through agents, runtimes and an AWS that fail at random: none is lost, none ends twice.
+"""Soak test: thousands of tasks while agents, runtimes and AWS fail at random. No task is lost or ends twice.
 
-Agents are killed, stopped for longer than their lease and told to end; runtimes crash and run out of memory;
-calls to AWS are refused, late, or lose their answers; some tasks are sent twice, some messages are nonsense.
-In the end each task has one result, or is in the dead-letter queue with a `failed` callback.
+Agents get SIGKILL, SIGTERM, or SIGSTOP for longer than their visibility timeout; runtimes crash and run out
+of memory; calls to AWS fail, are slow, or lose their responses; some tasks are sent twice, some messages are
+malformed. In the end each task has one result, or is in the dead-letter queue with a `failed` callback.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from testing.world import Runtime, World
 
 AGENTS = 4
 ATTEMPTS = 3
-POISON = "poison"  # in the id of a task that no runtime can do
+POISON = "poison"  # in the id of a task that fails on every runtime
 RUNTIME_FAULTS = (
     "oom@0.02",
     "error@0.01",
@@ -42,13 +42,13 @@ SETTINGS = {
     "CANCEL_GRACE_SECONDS": 2,
     "AWS_RETRY_SECONDS": 20,
 }
-STOPPED_SECONDS = 5.0  # longer than a lease
-SENT_TWICE, NONSENSE, POISONED = 0.03, 0.01, 0.01
+STOPPED_SECONDS = 5.0  # longer than the visibility timeout
+SENT_TWICE, MALFORMED, POISONED = 0.03, 0.01, 0.01
 
 
 @dataclass
-class Seat:
-    """One pod: a runtime and the agent beside it. What dies is started again, as the kubelet does."""
+class Pod:
+    """One pod: a runtime and its agent. A process that ends is started again, as the kubelet does."""
 
     runtime: Runtime
     agent: Child
@@ -57,44 +57,46 @@ class Seat:
 
 @dataclass
 class Tally:
-    """What happened."""
+    """What was sent and received, and how often each kind of failure happened."""
 
     sent: set[str] = field(default_factory=set)
     twice: set[str] = field(default_factory=set)
-    nonsense: int = 0
-    heard: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: collections.defaultdict(list))
-    aside: list[str] = field(default_factory=list)
+    malformed: int = 0
+    callbacks: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: collections.defaultdict(list))
+    dead_letters: list[str] = field(default_factory=list)
     events: collections.Counter[str] = field(default_factory=collections.Counter)
 
-    def hear(self, callbacks: list[dict[str, Any]], aside: list[str]) -> None:
-        """Add what came."""
-        for each in callbacks:
-            self.heard[each["id"]].append(each)
-        self.aside += aside
+    def add(self, callbacks: list[dict[str, Any]], dead_letters: list[str]) -> None:
+        """Add what was received."""
+        for callback in callbacks:
+            self.callbacks[callback["id"]].append(callback)
+        self.dead_letters += dead_letters
 
-    def faults(self, records: dict[str, dict[str, Any]]) -> list[str]:
-        """What must not be, given each task's result.json."""
-        aside = collections.Counter(json.loads(body)["metadata"]["id"] for body in self.aside if body != "{")
-        found = [f"{each}: lost" for each in sorted(self.sent - records.keys())]
-        for each, record in records.items():
-            told = self.heard.get(each, [])
-            ends = {(end["status"], end.get("seed"), end["output_url"]) for end in told}
+    def violations(self, results: dict[str, dict[str, Any]]) -> list[str]:
+        """Every broken guarantee, given the result.json of each task."""
+        tasks = [json.loads(body)["metadata"]["id"] for body in self.dead_letters if body != "{"]
+        dead = collections.Counter(tasks)
+        violations = [f"{task}: lost" for task in sorted(self.sent - results.keys())]
+        for task, result in results.items():
+            ends = {
+                (end["status"], end.get("seed"), end["output_url"]) for end in self.callbacks.get(task, [])
+            }
             completed = {end for end in ends if end[0] == "completed"}
             if len(completed) > 1:
-                found.append(f"{each}: two results {completed}")
-            if record["status"] not in {end[0] for end in ends}:
-                found.append(f"{each}: {record['status']} and never told")
-            if record["status"] == "completed" and {record["seed"]} != {end[1] for end in completed}:
-                found.append(f"{each}: the callback tells of another result than result.json")
-            if record["status"] == "completed" and POISON in each:
-                found.append(f"{each}: done, which nobody can do")
-            if record["status"] == "failed" and not aside[each]:
-                found.append(f"{each}: failed ({record['error']}) and not in the dead-letter queue")
-            if record["status"] == "completed" and aside[each] and each not in self.twice:
-                found.append(f"{each}: a result, and in the dead-letter queue")
-        if self.aside.count("{") < self.nonsense:
-            found.append("a message that is no task was lost")
-        return found
+                violations.append(f"{task}: two results {completed}")
+            if result["status"] not in {end[0] for end in ends}:
+                violations.append(f"{task}: {result['status']} without a callback")
+            if result["status"] == "completed" and {result["seed"]} != {end[1] for end in completed}:
+                violations.append(f"{task}: the callback and result.json differ")
+            if result["status"] == "completed" and POISON in task:
+                violations.append(f"{task}: completed, although it fails on every runtime")
+            if result["status"] == "failed" and not dead[task]:
+                violations.append(f"{task}: failed ({result['error']}) and not in the dead-letter queue")
+            if result["status"] == "completed" and dead[task] and task not in self.twice:
+                violations.append(f"{task}: completed, and in the dead-letter queue")
+        if self.dead_letters.count("{") < self.malformed:
+            violations.append("a malformed message was lost")
+        return violations
 
 
 def main() -> None:
@@ -104,7 +106,7 @@ def main() -> None:
     )
     parser.add_argument("--tasks", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
-    parser.add_argument("--seconds", type=float, default=1800.0, help="give up after so long")
+    parser.add_argument("--seconds", type=float, default=1800.0, help="stop waiting after so many seconds")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     began = time.monotonic()
@@ -114,83 +116,83 @@ def main() -> None:
         Proxy(emulator.url) as proxy,
         World(emulator.client_env(), proxy.url, Path(folder), ATTEMPTS) as world,
     ):
-        tally, faults = soak(world, proxy, options.tasks, options.seed, options.seconds)
-    counts = collections.Counter(told[-1]["status"] for told in tally.heard.values())
+        tally, violations = soak(world, proxy, options.tasks, options.seed, options.seconds)
+    counts = collections.Counter(callbacks[-1]["status"] for callbacks in tally.callbacks.values())
     print(f"{options.tasks} tasks in {time.monotonic() - began:.0f} s: {dict(counts)}, {dict(tally.events)}")
-    print(f"lost or doubled: {len(faults)}")
-    for fault in faults:
-        print(f"  {fault}")
-    sys.exit(1 if faults else 0)
+    print(f"lost or done twice: {len(violations)}")
+    for violation in violations:
+        print(f"  {violation}")
+    sys.exit(1 if violations else 0)
 
 
 def soak(world: World, proxy: Proxy, tasks: int, seed: int, seconds: float) -> tuple[Tally, list[str]]:
-    """Send tasks while everything fails, wait for their ends, and say what must not be."""
+    """Send the tasks, inject failures until all have ended; what happened, and every broken guarantee."""
     rng = random.Random(seed)
     tally = Tally()
-    seats = [seat(world, rng) for _ in range(AGENTS)]
+    pods = [start_pod(world, rng) for _ in range(AGENTS)]
     proxy.faults += aws_faults(rng)
     send(world, rng, tally, tasks)
     end = time.monotonic() + seconds
     next_event = 0.0
-    while time.monotonic() < end and not (world.left() == 0 and settled(tally)):
-        tally.hear(world.callbacks_now(), world.set_aside())
-        for each in seats:
-            revive(world, each, tally)
-        # What is left near the end waits for its next attempt: let it have one.
-        if time.monotonic() > next_event and len(tally.heard) < 0.9 * tasks:
-            strike(rng.choice(seats), rng, tally)
+    while time.monotonic() < end and not (world.messages_left() == 0 and all_announced(tally)):
+        tally.add(world.receive_callbacks(), world.take_dead_letters())
+        for pod in pods:
+            restart_ended(world, pod, tally)
+        # Near the end the remaining tasks wait for their next attempt, which must be allowed to succeed.
+        if time.monotonic() > next_event and len(tally.callbacks) < 0.9 * tasks:
+            disrupt(rng.choice(pods), rng, tally)
             next_event = time.monotonic() + rng.uniform(0.2, 1.5)
-    for each in seats:
-        each.agent.signal(signal.SIGCONT)
+    for pod in pods:
+        pod.agent.signal(signal.SIGCONT)
     time.sleep(1)
-    while heard := world.callbacks_now(wait=1):
-        tally.hear(heard, [])
-    tally.hear([], world.set_aside())
-    records = {
+    while callbacks := world.receive_callbacks(wait=1):
+        tally.add(callbacks, [])
+    tally.add([], world.take_dead_letters())
+    results = {
         key.split("/")[-2]: world.object(key) for key in world.outputs() if key.endswith("/result.json")
     }
-    return tally, tally.faults(records)
+    return tally, tally.violations(results)
 
 
-def settled(tally: Tally) -> bool:
-    """Whether everybody has been told something, so that what is left is on its way."""
-    return tally.sent <= tally.heard.keys()
+def all_announced(tally: Tally) -> bool:
+    """Whether every task has had at least one callback."""
+    return tally.sent <= tally.callbacks.keys()
 
 
-def seat(world: World, rng: random.Random) -> Seat:
-    """A pod."""
+def start_pod(world: World, rng: random.Random) -> Pod:
+    """Start a runtime and its agent."""
     faults = [option for fault in RUNTIME_FAULTS for option in ("--fault", fault)]
     seed = str(rng.randrange(10**6))
     runtime = world.runtime("--service-time", "0.03", *faults, "--fault-seed", seed)
     runtime.fault("oom", match=POISON, times=-1)
-    return Seat(runtime, world.agent(runtime.url, **SETTINGS))
+    return Pod(runtime, world.agent(runtime.url, **SETTINGS))
 
 
-def revive(world: World, seat: Seat, tally: Tally) -> None:
-    """What the kubelet does: start again what has ended; and let go what was stopped long enough."""
-    if not seat.runtime.child.alive:
+def restart_ended(world: World, pod: Pod, tally: Tally) -> None:
+    """Start processes that have ended, as the kubelet does, and continue an agent stopped for long enough."""
+    if not pod.runtime.child.alive:
         tally.events["runtime crashed"] += 1
-        seat.runtime = world.restart(seat.runtime)
-        seat.runtime.fault("oom", match=POISON, times=-1)
-    if not seat.agent.alive:
-        seat.agent = world.agent(seat.runtime.url, **SETTINGS)
-    if seat.stopped and time.monotonic() - seat.stopped > STOPPED_SECONDS:
-        seat.agent.signal(signal.SIGCONT)
-        seat.stopped = 0.0
+        pod.runtime = world.restart(pod.runtime)
+        pod.runtime.fault("oom", match=POISON, times=-1)
+    if not pod.agent.alive:
+        pod.agent = world.agent(pod.runtime.url, **SETTINGS)
+    if pod.stopped and time.monotonic() - pod.stopped > STOPPED_SECONDS:
+        pod.agent.signal(signal.SIGCONT)
+        pod.stopped = 0.0
 
 
-def strike(seat: Seat, rng: random.Random, tally: Tally) -> None:
-    """Do something to the agent of one pod."""
-    if seat.stopped:
+def disrupt(pod: Pod, rng: random.Random, tally: Tally) -> None:
+    """Send a random signal to the agent of one pod, unless it is stopped."""
+    if pod.stopped:
         return
-    what = rng.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP))
-    tally.events[what.name] += 1
-    seat.agent.signal(what)
-    seat.stopped = time.monotonic() if what is signal.SIGSTOP else 0.0
+    number = rng.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP))
+    tally.events[number.name] += 1
+    pod.agent.signal(number)
+    pod.stopped = time.monotonic() if number is signal.SIGSTOP else 0.0
 
 
 def send(world: World, rng: random.Random, tally: Tally, tasks: int) -> None:
-    """All tasks, some of them twice, and some nonsense."""
+    """Send all tasks, some of them twice, and some malformed messages."""
     for n in range(tasks):
         name = f"{POISON if rng.random() < POISONED else 'task'}-{n}"
         world.send([name], prefix=rng.choice(("", "a", "a/b")))
@@ -198,13 +200,13 @@ def send(world: World, rng: random.Random, tally: Tally, tasks: int) -> None:
         if rng.random() < SENT_TWICE:
             world.send_body(world.last_sent)
             tally.twice.add(name)
-        if rng.random() < NONSENSE:
+        if rng.random() < MALFORMED:
             world.send_body("{")
-            tally.nonsense += 1
+            tally.malformed += 1
 
 
 def aws_faults(rng: random.Random) -> list[Fault]:
-    """Each call fails in each of these ways now and then."""
+    """Faults that each apply to a random share of all calls."""
 
     def sometimes(share: float) -> Callable[[Call], bool]:
         return lambda _: rng.random() < share

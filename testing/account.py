@@ -1,4 +1,4 @@
-"""An AWS account of the emulator, and a config for it."""
+"""An AWS account in the emulator, and a config file for it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ import yaml
 
 @dataclass(frozen=True)
 class Account:
-    """An empty AWS account of the emulator."""
+    """An empty AWS account in the emulator."""
 
     id: str
     region: str
@@ -29,7 +29,7 @@ class Account:
 
 
 def write_config(folder: Path, account: Account, runtime: dict[str, Any], **top: Any) -> Path:
-    """A config file with one runtime, for an account of the emulator."""
+    """Write a config with one runtime for an account of the emulator; `top` adds top-level keys."""
     data = {
         "stackName": "demo",
         "eksVersion": "1.34",

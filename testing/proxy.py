@@ -1,6 +1,6 @@
-"""A proxy in front of the AWS emulator that is as slow as AWS, and fails when told to. For benches and tests.
+"""A proxy in front of the AWS emulator that adds the latency of AWS and injects faults.
 
-It reads just enough HTTP to know which call it carries, since it shares the machine with what is measured.
+It parses only as much HTTP as it needs to name each call: it shares the machine with what is measured.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ HOLD_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Call:
-    """One call on its way: "sqs", "ReceiveMessage", "/path", b"body"."""
+    """One call to AWS: "sqs", "ReceiveMessage", "/path", b"body"."""
 
     service: str
     operation: str
@@ -27,16 +27,18 @@ class Call:
 
 @dataclass(eq=False)
 class Fault:
-    """What happens to the calls that match: first `hold` or `delay`, then `answer` instead of the real one.
+    """What happens to the calls that match: first `hold` or `delay`, then `answer` replaces the response.
 
-    `reaches` says whether the call gets to AWS before: an answer that is lost is not a call that was.
+    With `reaches` the call is carried out and only its response is lost; without it AWS never sees the call.
     """
 
     match: Callable[[Call], bool]
-    times: int = 1  # -1: for ever
-    after: int = 0  # the first ones pass
+    times: int = 1  # how many calls fail; -1: all
+    after: int = 0  # how many calls pass before the first failure
     reaches: bool = False
-    answer: str = ""  # "" passes, "drop" closes the connection, else "503 SlowDown"
+    answer: str = (
+        ""  # "": the real response; "drop": close the connection; else status and code: "503 SlowDown"
+    )
     delay: float = 0.0
     hold: bool = False
     held: threading.Event = field(default_factory=threading.Event)
@@ -44,7 +46,7 @@ class Fault:
     seen: int = 0
 
     def takes(self, call: Call) -> bool:
-        """Whether it strikes this call; counts."""
+        """Whether the fault applies to this call; counts it."""
         if self.times == 0 or not self.match(call):
             return False
         if self.after > 0:
@@ -56,7 +58,10 @@ class Fault:
 
 
 class Proxy:
-    """`with Proxy(emulator_url) as proxy:` listens at `proxy.url`, in a thread of its own."""
+    """`with Proxy(emulator_url) as proxy:` listens at `proxy.url`, in a thread of its own.
+
+    `delays` are seconds by service.
+    """
 
     def __init__(self, target: str, delays: Mapping[str, float] | None = None) -> None:
         parts = urlsplit(target)
@@ -84,7 +89,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def failing(self, fault: Fault) -> Iterator[Fault]:
-        """Let the fault strike for as long as the block lasts."""
+        """Inject the fault for the duration of the block."""
         self.faults.append(fault)
         try:
             yield fault
@@ -123,13 +128,13 @@ class Proxy:
         from_aws: asyncio.StreamReader,
         to_aws: asyncio.StreamWriter,
     ) -> bool:
-        """One call and its answer; False when the connection is over."""
+        """Carry one call and its response; False when the connection ends."""
         head = await reader.readuntil(HEAD_END)
         line, headers = _headers(head)
         if "expect" in headers:
             writer.write(b"HTTP/1.1 100 Continue" + HEAD_END)
             head = b"\r\n".join(
-                each for each in head.split(b"\r\n") if not each.lower().startswith(b"expect:")
+                header for header in head.split(b"\r\n") if not header.lower().startswith(b"expect:")
             )
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         call = _call(line, headers, body)
@@ -154,8 +159,8 @@ class Proxy:
         return b"connection: close" not in answer[0].lower()
 
 
-def of(operation: str, part: str = "") -> Callable[[Call], bool]:
-    """Calls of this operation (or service) whose path or body holds `part`."""
+def calls_to(operation: str, part: str = "") -> Callable[[Call], bool]:
+    """Matches calls of this operation or service whose path or body contains `part`."""
     return lambda call: (
         operation in (call.operation, call.service) and (part in call.path or part.encode() in call.body)
     )
@@ -163,7 +168,7 @@ def of(operation: str, part: str = "") -> Callable[[Call], bool]:
 
 def _headers(head: bytes) -> tuple[str, dict[str, str]]:
     line, *rest = head.decode("latin-1").split("\r\n")
-    pairs = (each.partition(":") for each in rest if each)
+    pairs = (header.partition(":") for header in rest if header)
     return line, {name.lower(): value.strip() for name, _, value in pairs}
 
 

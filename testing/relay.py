@@ -1,4 +1,4 @@
-"""Servers on loopback that answer by themselves, or pass on what they are asked."""
+"""HTTP servers on loopback that answer calls themselves or forward them."""
 
 import http.client
 import threading
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-# Of one connection, or made anew for each answer.
-OWN = ("transfer-encoding", "content-length", "connection", "date", "server")
+# Headers that belong to one connection, or that are set anew for each response.
+OWN_HEADERS = ("transfer-encoding", "content-length", "connection", "date", "server")
 
 
 class Server:
-    """A server on loopback, in threads, whose answers are a function of the request."""
+    """A threaded server on loopback. `answer` gets the handler and the body, and writes the response."""
 
     def __init__(self, answer: Callable[[BaseHTTPRequestHandler, bytes], None]) -> None:
         server, self.calls = self, 0
@@ -46,15 +46,15 @@ class Server:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server answered."""
+    """The response of a server."""
 
     status: int
     headers: Sequence[tuple[str, str]]
     content: bytes
 
 
-def ask(handler: BaseHTTPRequestHandler, body: bytes, target: str, path: str = "") -> Reply:
-    """What `target` answers to the same call, or to one of another path."""
+def forward(handler: BaseHTTPRequestHandler, body: bytes, target: str, path: str = "") -> Reply:
+    """Send the same call to `target`, with another path if one is given; its response."""
     connection = http.client.HTTPConnection(urlsplit(target).netloc, timeout=30)
     try:
         headers = {key: value for key, value in handler.headers.items() if key.lower() != "host"}
@@ -65,14 +65,14 @@ def ask(handler: BaseHTTPRequestHandler, body: bytes, target: str, path: str = "
         connection.close()
 
 
-def give(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
-    """Answer with it."""
+def respond(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+    """Write the response."""
     handler.send_response(reply.status)
     for key, value in reply.headers:
-        if key.lower() not in OWN:
+        if key.lower() not in OWN_HEADERS:
             handler.send_header(key, value)
-    said = {key.lower(): value for key, value in reply.headers}
-    length = said.get("content-length", "0") if handler.command == "HEAD" else str(len(reply.content))
+    headers = {key.lower(): value for key, value in reply.headers}
+    length = headers.get("content-length", "0") if handler.command == "HEAD" else str(len(reply.content))
     handler.send_header("Content-Length", length)
     handler.end_headers()
     handler.wfile.write(reply.content)

@@ -1,4 +1,4 @@
-"""A small AWS with one runtime's queue, bucket and topics, and agents as processes: for benches and tests."""
+"""One runtime's queue, bucket and topics in the emulator, with runtimes and agents as processes."""
 
 import json
 import os
@@ -28,21 +28,21 @@ class Runtime:
     command: tuple[str, ...]
 
     def report(self) -> dict[str, Any]:
-        """What its GPU did."""
+        """The record of its GPU, from `/_simulation/gpu`."""
         return dict(json.loads(self._ask("GET", "/_simulation/gpu")))
 
     def runs(self, outcome: str = "done") -> list[str]:
-        """The tasks that it ran and that ended so, in order; its own warm-up is none."""
+        """The ids of the tasks that ended with `outcome`, in order, without the agent's warm-up."""
         return [
             run["id"] for run in self.report()["runs"] if run["outcome"] == outcome and run["id"] != "task"
         ]
 
     def fault(self, kind: str, **rule: object) -> None:
-        """Arm a fault."""
+        """Inject a fault (see local/runtimes/shared/faults.py)."""
         self._ask("POST", "/_simulation/faults", {"kind": kind, **rule})
 
-    def mend(self) -> None:
-        """Disarm all faults."""
+    def clear_faults(self) -> None:
+        """Remove all faults."""
         self._ask("DELETE", "/_simulation/faults")
 
     def _ask(self, method: str, path: str, body: object = None) -> bytes:
@@ -55,7 +55,7 @@ class Runtime:
 
 
 class World:
-    """One account of the emulator with what one runtime has on AWS. `endpoint` is what the agents talk to."""
+    """The AWS resources of one runtime in an account of the emulator. The agents call AWS at `endpoint`."""
 
     def __init__(
         self, environment: Mapping[str, str], endpoint: str, folder: Path, attempts: int = MAX_ATTEMPTS
@@ -65,19 +65,18 @@ class World:
         self._children: list[Child] = []
         self.endpoint = endpoint
         self.last_sent = ""
-        sqs, s3, sns = self.sqs, self.s3, self.sns = [self._client(each) for each in ("sqs", "s3", "sns")]
-        self.bucket = (
-            f"pictures-{self._environment['AWS_ACCESS_KEY_ID']}"  # as on AWS, the name is nobody else's
-        )
+        sqs, s3, sns = self.sqs, self.s3, self.sns = [self._client(name) for name in ("sqs", "s3", "sns")]
+        # As on AWS, bucket names are unique across accounts.
+        self.bucket = f"pictures-{self._environment['AWS_ACCESS_KEY_ID']}"
         s3.create_bucket(Bucket=self.bucket)
-        self.dead_letters = sqs.create_queue(QueueName="tasks-dead-letter")["QueueUrl"]
-        self.callbacks = sqs.create_queue(QueueName="callbacks")["QueueUrl"]
-        redrive = {"deadLetterTargetArn": self._arn(self.dead_letters), "maxReceiveCount": attempts + 3}
+        self.dead_letter_queue = sqs.create_queue(QueueName="tasks-dead-letter")["QueueUrl"]
+        self.callback_queue = sqs.create_queue(QueueName="callbacks")["QueueUrl"]
+        redrive = {"deadLetterTargetArn": self._arn(self.dead_letter_queue), "maxReceiveCount": attempts + 3}
         self.queue = sqs.create_queue(
             QueueName="tasks", Attributes={"VisibilityTimeout": "120", "RedrivePolicy": json.dumps(redrive)}
         )["QueueUrl"]
         self.topic = sns.create_topic(Name="results")["TopicArn"]
-        sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=self._arn(self.callbacks))
+        sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=self._arn(self.callback_queue))
 
     def __enter__(self) -> "World":
         return self
@@ -93,7 +92,7 @@ class World:
         return Runtime(json.loads(line)["url"], child, command)
 
     def restart(self, runtime: Runtime, *options: str) -> Runtime:
-        """Start it again where it was, as the kubelet does; with `--start-delay` it listens later."""
+        """Start a runtime again on its old port, as a kubelet does; with `--start-delay` it listens later."""
         port = runtime.url.rpartition(":")[2]
         child = self._start("runtime", [*runtime.command, *options, "--port", port], os.environ)
         if not options:
@@ -101,12 +100,12 @@ class World:
         return Runtime(runtime.url, child, runtime.command)
 
     def agent(self, runtime: str, *module: str, **changes: object) -> Child:
-        """Start an agent for the runtime at this URL, with times that suit a test."""
+        """Start an agent for the runtime at this URL; `changes` are environment variables."""
         environment = self.environment(runtime) | {name: str(value) for name, value in changes.items()}
         return self._start("agent", [sys.executable, "-m", *(module or ("queue_agent",))], environment)
 
     def environment(self, runtime: str) -> dict[str, str]:
-        """What such an agent is told."""
+        """The environment variables of an agent for the runtime at this URL."""
         return {
             **self._environment,
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -115,7 +114,7 @@ class World:
             "RUNTIME_URL": runtime,
             "MODEL_FILENAME": "sd_xl_turbo_1.0.safetensors",
             "SQS_QUEUE_URL": self.queue,
-            "DEAD_LETTER_QUEUE_URL": self.dead_letters,
+            "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue,
             "S3_BUCKET": self.bucket,
             "SNS_TOPIC_ARN": self.topic,
             "AGENT_HOST": "127.0.0.1",
@@ -125,51 +124,53 @@ class World:
         }
 
     def send(self, ids: Iterable[str], content: Mapping[str, Any] | None = None, **metadata: object) -> None:
-        """Send tasks."""
-        for each in ids:
-            told = {"id": each, "runtime": "painter", "tasktype": "text-to-image", **metadata}
-            self.send_body(json.dumps({"metadata": told, "content": {"prompt": each, **(content or {})}}))
+        """Send one task for each id; the prompt is the id unless `content` has one."""
+        for task_id in ids:
+            task = {"id": task_id, "runtime": "painter", "tasktype": "text-to-image", **metadata}
+            self.send_body(json.dumps({"metadata": task, "content": {"prompt": task_id, **(content or {})}}))
 
     def send_body(self, body: str) -> None:
-        """Send a message as it is."""
+        """Send a message body unchanged."""
         self.sqs.send_message(QueueUrl=self.queue, MessageBody=body)
         self.last_sent = body
 
-    def hear(
-        self, until: Callable[[list[dict[str, Any]]], bool], seconds: float = 20
+    def wait_for_callbacks(
+        self, complete: Callable[[list[dict[str, Any]]], bool], seconds: float = 20
     ) -> list[dict[str, Any]]:
-        """Callbacks as they come, until they are as wanted. Raises TimeoutError with those that came."""
-        heard: list[dict[str, Any]] = []
+        """Receive callbacks until `complete` holds for all of them. Raises TimeoutError, which lists them."""
+        callbacks: list[dict[str, Any]] = []
         end = time.monotonic() + seconds
-        while not until(heard):
+        while not complete(callbacks):
             if time.monotonic() > end:
-                raise TimeoutError(f"heard only {heard}")
-            heard += self.callbacks_now(wait=1)
-        return heard
+                raise TimeoutError(f"received only {callbacks}")
+            callbacks += self.receive_callbacks(wait=1)
+        return callbacks
 
-    def callbacks_now(self, wait: int = 0) -> list[dict[str, Any]]:
-        """Callbacks that have come, at most ten; waits so many seconds for the first."""
-        return [json.loads(json.loads(body)["Message"]) for body in self._take(self.callbacks, wait)]
+    def receive_callbacks(self, wait: int = 0) -> list[dict[str, Any]]:
+        """At most ten callbacks; waits `wait` seconds for the first."""
+        return [json.loads(json.loads(body)["Message"]) for body in self._receive(self.callback_queue, wait)]
 
-    def hear_of(self, ids: Iterable[str], seconds: float = 20) -> dict[str, dict[str, Any]]:
-        """The last callback for each of these tasks."""
-        wanted = set(ids)
-        heard = self.hear(lambda all_: wanted <= {each["id"] for each in all_}, seconds)
-        return {each["id"]: each for each in heard}
+    def callbacks_for(self, ids: Iterable[str], seconds: float = 20) -> dict[str, dict[str, Any]]:
+        """The last callback of each of these tasks, once all have one."""
+        expected = set(ids)
+        callbacks = self.wait_for_callbacks(
+            lambda received: expected <= {callback["id"] for callback in received}, seconds
+        )
+        return {callback["id"]: callback for callback in callbacks}
 
-    def set_aside(self) -> list[str]:
-        """The bodies in the dead-letter queue, which are taken out."""
+    def take_dead_letters(self) -> list[str]:
+        """The bodies of all messages in the dead-letter queue, which is empty afterwards."""
         bodies: list[str] = []
-        while found := self._take(self.dead_letters, wait=0):
-            bodies += found
+        while batch := self._receive(self.dead_letter_queue, wait=0):
+            bodies += batch
         return bodies
 
-    def left(self) -> int:
-        """Messages in the queue, hidden ones too."""
-        return self._count("ApproximateNumberOfMessages") + self.taken()
+    def messages_left(self) -> int:
+        """How many messages are in the queue, visible or in flight."""
+        return self._count("ApproximateNumberOfMessages") + self.messages_in_flight()
 
-    def taken(self) -> int:
-        """Messages that some agent has."""
+    def messages_in_flight(self) -> int:
+        """How many messages an agent has received and not deleted."""
         return self._count("ApproximateNumberOfMessagesNotVisible")
 
     def object(self, key: str) -> dict[str, Any]:
@@ -177,16 +178,16 @@ class World:
         return dict(json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()))
 
     def outputs(self) -> list[str]:
-        """Everything in the bucket but the claims."""
+        """All keys in the bucket except the claims."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
-        found = [each["Key"] for page in pages for each in page.get("Contents", [])]
-        return [key for key in found if not key.startswith(".tasks/")]
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [key for key in keys if not key.startswith(".tasks/")]
 
     def _count(self, name: str) -> int:
-        told = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=[name])
-        return int(told["Attributes"][name])
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=[name])["Attributes"]
+        return int(attributes[name])
 
-    def _take(self, url: str, wait: int = 1) -> list[str]:
+    def _receive(self, url: str, wait: int = 1) -> list[str]:
         answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=wait)
         messages = answer.get("Messages", [])
         for message in messages:
@@ -209,29 +210,28 @@ class World:
         )
 
     def _arn(self, url: str) -> str:
-        told = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        return str(told["Attributes"]["QueueArn"])
+        attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+        return str(attributes["QueueArn"])
 
 
-def wait_for(true: Callable[[], Any], seconds: float = 15, pause: float = 0.02) -> Any:
-    """What `true` returns once that counts as true. Raises TimeoutError."""
+def wait_for(condition: Callable[[], Any], seconds: float = 15, pause: float = 0.02) -> Any:
+    """Call `condition` until its result is true; that result. Raises TimeoutError."""
     end = time.monotonic() + seconds
-    while not (found := true()):
+    while not (result := condition()):
         if time.monotonic() > end:
             raise TimeoutError(f"not within {seconds} s")
         time.sleep(pause)
-    return found
+    return result
 
 
-def lines(child: Child) -> list[dict[str, Any]]:
-    """The log of an agent."""
+def log_records(child: Child) -> list[dict[str, Any]]:
+    """The log records of an agent."""
     return [json.loads(line) for line in child.log.read_text().splitlines() if line.startswith("{")]
 
 
 def port_of(agent: Child) -> int:
-    """Where its endpoints are, once it listens."""
-    found = wait_for(lambda: [line["port"] for line in lines(agent) if line["event"] == "the agent listens"])
-    return int(found[0])
+    """The port of the agent's own endpoints, once it listens: the one record that has a `port`."""
+    return int(wait_for(lambda: [record["port"] for record in log_records(agent) if "port" in record])[0])
 
 
 def _first_line(child: Child) -> str:

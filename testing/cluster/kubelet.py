@@ -85,7 +85,8 @@ class Kubelet(threading.Thread):
 
     def environment(self, pod: dict[str, Any], spec: dict[str, Any]) -> dict[str, str]:
         """`envFrom` ConfigMaps, then `env`, as a kubelet resolves them."""
-        namespace, env = pod["metadata"]["namespace"], {}
+        namespace = pod["metadata"]["namespace"]
+        env: dict[str, str] = {}
         for source in spec.get("envFrom", []):
             name = source["configMapRef"]["name"]
             env.update(self.api.read_namespaced_config_map(name, namespace).data or {})

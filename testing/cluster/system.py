@@ -250,7 +250,7 @@ def _graph(name: str) -> dict[str, Any]:
     return {"id": name, "nodes": nodes, "edges": []}
 
 
-CONTENT = {
+CONTENT: dict[str, Callable[[str], dict[str, Any]]] = {
     "sdwebui": _text_to_image,
     "comfyui": _workflow,
     "invokeai": _graph,

@@ -13,11 +13,12 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "e2e"
 INK, FAINT, GRID = "#22303c", "#5c6b78", "#e3e8ec"
 COLOURS = ("#2f6fde", "#e07b39", "#3a9d5d", "#9b59b6", "#c0392b", "#16a2b8", "#8d6e63", "#607d8b")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": GRID,
     "axes.labelcolor": FAINT,
@@ -124,7 +125,7 @@ class Timeline:
             plt.close(figure)
 
 
-def _queues(axis: "plt.Axes", at: list[float], samples: list[Sample]) -> None:
+def _queues(axis: Axes, at: list[float], samples: list[Sample]) -> None:
     visible, flying = [s.visible for s in samples], [s.in_flight for s in samples]
     axis.stackplot(
         at, flying, visible, labels=["in work", "waiting"], colors=[COLOURS[0], COLOURS[1]], alpha=0.75
@@ -133,7 +134,7 @@ def _queues(axis: "plt.Axes", at: list[float], samples: list[Sample]) -> None:
     axis.set_ylabel("tasks")
 
 
-def _replicas(axis: "plt.Axes", at: list[float], samples: list[Sample]) -> None:
+def _replicas(axis: Axes, at: list[float], samples: list[Sample]) -> None:
     runtimes = sorted({name for s in samples for name in s.desired})
     for colour, name in zip(COLOURS, runtimes, strict=False):
         desired, ready = [s.desired.get(name, 0) for s in samples], [s.ready.get(name, 0) for s in samples]
@@ -144,7 +145,7 @@ def _replicas(axis: "plt.Axes", at: list[float], samples: list[Sample]) -> None:
     axis.set_ylabel("pods")
 
 
-def _nodes(axis: "plt.Axes", at: list[float], samples: list[Sample]) -> None:
+def _nodes(axis: Axes, at: list[float], samples: list[Sample]) -> None:
     kinds = sorted({kind for s in samples for kind in s.nodes})
     if kinds:
         rows = [[s.nodes.get(kind, 0) for s in samples] for kind in kinds]
@@ -154,7 +155,7 @@ def _nodes(axis: "plt.Axes", at: list[float], samples: list[Sample]) -> None:
     axis.set_ylabel("nodes")
 
 
-def _latencies(axis: "plt.Axes", finished: list[Finished], began: float) -> None:
+def _latencies(axis: Axes, finished: list[Finished], began: float) -> None:
     for colour, name in zip(
         COLOURS, sorted({str(each.callback["runtime"]) for each in finished}), strict=False
     ):

@@ -6,16 +6,16 @@ import time
 
 from queue_agent.flow.line import MAX_FINISHING
 
-from testing.proxy import Fault, Proxy, of
-from testing.world import World, lines, wait_for
+from testing.proxy import Fault, Proxy, calls_to
+from testing.world import World, log_records, wait_for
 
 CALLS = {
-    "receive": of("ReceiveMessage"),
-    "claim": of("PutObject", "claim.json"),
-    "picture": of("PutObject", "cat-1.png"),
-    "record": of("PutObject", "result.json"),
-    "callback": of("Publish"),
-    "delete": of("DeleteMessage"),
+    "receive": calls_to("ReceiveMessage"),
+    "claim": calls_to("PutObject", "claim.json"),
+    "picture": calls_to("PutObject", "cat-1.png"),
+    "record": calls_to("PutObject", "result.json"),
+    "callback": calls_to("Publish"),
+    "delete": calls_to("DeleteMessage"),
 }
 
 
@@ -27,8 +27,8 @@ def test_calls_that_are_refused_are_repeated_without_the_work_on_the_gpu(world: 
             stack.enter_context(proxy.failing(fault))
         world.send(["cat"])
         world.agent(runtime.url)
-        told = world.hear_of(["cat"])["cat"]
-        wait_for(lambda: world.left() == 0)
+        told = world.callbacks_for(["cat"])["cat"]
+        wait_for(lambda: world.messages_left() == 0)
 
     assert {name: fault.seen for name, fault in faults.items()} == dict.fromkeys(CALLS, 4)
     assert told["status"] == "completed" and told["attempt"] == 1
@@ -45,42 +45,42 @@ def test_calls_whose_answer_is_lost_are_repeated_without_harm(world: World, prox
             stack.enter_context(proxy.failing(fault))
         world.send(["cat"])
         agent = world.agent(runtime.url)
-        told = world.hear_of(["cat"])["cat"]
-        wait_for(lambda: [line for line in lines(agent) if line["event"] == "task ended"])
+        told = world.callbacks_for(["cat"])["cat"]
+        wait_for(lambda: [line for line in log_records(agent) if line["event"] == "task ended"])
 
     assert {name: fault.seen for name, fault in faults.items()} == dict.fromkeys(faults, 1)
-    assert not [line for line in lines(agent) if line["level"] == "error"]
+    assert not [line for line in log_records(agent) if line["level"] == "error"]
     assert told["status"] == "completed" and told["attempt"] == 1
     assert runtime.runs() == ["cat"]
 
 
 def test_a_finished_task_that_s3_never_takes_is_given_back_in_the_end(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
-    with proxy.failing(Fault(of("PutObject", "cat-1.png"), times=-1, answer="503 SlowDown")):
+    with proxy.failing(Fault(calls_to("PutObject", "cat-1.png"), times=-1, answer="503 SlowDown")):
         world.send(["cat", "dog"])
         agent = world.agent(runtime.url, AWS_RETRY_SECONDS=1)
-        assert world.hear_of(["dog"])["dog"]["status"] == "completed"
-        wait_for(lambda: [line for line in lines(agent) if line.get("reason") == "aws_unavailable"])
+        assert world.callbacks_for(["dog"])["dog"]["status"] == "completed"
+        wait_for(lambda: [line for line in log_records(agent) if line.get("reason") == "aws_unavailable"])
 
-    assert world.hear_of(["cat"])["cat"]["status"] == "completed"
+    assert world.callbacks_for(["cat"])["cat"]["status"] == "completed"
 
 
 def test_the_gpu_goes_on_while_s3_is_slow(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
     ids = [f"t{n}" for n in range(8)]
-    with proxy.failing(Fault(of("PutObject", ".png"), times=-1, delay=1.5)):
+    with proxy.failing(Fault(calls_to("PutObject", ".png"), times=-1, delay=1.5)):
         world.send(ids)
         world.agent(runtime.url)
         wait_for(lambda: len(runtime.runs()) == 8)
         runs = [run for run in runtime.report()["runs"] if run["id"] in ids]
-        world.hear_of(ids)
+        world.callbacks_for(ids)
 
     assert runs[-1]["ended"] - runs[0]["started"] < 8 * 1.5 / 2
 
 
 def test_the_gpu_waits_before_too_many_pictures_are_held(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.02")
-    with proxy.failing(Fault(of("PutObject", ".png"), times=-1, answer="503 SlowDown")):
+    with proxy.failing(Fault(calls_to("PutObject", ".png"), times=-1, answer="503 SlowDown")):
         world.send([f"t{n}" for n in range(20)])
         world.agent(runtime.url)
         wait_for(lambda: len(runtime.runs()) == MAX_FINISHING)
@@ -88,7 +88,7 @@ def test_the_gpu_waits_before_too_many_pictures_are_held(world: World, proxy: Pr
         held = len(runtime.runs())
 
     assert held == MAX_FINISHING
-    assert len(world.hear_of([f"t{n}" for n in range(20)], 40)) == 20
+    assert len(world.callbacks_for([f"t{n}" for n in range(20)], 40)) == 20
 
 
 def test_a_task_that_another_agent_took_while_this_one_stalled_is_not_begun(world: World):
@@ -99,7 +99,7 @@ def test_a_task_that_another_agent_took_while_this_one_stalled_is_not_begun(worl
     stalled.signal(signal.SIGSTOP)
 
     world.agent(quick.url, VISIBILITY_TIMEOUT_SECONDS=2)
-    world.hear_of(["one", "two"])
+    world.callbacks_for(["one", "two"])
     stalled.signal(signal.SIGCONT)
     time.sleep(1)
 
@@ -119,9 +119,9 @@ def test_a_task_longer_than_the_visibility_timeout_is_run_once(world: World):
     claim = world.object(".tasks/long/claim.json")
 
     assert claim["state"] == "running" and claim["expires"] > time.time()
-    assert world.hear_of(["long"])["long"]["runtime"] == "first"
-    assert not [line for line in lines(second) if line.get("task") == "long"]
-    assert wait_for(lambda: world.left() == 0)
+    assert world.callbacks_for(["long"])["long"]["runtime"] == "first"
+    assert not [line for line in log_records(second) if line.get("task") == "long"]
+    assert wait_for(lambda: world.messages_left() == 0)
 
 
 def test_an_agent_that_stalls_past_its_lease_does_not_end_the_task_that_another_has_taken(world: World):
@@ -134,10 +134,10 @@ def test_an_agent_that_stalls_past_its_lease_does_not_end_the_task_that_another_
     stalled.signal(signal.SIGSTOP)
 
     world.agent(quick.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="quick")
-    told = world.hear_of(["cat"])["cat"]
+    told = world.callbacks_for(["cat"])["cat"]
     record = world.object("cat/result.json")
     stalled.signal(signal.SIGCONT)
-    wait_for(lambda: [line for line in lines(stalled) if "another agent" in line["event"]])
+    wait_for(lambda: [line for line in log_records(stalled) if "another agent" in line["event"]])
     time.sleep(0.5)
 
     assert told["runtime"] == record["runtime"] == "quick"
@@ -154,12 +154,12 @@ def test_a_record_on_its_way_when_its_agent_stalls_does_not_replace_that_of_anot
 ):
     runtime, other = world.runtime("--service-time", "0.1"), world.runtime("--service-time", "0.1")
     world.send(["cat"])
-    with proxy.failing(Fault(of("PutObject", "result.json"), hold=True)) as fault:
+    with proxy.failing(Fault(calls_to("PutObject", "result.json"), hold=True)) as fault:
         stalled = world.agent(runtime.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="stalled")
         assert fault.held.wait(15)
         stalled.signal(signal.SIGSTOP)
         world.agent(other.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="quick")
-        world.hear_of(["cat"])
+        world.callbacks_for(["cat"])
         fault.release.set()
         time.sleep(0.5)
 
@@ -172,7 +172,7 @@ def test_the_same_task_sent_twice_is_run_once(world: World):
 
     world.agent(first.url)
     world.agent(second.url)
-    world.hear(lambda heard: len(heard) >= 1)
+    world.wait_for_callbacks(lambda heard: len(heard) >= 1)
     time.sleep(1)
 
     assert len(first.runs() + second.runs()) == 1
@@ -182,12 +182,12 @@ def test_a_finished_task_sent_again_is_announced_again_and_not_run(world: World)
     runtime = world.runtime("--service-time", "0.1")
     world.agent(runtime.url)
     world.send(["cat"])
-    first = world.hear_of(["cat"])["cat"]
+    first = world.callbacks_for(["cat"])["cat"]
 
     world.send(["cat"])
 
-    assert world.hear_of(["cat"])["cat"] == first
-    assert wait_for(lambda: world.left() == 0)
+    assert world.callbacks_for(["cat"])["cat"] == first
+    assert wait_for(lambda: world.messages_left() == 0)
     assert runtime.runs() == ["cat"]
 
 
@@ -195,12 +195,12 @@ def test_another_task_under_an_id_that_is_taken_is_refused_and_leaves_the_result
     runtime = world.runtime("--service-time", "0.1")
     world.agent(runtime.url)
     world.send(["cat"])
-    world.hear_of(["cat"])
+    world.callbacks_for(["cat"])
     before = world.object("cat/result.json")
 
     world.send(["cat"], {"prompt": "something else"})
 
-    assert world.hear_of(["cat"])["cat"]["error"]["code"] == "id_in_use"
+    assert world.callbacks_for(["cat"])["cat"]["error"]["code"] == "id_in_use"
     assert world.object("cat/result.json") == before
     assert runtime.runs() == ["cat"]
 

@@ -2,7 +2,7 @@
 
 import json
 
-from testing.world import World, lines, wait_for
+from testing.world import World, log_records, wait_for
 
 DEEP = "[" * 100_000 + "]" * 100_000
 UNREADABLE = {
@@ -58,11 +58,11 @@ def test_what_cannot_be_read_is_set_aside_and_the_next_task_is_done(world: World
         world.send_body(body)
     world.send(["good"])
 
-    assert world.hear_of(["good"])["good"]["status"] == "completed"
-    assert wait_for(lambda: world.left() == 0)
-    assert sorted(world.set_aside()) == sorted(UNREADABLE.values())
+    assert world.callbacks_for(["good"])["good"]["status"] == "completed"
+    assert wait_for(lambda: world.messages_left() == 0)
+    assert sorted(world.take_dead_letters()) == sorted(UNREADABLE.values())
     assert runtime.runs() == ["good"]
-    assert not [line for line in lines(agent) if "traceback" in line]
+    assert not [line for line in log_records(agent) if "traceback" in line]
 
 
 def test_what_has_an_id_is_answered_as_well(world: World):
@@ -71,11 +71,11 @@ def test_what_has_an_id_is_answered_as_well(world: World):
 
     for name, metadata in ANSWERABLE.items():
         world.send([name], **metadata)
-    told = world.hear_of(ANSWERABLE)
+    told = world.callbacks_for(ANSWERABLE)
 
     assert {each["error"]["code"] for each in told.values()} == {"malformed"}
     assert all(each["status"] == "failed" for each in told.values())
-    assert len(world.set_aside()) == len(ANSWERABLE)
+    assert len(world.take_dead_letters()) == len(ANSWERABLE)
     assert world.outputs() == []
 
 
@@ -93,10 +93,10 @@ def test_content_of_a_strange_shape_is_answered_by_a_dynamic_runtime_too(world: 
 
     for name, content in strange.items():
         world.send([name], content)
-    told = world.hear_of(strange)
+    told = world.callbacks_for(strange)
 
     assert {each["status"] for each in told.values()} <= {"failed", "completed"}
-    assert not [line for line in lines(agent) if "traceback" in line]
+    assert not [line for line in log_records(agent) if "traceback" in line]
 
 
 def test_a_body_as_large_as_sqs_takes_is_set_aside_whole(world: World):
@@ -106,5 +106,5 @@ def test_a_body_as_large_as_sqs_takes_is_set_aside_whole(world: World):
 
     world.send_body(body)
 
-    assert wait_for(lambda: world.left() == 0)
-    assert world.set_aside() == [body]
+    assert wait_for(lambda: world.messages_left() == 0)
+    assert world.take_dead_letters() == [body]

@@ -32,8 +32,8 @@ def test_an_agent_does_its_work_and_ends_without_writing_a_file(world: World):
     agent = world.agent(runtime.url, "tests.agent.quiet", TMPDIR="/nowhere", HOME="/nowhere")
 
     world.send(["cat"])
-    told = world.hear_of(["cat"])["cat"]
-    wait_for(lambda: world.left() == 0)
+    told = world.callbacks_for(["cat"])["cat"]
+    wait_for(lambda: world.messages_left() == 0)
     agent.signal(signal.SIGTERM)
 
     assert told["status"] == "completed"

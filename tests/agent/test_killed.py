@@ -8,22 +8,22 @@ import signal
 import pytest
 from PIL import Image
 
-from testing.proxy import Fault, Proxy, of
-from testing.world import World, lines, wait_for
+from testing.proxy import Fault, Proxy, calls_to
+from testing.world import World, log_records, wait_for
 
 # Short, so that a killed agent's task comes back soon.
 SOON = {"VISIBILITY_TIMEOUT_SECONDS": 2}
 STEPS = {
-    "received": (of("ReceiveMessage"), True),
-    "claimed": (of("PutObject", "claim.json"), True),
-    "fetching an input": (of("GetObject", "input.png"), False),
-    "picture stored": (of("PutObject", "cat-1.png"), True),
-    "about to write the record": (of("PutObject", "result.json"), False),
+    "received": (calls_to("ReceiveMessage"), True),
+    "claimed": (calls_to("PutObject", "claim.json"), True),
+    "fetching an input": (calls_to("GetObject", "input.png"), False),
+    "picture stored": (calls_to("PutObject", "cat-1.png"), True),
+    "about to write the record": (calls_to("PutObject", "result.json"), False),
 }
 AFTER_THE_RECORD = {
-    "record written": (of("PutObject", "result.json"), True),
-    "announced": (of("Publish"), True),
-    "about to delete": (of("DeleteMessage"), False),
+    "record written": (calls_to("PutObject", "result.json"), True),
+    "announced": (calls_to("Publish"), True),
+    "about to delete": (calls_to("DeleteMessage"), False),
 }
 
 
@@ -35,8 +35,8 @@ def test_a_task_whose_agent_is_killed_early_is_done_by_the_next(world: World, pr
     kill_at(world, proxy, runtime.url, *STEPS[step])
     world.agent(runtime.url, INPUT_BUCKETS=world.bucket, **SOON)
 
-    assert world.hear_of(["cat"])["cat"]["status"] == "completed"
-    assert wait_for(lambda: world.left() == 0)
+    assert world.callbacks_for(["cat"])["cat"]["status"] == "completed"
+    assert wait_for(lambda: world.messages_left() == 0)
 
 
 @pytest.mark.parametrize("step", AFTER_THE_RECORD)
@@ -48,8 +48,8 @@ def test_a_task_that_has_its_record_is_only_announced_again(world: World, proxy:
     first = world.object("cat/result.json")
     world.agent(runtime.url, INPUT_BUCKETS=world.bucket, **SOON)
 
-    assert world.hear_of(["cat"])["cat"]["seed"] == first["seed"]
-    assert wait_for(lambda: world.left() == 0)
+    assert world.callbacks_for(["cat"])["cat"]["seed"] == first["seed"]
+    assert wait_for(lambda: world.messages_left() == 0)
     assert world.object("cat/result.json") == first
     assert runtime.runs() == ["cat"]
 
@@ -62,9 +62,9 @@ def test_a_run_whose_agent_was_killed_is_interrupted_and_the_task_run_to_its_end
     agent.signal(signal.SIGKILL)
     after = world.agent(runtime.url, **SOON)
 
-    assert world.hear_of(["cat"])["cat"]["status"] == "completed"
+    assert world.callbacks_for(["cat"])["cat"]["status"] == "completed"
     assert (runtime.runs("interrupted"), runtime.runs()) == (["cat"], ["cat"])
-    assert "it is at work on something" in {line.get("problem") for line in lines(after)}
+    assert "it is at work on something" in {line.get("problem") for line in log_records(after)}
     assert world.outputs() == ["cat/cat-1.png", "cat/result.json"]
 
 
@@ -77,8 +77,8 @@ def test_a_task_whose_agent_was_killed_at_every_attempt_is_set_aside_and_its_sen
 
     world.agent(runtime.url, MAX_ATTEMPTS=1, **SOON)
 
-    assert world.hear_of(["cat"])["cat"]["error"]["code"] == "attempts_exhausted"
-    assert [json.loads(body)["metadata"]["id"] for body in world.set_aside()] == ["cat"]
+    assert world.callbacks_for(["cat"])["cat"]["error"]["code"] == "attempts_exhausted"
+    assert [json.loads(body)["metadata"]["id"] for body in world.take_dead_letters()] == ["cat"]
 
 
 def send_with_input(world: World) -> None:

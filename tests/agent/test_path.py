@@ -4,8 +4,8 @@ import json
 import urllib.error
 import urllib.request
 
-from testing.proxy import Fault, Proxy, of
-from testing.world import World, lines, port_of, wait_for
+from testing.proxy import Fault, Proxy, calls_to
+from testing.world import World, log_records, port_of, wait_for
 
 
 def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):
@@ -13,7 +13,7 @@ def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):
     world.agent(runtime.url)
 
     world.send(["cat"], {"batch_size": 2}, prefix="animals/small/", context={"user": 7})
-    told = world.hear_of(["cat"])["cat"]
+    told = world.callbacks_for(["cat"])["cat"]
 
     record = world.object("animals/small/cat/result.json")
     assert told["status"] == "completed" and told["result"] is True
@@ -22,7 +22,7 @@ def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):
     assert told["output_url"] == f"s3://{world.bucket}/animals/small/cat/result.json"
     assert [each["content_type"] for each in record["outputs"]] == ["image/png"] * 2
     assert record["seed"] == told["seed"]
-    assert wait_for(lambda: world.left() == 0)
+    assert wait_for(lambda: world.messages_left() == 0)
 
 
 def test_a_task_that_the_runtime_rejects_fails_with_its_reason_and_is_not_repeated(world: World):
@@ -30,12 +30,12 @@ def test_a_task_that_the_runtime_rejects_fails_with_its_reason_and_is_not_repeat
     world.agent(runtime.url)
 
     world.send(["bad"], {"sampler_name": "Nonsense"})
-    told = world.hear_of(["bad"])["bad"]
+    told = world.callbacks_for(["bad"])["bad"]
 
     assert told["status"] == "failed" and told["result"] is False
     assert "Sampler not found" in told["error"]["message"]
     assert world.object("bad/result.json")["error"] == told["error"]
-    assert wait_for(lambda: world.left() == 0)
+    assert wait_for(lambda: world.messages_left() == 0)
 
 
 def test_both_versions_of_messages_are_taken_raw_and_in_an_envelope(world: World):
@@ -51,7 +51,7 @@ def test_both_versions_of_messages_are_taken_raw_and_in_an_envelope(world: World
     world.send_body(json.dumps(old))
     world.send_body(json.dumps({"Type": "Notification", "Message": json.dumps(new)}))
 
-    assert {each["status"] for each in world.hear_of(["old", "new"]).values()} == {"completed"}
+    assert {each["status"] for each in world.callbacks_for(["old", "new"]).values()} == {"completed"}
     assert {"dir/old/result.json", "new/result.json"} <= set(world.outputs())
 
 
@@ -60,7 +60,7 @@ def test_the_sender_may_be_told_when_a_task_starts(world: World):
     world.agent(runtime.url, EXP_CALLBACK_WHEN_RUNNING="true")
 
     world.send(["cat"])
-    heard = world.hear(lambda all_: len(all_) == 2)
+    heard = world.wait_for_callbacks(lambda all_: len(all_) == 2)
 
     assert sorted(each["status"] for each in heard) == ["completed", "running"]
 
@@ -73,8 +73,8 @@ def test_a_task_that_its_sender_cancelled_is_not_run(world: World):
 
     world.send(["cat"])
 
-    assert world.hear_of(["cat"])["cat"]["status"] == "cancelled"
-    assert wait_for(lambda: world.left() == 0)
+    assert world.callbacks_for(["cat"])["cat"]["status"] == "cancelled"
+    assert wait_for(lambda: world.messages_left() == 0)
     assert runtime.runs() == []
 
 
@@ -96,7 +96,7 @@ def test_tasks_for_one_checkpoint_are_run_together(world: World):
         world.send([each], {"override_settings": {"sd_model_checkpoint": models[n % 2]}})
 
     world.agent(runtime.url, DYNAMIC_SD_MODEL="true", MODEL_FILENAME="")
-    world.hear_of(ids)
+    world.callbacks_for(ids)
 
     assert sum(run["loaded"] for run in runtime.report()["runs"]) <= 4
 
@@ -108,7 +108,7 @@ def test_its_endpoints_tell_kubelet_and_prometheus_how_it_is(world: World):
 
     wait_for(lambda: status(f"{base}/readyz") == 200)
     world.send(["cat"])
-    world.hear_of(["cat"])
+    world.callbacks_for(["cat"])
 
     assert status(f"{base}/healthz") == 200
     metrics = wait_for(
@@ -120,11 +120,11 @@ def test_its_endpoints_tell_kubelet_and_prometheus_how_it_is(world: World):
 
 def test_prometheus_reads_how_long_each_part_took_and_what_was_repeated(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
-    with proxy.failing(Fault(of("PutObject", "cat/result.json"), answer="503 SlowDown")):
+    with proxy.failing(Fault(calls_to("PutObject", "cat/result.json"), answer="503 SlowDown")):
         world.send(["cat", "dog"])
         agent = world.agent(runtime.url)
-        world.hear_of(["cat", "dog"])
-    wait_for(lambda: world.left() == 0)
+        world.callbacks_for(["cat", "dog"])
+    wait_for(lambda: world.messages_left() == 0)
 
     told = fetched(f"http://127.0.0.1:{port_of(agent)}/metrics")
     values = dict(line.rsplit(" ", 1) for line in told.splitlines() if not line.startswith("#"))
@@ -147,9 +147,9 @@ def test_its_log_names_the_tasks_and_holds_no_payload_and_no_secret(world: World
     world.send_body("a-secret-body")
 
     def ended() -> set[object]:
-        return {line.get("task") for line in lines(agent) if line["event"] == "task ended"}
+        return {line.get("task") for line in log_records(agent) if line["event"] == "task ended"}
 
-    assert wait_for(lambda: world.left() == 0 and ended() == {"done", "rejected", "refused"})
+    assert wait_for(lambda: world.messages_left() == 0 and ended() == {"done", "rejected", "refused"})
     assert "a-secret" not in agent.log.read_text()
 
 

@@ -5,7 +5,7 @@ import signal
 import time
 
 from local import processes
-from testing.world import MAX_ATTEMPTS, World, lines, wait_for
+from testing.world import MAX_ATTEMPTS, World, log_records, wait_for
 
 # A hung runtime and a returned message are waited for; tests do not wait as long as users do.
 QUICK = {"CANCEL_GRACE_SECONDS": 1, "RUNTIME_SILENCE_SECONDS": 1, "VISIBILITY_TIMEOUT_SECONDS": 2}
@@ -19,7 +19,7 @@ def test_a_task_whose_runtime_crashed_is_done_once_it_is_back(world: World):
 
     assert runtime.child.process.wait(15) == 137
     back = world.restart(runtime)
-    told = world.hear_of(["cat"])["cat"]
+    told = world.callbacks_for(["cat"])["cat"]
 
     assert told["status"] == "completed" and told["attempt"] == 2
     assert back.runs() == ["cat"]
@@ -32,7 +32,7 @@ def test_a_task_that_runs_while_the_outputs_of_another_prove_broken_is_left_alon
     world.send(["cat", "dog"])
     world.agent(runtime.url)
 
-    told = world.hear_of(["cat", "dog"])
+    told = world.callbacks_for(["cat", "dog"])
 
     assert (told["cat"]["attempt"], told["dog"]["attempt"]) == (2, 1)
     assert runtime.runs("interrupted") == []
@@ -42,13 +42,13 @@ def test_what_waits_behind_a_runtime_that_is_gone_goes_to_another_pod(world: Wor
     gone, well = world.runtime("--service-time", "1"), world.runtime("--service-time", "0.05")
     world.send(["one", "two"])
     first = world.agent(gone.url, RUNTIME_NAME="first")
-    wait_for(lambda: world.taken() == 2 and gone.report()["running"] == "one")
+    wait_for(lambda: world.messages_in_flight() == 2 and gone.report()["running"] == "one")
 
     processes.stop([gone.child])
-    wait_for(lambda: [line for line in lines(first) if line.get("reason") == "runtime_away"])
+    wait_for(lambda: [line for line in log_records(first) if line.get("reason") == "runtime_away"])
     world.agent(well.url, RUNTIME_NAME="second")
 
-    assert {each["runtime"] for each in world.hear_of(["one", "two"]).values()} == {"second"}
+    assert {each["runtime"] for each in world.callbacks_for(["one", "two"]).values()} == {"second"}
 
 
 def test_what_waits_behind_a_task_of_unforeseen_length_goes_to_another_pod(world: World):
@@ -56,11 +56,11 @@ def test_what_waits_behind_a_task_of_unforeseen_length_goes_to_another_pod(world
     model = {"override_settings": {"sd_model_checkpoint": "sd_xl_turbo_1.0.safetensors"}}
     world.send(["long", "short"], model)
     world.agent(slow.url, DYNAMIC_SD_MODEL="true", MODEL_FILENAME="", MODEL_GROUPING_SECONDS=0)
-    wait_for(lambda: world.taken() == 2 and slow.report()["running"] == "long")
+    wait_for(lambda: world.messages_in_flight() == 2 and slow.report()["running"] == "long")
 
     world.agent(free.url, RUNTIME_NAME="free")
 
-    assert world.hear_of(["short"], 30)["short"]["runtime"] == "free"
+    assert world.callbacks_for(["short"], 30)["short"]["runtime"] == "free"
     assert slow.report()["running"] == "long"
 
 
@@ -70,7 +70,7 @@ def test_work_whose_connection_broke_is_interrupted_before_another_agent_can_get
     world.agent(runtime.url)
     world.send(["cat"])
 
-    told = world.hear_of(["cat"])["cat"]
+    told = world.callbacks_for(["cat"])["cat"]
 
     assert told["status"] == "completed" and told["attempt"] == 2
     assert runtime.runs("interrupted") == ["cat"]
@@ -86,7 +86,7 @@ def test_a_runtime_that_starts_late_costs_no_task_an_attempt(world: World):
     time.sleep(1)
     world.restart(runtime, "--load-time", "1")
 
-    assert world.hear_of(["cat"])["cat"]["attempt"] == 1
+    assert world.callbacks_for(["cat"])["cat"]["attempt"] == 1
 
 
 def test_a_task_that_takes_too_long_is_stopped_and_its_sender_told(world: World):
@@ -95,7 +95,7 @@ def test_a_task_that_takes_too_long_is_stopped_and_its_sender_told(world: World)
     world.agent(runtime.url)
 
     world.send(["cat", "dog"], timeoutSeconds=0.5)
-    told = world.hear_of(["cat", "dog"])
+    told = world.callbacks_for(["cat", "dog"])
 
     assert told["cat"]["error"]["code"] == "timeout"
     assert told["dog"]["status"] == "completed"
@@ -108,13 +108,13 @@ def test_a_runtime_that_hangs_gets_no_work_until_it_is_well_again(world: World):
     agent = world.agent(runtime.url, TASK_TIMEOUT_SECONDS=1, **QUICK)
     world.send(["cat"])
 
-    wait_for(lambda: [line for line in lines(agent) if line.get("reason") == "runtime_hung"])
+    wait_for(lambda: [line for line in log_records(agent) if line.get("reason") == "runtime_hung"])
     world.send(["dog"])
     time.sleep(0.5)
     assert world.s3.list_objects_v2(Bucket=world.bucket, Prefix=".tasks/dog")["KeyCount"] == 0
-    runtime.mend()
+    runtime.clear_faults()
 
-    assert {each["status"] for each in world.hear_of(["cat", "dog"]).values()} == {"completed"}
+    assert {each["status"] for each in world.callbacks_for(["cat", "dog"]).values()} == {"completed"}
 
 
 def test_a_runtime_that_falls_silent_is_noticed_long_before_the_deadline(world: World):
@@ -124,10 +124,10 @@ def test_a_runtime_that_falls_silent_is_noticed_long_before_the_deadline(world: 
     wait_for(lambda: runtime.report()["running"] == "cat")
 
     runtime.child.signal(signal.SIGSTOP)
-    wait_for(lambda: [line for line in lines(agent) if line.get("reason") == "runtime_silent"])
+    wait_for(lambda: [line for line in log_records(agent) if line.get("reason") == "runtime_silent"])
     runtime.child.signal(signal.SIGCONT)
 
-    assert world.hear_of(["cat"])["cat"]["status"] == "completed"
+    assert world.callbacks_for(["cat"])["cat"]["status"] == "completed"
 
 
 def test_a_task_that_runs_out_of_memory_is_tried_again(world: World):
@@ -137,7 +137,7 @@ def test_a_task_that_runs_out_of_memory_is_tried_again(world: World):
 
     world.send(["cat"])
 
-    assert world.hear_of(["cat"])["cat"]["attempt"] == 2
+    assert world.callbacks_for(["cat"])["cat"]["attempt"] == 2
 
 
 def test_a_task_that_fails_each_time_is_set_aside_and_its_sender_told_why(world: World):
@@ -146,12 +146,12 @@ def test_a_task_that_fails_each_time_is_set_aside_and_its_sender_told_why(world:
     world.agent(runtime.url, **QUICK)
 
     world.send(["cat"])
-    told = world.hear_of(["cat"], 40)["cat"]
+    told = world.callbacks_for(["cat"], 40)["cat"]
 
     assert told["error"]["code"] == "out_of_memory"
     assert told["attempt"] == MAX_ATTEMPTS
-    assert [json.loads(body)["metadata"]["id"] for body in world.set_aside()] == ["cat"]
-    assert wait_for(lambda: world.left() == 0)
+    assert [json.loads(body)["metadata"]["id"] for body in world.take_dead_letters()] == ["cat"]
+    assert wait_for(lambda: world.messages_left() == 0)
 
 
 def test_a_task_sent_again_from_the_dead_letter_queue_is_run_again(world: World):
@@ -159,9 +159,9 @@ def test_a_task_sent_again_from_the_dead_letter_queue_is_run_again(world: World)
     runtime.fault("oom", match="cat")
     world.agent(runtime.url, MAX_ATTEMPTS=1)
     world.send(["cat"])
-    world.hear_of(["cat"])
+    world.callbacks_for(["cat"])
 
     world.send_body(wait_for(world.set_aside)[0])
 
-    assert world.hear_of(["cat"])["cat"]["status"] == "completed"
+    assert world.callbacks_for(["cat"])["cat"]["status"] == "completed"
     assert world.object("cat/result.json")["status"] == "completed"

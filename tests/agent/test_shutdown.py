@@ -6,22 +6,22 @@ import time
 import urllib.request
 
 from local.processes import Child
-from testing.proxy import Fault, Proxy, of
-from testing.world import World, lines, port_of, wait_for
+from testing.proxy import Fault, Proxy, calls_to
+from testing.world import World, log_records, port_of, wait_for
 
 
 def test_an_idle_agent_ends_within_one_poll(world: World):
     runtime = world.runtime("--service-time", "0.05")
     agent = world.agent(runtime.url)
     world.send(["cat"])
-    world.hear_of(["cat"])
+    world.callbacks_for(["cat"])
 
     assert ends(agent, 4) == 0
 
 
 def test_an_agent_that_waits_for_its_runtime_ends_at_once(world: World):
     agent = world.agent("http://127.0.0.1:1")
-    wait_for(lambda: [line for line in lines(agent) if line["event"] == "waiting for the runtime"])
+    wait_for(lambda: [line for line in log_records(agent) if line["event"] == "waiting for the runtime"])
 
     assert ends(agent, 2) == 0
 
@@ -30,12 +30,12 @@ def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: 
     runtime = world.runtime("--service-time", "1")
     world.send(["one", "two"])
     agent = world.agent(runtime.url, SHUTDOWN_GRACE_SECONDS=20)
-    wait_for(lambda: world.taken() == 2 and runtime.report()["running"] == "one")
+    wait_for(lambda: world.messages_in_flight() == 2 and runtime.report()["running"] == "one")
 
     code = ends(agent, 8)
 
     assert code == 0
-    assert world.hear_of(["one"])["one"]["status"] == "completed"
+    assert world.callbacks_for(["one"])["one"]["status"] == "completed"
     assert len(world.sqs.receive_message(QueueUrl=world.queue, WaitTimeSeconds=1)["Messages"]) == 1
     assert runtime.runs() == ["one"]
 
@@ -72,7 +72,7 @@ def test_the_runtime_is_let_go_only_once_nothing_runs(world: World):
 
 def test_a_message_that_arrives_during_the_last_poll_is_given_back(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.05")
-    with proxy.failing(Fault(of("ReceiveMessage"), reaches=True, hold=True)) as fault:
+    with proxy.failing(Fault(calls_to("ReceiveMessage"), reaches=True, hold=True)) as fault:
         agent = world.agent(runtime.url)
         world.send(["cat"])
         assert fault.held.wait(15)

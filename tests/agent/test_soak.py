@@ -12,6 +12,6 @@ def test_of_a_hundred_tasks_none_is_lost_or_ends_twice_whatever_fails(
     account: Account, proxy: Proxy, tmp_path: Path
 ):
     with World(account.env, proxy.url, tmp_path, soak.ATTEMPTS) as world:
-        _, faults = soak.soak(world, proxy, tasks=100, seed=7, seconds=60)
+        _, violations = soak.soak(world, proxy, tasks=100, seed=7, seconds=60)
 
-    assert faults == []
+    assert violations == []

@@ -84,7 +84,7 @@ def test_every_stage_of_a_task_is_in_the_trace_that_aws_began(collector, world: 
     header = {"AWSTraceHeader": {"DataType": "String", "StringValue": HEADER}}
 
     world.sqs.send_message(QueueUrl=world.queue, MessageBody=TASK, MessageSystemAttributes=header)
-    world.hear_of(["cat"])
+    world.callbacks_for(["cat"])
     agent.signal(signal.SIGTERM)
     agent.process.wait(10)
 

@@ -10,12 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from botocore.loaders import create_loader
 
 from generator import paths
 from generator.aws.clients import Aws
 from generator.build import folder as build_folder
-from generator.deploy import stacks, uninstall
+from generator.deploy import stacks, steps, uninstall
 from generator.deploy.job import Job
 from generator.deploy.tools import Tools, kubeconfig
 from generator.facts.facts import Facts
@@ -24,10 +23,12 @@ from generator.solution.model import Solution
 from local.cloud import creatable
 from testing import solving
 from testing.account import Account
+from testing.botocore_models import shared_models
 from testing.relay import Server
 from tests.deploy import fake_cluster
 
 TODAY = date(2026, 11, 22)
+ALL_STEPS = [step.name for step in steps.STEPS]
 
 # Writes its call to $CALLS; then does what $FAKE_RULES says of it, in lines of `words in the call<TAB>shell`.
 RECORDER = """\
@@ -114,11 +115,9 @@ def cluster_maker() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_reader() -> Iterator[None]:
-    """Each session of boto3 reads the models of AWS anew, some MB of JSON: here all share what was read."""
-    shared = create_loader()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("botocore.session.create_loader", lambda *_: shared)
+def botocore_models() -> Iterator[None]:
+    """All sessions of boto3 share the AWS models that were read once."""
+    with shared_models():
         yield
 
 
@@ -168,3 +167,10 @@ def bench(
         return Bench(job, said, *programs, cluster_maker)
 
     return make
+
+
+def create_foreign_cluster(account: Account) -> None:
+    """A cluster of the solution's name that somebody made otherwise."""
+    account.client("eks").create_cluster(
+        name="demo", version="1.34", roleArn=f"arn:aws:iam::{account.id}:role/x", resourcesVpcConfig={}
+    )

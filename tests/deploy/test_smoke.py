@@ -15,7 +15,7 @@ from PIL import Image
 from local import config as local_config
 from local.fleet import Pace
 from local.pipeline import Pipeline, running
-from testing.gateway import Gateway
+from testing.https_proxy import ApiGatewayProxy
 
 CONFIG = {
     "stackName": "smoke",
@@ -55,13 +55,13 @@ def pipeline(config: Path) -> Iterator[Pipeline]:
 
 
 @pytest.fixture(scope="module")
-def gateway(pipeline: Pipeline, config: Path) -> Iterator[Gateway]:
-    with Gateway(pipeline.cloud.emulator.url, "us-east-1", config.parent) as made:
+def gateway(pipeline: Pipeline, config: Path) -> Iterator[ApiGatewayProxy]:
+    with ApiGatewayProxy(pipeline.cloud.emulator.url, "us-east-1", config.parent) as made:
         yield made
 
 
 @pytest.fixture
-def smoke(pipeline: Pipeline, gateway: Gateway, config: Path, tmp_path: Path) -> Smoke:
+def smoke(pipeline: Pipeline, gateway: ApiGatewayProxy, config: Path, tmp_path: Path) -> Smoke:
     """Runs the command as a user would, with `tmp_path` as the folder for pictures."""
     emulator = pipeline.cloud.emulator
     environment = emulator.client_env("123456789012", "us-east-1") | gateway.env
@@ -86,7 +86,7 @@ def test_a_picture_lands_on_disk_and_its_path_is_printed(smoke: Smoke, tmp_path:
         assert image.size == (512, 512)
 
 
-def test_the_way_to_the_picture_is_the_stacks_own_api(smoke: Smoke, gateway: Gateway) -> None:
+def test_the_way_to_the_picture_is_the_stacks_own_api(smoke: Smoke, gateway: ApiGatewayProxy) -> None:
     before = gateway.calls
 
     smoke()

@@ -13,8 +13,7 @@ from generator.deploy import smoke, status, steps
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError, Exit
 from testing.account import Account, write_config
-from tests.deploy.conftest import Bench, MakeBench, solve
-from tests.deploy.test_steps import ALL
+from tests.deploy.conftest import ALL_STEPS, Bench, MakeBench, solve
 
 POD = {"metadata": {"labels": {"app.kubernetes.io/instance": "one"}}, "status": {"phase": "Running"}}
 NODE = {
@@ -31,7 +30,7 @@ NODE = {
 def test_status_counts_tasks_pods_and_nodes(bench: MakeBench, account: Account, tmp_path: Path) -> None:
     made = bench("one")
     made.makes_cluster("1.34")
-    steps.run(made.job, ALL)
+    steps.run(made.job, ALL_STEPS)
     for kind, item in (("pods", POD), ("nodes", NODE)):
         answer = tmp_path / kind
         answer.write_text(json.dumps({"items": [item, item]}))
@@ -61,7 +60,7 @@ def test_what_is_not_there_is_said_so(bench: MakeBench) -> None:
 def test_a_cluster_that_does_not_answer_leaves_pods_unknown(bench: MakeBench) -> None:
     made = bench("one")
     made.makes_cluster("1.34")
-    steps.run(made.job, ALL)
+    steps.run(made.job, ALL_STEPS)
     made.when("kubectl get", "exit 1")
 
     assert status.status(made.job).rows[0].pods is None

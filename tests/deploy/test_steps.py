@@ -14,9 +14,7 @@ from generator.deploy.job import RefusedError
 from generator.deploy.tools import MissingProgramError, Tools
 from generator.errors import AwsError, Exit
 from testing.account import Account, write_config
-from tests.deploy.conftest import Bench, MakeBench
-
-ALL = [step.name for step in steps.STEPS]
+from tests.deploy.conftest import ALL_STEPS, Bench, MakeBench, create_foreign_cluster
 
 
 @pytest.fixture
@@ -28,7 +26,7 @@ def fresh(bench: MakeBench) -> Bench:
 
 
 def test_everything_happens_in_order_on_a_fresh_account(fresh: Bench) -> None:
-    steps.run(fresh.job, ALL)
+    steps.run(fresh.job, ALL_STEPS)
 
     assert fresh.programs() == [
         "eksctl create cluster",
@@ -45,7 +43,7 @@ def test_the_values_of_every_runtime_reach_helm_after_the_platforms(bench: MakeB
     two = bench("one", "two")
     two.makes_cluster("1.34")
 
-    steps.run(two.job, ALL)
+    steps.run(two.job, ALL_STEPS)
 
     upgrade = next(call for call in two.calls if call.startswith("helm upgrade"))
     files = [Path(word).name for word in upgrade.split() if word.endswith(".yaml")]
@@ -54,14 +52,14 @@ def test_the_values_of_every_runtime_reach_helm_after_the_platforms(bench: MakeB
 
 
 def test_crds_are_applied_on_the_server_which_alone_takes_ones_of_that_size(fresh: Bench) -> None:
-    steps.run(fresh.job, ALL)
+    steps.run(fresh.job, ALL_STEPS)
 
     [applied] = [call for call in fresh.calls if call.startswith("kubectl apply")]
     assert "--server-side --force-conflicts" in applied
 
 
 def test_eksctl_leaves_the_users_own_kubeconfig_alone(fresh: Bench) -> None:
-    steps.run(fresh.job, ALL)
+    steps.run(fresh.job, ALL_STEPS)
 
     created = next(call for call in fresh.calls if call.startswith("eksctl create cluster"))
     signed_in = next(call for call in fresh.calls if "write-kubeconfig" in call and call != created)
@@ -70,17 +68,17 @@ def test_eksctl_leaves_the_users_own_kubeconfig_alone(fresh: Bench) -> None:
 
 
 def test_the_second_run_makes_no_second_cluster(fresh: Bench) -> None:
-    steps.run(fresh.job, ALL)
+    steps.run(fresh.job, ALL_STEPS)
     fresh.calls_file.unlink()
 
-    steps.run(fresh.job, ALL)
+    steps.run(fresh.job, ALL_STEPS)
 
     assert "eksctl create cluster" not in fresh.programs()
     assert "stack demo: nothing to change" in fresh.said
 
 
 def test_an_existing_cluster_is_brought_up_to_the_config(fresh: Bench) -> None:
-    steps.run(fresh.job, ALL)
+    steps.run(fresh.job, ALL_STEPS)
     fresh.calls_file.unlink()
 
     steps.run(fresh.job, ["cluster"])
@@ -111,12 +109,12 @@ def test_after_a_failure_the_same_command_goes_on(fresh: Bench, words: str) -> N
     broken.touch()
     fresh.rules_file.write_text(f"{words}\t[ -e {broken} ] && exit 1\n{fresh.rules_file.read_text()}")
     with pytest.raises(AwsError):
-        steps.run(fresh.job, ALL)
+        steps.run(fresh.job, ALL_STEPS)
     stopped_at = fresh.programs()[-1]
     broken.unlink()
     fresh.calls_file.unlink()
 
-    steps.run(fresh.job, ALL)
+    steps.run(fresh.job, ALL_STEPS)
 
     assert stopped_at == words
     assert fresh.programs()[-1] == "kubectl wait deployment"
@@ -136,32 +134,25 @@ def test_a_version_of_the_past_is_refused_before_anything_is_made(bench: MakeBen
     old = bench("one", eksVersion="1.28")
 
     with pytest.raises(RefusedError, match=r'set eksVersion: "1\.34"'):
-        steps.run(old.job, ALL)
+        steps.run(old.job, ALL_STEPS)
 
     assert old.calls == []
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
 def test_an_existing_cluster_may_keep_a_version_of_the_past(fresh: Bench) -> None:
-    steps.run(fresh.job, ALL)
+    steps.run(fresh.job, ALL_STEPS)
 
     later = fresh.with_(today=date(2031, 1, 1))
     eks.guard(later.job, eks.find(later.job))
 
 
-def others_cluster(account: Account) -> None:
-    """A cluster of the solution's name that somebody made otherwise."""
-    account.client("eks").create_cluster(
-        name="demo", version="1.34", roleArn=f"arn:aws:iam::{account.id}:role/x", resourcesVpcConfig={}
-    )
-
-
-@pytest.mark.parametrize("step", ALL)
+@pytest.mark.parametrize("step", ALL_STEPS)
 def test_a_cluster_of_others_is_left_alone_whatever_the_step(
     step: str, bench: MakeBench, account: Account
 ) -> None:
     made = bench("one")
-    others_cluster(account)
+    create_foreign_cluster(account)
 
     with pytest.raises(RefusedError, match="was not made for this solution"):
         steps.run(made.job, [step])
@@ -173,7 +164,7 @@ def test_a_cluster_of_others_is_left_alone_whatever_the_step(
 def test_the_next_version_is_an_upgrade_with_a_question(bench: MakeBench) -> None:
     first = bench("one", eksVersion="1.33")
     first.makes_cluster("1.33")
-    steps.run(first.job, ALL)
+    steps.run(first.job, ALL_STEPS)
     first.calls_file.unlink()
     higher = bench("one", eksVersion="1.34")
 
@@ -189,7 +180,7 @@ def test_leaps_and_steps_back_are_refused_with_the_line_to_set(
 ) -> None:
     first = bench("one", eksVersion="1.33")
     first.makes_cluster("1.33")
-    steps.run(first.job, ALL)
+    steps.run(first.job, ALL_STEPS)
 
     with pytest.raises(RefusedError, match=f'set eksVersion: "{cure}"'):
         steps.run(bench("one", eksVersion=wanted).job, ["cluster"])
@@ -272,7 +263,7 @@ def test_the_chart_of_the_row_of_the_eks_version_is_installed(
 def test_a_dry_run_says_every_command_and_runs_none(bench: MakeBench, account: Account) -> None:
     dry = bench("one", dry_run=True)
 
-    steps.run(dry.job, ALL)
+    steps.run(dry.job, ALL_STEPS)
 
     commands = [line for line in dry.said if line.startswith("$ ")]
     assert [" ".join(line.split()[1:4]) for line in commands if "aws" not in line] == [

@@ -6,8 +6,7 @@ from generator.deploy import steps, templates, uninstall
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError
 from testing.account import Account
-from tests.deploy.conftest import Bench, MakeBench
-from tests.deploy.test_steps import ALL, others_cluster
+from tests.deploy.conftest import ALL_STEPS, Bench, MakeBench, create_foreign_cluster
 
 
 @pytest.fixture
@@ -15,7 +14,7 @@ def deployed(bench: MakeBench) -> Bench:
     """A solution that is there, with a picture in its bucket."""
     made = bench("one")
     made.makes_cluster("1.34")
-    steps.run(made.job, ALL)
+    steps.run(made.job, ALL_STEPS)
     made.calls_file.unlink()
     return made
 
@@ -83,7 +82,7 @@ def test_instance_profiles_that_hold_the_nodes_role_go_before_karpenter_goes(
 def test_a_cluster_of_others_is_not_taken_away(bench: MakeBench, account: Account) -> None:
     made = bench("one")
     steps.run(made.job, ["stack"])
-    others_cluster(account)
+    create_foreign_cluster(account)
 
     with pytest.raises(RefusedError, match="was not made for this solution"):
         uninstall.run(made.job, 5)

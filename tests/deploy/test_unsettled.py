@@ -9,7 +9,7 @@ import pytest
 from generator.deploy import eks, stacks
 from generator.errors import AwsError
 from testing.account import Account
-from testing.relay import Reply, Server, ask, give
+from testing.relay import Reply, Server, forward, respond
 from tests.deploy.conftest import MakeBench
 
 Saying = Callable[[str, str, str, int], None]
@@ -24,12 +24,12 @@ def saying(account: Account, bench: MakeBench, monkeypatch: pytest.MonkeyPatch) 
             left = [times]
 
             def alter(handler: BaseHTTPRequestHandler, body: bytes) -> None:
-                reply = ask(handler, body, account.endpoint)
+                reply = forward(handler, body, account.endpoint)
                 if left[0] and truth.encode() in reply.content:
                     left[0] -= 1
                     changed = reply.content.replace(truth.encode(), said.encode())
                     reply = Reply(reply.status, reply.headers, changed)
-                give(handler, reply)
+                respond(handler, reply)
 
             server = running.enter_context(Server(alter))
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", server.url)

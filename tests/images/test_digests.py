@@ -17,7 +17,7 @@ from generator.images import script as copy_script
 from generator.images.digests import DigestResult
 from generator.images.images import Image
 from testing.account import Account, write_config
-from testing.gateway import Proxy
+from testing.https_proxy import HttpsProxy
 from testing.relay import Server
 
 INDEX, ONE = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -114,7 +114,7 @@ Images = Callable[..., subprocess.CompletedProcess[str]]
 def listed(account: Account, tmp_path: Path) -> Iterator[Images]:
     """Runs `generator images` where public registries are ours; ECR is the emulator's."""
     config = write_config(tmp_path, account, {"name": "one", "type": "comfyui"})
-    with Proxy(["ghcr.io", "public.ecr.aws"], tmp_path, answer) as proxy:
+    with HttpsProxy(["ghcr.io", "public.ecr.aws"], tmp_path, answer) as proxy:
 
         def run(*words: str) -> subprocess.CompletedProcess[str]:
             program = Path(sys.executable).with_name("generator")

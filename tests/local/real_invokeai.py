@@ -15,7 +15,7 @@ from queue_agent.adapters.invokeai.adapter import InvokeAi
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import Cancelled, Task, TaskError
 
-from tests.agent.adapters.conftest import as_input, as_text, lead, picture, task
+from tests.agent.adapters.conftest import as_input, as_text, picture, run_task, task
 from tests.local.invokeai_server import running
 from tests.local.invokeai_shapes import CALLS, faults, fetched, shapes
 
@@ -120,7 +120,7 @@ async def test_its_document_says_what_the_file_says(url: str) -> None:
 
 
 async def test_a_graph_becomes_the_picture_of_the_node_that_is_kept(invokeai: InvokeAi) -> None:
-    (output,) = (await lead(invokeai, task("graph", enlarged()))).result.outputs
+    (output,) = (await run_task(invokeai, task("graph", enlarged()))).result.outputs
 
     made = Image.open(BytesIO(output.data))
     assert (made.size, made.getpixel((5, 5))[:3], output.metadata["node"]) == ((192, 128), (200, 30, 30), "b")
@@ -131,7 +131,7 @@ async def test_neither_pictures_nor_items_stay_behind(url: str, invokeai: Invoke
     asked = task("graph", {"nodes": {"s": {**node, "is_intermediate": False}}, "edges": []})
     before = await asyncio.to_thread(images, url)
 
-    await lead(invokeai, asked)
+    await run_task(invokeai, asked)
 
     assert await asyncio.to_thread(images, url) == before
     assert await asyncio.to_thread(items, url, asked) == []
@@ -140,7 +140,7 @@ async def test_neither_pictures_nor_items_stay_behind(url: str, invokeai: Invoke
 async def test_the_same_graph_again_makes_a_picture_again(invokeai: InvokeAi) -> None:
     asked = [task("graph", enlarged()), task("graph", enlarged())]
 
-    made = [await lead(invokeai, each) for each in asked]
+    made = [await run_task(invokeai, each) for each in asked]
 
     assert [len(each.result.outputs) for each in made] == [1, 1]
 
@@ -150,7 +150,7 @@ async def test_a_fetched_picture_is_uploaded_and_used(invokeai: InvokeAi) -> Non
     asked = task("graph", {"nodes": {"s": {**node, "is_intermediate": False}}, "edges": []})
     (path,) = invokeai.image_fields(asked)
 
-    (output,) = (await lead(invokeai, asked, {path: as_input(picture(40, 30))})).result.outputs
+    (output,) = (await run_task(invokeai, asked, {path: as_input(picture(40, 30))})).result.outputs
 
     assert Image.open(BytesIO(output.data)).size == (80, 60)
 
@@ -160,7 +160,7 @@ async def test_metadata_that_a_graph_gives_comes_with_the_picture(invokeai: Invo
     made["nodes"]["m"] = {"type": "core_metadata", "positive_prompt": "red", "seed": 5}
     made["edges"].append(link("m", "b", "metadata"))
 
-    (output,) = (await lead(invokeai, task("graph", made))).result.outputs
+    (output,) = (await run_task(invokeai, task("graph", made))).result.outputs
 
     assert output.metadata["metadata"]["positive_prompt"] == "red"
 
@@ -184,7 +184,7 @@ async def test_what_is_wrong_with_a_graph_is_told(
     asked = task("graph", {"nodes": {"s": node}, "edges": []})
 
     with pytest.raises(TaskError, match=error):
-        await lead(invokeai, asked)
+        await run_task(invokeai, asked)
     assert await asyncio.to_thread(items, url, asked) == []
 
 
@@ -203,7 +203,7 @@ async def test_a_running_item_is_cancelled_and_the_server_comes_to_rest(url: str
 
 
 async def test_the_pictures_of_a_cancelled_item_are_gone_after_the_next(url: str, invokeai: InvokeAi) -> None:
-    await lead(invokeai, task("graph", enlarged()))
+    await run_task(invokeai, task("graph", enlarged()))
     asked, before = task("graph", slow(40)), await asyncio.to_thread(images, url)
     prepared = await invokeai.prepare(asked, {})
     going = asyncio.ensure_future(invokeai.run(prepared, lambda _: None))
@@ -215,7 +215,7 @@ async def test_the_pictures_of_a_cancelled_item_are_gone_after_the_next(url: str
     with pytest.raises(Cancelled):
         await going
     await at_rest(invokeai)
-    await lead(invokeai, task("graph", enlarged()))
+    await run_task(invokeai, task("graph", enlarged()))
     assert await asyncio.to_thread(images, url) == before
 
 
@@ -240,7 +240,7 @@ async def test_a_cancelled_attempt_is_not_taken_for_the_next(url: str, invokeai:
     await asyncio.to_thread(ask, url, f"{QUEUE}/i/{item}/cancel", "PUT")
     await asyncio.to_thread(ask, url, f"{QUEUE}/processor/resume", "PUT")
 
-    done = await lead(invokeai, task("graph", enlarged(), id=asked.id, attempt=2))
+    done = await run_task(invokeai, task("graph", enlarged(), id=asked.id, attempt=2))
 
     assert len(done.result.outputs) == 1
 

@@ -113,10 +113,10 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _soon(true: Callable[[], bool], seconds: float = 10) -> bool:
+def _soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if true():
+        if condition():
             return True
         time.sleep(0.05)
     return False

@@ -54,10 +54,10 @@ def left_running(folder: Path) -> list[int]:
     return found
 
 
-def soon(true: Callable[[], bool], seconds: float = 20) -> bool:
+def soon(condition: Callable[[], bool], seconds: float = 20) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if true():
+        if condition():
             return True
         time.sleep(0.1)
     return False

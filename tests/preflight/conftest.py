@@ -17,30 +17,23 @@ from generator.images import images
 from generator.preflight import themes
 from generator.preflight.check import Subject, run_all
 from generator.preflight.result import CheckStatus, Result
-from generator.preflight.spot import ROLE
 from generator.solution.context import Context
 from testing import solving
 from testing.account import Account
-from testing.fake_aws import Quotas
+from testing.botocore_models import shared_models
+from testing.fake_aws import FakeAws
+from testing.preflight import MODEL, SUFFICIENT_QUOTAS, prepare_account
 from testing.relay import Server
-from tests.deploy.conftest import one_reader
-
-__all__ = ["one_reader"]
 
 TODAY = date(2026, 11, 22)
-MODEL = "sd_xl_turbo_1.0.safetensors"
 RUNTIME = {"name": "turbo", "type": "sdwebui", "modelFilename": MODEL}
-# What a ready account may have of each quota.
-ENOUGH = {
-    "L-DB2E81BA": 400.0,
-    "L-3819A6DF": 400.0,
-    "L-1216C47A": 64.0,
-    "L-0263D0A3": 5.0,
-    "L-F678F1CE": 5.0,
-    "L-FE5A380F": 5.0,
-    "L-F8E2BA85": 30000.0,
-    "L-DC2B2D3D": 10000.0,
-}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def botocore_models() -> Iterator[None]:
+    """All sessions of boto3 share the AWS models that were read once."""
+    with shared_models():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +51,7 @@ class Place:
     """The account, and the way to change what preflight finds there."""
 
     account: Account
-    quotas: Quotas
+    quotas: FakeAws
     ec2: Any
 
     def client(self, service: str) -> Any:
@@ -99,29 +92,31 @@ class Found:
 
 
 @pytest.fixture
-def quotas() -> Iterator[tuple[Quotas, str]]:
+def quotas() -> Iterator[tuple[FakeAws, str]]:
     """Service Quotas and EKS, and their address."""
-    fake = Quotas()
-    fake.values |= ENOUGH
+    fake = FakeAws()
+    fake.values |= SUFFICIENT_QUOTAS
     with Server(fake.answer) as server:
         yield fake, server.url
 
 
 @pytest.fixture
-def place(account: Account, moto: str, quotas: tuple[Quotas, str], monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(account: Account, moto: str, quotas: tuple[FakeAws, str], monkeypatch: pytest.MonkeyPatch) -> Place:
     """A ready account, empty but for what the config counts on."""
     return _place(account, moto, quotas, monkeypatch)
 
 
 @pytest.fixture
 def strict_place(
-    strict_account: Account, moto: str, quotas: tuple[Quotas, str], monkeypatch: pytest.MonkeyPatch
+    strict_account: Account, moto: str, quotas: tuple[FakeAws, str], monkeypatch: pytest.MonkeyPatch
 ) -> Place:
     """The same where IAM is enforced, and a user is not taken for the account's root."""
     return _place(strict_account, moto, quotas, monkeypatch)
 
 
-def _place(account: Account, moto: str, quotas: tuple[Quotas, str], monkeypatch: pytest.MonkeyPatch) -> Place:
+def _place(
+    account: Account, moto: str, quotas: tuple[FakeAws, str], monkeypatch: pytest.MonkeyPatch
+) -> Place:
     for key, value in account.env.items():
         if key.startswith("AWS_") or key.lower() == "no_proxy":
             monkeypatch.setenv(key, value)
@@ -129,24 +124,9 @@ def _place(account: Account, moto: str, quotas: tuple[Quotas, str], monkeypatch:
     monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", moto)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_EKS", url)
-    ready(account)
+    prepare_account(account)
     ec2 = replace(account, endpoint=moto).client("ec2")
     for vpc in ec2.describe_vpcs()["Vpcs"]:
         if not vpc.get("IsDefault"):
             ec2.delete_vpc(VpcId=vpc["VpcId"])
     return Place(account, fake, ec2)
-
-
-def ready(account: Account) -> None:
-    """Models, images and the spot role."""
-    bucket = f"models-{account.id}"
-    account.client("s3").create_bucket(Bucket=bucket)
-    folders = runtimes.model_folders(paths.root() / "charts")["sdwebui"]
-    for key in (f"Stable-diffusion/{MODEL}", *(f"{folder}/" for folder in folders)):
-        account.client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
-    ecr = account.client("ecr")
-    for repository, tag in (("sd-on-eks/sdwebui", "1.10.1"), ("sd-on-eks/queue-agent", "0.1.0")):
-        ecr.create_repository(repositoryName=repository)
-        ecr.put_image(repositoryName=repository, imageTag=tag, imageManifest='{"schemaVersion": 2}')
-    trust = '{"Version":"2012-10-17","Statement":[]}'
-    account.client("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust)

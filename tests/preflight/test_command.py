@@ -64,6 +64,6 @@ def test_an_increase_is_requested_once(config: str, place: Place, capsys: pytest
 
 
 def test_a_refusal_alone_ends_with_three(config: str, place: Place) -> None:
-    place.quotas.refuse = {"GetServiceQuota"}
+    place.quotas.denied = {"GetServiceQuota"}
 
     assert main.main(["preflight", config]) == Exit.AWS

@@ -7,7 +7,8 @@ import pytest
 
 from generator.errors import Exit
 from generator.preflight.result import CheckStatus, ending
-from tests.preflight.conftest import MODEL, RUNTIME, Place
+from testing.preflight import MODEL
+from tests.preflight.conftest import RUNTIME, Place
 
 
 def gpu(types: list[str], **capacity: bool) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def test_a_cluster_that_exists_may_keep_its_version(place: Place) -> None:
 
 
 def test_a_cluster_of_the_name_that_another_made_fails(place: Place) -> None:
-    place.quotas.clusters["demo"], place.quotas.others = "1.34", {"demo"}
+    place.quotas.clusters["demo"], place.quotas.foreign_clusters = "1.34", {"demo"}
 
     result = place.run().one("EKS version", "1.34")
 
@@ -283,7 +284,7 @@ def test_a_snapshot_that_is_not_there_fails(place: Place) -> None:
 
 
 def test_a_refused_call_is_could_not_check_and_never_a_pass(place: Place) -> None:
-    place.quotas.refuse = {"GetServiceQuota", "cluster-versions"}
+    place.quotas.denied = {"GetServiceQuota", "cluster-versions"}
 
     found = place.run()
 
@@ -294,7 +295,7 @@ def test_a_refused_call_is_could_not_check_and_never_a_pass(place: Place) -> Non
 
 
 def test_a_failure_beside_a_refusal_ends_as_a_failure(place: Place) -> None:
-    place.quotas.refuse = {"GetServiceQuota"}
+    place.quotas.denied = {"GetServiceQuota"}
 
     assert ending(place.run(config={"eksVersion": "1.28"}).results) is Exit.CONFIG
 

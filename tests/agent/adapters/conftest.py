@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import copy
 import json
 import os
 import sys
@@ -24,6 +25,9 @@ from local.runtimes.shared.picture import Artist, Request
 from testing.world import wait_for
 
 MAX_BYTES = 50_000_000
+STATIC = "sd_xl_turbo_1.0.safetensors"
+COMFYUI_MODEL = "sd_xl_base_1.0.safetensors"
+SMALL = {"prompt": "a cat", "width": 64, "height": 48, "seed": 7}
 
 
 @dataclass
@@ -44,7 +48,7 @@ class Sim:
     def fault(self, kind: str, **rule: object) -> None:
         self.ask("POST", "/_simulation/faults", {"kind": kind, **rule})
 
-    def mend(self) -> None:
+    def clear_faults(self) -> None:
         self.ask("DELETE", "/_simulation/faults")
 
     def report(self) -> dict[str, Any]:
@@ -103,22 +107,22 @@ def task(tasktype: str, content: dict[str, Any], **changes: Any) -> Task:
 
 @dataclass
 class Done:
-    """A task that was led through the adapter, with what it said of its progress."""
+    """A task that the adapter has run, with the progress that it reported."""
 
     result: RunResult
     progress: list[float] = field(default_factory=list)
 
 
-async def lead(adapter: Adapter, asked: Task, images: dict[Any, InputImage] | None = None) -> Done:
-    """Prepare, run, collect: what the core does with a task."""
+async def run_task(adapter: Adapter, asked: Task, images: dict[Any, InputImage] | None = None) -> Done:
+    """Run a task as the core does: prepare, run, collect."""
     progress: list[float] = []
     prepared = await adapter.prepare(asked, images or {})
     ran = await adapter.run(prepared, progress.append)
     return Done(await adapter.collect(ran), progress)
 
 
-async def until(true: Callable[[], bool], seconds: float = 5) -> None:
-    await asyncio.to_thread(wait_for, true, seconds)
+async def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    await asyncio.to_thread(wait_for, condition, seconds)
 
 
 def picture(width: int = 64, height: int = 48) -> bytes:
@@ -137,3 +141,15 @@ def examples() -> dict[str, Any]:
     """The example requests by name."""
     folder = Path(__file__).parents[3] / "examples" / "requests"
     return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+def naming(model: str) -> dict[str, object]:
+    """SD WebUI's content that names a checkpoint."""
+    return {**SMALL, "override_settings": {"sd_model_checkpoint": model}}
+
+
+def workflow(**sampler: Any) -> dict[str, Any]:
+    """ComfyUI's example workflow, with other inputs for its sampler."""
+    graph = copy.deepcopy(examples()["comfyui-pipeline"]["task"]["content"])
+    graph["3"]["inputs"].update(sampler)
+    return graph

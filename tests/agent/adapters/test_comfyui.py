@@ -1,7 +1,6 @@
 """ComfyUI's adapter against the simulation, and each trap of its API."""
 
 import asyncio
-import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,27 +10,28 @@ from queue_agent.adapters.comfyui.adapter import ComfyUi
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import Cancelled, RuntimeUnavailable, TaskError
 
-from tests.agent.adapters.conftest import Sim, as_input, as_text, examples, lead, picture, task, until
-
-MODEL = "sd_xl_base_1.0.safetensors"
+from tests.agent.adapters.conftest import (
+    COMFYUI_MODEL,
+    Sim,
+    as_input,
+    as_text,
+    picture,
+    run_task,
+    task,
+    wait_until,
+    workflow,
+)
 
 
 @pytest.fixture(scope="module")
 def sim(simulate: Callable[..., Sim]) -> Sim:
-    return simulate("comfyui", "--plain", "--service-time", "0.05", "--model", MODEL)
+    return simulate("comfyui", "--plain", "--service-time", "0.05", "--model", COMFYUI_MODEL)
 
 
 @pytest.fixture
 def comfyui(sim: Sim, http: Callable[[Sim], Http]) -> ComfyUi:
-    sim.mend()
+    sim.clear_faults()
     return ComfyUi(http(sim))
-
-
-def workflow(**sampler: Any) -> dict[str, Any]:
-    """The example's workflow."""
-    graph = copy.deepcopy(examples()["comfyui-pipeline"]["task"]["content"])
-    graph["3"]["inputs"].update(sampler)
-    return graph
 
 
 def from_picture(image: str) -> dict[str, Any]:
@@ -43,28 +43,28 @@ def from_picture(image: str) -> dict[str, Any]:
 
 async def all_outcomes(sim: Sim, asked: str) -> list[str]:
     """The outcomes of a task once nothing runs and nothing waits."""
-    await until(lambda: sim.ask("GET", "/prompt")["exec_info"]["queue_remaining"] == 0)
+    await wait_until(lambda: sim.ask("GET", "/prompt")["exec_info"]["queue_remaining"] == 0)
     return sim.outcomes(asked)
 
 
 async def test_a_workflow_becomes_a_picture_with_its_seed_and_model(comfyui: ComfyUi):
-    result = (await lead(comfyui, task("pipeline", workflow(seed=11)))).result
+    result = (await run_task(comfyui, task("pipeline", workflow(seed=11)))).result
 
     assert [(o.content_type, o.kind, o.metadata["node"]) for o in result.outputs] == [
         ("image/png", "image", "9")
     ]
-    assert (result.seed, result.model) == (11, MODEL)
+    assert (result.seed, result.model) == (11, COMFYUI_MODEL)
 
 
 async def test_a_workflow_may_come_as_comfyuis_own_api_has_it(comfyui: ComfyUi):
-    assert len((await lead(comfyui, task("pipeline", {"prompt": workflow()}))).result.outputs) == 1
+    assert len((await run_task(comfyui, task("pipeline", {"prompt": workflow()}))).result.outputs) == 1
 
 
 async def test_every_picture_of_a_batch_is_delivered(comfyui: ComfyUi):
     graph = workflow()
     graph["5"]["inputs"]["batch_size"] = 3
 
-    assert len((await lead(comfyui, task("pipeline", graph))).result.outputs) == 3
+    assert len((await run_task(comfyui, task("pipeline", graph))).result.outputs) == 3
 
 
 async def test_the_same_workflow_twice_gives_two_pictures_of_their_own(sim: Sim, comfyui: ComfyUi):
@@ -82,23 +82,23 @@ async def test_previews_are_left_out_when_there_is_a_saved_picture(comfyui: Comf
     graph = workflow()
     graph["12"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
 
-    assert [o.metadata["node"] for o in (await lead(comfyui, task("pipeline", graph))).result.outputs] == [
-        "9"
-    ]
+    assert [
+        o.metadata["node"] for o in (await run_task(comfyui, task("pipeline", graph))).result.outputs
+    ] == ["9"]
 
 
 async def test_a_preview_is_delivered_when_there_is_nothing_else(comfyui: ComfyUi):
     graph = workflow()
     graph["9"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
 
-    assert len((await lead(comfyui, task("pipeline", graph))).result.outputs) == 1
+    assert len((await run_task(comfyui, task("pipeline", graph))).result.outputs) == 1
 
 
 async def test_a_fetched_picture_is_uploaded_and_the_node_told_its_name(sim: Sim, comfyui: ComfyUi):
     asked = task("pipeline", from_picture("https://example.com/a.png"))
     (path,) = comfyui.image_fields(asked)
 
-    await lead(comfyui, asked, {path: as_input(picture())})
+    await run_task(comfyui, asked, {path: as_input(picture())})
 
     sent = (await comfyui.prepare(asked, {path: as_input(picture())})).payload["prompt"]["10"]["inputs"][
         "image"
@@ -109,7 +109,7 @@ async def test_a_fetched_picture_is_uploaded_and_the_node_told_its_name(sim: Sim
 async def test_a_picture_may_come_as_data_uri(comfyui: ComfyUi):
     asked = task("pipeline", from_picture(f"data:image/png;base64,{as_text(picture())}"))
 
-    assert len((await lead(comfyui, asked)).result.outputs) == 1
+    assert len((await run_task(comfyui, asked)).result.outputs) == 1
 
 
 async def test_a_data_uri_that_is_no_picture_is_the_tasks_fault(comfyui: ComfyUi):
@@ -120,7 +120,7 @@ async def test_a_data_uri_that_is_no_picture_is_the_tasks_fault(comfyui: ComfyUi
 async def test_the_history_is_cleared_of_what_was_delivered(sim: Sim, comfyui: ComfyUi):
     asked = task("pipeline", workflow())
 
-    await lead(comfyui, asked)
+    await run_task(comfyui, asked)
 
     assert sim.ask("GET", f"/history/{asked.id}") == {}
 
@@ -135,10 +135,10 @@ async def test_work_that_an_earlier_agent_submitted_is_joined_and_not_done_again
     prepared = await comfyui.prepare(asked, {})
     sim.fault("slow", match=asked.id)
     first = asyncio.ensure_future(comfyui.run(prepared, lambda _: None))
-    await until(lambda: sim.runs(asked.id))
+    await wait_until(lambda: sim.runs(asked.id))
     first.cancel()
 
-    await lead(ComfyUi(http(sim)), replace(asked, attempt=2))
+    await run_task(ComfyUi(http(sim)), replace(asked, attempt=2))
 
     assert await all_outcomes(sim, asked.id) == ["done"]
 
@@ -148,7 +148,7 @@ async def test_work_that_ended_while_no_agent_was_there_is_only_collected(sim: S
     prepared = await comfyui.prepare(asked, {})
     await comfyui.run(prepared, lambda _: None)
 
-    await lead(comfyui, replace(asked, attempt=2))
+    await run_task(comfyui, replace(asked, attempt=2))
 
     assert await all_outcomes(sim, asked.id) == ["done"]
 
@@ -158,9 +158,9 @@ async def test_the_failure_of_an_earlier_attempt_is_not_taken_for_this_one(sim: 
     sim.fault("oom", match=asked.id)
     body = (await comfyui.prepare(asked, {})).payload
     sim.ask("POST", "/prompt", body)
-    await until(lambda: sim.ask("GET", f"/history/{asked.id}") != {})
+    await wait_until(lambda: sim.ask("GET", f"/history/{asked.id}") != {})
 
-    await lead(comfyui, asked)
+    await run_task(comfyui, asked)
 
     assert sim.outcomes(asked.id) == ["failed", "done"]
 
@@ -170,7 +170,7 @@ async def test_a_prompt_that_is_neither_queued_nor_in_the_history_is_lost(sim: S
     sim.fault("forget", match=asked.id)
 
     with pytest.raises(RuntimeUnavailable, match="lost"):
-        await lead(comfyui, asked)
+        await run_task(comfyui, asked)
 
 
 # Faults
@@ -180,21 +180,21 @@ async def test_out_of_memory_is_worth_another_try(sim: Sim, comfyui: ComfyUi):
     sim.fault("oom")
 
     with pytest.raises(RuntimeUnavailable, match="out_of_memory"):
-        await lead(comfyui, task("pipeline", workflow()))
+        await run_task(comfyui, task("pipeline", workflow()))
 
 
 async def test_an_exception_of_a_node_is_the_workflows_fault_and_named(sim: Sim, comfyui: ComfyUi):
     sim.fault("error")
 
     with pytest.raises(TaskError, match="KSampler"):
-        await lead(comfyui, task("pipeline", workflow()))
+        await run_task(comfyui, task("pipeline", workflow()))
 
 
 async def test_outputs_that_were_dropped_with_a_200_fail_the_task(sim: Sim, comfyui: ComfyUi):
     sim.fault("node-errors")
 
     with pytest.raises(TaskError, match="SaveImage"):
-        await lead(comfyui, task("pipeline", workflow()))
+        await run_task(comfyui, task("pipeline", workflow()))
 
     assert await comfyui.idle()
 
@@ -204,7 +204,7 @@ async def test_what_was_queued_without_its_outputs_leaves_no_history(sim: Sim, c
     asked = task("pipeline", workflow())
 
     with pytest.raises(TaskError):
-        await lead(comfyui, asked)
+        await run_task(comfyui, asked)
 
     assert sim.ask("GET", f"/history/{asked.id}") == {}
 
@@ -214,7 +214,7 @@ async def test_an_unknown_model_is_refused_with_its_node(comfyui: ComfyUi):
     graph["4"]["inputs"]["ckpt_name"] = "dream.safetensors"
 
     with pytest.raises(TaskError, match=r"node 4 \(CheckpointLoaderSimple\).*not in"):
-        await lead(comfyui, task("pipeline", graph))
+        await run_task(comfyui, task("pipeline", graph))
 
 
 @pytest.mark.parametrize(
@@ -232,23 +232,23 @@ async def test_a_refused_submission_is_worth_another_try(sim: Sim, comfyui: Comf
     sim.fault("refuse")
 
     with pytest.raises(RuntimeUnavailable, match="runtime_error"):
-        await lead(comfyui, task("pipeline", workflow()))
+        await run_task(comfyui, task("pipeline", workflow()))
 
 
 async def test_an_empty_file_is_no_picture(sim: Sim, comfyui: ComfyUi):
     sim.fault("broken-output")
 
     with pytest.raises(RuntimeUnavailable, match="broken_output"):
-        await lead(comfyui, task("pipeline", workflow()))
+        await run_task(comfyui, task("pipeline", workflow()))
 
 
 async def test_a_broken_file_is_made_again_by_the_next_attempt(sim: Sim, comfyui: ComfyUi):
     sim.fault("broken-output")
     asked = task("pipeline", workflow())
     with pytest.raises(RuntimeUnavailable):
-        await lead(comfyui, asked)
+        await run_task(comfyui, asked)
 
-    done = await lead(comfyui, replace(asked, attempt=2))
+    done = await run_task(comfyui, replace(asked, attempt=2))
 
     assert len(done.result.outputs) == 1
 
@@ -257,7 +257,7 @@ async def test_a_workflow_that_leaves_no_file_is_told_why(sim: Sim, comfyui: Com
     sim.fault("no-output")
 
     with pytest.raises(TaskError, match="no_output"):
-        await lead(comfyui, task("pipeline", workflow()))
+        await run_task(comfyui, task("pipeline", workflow()))
 
 
 async def test_a_running_prompt_is_interrupted(sim: Sim, comfyui: ComfyUi):
@@ -265,7 +265,7 @@ async def test_a_running_prompt_is_interrupted(sim: Sim, comfyui: ComfyUi):
     asked = task("pipeline", workflow())
     prepared = await comfyui.prepare(asked, {})
     running = asyncio.ensure_future(comfyui.run(prepared, lambda _: None))
-    await until(lambda: sim.runs(asked.id))
+    await wait_until(lambda: sim.runs(asked.id))
 
     await comfyui.cancel(asked)
 
@@ -283,5 +283,5 @@ async def test_a_waiting_prompt_is_taken_out_of_the_queue(sim: Sim, comfyui: Com
     await comfyui.cancel(second)
     await comfyui.cancel(first)
 
-    await until(lambda: sim.ask("GET", "/prompt")["exec_info"]["queue_remaining"] == 0)
+    await wait_until(lambda: sim.ask("GET", "/prompt")["exec_info"]["queue_remaining"] == 0)
     assert sim.outcomes(second.id) == []

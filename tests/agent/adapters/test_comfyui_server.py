@@ -7,8 +7,7 @@ from queue_agent.adapters.comfyui.adapter import ComfyUi
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import RuntimeUnavailable
 
-from tests.agent.adapters.conftest import lead, task
-from tests.agent.adapters.test_comfyui import MODEL, workflow
+from tests.agent.adapters.conftest import COMFYUI_MODEL, run_task, task, workflow
 
 
 async def test_a_server_that_gives_tasks_ids_of_its_own_is_too_old(session: ClientSession):
@@ -25,14 +24,14 @@ async def test_a_server_that_gives_tasks_ids_of_its_own_is_too_old(session: Clie
     async with TestServer(app) as server:
         adapter = ComfyUi(Http(session, str(server.make_url("")), 10_000))
         with pytest.raises(RuntimeUnavailable, match="runtime_too_old"):
-            await lead(adapter, task("pipeline", workflow()))
+            await run_task(adapter, task("pipeline", workflow()))
 
     assert ("/queue", '{"delete": ["its-own"]}') in told
 
 
 async def test_progress_comes_by_websocket(simulate, http):
-    sim = simulate("comfyui", "--plain", "--service-time", "1.6", "--model", MODEL)
+    sim = simulate("comfyui", "--plain", "--service-time", "1.6", "--model", COMFYUI_MODEL)
 
-    progress = (await lead(ComfyUi(http(sim)), task("pipeline", workflow()))).progress
+    progress = (await run_task(ComfyUi(http(sim)), task("pipeline", workflow()))).progress
 
     assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0

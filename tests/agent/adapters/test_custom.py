@@ -9,7 +9,7 @@ from queue_agent.adapters.custom.adapter import Custom
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import RuntimeUnavailable, TaskError
 
-from tests.agent.adapters.conftest import Sim, as_input, as_text, lead, picture, task, until
+from tests.agent.adapters.conftest import Sim, as_input, as_text, picture, run_task, task, wait_until
 
 SMALL = {"prompt": "a cat", "seed": 3, "width": 64, "height": 48}
 
@@ -21,19 +21,19 @@ def sim(simulate: Callable[..., Sim]) -> Sim:
 
 @pytest.fixture
 def custom(sim: Sim, http: Callable[[Sim], Http]) -> Custom:
-    sim.mend()
+    sim.clear_faults()
     return Custom(http(sim), "/tasks", "/health")
 
 
 @pytest.mark.parametrize("answer", ["json", "bytes", "url"])
 async def test_pictures_come_as_base64_as_bytes_or_by_url(custom: Custom, answer: str):
-    result = (await lead(custom, task("custom", {**SMALL, "answer": answer}))).result
+    result = (await run_task(custom, task("custom", {**SMALL, "answer": answer}))).result
 
     assert [(o.content_type, o.kind) for o in result.outputs] == [("image/png", "image")]
 
 
 async def test_seed_model_and_metadata_are_kept(custom: Custom):
-    result = (await lead(custom, task("custom", SMALL))).result
+    result = (await run_task(custom, task("custom", SMALL))).result
 
     assert (result.seed, result.model) == (3, "simulated-painter")
     assert result.metadata["size"] == "64x48"
@@ -54,17 +54,17 @@ async def test_a_program_that_knows_the_key_does_no_task_twice(sim: Sim, custom:
     asked = task("custom", SMALL)
     prepared = await custom.prepare(asked, {})
     first = asyncio.ensure_future(custom.run(prepared, lambda _: None))
-    await until(lambda: sim.runs(asked.id))
+    await wait_until(lambda: sim.runs(asked.id))
     first.cancel()
 
-    await lead(custom, asked)
+    await run_task(custom, asked)
 
     assert sim.outcomes(asked.id) == ["done"]
 
 
 async def test_what_the_program_refuses_is_the_tasks_fault(custom: Custom):
     with pytest.raises(TaskError, match="rejected"):
-        await lead(custom, task("custom", {**SMALL, "width": -1}))
+        await run_task(custom, task("custom", {**SMALL, "width": -1}))
 
 
 @pytest.mark.parametrize(("fault", "code"), [("oom", "out_of_memory"), ("refuse", "runtime_error")])
@@ -74,7 +74,7 @@ async def test_what_the_program_fails_at_is_worth_another_try(
     sim.fault(fault)
 
     with pytest.raises(RuntimeUnavailable) as caught:
-        await lead(custom, task("custom", SMALL))
+        await run_task(custom, task("custom", SMALL))
     assert caught.value.code == code
 
 
@@ -82,14 +82,14 @@ async def test_an_answer_without_pictures_is_no_success(sim: Sim, custom: Custom
     sim.fault("no-output")
 
     with pytest.raises(RuntimeUnavailable, match="no_output"):
-        await lead(custom, task("custom", SMALL))
+        await run_task(custom, task("custom", SMALL))
 
 
 async def test_a_picture_that_is_none_is_no_success(sim: Sim, custom: Custom):
     sim.fault("broken-output")
 
     with pytest.raises(RuntimeUnavailable, match="broken_output"):
-        await lead(custom, task("custom", SMALL))
+        await run_task(custom, task("custom", SMALL))
 
 
 async def test_it_is_ready_when_its_probe_answers(sim: Sim, http: Callable[[Sim], Http]):
@@ -101,7 +101,7 @@ async def test_it_is_ready_when_its_probe_answers(sim: Sim, http: Callable[[Sim]
 async def test_an_answer_that_asks_for_patience_is_not_the_tasks_fault(session: ClientSession, status: int):
     async with program(lambda _: web.Response(status=status)) as url:
         with pytest.raises(RuntimeUnavailable):
-            await lead(Custom(Http(session, url, 10_000), "/tasks", "/health"), task("custom", SMALL))
+            await run_task(Custom(Http(session, url, 10_000), "/tasks", "/health"), task("custom", SMALL))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ async def test_an_answer_that_asks_for_patience_is_not_the_tasks_fault(session: 
 async def test_a_url_that_is_not_the_programs_own_is_not_fetched(session: ClientSession, image: object):
     async with program(lambda _: web.json_response({"images": [image]})) as url:
         with pytest.raises(TaskError, match="output_refused"):
-            await lead(Custom(Http(session, url, 10_000), "/tasks", "/health"), task("custom", SMALL))
+            await run_task(Custom(Http(session, url, 10_000), "/tasks", "/health"), task("custom", SMALL))
 
 
 async def test_base64_that_begins_like_a_path_is_base64(session: ClientSession):
@@ -125,7 +125,7 @@ async def test_base64_that_begins_like_a_path_is_base64(session: ClientSession):
 
     async with program(lambda _: web.json_response({"images": [jpeg]})) as url:
         adapter = Custom(Http(session, url, 10_000), "/tasks", "/health")
-        assert (await lead(adapter, task("custom", SMALL))).result.outputs[0].content_type == "image/jpeg"
+        assert (await run_task(adapter, task("custom", SMALL))).result.outputs[0].content_type == "image/jpeg"
 
 
 class program:  # noqa: N801 (used as a function is)

@@ -11,7 +11,16 @@ from queue_agent.adapters.invokeai.adapter import InvokeAi
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import Cancelled, RuntimeUnavailable, TaskError
 
-from tests.agent.adapters.conftest import Sim, as_input, as_text, examples, lead, picture, task, until
+from tests.agent.adapters.conftest import (
+    Sim,
+    as_input,
+    as_text,
+    examples,
+    picture,
+    run_task,
+    task,
+    wait_until,
+)
 
 MODEL = "dreamshaper_8"
 
@@ -24,7 +33,7 @@ def sim(simulate: Callable[..., Sim]) -> Sim:
 
 @pytest.fixture
 def invokeai(sim: Sim, http: Callable[[Sim], Http]) -> InvokeAi:
-    sim.mend()
+    sim.clear_faults()
     return InvokeAi(http(sim))
 
 
@@ -45,7 +54,7 @@ def left(sim: Sim) -> int:
 
 
 async def test_a_graph_becomes_a_picture_with_its_seed_and_model(invokeai: InvokeAi):
-    result = (await lead(invokeai, task("graph", {"graph": graph(seed=11)}))).result
+    result = (await run_task(invokeai, task("graph", {"graph": graph(seed=11)}))).result
 
     assert [(o.content_type, o.kind, o.metadata["node"]) for o in result.outputs] == [
         ("image/png", "image", "picture")
@@ -54,7 +63,7 @@ async def test_a_graph_becomes_a_picture_with_its_seed_and_model(invokeai: Invok
 
 
 async def test_the_content_may_be_the_graph_itself(invokeai: InvokeAi):
-    assert len((await lead(invokeai, task("pipeline", graph()))).result.outputs) == 1
+    assert len((await run_task(invokeai, task("pipeline", graph()))).result.outputs) == 1
 
 
 @pytest.mark.parametrize("model", [{"name": MODEL}, {"name": MODEL, "key": "of-another-installation"}])
@@ -81,7 +90,7 @@ async def test_a_fetched_picture_is_uploaded_under_a_name_of_invokeais(sim: Sim,
     asked = task("graph", scaling("https://example.com/a.png"))
     (path,) = invokeai.image_fields(asked)
 
-    result = (await lead(invokeai, asked, {path: as_input(picture(40, 30))})).result
+    result = (await run_task(invokeai, asked, {path: as_input(picture(40, 30))})).result
 
     assert result.outputs[0].data[16:24] == (80).to_bytes(4, "big") + (60).to_bytes(4, "big")
 
@@ -89,14 +98,14 @@ async def test_a_fetched_picture_is_uploaded_under_a_name_of_invokeais(sim: Sim,
 async def test_a_picture_may_come_as_data_uri(invokeai: InvokeAi):
     asked = task("graph", scaling(f"data:image/png;base64,{as_text(picture())}"))
 
-    assert len((await lead(invokeai, asked)).result.outputs) == 1
+    assert len((await run_task(invokeai, asked)).result.outputs) == 1
 
 
 async def test_neither_pictures_nor_items_stay_behind(sim: Sim, invokeai: InvokeAi):
     asked = task("graph", scaling(f"data:image/png;base64,{as_text(picture())}"))
     before = left(sim)
 
-    await lead(invokeai, asked)
+    await run_task(invokeai, asked)
 
     assert left(sim) == before
     assert sim.ask("GET", f"/api/v1/queue/default/list_all?destination={asked.id}") == []
@@ -113,7 +122,7 @@ async def test_an_intermediate_picture_is_not_delivered_and_not_left(sim: Sim, i
     made["edges"].append(link)
     before = left(sim)
 
-    outputs = (await lead(invokeai, task("graph", made))).result.outputs
+    outputs = (await run_task(invokeai, task("graph", made))).result.outputs
 
     assert [o.metadata["node"] for o in outputs] == ["small"]
     assert left(sim) == before
@@ -139,10 +148,10 @@ async def test_work_that_an_earlier_agent_queued_is_joined_and_not_done_again(
     prepared = await invokeai.prepare(asked, {})
     sim.fault("slow", match=asked.id)
     first = asyncio.ensure_future(invokeai.run(prepared, lambda _: None))
-    await until(lambda: sim.runs(asked.id))
+    await wait_until(lambda: sim.runs(asked.id))
     first.cancel()
 
-    await lead(InvokeAi(http(sim)), task("graph", graph(), id=asked.id, attempt=2))
+    await run_task(InvokeAi(http(sim)), task("graph", graph(), id=asked.id, attempt=2))
 
     assert sim.outcomes(asked.id) == ["done"]
 
@@ -152,9 +161,9 @@ async def test_the_failure_of_an_earlier_attempt_is_not_taken_for_this_one(sim: 
     body = (await invokeai.prepare(asked, {})).payload
     sim.fault("oom", match=asked.id)
     sim.ask("POST", "/api/v1/queue/default/enqueue_batch", body)
-    await until(lambda: sim.outcomes(asked.id) == ["failed"])
+    await wait_until(lambda: sim.outcomes(asked.id) == ["failed"])
 
-    await lead(invokeai, asked)
+    await run_task(invokeai, asked)
 
     assert sim.outcomes(asked.id) == ["failed", "done"]
 
@@ -164,7 +173,7 @@ async def test_an_item_that_is_gone_is_lost(sim: Sim, invokeai: InvokeAi):
     sim.fault("forget", match=asked.id)
 
     with pytest.raises(RuntimeUnavailable):
-        await lead(invokeai, asked)
+        await run_task(invokeai, asked)
 
 
 # Faults
@@ -177,7 +186,7 @@ async def test_what_the_gpu_fails_at_is_worth_another_try(
     sim.fault(fault)
 
     with pytest.raises(RuntimeUnavailable) as caught:
-        await lead(invokeai, task("graph", graph()))
+        await run_task(invokeai, task("graph", graph()))
     assert caught.value.code == code
 
 
@@ -185,7 +194,7 @@ async def test_a_full_queue_that_answers_200_is_worth_another_try(sim: Sim, invo
     sim.fault("queue-full")
 
     with pytest.raises(RuntimeUnavailable, match="queue_full"):
-        await lead(invokeai, task("graph", graph()))
+        await run_task(invokeai, task("graph", graph()))
 
 
 async def test_an_unknown_node_is_refused_in_few_words(invokeai: InvokeAi):
@@ -193,7 +202,7 @@ async def test_an_unknown_node_is_refused_in_few_words(invokeai: InvokeAi):
     made["nodes"]["noise"]["type"] = "nose"
 
     with pytest.raises(TaskError, match=r"nodes\.noise: Input tag 'nose'") as caught:
-        await lead(invokeai, task("graph", made))
+        await run_task(invokeai, task("graph", made))
     assert len(caught.value.message) < 400
 
 
@@ -202,12 +211,12 @@ async def test_an_input_that_is_missed_only_at_run_time_is_the_tasks_fault(invok
     made["edges"] = [edge for edge in made["edges"] if edge["destination"]["field"] != "latents"]
 
     with pytest.raises(TaskError, match="MissingInputException"):
-        await lead(invokeai, task("graph", made))
+        await run_task(invokeai, task("graph", made))
 
 
 async def test_a_picture_that_is_not_there_is_the_tasks_fault(invokeai: InvokeAi):
     with pytest.raises(TaskError, match="ImageRecordNotFoundException"):
-        await lead(invokeai, task("graph", scaling("gone.png")))
+        await run_task(invokeai, task("graph", scaling("gone.png")))
 
 
 @pytest.mark.parametrize(
@@ -225,23 +234,23 @@ async def test_a_graph_that_leaves_no_picture_is_told_why(sim: Sim, invokeai: In
     sim.fault("no-output")
 
     with pytest.raises(TaskError, match="no_output"):
-        await lead(invokeai, task("graph", graph()))
+        await run_task(invokeai, task("graph", graph()))
 
 
 async def test_a_picture_that_is_broken_is_no_success(sim: Sim, invokeai: InvokeAi):
     sim.fault("broken-output")
 
     with pytest.raises(RuntimeUnavailable, match="broken_output"):
-        await lead(invokeai, task("graph", graph()))
+        await run_task(invokeai, task("graph", graph()))
 
 
 async def test_a_broken_picture_is_made_again_by_the_next_attempt(sim: Sim, invokeai: InvokeAi):
     sim.fault("broken-output")
     asked = task("graph", graph())
     with pytest.raises(RuntimeUnavailable):
-        await lead(invokeai, asked)
+        await run_task(invokeai, asked)
 
-    done = await lead(invokeai, replace(asked, attempt=2))
+    done = await run_task(invokeai, replace(asked, attempt=2))
 
     assert len(done.result.outputs) == 1
 
@@ -251,21 +260,21 @@ async def test_a_running_item_is_cancelled_and_the_gpu_waited_for(sim: Sim, invo
     asked = task("graph", graph())
     prepared = await invokeai.prepare(asked, {})
     running = asyncio.ensure_future(invokeai.run(prepared, lambda _: None))
-    await until(lambda: sim.runs(asked.id))
+    await wait_until(lambda: sim.runs(asked.id))
     assert not await invokeai.idle()
 
     await invokeai.cancel(asked)
 
     with pytest.raises(Cancelled):
         await running
-    await until(lambda: sim.outcomes(asked.id) == ["interrupted"])
+    await wait_until(lambda: sim.outcomes(asked.id) == ["interrupted"])
     assert await invokeai.idle()
 
 
 async def test_progress_comes_by_socket_io(simulate, http):
     sim = simulate("invokeai", "--plain", "--service-time", "1.6")
 
-    progress = (await lead(InvokeAi(http(sim)), task("graph", graph()))).progress
+    progress = (await run_task(InvokeAi(http(sim)), task("graph", graph()))).progress
 
     assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0
 
@@ -274,13 +283,13 @@ async def test_what_a_cancelled_item_leaves_is_deleted_by_the_next_run(sim: Sim,
     sim.fault("slow")
     asked = task("graph", graph())
     running = asyncio.ensure_future(invokeai.run(await invokeai.prepare(asked, {}), lambda _: None))
-    await until(lambda: sim.runs(asked.id))
+    await wait_until(lambda: sim.runs(asked.id))
     await invokeai.cancel(asked)
     with pytest.raises(Cancelled):
         await running
-    await until(lambda: sim.outcomes(asked.id) == ["interrupted"])
+    await wait_until(lambda: sim.outcomes(asked.id) == ["interrupted"])
 
-    await lead(invokeai, task("graph", graph()))
+    await run_task(invokeai, task("graph", graph()))
 
     assert sim.ask("GET", f"/api/v1/queue/default/list_all?destination={asked.id}") == []
 

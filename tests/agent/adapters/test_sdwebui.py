@@ -9,11 +9,20 @@ from queue_agent.adapters.sdwebui.adapter import SdWebUi
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import Cancelled, RuntimeUnavailable, TaskError
 
-from tests.agent.adapters.conftest import Sim, as_input, as_text, lead, picture, task, until
+from tests.agent.adapters.conftest import (
+    SMALL,
+    STATIC,
+    Sim,
+    as_input,
+    as_text,
+    naming,
+    picture,
+    run_task,
+    task,
+    wait_until,
+)
 
-STATIC = "sd_xl_turbo_1.0.safetensors"
 OTHER = "dreamshaper_8.safetensors"
-SMALL = {"prompt": "a cat", "width": 64, "height": 48, "seed": 7}
 
 
 @pytest.fixture(scope="module")
@@ -23,29 +32,25 @@ def sim(simulate: Callable[..., Sim]) -> Sim:
 
 @pytest.fixture
 async def static(sim: Sim, http: Callable[[Sim], Http], dynamic: SdWebUi) -> SdWebUi:
-    await lead(dynamic, task("text-to-image", naming(STATIC)))
+    await run_task(dynamic, task("text-to-image", naming(STATIC)))
     return SdWebUi(http(sim), STATIC, dynamic=False)
 
 
 @pytest.fixture
 def dynamic(sim: Sim, http: Callable[[Sim], Http]) -> SdWebUi:
-    sim.mend()
+    sim.clear_faults()
     return SdWebUi(http(sim), "", dynamic=True)
 
 
-def naming(model: str) -> dict[str, object]:
-    return {**SMALL, "override_settings": {"sd_model_checkpoint": model}}
-
-
 async def test_a_text_becomes_a_picture_with_its_seed_and_model(static: SdWebUi):
-    result = (await lead(static, task("text-to-image", SMALL))).result
+    result = (await run_task(static, task("text-to-image", SMALL))).result
 
     assert [(o.content_type, o.kind, o.extension) for o in result.outputs] == [("image/png", "image", "png")]
     assert (result.seed, result.model) == (7, "sd_xl_turbo_1.0")
 
 
 async def test_each_picture_of_a_batch_keeps_its_own_seed_and_parameters(static: SdWebUi):
-    result = (await lead(static, task("text-to-image", {**SMALL, "batch_size": 3}))).result
+    result = (await run_task(static, task("text-to-image", {**SMALL, "batch_size": 3}))).result
 
     assert [o.metadata["seed"] for o in result.outputs] == [7, 8, 9]
     assert "Seed: 8" in result.outputs[1].metadata["parameters"]
@@ -64,13 +69,13 @@ async def test_a_fetched_picture_is_sent_as_base64_in_its_place(static: SdWebUi)
 async def test_a_batch_of_pictures_comes_back_larger(static: SdWebUi, tasktype: str):
     images = [{"data": as_text(picture()), "name": n} for n in ("a", "b")]
 
-    result = (await lead(static, task(tasktype, {"imageList": images, "upscaling_resize": 2}))).result
+    result = (await run_task(static, task(tasktype, {"imageList": images, "upscaling_resize": 2}))).result
 
     assert len(result.outputs) == 2
 
 
 async def test_a_single_picture_comes_back_larger(static: SdWebUi):
-    result = (await lead(static, task("extra-single-image", {"image": as_text(picture(64, 48))}))).result
+    result = (await run_task(static, task("extra-single-image", {"image": as_text(picture(64, 48))}))).result
 
     assert result.outputs[0].data[16:24] == (128).to_bytes(4, "big") + (96).to_bytes(4, "big")
 
@@ -124,13 +129,13 @@ async def test_an_unknown_tasktype_is_the_tasks_fault(static: SdWebUi):
 
 @pytest.mark.parametrize("name", [OTHER, "dreamshaper_8", f"{OTHER} [0123456789]", f"/models/{OTHER}"])
 async def test_a_dynamic_runtime_uses_the_model_that_the_task_names(dynamic: SdWebUi, name: str):
-    assert (await lead(dynamic, task("text-to-image", naming(name)))).result.model == "dreamshaper_8"
+    assert (await run_task(dynamic, task("text-to-image", naming(name)))).result.model == "dreamshaper_8"
 
 
 async def test_v1alpha1_names_its_model_among_the_scripts(dynamic: SdWebUi):
     content = {**SMALL, "alwayson_scripts": {"sd_model_checkpoint": OTHER}}
 
-    assert (await lead(dynamic, task("text-to-image", content))).result.model == "dreamshaper_8"
+    assert (await run_task(dynamic, task("text-to-image", content))).result.model == "dreamshaper_8"
 
 
 async def test_a_model_that_is_not_there_is_refused_before_it_is_replaced_in_silence(dynamic: SdWebUi):
@@ -156,11 +161,11 @@ async def test_a_dynamic_task_without_a_model_is_refused(dynamic: SdWebUi):
 
 
 async def test_a_picture_of_another_model_is_no_success(sim: Sim, dynamic: SdWebUi):
-    await lead(dynamic, task("text-to-image", naming(STATIC)))
+    await run_task(dynamic, task("text-to-image", naming(STATIC)))
     sim.fault("wrong-model")
 
     with pytest.raises(RuntimeUnavailable, match="wrong_model"):
-        await lead(dynamic, task("text-to-image", naming(OTHER)))
+        await run_task(dynamic, task("text-to-image", naming(OTHER)))
 
 
 async def test_the_warm_up_notices_another_model(sim: Sim, http):
@@ -178,7 +183,7 @@ async def test_what_the_gpu_fails_at_is_worth_another_try(sim: Sim, static: SdWe
     sim.fault(fault)
 
     with pytest.raises(RuntimeUnavailable) as caught:
-        await lead(static, task("text-to-image", SMALL))
+        await run_task(static, task("text-to-image", SMALL))
     assert caught.value.code == code
 
 
@@ -187,7 +192,7 @@ async def test_a_failed_post_is_not_sent_again(sim: Sim, static: SdWebUi):
     sim.fault("error")
 
     with pytest.raises(RuntimeUnavailable):
-        await lead(static, asked)
+        await run_task(static, asked)
 
     assert sim.outcomes(asked.id) == ["failed"]
 
@@ -197,20 +202,20 @@ async def test_an_answer_without_a_picture_is_no_success(sim: Sim, static: SdWeb
     sim.fault(fault)
 
     with pytest.raises(RuntimeUnavailable):
-        await lead(static, task("text-to-image", SMALL))
+        await run_task(static, task("text-to-image", SMALL))
 
 
 async def test_fewer_pictures_than_asked_for_are_no_success(sim: Sim, static: SdWebUi):
     sim.fault("partial")
 
     with pytest.raises(RuntimeUnavailable, match="partial_output: 2 of 3"):
-        await lead(static, task("text-to-image", {**SMALL, "batch_size": 3}))
+        await run_task(static, task("text-to-image", {**SMALL, "batch_size": 3}))
 
 
 async def test_a_script_may_make_one_picture_of_many(static: SdWebUi):
     content = {**SMALL, "batch_size": 3, "script_name": "X/Y/Z plot", "script_args": []}
 
-    done = await lead(static, task("text-to-image", content))
+    done = await run_task(static, task("text-to-image", content))
 
     assert len(done.result.outputs) == 1
 
@@ -220,7 +225,7 @@ async def test_fewer_enlarged_pictures_than_sent_are_no_success(sim: Sim, static
     images = [{"data": as_text(picture()), "name": n} for n in ("a", "b")]
 
     with pytest.raises(RuntimeUnavailable, match="partial_output: 1 of 2"):
-        await lead(static, task("extra-batch-images", {"imageList": images}))
+        await run_task(static, task("extra-batch-images", {"imageList": images}))
 
 
 @pytest.mark.parametrize(
@@ -233,12 +238,12 @@ async def test_fewer_enlarged_pictures_than_sent_are_no_success(sim: Sim, static
 )
 async def test_what_sd_webui_refuses_is_the_tasks_fault(static: SdWebUi, content: dict[str, object]):
     with pytest.raises(TaskError, match="rejected"):
-        await lead(static, task("text-to-image", {**SMALL, **content}))
+        await run_task(static, task("text-to-image", {**SMALL, **content}))
 
 
 async def test_a_picture_that_is_none_is_the_tasks_fault(static: SdWebUi):
     with pytest.raises(TaskError, match="Invalid encoded image"):
-        await lead(static, task("image-to-image", {**SMALL, "init_images": ["not base64!"]}))
+        await run_task(static, task("image-to-image", {**SMALL, "init_images": ["not base64!"]}))
 
 
 async def test_an_interrupted_half_picture_is_thrown_away(sim: Sim, static: SdWebUi):
@@ -246,7 +251,7 @@ async def test_an_interrupted_half_picture_is_thrown_away(sim: Sim, static: SdWe
     asked = task("text-to-image", SMALL)
     prepared = await static.prepare(asked, {})
     running = asyncio.ensure_future(static.run(prepared, lambda _: None))
-    await until(lambda: sim.runs(asked.id))
+    await wait_until(lambda: sim.runs(asked.id))
 
     await static.cancel(asked)
 
@@ -260,18 +265,20 @@ async def test_it_is_busy_until_a_job_that_nobody_waits_for_is_over(sim: Sim, st
     asked = task("text-to-image", SMALL)
     prepared = await static.prepare(asked, {})
     running = asyncio.ensure_future(static.run(prepared, lambda _: None))
-    await until(lambda: sim.runs(asked.id))
+    await wait_until(lambda: sim.runs(asked.id))
     running.cancel()
 
     assert not await static.idle()
     await static.cancel(asked)
-    await until(lambda: not sim.runs(asked.id))
+    await wait_until(lambda: not sim.runs(asked.id))
     assert await static.idle()
 
 
 async def test_progress_is_told_while_a_task_runs(simulate, http):
     sim = simulate("sdwebui", "--plain", "--service-time", "1.6", "--model", STATIC)
-    progress = (await lead(SdWebUi(http(sim), STATIC, dynamic=False), task("text-to-image", SMALL))).progress
+    progress = (
+        await run_task(SdWebUi(http(sim), STATIC, dynamic=False), task("text-to-image", SMALL))
+    ).progress
 
     assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0
 
@@ -282,7 +289,7 @@ async def test_a_runtime_that_crashes_is_worth_another_try(simulate, http):
     sim.fault("crash")
 
     with pytest.raises(RuntimeUnavailable, match="runtime_down"):
-        await lead(adapter, task("text-to-image", SMALL))
+        await run_task(adapter, task("text-to-image", SMALL))
     assert not await adapter.ready()
 
 
@@ -290,7 +297,7 @@ async def test_an_answer_that_is_too_large_is_cut_off(sim: Sim, session):
     adapter = SdWebUi(Http(session, sim.url, 1000), STATIC, dynamic=False)
 
     with pytest.raises(RuntimeUnavailable, match="more than 1000 bytes"):
-        await lead(adapter, task("text-to-image", {**SMALL, "width": 512, "height": 512}))
+        await run_task(adapter, task("text-to-image", {**SMALL, "width": 512, "height": 512}))
 
 
 @pytest.mark.parametrize(

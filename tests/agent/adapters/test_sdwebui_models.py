@@ -4,8 +4,7 @@ import pytest
 from queue_agent.adapters.sdwebui.adapter import SdWebUi
 from queue_agent.contract import TaskError
 
-from tests.agent.adapters.conftest import lead, task
-from tests.agent.adapters.test_sdwebui import STATIC, naming
+from tests.agent.adapters.conftest import STATIC, naming, run_task, task
 
 
 async def test_a_model_that_came_later_is_found_after_one_refresh(simulate, http):
@@ -32,13 +31,13 @@ async def test_a_model_is_found_when_its_hash_has_come_into_its_title(simulate, 
     )
     adapter = SdWebUi(http(sim), "", dynamic=True)
     ahead = await adapter.prepare(task("text-to-image", naming(STATIC)), {})
-    await lead(adapter, task("text-to-image", naming(STATIC)))
+    await run_task(adapter, task("text-to-image", naming(STATIC)))
     assert sim.ask("GET", "/sdapi/v1/sd-models")[0]["title"] != STATIC
 
     result = await adapter.collect(await adapter.run(ahead, lambda _: None))
 
     assert result.model == "sd_xl_turbo_1.0"
-    assert (await lead(adapter, task("text-to-image", naming(STATIC)))).result.model == "sd_xl_turbo_1.0"
+    assert (await run_task(adapter, task("text-to-image", naming(STATIC)))).result.model == "sd_xl_turbo_1.0"
 
 
 async def test_the_warm_up_waits_until_the_model_is_loaded(simulate, http):

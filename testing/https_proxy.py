@@ -1,6 +1,6 @@
-"""Hosts of the world on this machine: a proxy for HTTPS that answers in their place.
+"""A proxy for HTTPS that answers in place of hosts on the internet.
 
-A program then uses the very URLs that it would use outside, under a certificate that it is told to trust.
+The program under test uses the real URLs; the proxy's certificate authority is in its environment.
 """
 
 import ssl
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import trustme
 
-from testing.relay import Server, ask, give
+from testing.relay import Server, forward, respond
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 
-class Proxy(Server):
-    """The proxy for some hosts. `env` is what a program needs in its environment to go through it."""
+class HttpsProxy(Server):
+    """Answers for `hosts`. `env` holds the environment variables that send a program through the proxy."""
 
     def __init__(self, hosts: Sequence[str], folder: Path, answer: Answer) -> None:
         authority = trustme.CA()
@@ -34,7 +34,7 @@ class Proxy(Server):
         return {**loopback, **proxy, "SSL_CERT_FILE": str(self._trusted)}
 
     def _connect(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
-        """CONNECT: the client speaks TLS from here on, as with the host itself."""
+        """On CONNECT, take the place of the host: the client starts TLS on this connection."""
         if handler.command != "CONNECT":
             self._answer(handler, body)
             return
@@ -46,8 +46,8 @@ class Proxy(Server):
         handler.close_connection = False
 
 
-class Gateway(Proxy):
-    """What AWS calls an HTTP API (`{id}.execute-api.{region}.amazonaws.com`), from the emulator."""
+class ApiGatewayProxy(HttpsProxy):
+    """Sends calls to `{id}.execute-api.{region}.amazonaws.com` to the emulator."""
 
     def __init__(self, emulator: str, region: str, folder: Path) -> None:
         self._emulator = emulator
@@ -56,4 +56,5 @@ class Gateway(Proxy):
     def _forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         api = handler.headers["Host"].partition(".")[0]
         stage, _, path = handler.path.lstrip("/").partition("/")
-        give(handler, ask(handler, body, self._emulator, f"/restapis/{api}/{stage}/_user_request_/{path}"))
+        target = f"/restapis/{api}/{stage}/_user_request_/{path}"
+        respond(handler, forward(handler, body, self._emulator, target))
