@@ -1,4 +1,4 @@
-"""The emulated AWS account: the generated stack in it, its front door, its queues."""
+"""The emulated AWS account: the generated stacks, the HTTP API, the queues."""
 
 import json
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ from generator.client import ApiClient
 from generator.solution.model import Runtime, Solution
 from local.emulator import Emulator
 from local.processes import LocalError
-from local.progress import Depth
+from local.progress import QueueDepth
 
 CALLBACKS = "callbacks"
 
 
 class Cloud:
-    """One account of the emulator, seen as the person who deploys and as the client who is called back."""
+    """One account of the emulator, as used by the deployer and by an application that receives callbacks."""
 
     def __init__(self, emulator: Emulator, solution: Solution) -> None:
         self.emulator, self.solution = emulator, solution
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """A client of the emulator."""
+        """A boto3 client for the emulator."""
         if service not in self._clients:
             self._clients[service] = boto3.client(
                 service,
@@ -40,37 +40,36 @@ class Cloud:
         return self._clients[service]
 
     def create(self, stacks: Mapping[str, str]) -> dict[str, str]:
-        """Create CloudFormation stacks, template by name, in their order; the outputs of all."""
+        """Create CloudFormation stacks (templates by stack name) in this order; all their outputs."""
         outputs: dict[str, str] = {}
         for name, template in stacks.items():
-            outputs |= self._create(name, creatable(template))
+            outputs |= self._create(name, without_unsupported(template))
         return outputs
 
     def _create(self, name: str, template: str) -> dict[str, str]:
         formation, s3, bucket = self.client("cloudformation"), self.client("s3"), f"{name}-template"
-        place = {"LocationConstraint": self.solution.region}
-        where = {} if self.solution.region == "us-east-1" else {"CreateBucketConfiguration": place}
-        # CloudFormation takes 51,200 bytes in a call; a larger template comes from a bucket.
-        s3.create_bucket(Bucket=bucket, **where)
+        location = {"CreateBucketConfiguration": {"LocationConstraint": self.solution.region}}
+        # CloudFormation accepts 51,200 bytes in a call; a larger template is read from a bucket.
+        s3.create_bucket(Bucket=bucket, **({} if self.solution.region == "us-east-1" else location))
         s3.put_object(Bucket=bucket, Key=name, Body=template.encode())
         url = f"{self.emulator.url}/{bucket}/{name}"
         try:
             formation.create_stack(StackName=name, TemplateURL=url, Capabilities=["CAPABILITY_NAMED_IAM"])
-            pace = {"Delay": 0.1, "MaxAttempts": 300}
-            formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=pace)
+            polling = {"Delay": 0.1, "MaxAttempts": 300}
+            formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=polling)
         except (ClientError, WaiterError) as error:
-            help = "see the emulator's log for what it does not take"
+            help = "read the emulator's log for the resource that failed"
             raise LocalError(f"the stack {name} was not created: {error}", help, self.emulator.log) from error
         outputs = formation.describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
-        return {each["OutputKey"]: each["OutputValue"] for each in outputs}
+        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
-    def front_door(self, outputs: Mapping[str, str]) -> ApiClient:
-        """The HTTP API: where the emulator serves it, and its key."""
+    def api_client(self, outputs: Mapping[str, str]) -> ApiClient:
+        """A client of the HTTP API of a stack with these outputs."""
         key = self.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
         return ApiClient(api_url(self.emulator.url, outputs["ApiUrl"]), key)
 
-    def hear_callbacks(self) -> str:
-        """Subscribe a queue to the results topic, as an application would; the queue's URL."""
+    def subscribe_to_results(self) -> str:
+        """Subscribe a queue to the results topic, as an application does; the URL of the queue."""
         sqs, stack = self.client("sqs"), self.solution.stack
         url: str = sqs.create_queue(QueueName=f"{stack}-{CALLBACKS}")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -91,8 +90,8 @@ class Cloud:
         )
         return url
 
-    def callbacks(self, queue: str, seconds: int) -> list[Mapping[str, Any]]:
-        """What the results topic said since we last asked; waits up to `seconds` for the first."""
+    def receive_callbacks(self, queue: str, seconds: int) -> list[Mapping[str, Any]]:
+        """At most ten callbacks from the queue, which are deleted; waits up to `seconds` for the first."""
         sqs = self.client("sqs")
         messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=seconds).get(
             "Messages", []
@@ -101,25 +100,27 @@ class Cloud:
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return [json.loads(message["Body"]) for message in messages]
 
-    def depth(self, runtime: Runtime) -> Depth:
-        """How long a runtime's queue is."""
+    def depth(self, runtime: Runtime) -> QueueDepth:
+        """The depth of a runtime's queue."""
         sqs = self.client("sqs")
         url = sqs.get_queue_url(QueueName=runtime.queue_name)["QueueUrl"]
         waiting, running = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[waiting, running])["Attributes"]
-        return Depth(int(found[waiting]), int(found[running]))
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[waiting, running])["Attributes"]
+        return QueueDepth(int(attributes[waiting]), int(attributes[running]))
 
 
 def api_url(endpoint: str, url: str) -> str:
-    """Where the emulator serves the API that AWS would serve at `url` (https://{id}.execute-api…/{stage})."""
-    place = urlsplit(url)
-    api, stage = (place.hostname or "").partition(".")[0], place.path.strip("/")
+    """The emulator's URL of the API that AWS serves at `url` (https://{id}.execute-api…/{stage})."""
+    parts = urlsplit(url)
+    api, stage = (parts.hostname or "").partition(".")[0], parts.path.strip("/")
     return f"{endpoint}/restapis/{api}/{stage}/_user_request_"
 
 
-def creatable(template: str) -> str:
-    """The template without what the emulator refuses: alarms on an expression of several metrics."""
+def without_unsupported(template: str) -> str:
+    """The template as JSON, without the resources that the emulator refuses: alarms on metric math."""
     document = yaml.load(template, yaml.CSafeLoader)
     resources = document["Resources"].items()
-    kept = {name: each for name, each in resources if "Metrics" not in each.get("Properties", {})}
-    return json.dumps({**document, "Resources": kept})
+    supported = {
+        name: resource for name, resource in resources if "Metrics" not in resource.get("Properties", {})
+    }
+    return json.dumps({**document, "Resources": supported})

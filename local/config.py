@@ -10,18 +10,18 @@ from generator.build import files, stack_layout
 from generator.build import values as chart_values
 from generator.deploy import helm
 from generator.solution.model import Solution
-from local import rendered
+from local import manifests
+from local.manifests import Manifests
 from local.processes import LocalError
-from local.rendered import Rendered
 
 
 @dataclass(frozen=True)
 class Built:
-    """One config: solved, written, rendered."""
+    """One config: its solution, the folder of its build, its manifests and stack templates."""
 
     solution: Solution
     folder: Path
-    rendered: Rendered
+    manifests: Manifests
     # CloudFormation template by name of its stack, in the order in which they are created.
     stacks: Mapping[str, str]
 
@@ -42,4 +42,4 @@ def build(config: str, output: Path) -> Built:
         stack_layout.stack_name(solution, part.file): built[part.file]
         for part in stack_layout.parts(solution)
     }
-    return Built(solution, folder, rendered.read(text), stacks)
+    return Built(solution, folder, manifests.parse(text), stacks)

@@ -1,4 +1,4 @@
-"""Shows how a run goes: a live table on a terminal, plain lines elsewhere."""
+"""Shows the progress of a run: a live table on a terminal, plain lines elsewhere."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from local.progress import Row
+from local.progress import RuntimeProgress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -15,32 +15,32 @@ BAR_CELLS = 24
 
 
 class Display(Protocol):
-    """Something that shows rows."""
+    """Shows the progress of all runtimes."""
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """Show how the runtimes stand now."""
+    def show(self, rows: Sequence[RuntimeProgress]) -> None:
+        """Show the current progress."""
 
 
 @contextmanager
 def display() -> Iterator[Display]:
-    """The display that fits standard output."""
+    """A display for standard output: a table on a terminal, else lines."""
     if not sys.stdout.isatty():
-        yield Lines()
+        yield LineDisplay()
         return
     from rich.live import Live  # noqa: PLC0415 (slow to import, and only a terminal needs it)
 
     with Live(refresh_per_second=8) as live:
-        yield _Table(live.update)
+        yield TableDisplay(live.update)
 
 
 @dataclass
-class Lines:
-    """A line for each runtime whenever another of its tasks has ended."""
+class LineDisplay:
+    """Prints a line for a runtime whenever one of its tasks has ended."""
 
     ended: dict[str, int] = field(default_factory=dict)
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """Print the rows with news."""
+    def show(self, rows: Sequence[RuntimeProgress]) -> None:
+        """Print the rows that have changed."""
         for row in rows:
             ended = row.done + row.failed
             if ended > self.ended.get(row.runtime, 0):
@@ -50,24 +50,24 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class _Table:
-    """A table that is drawn anew in its place."""
+class TableDisplay:
+    """Shows a table and updates it in place."""
 
     update: "Update"
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """Draw all rows."""
+    def show(self, rows: Sequence[RuntimeProgress]) -> None:
+        """Show all rows."""
         self.update(_table(rows))
 
 
 class Update(Protocol):
-    """What redraws the terminal."""
+    """Replaces the content of the terminal."""
 
     def __call__(self, renderable: "RenderableType", /) -> None:
-        """Draw this."""
+        """Show `renderable`."""
 
 
-def _table(rows: Sequence[Row]) -> "RenderableType":
+def _table(rows: Sequence[RuntimeProgress]) -> "RenderableType":
     from rich.table import Table  # noqa: PLC0415 (see `display`)
     from rich.text import Text  # noqa: PLC0415
 
@@ -88,8 +88,8 @@ def _table(rows: Sequence[Row]) -> "RenderableType":
     return table
 
 
-def _bar(row: Row) -> "RenderableType":
-    """Done, failed, running and the rest, as cells of one bar."""
+def _bar(row: RuntimeProgress) -> "RenderableType":
+    """A bar whose cells show the shares of tasks that are done, failed, running and waiting."""
     from rich.text import Text  # noqa: PLC0415 (see `display`)
 
     parts = ((row.done, "━", "green"), (row.failed, "━", "red"), (row.running, "━", "yellow"))

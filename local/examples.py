@@ -1,4 +1,4 @@
-"""Which tasks a demo sends: the example requests, each to the runtimes that suit it, in several rounds."""
+"""The tasks of a demo: the example requests, each for the runtimes that support it, in several rounds."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,50 +13,50 @@ from generator.solution.model import Runtime
 
 Body = Mapping[str, Any]
 
-# Node types hold their text and their seed under these names, in all four runtimes.
+# The keys of texts and of seeds in the requests and node types of all four runtimes.
 PROMPT_KEYS, SEED_KEYS = ("prompt", "text"), ("seed", "noise_seed")
 SEED_STEP = 1009
 
 
 @dataclass(frozen=True)
 class Request:
-    """One example: its name and its body."""
+    """One example request: its name and its body."""
 
     name: str
     body: Body
 
     @property
     def tasktype(self) -> str:
-        """What is to be done."""
+        """The task type."""
         if "task" in self.body:
             return str(self.body["task"]["metadata"]["tasktype"])
         return str(self.body["alwayson_scripts"]["task"])
 
     @property
     def content(self) -> Body:
-        """What the runtime is sent."""
+        """The part of the body that goes to the runtime."""
         content: Body = self.body["task"]["content"] if "task" in self.body else self.body
         return content
 
     @property
     def legacy(self) -> bool:
-        """Whether it has the older form, which is routed by its model."""
+        """Whether it has the form v1alpha1, which is routed by its model."""
         return "task" not in self.body
 
     @property
     def prompt(self) -> str:
-        """What it asks for in words, if in words."""
+        """Its prompt, or an empty text."""
         return next(
             (text for key, text in _leaves(self.content) if key in PROMPT_KEYS and isinstance(text, str)), ""
         )
 
     @property
     def title(self) -> str:
-        """What to call it before a reader."""
+        """Its title in tables and in the gallery."""
         return self.prompt or self.tasktype.replace("-", " ")
 
-    def suits(self, runtime: Runtime) -> bool:
-        """Whether `runtime` can do it."""
+    def runs_on(self, runtime: Runtime) -> bool:
+        """Whether `runtime` supports it."""
         if _runtime_type(self.tasktype) != runtime.type:
             return False
         if self.legacy:
@@ -66,8 +66,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A task to send, and the runtime that will do it."""
+class PlannedTask:
+    """A task to send, and its runtime."""
 
     id: str
     runtime: str
@@ -82,13 +82,13 @@ def read(folder: Path) -> tuple[Request, ...]:
 
 def plan(
     requests: Sequence[Request], runtimes: Sequence[Runtime], prompts: Sequence[str], rounds: int
-) -> list[Planned]:
-    """Every request to every runtime that suits it, `rounds` times; the runtimes take turns.
+) -> list[PlannedTask]:
+    """Every request for every runtime that supports it, `rounds` times, alternating between runtimes.
 
     Rounds after the first have another prompt and another seed; a request that has neither is sent once.
     """
-    pairs = [(runtime, request) for request in requests for runtime in runtimes if request.suits(runtime)]
-    planned: list[Planned] = []
+    pairs = [(runtime, request) for request in requests for runtime in runtimes if request.runs_on(runtime)]
+    planned: list[PlannedTask] = []
     for number in range(rounds):
         for index, (runtime, request) in enumerate(pairs):
             prompt = prompts[(number * len(pairs) + index) % len(prompts)] if number else request.prompt
@@ -97,16 +97,16 @@ def plan(
                 continue
             task = f"{request.name}-{runtime.name}-{number + 1}"
             body = client.with_runtime(client.with_id(body, task), runtime.name)
-            planned.append(Planned(task, runtime.name, Request(request.name, body)))
+            planned.append(PlannedTask(task, runtime.name, Request(request.name, body)))
     return planned
 
 
 def varied(value: Any, old: str, new: str, step: int, key: str = "") -> Any:
-    """The same body with another prompt and with seeds that are `step` higher."""
+    """A copy of the body with prompt `new` in place of `old`, and with seeds that are `step` higher."""
     if isinstance(value, Mapping):
-        return {name: varied(each, old, new, step, name) for name, each in value.items()}
+        return {name: varied(item, old, new, step, name) for name, item in value.items()}
     if isinstance(value, list):
-        return [varied(each, old, new, step) for each in value]
+        return [varied(item, old, new, step) for item in value]
     if key in PROMPT_KEYS and value == old:
         return new
     return value + step if key in SEED_KEYS and isinstance(value, int) else value
@@ -118,9 +118,9 @@ def _runtime_type(tasktype: str) -> str:
 
 
 def _leaves(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every key with its plain value, outer ones first."""
+    """Every key with a scalar value, outer ones first."""
     if isinstance(value, Mapping):
-        yield from ((key, each) for key, each in value.items() if not isinstance(each, Mapping | list))
+        yield from ((key, item) for key, item in value.items() if not isinstance(item, Mapping | list))
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    for each in inner:
-        yield from _leaves(each)
+    for item in inner:
+        yield from _leaves(item)

@@ -1,4 +1,4 @@
-"""One HTML file that shows every picture of a run with where its time went."""
+"""One HTML file that shows every picture of a run and how long each stage of its task took."""
 
 import base64
 import io
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.progress import Outcome
+from local.progress import TaskOutcome
 from local.summary import Summary
 
 THUMBNAIL = (480, 480)
@@ -16,26 +16,26 @@ QUALITY = 82
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture in the page: a small copy inside it, a link to the file beside it."""
+    """One picture in the page: an embedded thumbnail and a link to the file."""
 
-    outcome: Outcome
+    outcome: TaskOutcome
     link: str
-    # "2 of 3" when its task made several, each with a seed of its own.
-    place: str
+    # "2 of 3" if its task made several pictures, each with its own seed.
+    position: str
     thumbnail: str
     width: int
     height: int
 
 
-def write(page: Path, outcomes: Sequence[Outcome], summary: Summary, made: str) -> None:
-    """Write the page; `made` says when and from which config."""
-    shown = [picture(each, path, page.parent) for each in outcomes for path in each.pictures]
-    failed = [each for each in outcomes if not each.good]
-    page.write_text(render(shown, failed, summary, made), "utf-8")
+def write(page: Path, outcomes: Sequence[TaskOutcome], summary: Summary, origin: str) -> None:
+    """Write the page; `origin` is a sentence on the config and the date."""
+    pictures = [picture(outcome, path, page.parent) for outcome in outcomes for path in outcome.pictures]
+    failed = [outcome for outcome in outcomes if not outcome.succeeded]
+    page.write_text(render(pictures, failed, summary, origin), "utf-8")
 
 
-def picture(outcome: Outcome, path: Path, beside: Path) -> Picture:
-    """One picture, with its thumbnail."""
+def picture(outcome: TaskOutcome, path: Path, folder: Path) -> Picture:
+    """One picture with its thumbnail; its link is relative to `folder`."""
     from PIL import Image  # noqa: PLC0415 (slow to import; a page without pictures needs none)
 
     with Image.open(path) as image:
@@ -46,11 +46,11 @@ def picture(outcome: Outcome, path: Path, beside: Path) -> Picture:
     small.save(data, "JPEG", quality=QUALITY, optimize=True, progressive=True)
     thumbnail = f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
     count = len(outcome.pictures)
-    place = f"{outcome.pictures.index(path) + 1} of {count}" if count > 1 else ""
-    return Picture(outcome, os.path.relpath(path, beside), place, thumbnail, width, height)
+    position = f"{outcome.pictures.index(path) + 1} of {count}" if count > 1 else ""
+    return Picture(outcome, os.path.relpath(path, folder), position, thumbnail, width, height)
 
 
-def render(pictures: Sequence[Picture], failed: Sequence[Outcome], summary: Summary, made: str) -> str:
+def render(pictures: Sequence[Picture], failed: Sequence[TaskOutcome], summary: Summary, origin: str) -> str:
     """The page as text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 (slow to import)
 
@@ -62,13 +62,13 @@ def render(pictures: Sequence[Picture], failed: Sequence[Outcome], summary: Summ
         lstrip_blocks=True,
     )
     environment.filters["seconds"] = seconds
-    runtimes = list(dict.fromkeys(each.outcome.planned.runtime for each in pictures))
-    known = {"pictures": pictures, "failed": failed, "summary": summary}
-    return environment.get_template("gallery.html.j2").render(known, runtimes=runtimes, made=made)
+    runtimes = list(dict.fromkeys(picture.outcome.planned.runtime for picture in pictures))
+    variables = {"pictures": pictures, "failed": failed, "summary": summary, "origin": origin}
+    return environment.get_template("gallery.html.j2").render(variables, runtimes=runtimes)
 
 
 def seconds(value: float | None) -> str:
-    """A time as people read it."""
+    """A duration for people: milliseconds below one second, else seconds."""
     if value is None:
         return "–"
     return f"{value * 1000:.0f} ms" if value < 0.995 else f"{value:.1f} s"

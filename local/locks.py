@@ -1,4 +1,4 @@
-"""File locks. The kernel drops one with the process that holds it, however that ends, so none ever lies."""
+"""File locks. The kernel releases a lock when its process ends for any reason, so no lock is stale."""
 
 import fcntl
 import os
@@ -10,8 +10,8 @@ from local.processes import LocalError
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Hold the lock, after waiting for whoever holds it."""
+def lock(path: Path) -> Iterator[None]:
+    """Hold the lock; waits until it is free."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -19,14 +19,14 @@ def alone(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def held(path: Path, what: str, help: str) -> Iterator[None]:
-    """Hold the lock and say in it who does; LocalError when somebody else holds it."""
+def lock_or_fail(path: Path, message: str, help: str) -> Iterator[None]:
+    """Hold the lock and write the process id into its file. Raises LocalError if another process holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LocalError(what, help) from None
+            raise LocalError(message, help) from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -34,7 +34,7 @@ def held(path: Path, what: str, help: str) -> Iterator[None]:
 
 
 def holder(path: Path) -> int | None:
-    """The process that holds the lock by `held`; None when nobody does."""
+    """The id of the process that holds the lock by `lock_or_fail`; None if it is free."""
     if not path.exists():
         return None
     with path.open("r+") as file:

@@ -1,6 +1,6 @@
-"""The whole pipeline of one config, running: emulator, stack, simulated runtimes, agents, front door."""
+"""The pipeline of one config on this machine: emulator, stacks, HTTP API, runtimes, queue agents."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,50 +12,46 @@ from local import processes
 from local.cloud import Cloud
 from local.config import Built
 from local.emulator import Emulator
-from local.fleet import Fleet, Pace, Pod
+from local.pods import Durations, Pod, Pods
 from local.processes import LocalError
 
-# What the models bucket would hold; each simulated runtime can load all of them.
+# The files of the models bucket; each simulated runtime can load all of them.
 MODELS = ("sd_xl_turbo_1.0.safetensors", "sd_xl_base_1.0.safetensors", "dreamshaper_8.safetensors")
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A pipeline that takes tasks."""
+    """A pipeline that accepts tasks. `check` raises LocalError if one of its processes has ended."""
 
     built: Built
     cloud: Cloud
-    door: ApiClient
+    api: ApiClient
     pods: tuple[Pod, ...]
-    fleet: Fleet
-
-    def check(self) -> None:
-        """Raise LocalError when a part of it has ended."""
-        self.fleet.check()
+    check: Callable[[], None]
 
 
 @contextmanager
-def running(built: Built, pace: Pace, logs: Path) -> Iterator[Pipeline]:
-    """The pipeline of `built`, for as long as the block lasts; afterwards nothing of it runs."""
+def running(built: Built, durations: Durations, logs: Path) -> Iterator[Pipeline]:
+    """Run the pipeline of `built` for the duration of the block; afterwards none of its processes is left."""
     solution = built.solution
     if solution.partition.name != "aws":
-        what = (
-            f"the emulator does not know {solution.region}: it is in the partition {solution.partition.name}"
-        )
-        raise LocalError(what, "try a config for a region of the partition aws, as local/demo.yaml")
+        partition = solution.partition.name
+        message = f"the emulator does not support {solution.region}, which is in partition {partition}"
+        raise LocalError(message, "use a config for a region in partition aws, such as local/demo.yaml")
     with Emulator(folder=logs / "emulator", account=solution.account) as emulator:
         cloud = Cloud(emulator, solution)
         outputs = cloud.create(built.stacks)
-        fleet = Fleet(emulator.client_env(solution.account, solution.region), pace, logs, emulator.children)
+        client = emulator.client_env(solution.account, solution.region)
+        pods = Pods(client, durations, logs, emulator.children)
         try:
             models = {
-                each.name: dict.fromkeys((each.model_filename or MODELS[0], *MODELS))
-                for each in solution.runtimes
+                runtime.name: dict.fromkeys((runtime.model_filename or MODELS[0], *MODELS))
+                for runtime in solution.runtimes
             }
-            pods = fleet.start(solution.runtimes, built.rendered, models)
-            yield Pipeline(built, cloud, cloud.front_door(outputs), pods, fleet)
+            started = pods.start(solution.runtimes, built.manifests, models)
+            yield Pipeline(built, cloud, cloud.api_client(outputs), started, pods.check)
         except (ApiUnreachableError, BotoCoreError) as error:
             processes.check(emulator.children)
             raise LocalError(f"the emulator failed: {error}", "read its log", emulator.log) from error
         finally:
-            fleet.stop()
+            pods.stop()

@@ -1,4 +1,4 @@
-"""A child process with a log file, that ends with us whatever happens."""
+"""Child processes with log files, which end with their parent in all cases."""
 
 import contextlib
 import os
@@ -15,19 +15,19 @@ TAIL_BYTES = 4000
 
 
 class LocalError(Exception):
-    """A part of the local pipeline failed: what happened, the end of its log, what to do."""
+    """A part of the local pipeline failed: the message, the end of its log, and how to solve it."""
 
-    def __init__(self, what: str, help: str, log: Path | None = None) -> None:
-        self.what, self.help, self.log = what, help, log
-        lines = [what]
+    def __init__(self, message: str, help: str, log: Path | None = None) -> None:
+        self.message, self.help, self.log = message, help, log
+        lines = [message]
         if log is not None and (end := tail(log)):
             lines += [f"the end of {log}:", *(f"  | {line}" for line in end)]
-        super().__init__("\n".join([*lines, f"what to do: {help}"]))
+        super().__init__("\n".join([*lines, f"help: {help}"]))
 
 
 @dataclass(frozen=True)
 class Child:
-    """One running process of the pipeline and its log."""
+    """One process of the pipeline and its log."""
 
     name: str
     log: Path
@@ -35,11 +35,11 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether it is running."""
         return self.process.poll() is None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the whole process group; one that has ended is no error."""
+        """Send a signal to the whole process group; does nothing if it has ended."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
@@ -49,20 +49,21 @@ def start(
     command: Sequence[str],
     environment: Mapping[str, str],
     folder: Path,
-    orphaned: signal.Signals = signal.SIGTERM,
+    parent_death_signal: signal.Signals = signal.SIGTERM,
 ) -> Child:
-    """Start `command` on a leash, in a process group of its own, with its output in `folder`/{name}.log.
+    """Start `command` in a process group of its own, with its output in `folder`/{name}.log.
 
-    It is sent `orphaned` if we end before it does; one that ends its own children needs SIGTERM.
+    It gets `parent_death_signal` if this process ends first: SIGTERM if it has children of its own.
 
-    Call it in the main thread: Linux ends a leashed child when the thread that started it ends.
+    Call this in the main thread: Linux sends the signal when the *thread* that started the child ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
-    leash = Path(__file__).with_name("leash.py")
+    wrapper = Path(__file__).with_name("die_with_parent.py")
+    options = [str(os.getpid()), str(int(parent_death_signal))]
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603 (our own command lines)
-            [sys.executable, "-I", "-S", str(leash), str(os.getpid()), str(int(orphaned)), *command],
+            [sys.executable, "-I", "-S", str(wrapper), *options, *command],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -73,11 +74,11 @@ def start(
 
 
 def stop(children: Iterable[Child], seconds: float = STOP_SECONDS) -> None:
-    """End them all: SIGTERM, and after `seconds` SIGKILL for each and whatever it started."""
-    wanted, end = tuple(children), time.monotonic() + seconds
-    for child in wanted:
+    """Stop the processes: SIGTERM, and after `seconds` SIGKILL to each and its own children."""
+    stopping, end = tuple(children), time.monotonic() + seconds
+    for child in stopping:
         child.signal(signal.SIGTERM)
-    for child in wanted:
+    for child in stopping:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.process.wait(max(0.0, end - time.monotonic()))
         child.signal(signal.SIGKILL)
@@ -85,15 +86,15 @@ def stop(children: Iterable[Child], seconds: float = STOP_SECONDS) -> None:
 
 
 def check(children: Iterable[Child]) -> None:
-    """Raise LocalError when one has ended: all of them should run."""
+    """Raise LocalError if one of them has ended."""
     for child in children:
         if not child.alive:
-            what = f"{child.name} ended with code {child.process.returncode}"
-            raise LocalError(what, "read its log, then start again", child.log)
+            message = f"{child.name} ended with code {child.process.returncode}"
+            raise LocalError(message, "read its log, then start again", child.log)
 
 
 def tail(log: Path, lines: int = 15) -> list[str]:
-    """The last lines of a log; none when there is none."""
+    """The last lines of a log; an empty list if there is no log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL_BYTES))

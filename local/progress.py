@@ -1,4 +1,4 @@
-"""How tasks stand while they run, and what came of them. Pure: clocks and calls are elsewhere."""
+"""The progress of tasks while they run, and their outcome. Pure: clocks and calls are elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,30 +6,30 @@ from pathlib import Path
 
 from generator.client import TaskStatus
 from generator.solution.model import Runtime
-from local.examples import Planned
+from local.examples import PlannedTask
 
 COMPLETED = "completed"
 
 
 @dataclass(frozen=True)
-class Depth:
-    """How many messages of a queue wait, and how many an agent holds."""
+class QueueDepth:
+    """How many messages of a queue wait, and how many are in flight."""
 
     waiting: int
     running: int
 
 
 @dataclass(frozen=True)
-class Heard:
-    """The last callback of a task, and when it came (Unix time)."""
+class Callback:
+    """The final callback of a task, and when it was received (Unix time)."""
 
     status: str
-    at: float
+    received: float
 
 
 @dataclass(frozen=True)
-class Row:
-    """How one runtime stands."""
+class RuntimeProgress:
+    """How many tasks of one runtime are in each state, and the title of the last one that ended."""
 
     runtime: str
     type: str
@@ -43,87 +43,87 @@ class Row:
 
 @dataclass
 class Progress:
-    """What is known of the tasks so far: when each was sent, what was said of it."""
+    """The state of all tasks: when each was sent, why it was refused, its callback."""
 
     runtimes: Sequence[Runtime]
-    planned: Sequence[Planned]
+    planned: Sequence[PlannedTask]
     sent: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    heard: dict[str, Heard] = field(default_factory=dict)
-    depths: Mapping[str, Depth] = field(default_factory=dict)
+    callbacks: dict[str, Callback] = field(default_factory=dict)
+    depths: Mapping[str, QueueDepth] = field(default_factory=dict)
 
     @property
-    def over(self) -> bool:
-        """Whether nothing more will come."""
-        return len(self.heard) + len(self.refused) == len(self.planned)
+    def finished(self) -> bool:
+        """Whether every task was refused or has had its final callback."""
+        return len(self.callbacks) + len(self.refused) == len(self.planned)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[RuntimeProgress]:
         """One row for each runtime, in the order of the config."""
         return [self._row(runtime) for runtime in self.runtimes]
 
-    def _row(self, runtime: Runtime) -> Row:
-        own = [each for each in self.planned if each.runtime == runtime.name]
-        heard = [each for each in own if each.id in self.heard]
-        done = sum(self.heard[each.id].status == COMPLETED for each in heard)
-        left = sum(each.id in self.sent for each in own) - len(heard)
+    def _row(self, runtime: Runtime) -> RuntimeProgress:
+        tasks = [task for task in self.planned if task.runtime == runtime.name]
+        ended = [task for task in tasks if task.id in self.callbacks]
+        done = sum(self.callbacks[task.id].status == COMPLETED for task in ended)
+        left = sum(task.id in self.sent for task in tasks) - len(ended)
         # The agent deletes a message a moment after the callback: until then it looks like a task that runs.
-        running = min(self.depths.get(runtime.name, Depth(0, 0)).running, left)
-        last = max(heard, key=lambda each: self.heard[each.id].at, default=None)
-        return Row(
+        running = min(self.depths.get(runtime.name, QueueDepth(0, 0)).running, left)
+        last = max(ended, key=lambda task: self.callbacks[task.id].received, default=None)
+        return RuntimeProgress(
             runtime=runtime.name,
             type=runtime.type,
-            total=len(own),
+            total=len(tasks),
             waiting=left - running,
             running=running,
             done=done,
-            failed=len(heard) - done + sum(each.id in self.refused for each in own),
+            failed=len(ended) - done + sum(task.id in self.refused for task in tasks),
             latest=last.request.title if last else "",
         )
 
 
 @dataclass(frozen=True)
-class Times:
-    """When a task was sent, and when its runtime began with it (Unix time); where its seconds went."""
+class TaskTimes:
+    """When a task was sent, started and announced (Unix time), and how long it ran (seconds)."""
 
     sent: float
     started: float
     run: float
-    heard: float
+    announced: float
 
     @property
     def ended(self) -> float:
-        """When the runtime was free again."""
+        """When the runtime had finished it."""
         return self.started + self.run
 
     @property
     def queue(self) -> float:
-        """From its sending to its start."""
+        """Seconds from sending to start."""
         return max(0.0, self.started - self.sent)
 
     @property
     def upload(self) -> float:
-        """From the last step of the runtime to the callback that the client hears."""
-        return max(0.0, self.heard - self.ended)
+        """Seconds from the last step of the runtime until the client has the callback."""
+        return max(0.0, self.announced - self.ended)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one task. `status` is the last that the API said of it; None when it refused the task."""
+class TaskOutcome:
+    """How one task ended. `status` is the last one from the API; None if the API refused the task."""
 
-    planned: Planned
+    planned: PlannedTask
     status: TaskStatus | None
     pictures: tuple[Path, ...] = ()
     problem: str = ""
-    times: Times | None = None
+    times: TaskTimes | None = None
 
     @property
-    def good(self) -> bool:
-        """Whether it has its pictures, and its client was told so."""
+    def succeeded(self) -> bool:
+        """Whether the pictures and the callback have arrived."""
         return not self.problem and bool(self.pictures)
 
 
-def times(status: TaskStatus, sent: float, heard: float) -> Times | None:
-    """The times of a task that was sent and heard of at these moments; None when it never ran."""
+def task_times(status: TaskStatus, sent: float, announced: float) -> TaskTimes | None:
+    """The times of a task; None if it never ran. `sent` and `announced` are Unix times of the client."""
     if status.started is None or status.duration is None:
         return None
-    return Times(sent, status.started, status.duration, heard)
+    return TaskTimes(sent, status.started, status.duration, announced)

@@ -1,4 +1,4 @@
-"""What a demo run came to, in numbers."""
+"""The result of a demo in numbers."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from local.progress import Outcome, Times
+from local.progress import TaskOutcome, TaskTimes
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The whole run. Times in seconds; None where there is nothing to count."""
+    """The numbers of one run. Times are seconds; None where there is nothing to measure."""
 
     tasks: int
     failed: int
@@ -21,44 +21,44 @@ class Summary:
     queue_longest: float | None
     upload_median: float | None
     idle_median: float | None
-    # The share of the time that the runtimes worked while tasks waited for them.
+    # The share of the time with tasks waiting in which the runtimes worked.
     busy: float | None
 
     @property
     def per_minute(self) -> float:
-        """Pictures a minute, all runtimes together."""
+        """Pictures per minute of all runtimes."""
         return 60 * self.pictures / self.seconds if self.seconds else 0.0
 
 
-def summary(outcomes: Sequence[Outcome], seconds: float) -> Summary:
-    """The whole of one run that took `seconds`."""
-    timed: dict[str, list[Times]] = defaultdict(list)
+def summarize(outcomes: Sequence[TaskOutcome], seconds: float) -> Summary:
+    """The numbers of a run that took `seconds`."""
+    by_runtime: dict[str, list[TaskTimes]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.times:
-            timed[outcome.planned.runtime].append(outcome.times)
-    times = [each for own in timed.values() for each in own]
-    pauses = [pause for own in timed.values() for pause in idle(own)]
+            by_runtime[outcome.planned.runtime].append(outcome.times)
+    times = [task for tasks in by_runtime.values() for task in tasks]
+    pauses = [pause for tasks in by_runtime.values() for pause in idle_times(tasks)]
     worked = sum(run for _, run in pauses)
     idled = sum(gap for gap, _ in pauses)
     return Summary(
         tasks=len(outcomes),
-        failed=sum(not each.good for each in outcomes),
-        pictures=sum(len(each.pictures) for each in outcomes),
+        failed=sum(not outcome.succeeded for outcome in outcomes),
+        pictures=sum(len(outcome.pictures) for outcome in outcomes),
         seconds=seconds,
-        queue_median=median(each.queue for each in times) if times else None,
-        queue_longest=max((each.queue for each in times), default=None),
-        upload_median=median(each.upload for each in times) if times else None,
+        queue_median=median(task.queue for task in times) if times else None,
+        queue_longest=max((task.queue for task in times), default=None),
+        upload_median=median(task.upload for task in times) if times else None,
         idle_median=median(gap for gap, _ in pauses) if pauses else None,
         busy=worked / (worked + idled) if pauses else None,
     )
 
 
-def idle(times: Iterable[Times]) -> list[tuple[float, float]]:
-    """Of one runtime: how long it had nothing to do before each task, and how long that task then ran.
+def idle_times(times: Iterable[TaskTimes]) -> list[tuple[float, float]]:
+    """For the tasks of one runtime: seconds it was idle before each task, and seconds the task then ran.
 
-    Only tasks count that had been sent when the one before them ended: an empty queue is nobody's fault.
+    Only tasks count that had been sent when the one before them ended: an empty queue is not idle time.
     """
-    ordered = sorted(times, key=lambda each: each.started)
+    ordered = sorted(times, key=lambda task: task.started)
     return [
         (max(0.0, after.started - before.ended), after.run)
         for before, after in pairwise(ordered)

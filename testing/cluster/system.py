@@ -56,7 +56,7 @@ class System:
     def create_stack(self) -> None:
         """The data plane in the emulator, and an ear on the results topic."""
         self.cloud.create({self.solution.stack: (self.folder / "stack.yaml").read_text("utf-8")})
-        self.callbacks = self.cloud.hear_callbacks()
+        self.callbacks = self.cloud.subscribe_to_results()
 
     def values(self) -> list[str]:
         """Helm's flags for every values file that `generator build` wrote."""
@@ -120,7 +120,7 @@ class System:
 
     def hear(self) -> None:
         """Take in what the results topic said since the last look."""
-        while heard := self.cloud.callbacks(self.callbacks, 0):
+        while heard := self.cloud.receive_callbacks(self.callbacks, 0):
             now = time.monotonic()
             for callback in heard:
                 if callback["status"] in FINISHED:

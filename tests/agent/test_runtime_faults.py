@@ -161,7 +161,7 @@ def test_a_task_sent_again_from_the_dead_letter_queue_is_run_again(world: World)
     world.send(["cat"])
     world.callbacks_for(["cat"])
 
-    world.send_body(wait_for(world.set_aside)[0])
+    world.send_body(wait_for(world.take_dead_letters)[0])
 
     assert world.callbacks_for(["cat"])["cat"]["status"] == "completed"
     assert world.object("cat/result.json")["status"] == "completed"

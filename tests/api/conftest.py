@@ -115,7 +115,7 @@ def deploy(emulator: Emulator, solution: Solution) -> Deployed:
     texts = stack.files(solution)
     files = [part.file for part in stack_layout.parts(solution)]
     outputs = cloud.create({stack_layout.stack_name(solution, file): texts[file] for file in files})
-    return Deployed(solution, cloud, outputs, cloud.front_door(outputs))
+    return Deployed(solution, cloud, outputs, cloud.api_client(outputs))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from generator.deploy.tools import Tools, kubeconfig
 from generator.facts.facts import Facts
 from generator.solution.context import Context
 from generator.solution.model import Solution
-from local.cloud import creatable
+from local.cloud import without_unsupported
 from testing import solving
 from testing.account import Account
 from testing.botocore_models import shared_models
@@ -88,7 +88,7 @@ def solve(account: str, runtimes: list[dict[str, Any]], **top: Any) -> Solution:
 def built(solution: Solution, folder: Path) -> None:
     """Write the solution's files."""
     made = solving.built(solution)
-    build_folder.replace(folder, {**made, "stack.yaml": creatable(made["stack.yaml"])})
+    build_folder.replace(folder, {**made, "stack.yaml": without_unsupported(made["stack.yaml"])})
 
 
 @pytest.fixture

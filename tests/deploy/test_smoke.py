@@ -13,8 +13,8 @@ import yaml
 from PIL import Image
 
 from local import config as local_config
-from local.fleet import Pace
 from local.pipeline import Pipeline, running
+from local.pods import Durations
 from testing.https_proxy import ApiGatewayProxy
 
 CONFIG = {
@@ -50,7 +50,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pipeline(config: Path) -> Iterator[Pipeline]:
     """The stacks of the config in an emulator; one simulated runtime, and the agent beside it."""
     built = local_config.build(str(config), config.parent / "build")
-    with running(built, Pace(service=0.05, load=0.05), config.parent / "logs") as made:
+    with running(built, Durations(service=0.05, load=0.05), config.parent / "logs") as made:
         yield made
 
 

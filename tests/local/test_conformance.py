@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.pinned import python_of
+from local.venvs import interpreter
 from tests.agent.adapters.conftest import (
     Sim,
     examples,
@@ -25,7 +25,7 @@ PACKAGES = HERE.parents[1] / ".cache" / "clients"
 @pytest.fixture(scope="module")
 def python() -> Path:
     """An interpreter that has the clients; making it takes a minute or two, once."""
-    return python_of(PACKAGES, HERE / "clients.txt")
+    return interpreter(PACKAGES, HERE / "clients.txt")
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local.emulator import Emulator, outside
-from local.pinned import python_of
+from local.emulator import Emulator, without_aws_settings
 from local.processes import LocalError
+from local.venvs import interpreter
 
 STARTS_ONE_AND_WAITS = """
 import sys, time
@@ -82,7 +82,7 @@ def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path):
 def test_no_setting_of_the_user_leads_to_a_real_account():
     theirs = {"AWS_PROFILE": "work", "AWS_ENDPOINT_URL_SQS": "https://example.com", "HOME": "/home/user"}
 
-    kept = outside(theirs)
+    kept = without_aws_settings(theirs)
 
     assert {key for key in kept if key in theirs} == {"HOME"}
     assert kept["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
@@ -95,7 +95,7 @@ def test_a_package_whose_hash_differs_is_not_installed(tmp_path):
     requirements.write_text(f"--no-index\n--find-links {tmp_path}\nthing==1 --hash=sha256:{'0' * 64}\n")
 
     with pytest.raises(LocalError, match="DO NOT MATCH THE HASHES"):
-        python_of(tmp_path / "venv", requirements)
+        interpreter(tmp_path / "venv", requirements)
 
 
 def _client(emulator: Emulator):

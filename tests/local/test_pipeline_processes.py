@@ -1,4 +1,4 @@
-"""The demo and the background pipeline as users run them: by process, with what they leave behind."""
+"""The demo and the background pipeline as processes: their output, their files, their end."""
 
 import json
 import os
@@ -16,14 +16,14 @@ import pytest
 from PIL import Image
 
 from local import config, demo
-from local.fleet import KEPT
+from local.pods import KEPT_VARIABLES
 
 ROOT = Path(__file__).parents[2]
 FAST = ("--service-time", "0.05", "--load-time", "0.1")
-# One runtime only, named `upscaler`: less to start where nothing needs the others.
+# A config with one runtime, `upscaler`, for tests that need no more.
 SMALL = ("--config", "examples/custom-runtime.yaml")
-# What may differ between the pod of the chart and the agent on this machine: where things are reached.
-PLACE = {
+# The variables that differ between the chart's pod and the agent here: addresses and credentials.
+ADDRESSES = {
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_ENDPOINT_URL",
@@ -41,20 +41,20 @@ def local(command: str, folder: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def left_running(folder: Path) -> list[int]:
+def running_processes(folder: Path) -> list[int]:
     """Processes that write to a log of the folder or work in it."""
-    found = []
+    pids = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             files = [file.readlink() for file in [process / "cwd", *(process / "fd").iterdir()]]
         except OSError:
             continue
         if any(str(file).startswith(str(folder)) for file in files):
-            found.append(int(process.name))
-    return found
+            pids.append(int(process.name))
+    return pids
 
 
-def soon(condition: Callable[[], bool], seconds: float = 20) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -64,53 +64,55 @@ def soon(condition: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 @dataclass(frozen=True)
-class Ran:
+class Run:
     code: int
-    said: str
+    output: str
     folder: Path
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    """One demo, from begin to end."""
+def run(tmp_path_factory):
+    """A demo from start to end."""
     folder = tmp_path_factory.mktemp("demo")
     process = local("demo", folder, "--rounds", "1")
-    said, _ = process.communicate(timeout=60)
-    return Ran(process.returncode, said, folder)
+    output, _ = process.communicate(timeout=60)
+    return Run(process.returncode, output, folder)
 
 
-def test_the_demo_ends_well(ran):
-    assert ran.code == 0, ran.said
+def test_the_demo_succeeds(run):
+    assert run.code == 0, run.output
 
 
-def test_every_task_of_the_demo_ends_in_pictures_that_open(ran):
-    built = config.build(str(ROOT / "local" / "demo.yaml"), ran.folder / "again")
-    tasks = demo.planned(built, rounds=1).planned
-    pictures = sorted((ran.folder / "pictures").glob("*/*"))
+def test_every_task_of_the_demo_ends_in_pictures_that_open(run):
+    built = config.build(str(ROOT / "local" / "demo.yaml"), run.folder / "again")
+    tasks = demo.plan_tasks(built, rounds=1).planned
+    pictures = sorted((run.folder / "pictures").glob("*/*"))
     for picture in pictures:
         with Image.open(picture) as image:
             image.load()
-    assert {re.sub(r"-\d+\.\w+$", "", each.name) for each in pictures} == {each.id for each in tasks}
+    stems = {re.sub(r"-\d+\.\w+$", "", picture.name) for picture in pictures}
+    assert stems == {task.id for task in tasks}
 
 
-def test_the_gallery_links_every_picture(ran):
-    page = (ran.folder / "gallery.html").read_text()
+def test_the_gallery_links_every_picture(run):
+    page = (run.folder / "gallery.html").read_text()
     linked = {unquote(link) for link in re.findall(r'<a href="([^"]+)"', page)}
-    assert linked == {str(each.relative_to(ran.folder)) for each in (ran.folder / "pictures").glob("*/*")}
+    pictures = (run.folder / "pictures").glob("*/*")
+    assert linked == {str(picture.relative_to(run.folder)) for picture in pictures}
 
 
-def test_the_demo_says_what_aws_would_hold_and_how_it_went(ran):
-    assert "on AWS this config creates" in ran.said
-    assert re.search(r"\d+ tasks, 0 failed, \d+ pictures in", ran.said)
-    assert re.search(r"GPU idle +median \d+ ms between tasks", ran.said)
+def test_the_demo_prints_the_resources_and_the_numbers(run):
+    assert "on AWS, this config creates" in run.output
+    assert re.search(r"\d+ tasks, 0 failed, \d+ pictures in", run.output)
+    assert re.search(r"GPU idle +median \d+ ms between tasks", run.output)
 
 
-def test_output_that_is_no_terminal_has_no_control_characters(ran):
-    assert "\x1b" not in ran.said
+def test_output_that_is_not_a_terminal_has_no_control_characters(run):
+    assert "\x1b" not in run.output
 
 
-def test_the_demo_leaves_nothing_running(ran):
-    assert left_running(ran.folder) == []
+def test_the_demo_leaves_nothing_running(run):
+    assert running_processes(run.folder) == []
 
 
 @pytest.fixture(scope="module")
@@ -118,38 +120,37 @@ def up(tmp_path_factory):
     """The pipeline in the background."""
     folder = tmp_path_factory.mktemp("up")
     started = local("up", folder)
-    said, _ = started.communicate(timeout=60)
-    yield Ran(started.returncode, said, folder)
+    output, _ = started.communicate(timeout=60)
+    yield Run(started.returncode, output, folder)
     local("down", folder).communicate(timeout=60)
 
 
 def state(folder: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((folder / "state.json").read_text())
-    return found
+    content: dict[str, object] = json.loads((folder / "state.json").read_text())
+    return content
 
 
 def test_the_environment_of_each_agent_is_the_one_that_the_chart_renders(up):
     built = config.build(str(ROOT / "local" / "demo.yaml"), up.folder / "again")
     for runtime in built.solution.runtimes:
         log = up.folder / "up" / f"{runtime.name}-agent.log"
-        (agent,) = [
-            pid for pid in left_running(log) if b"queue_agent" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        pids = running_processes(log)
+        (agent,) = [pid for pid in pids if b"queue_agent" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         lines = Path(f"/proc/{agent}/environ").read_text().split("\0")
         environment = dict(line.split("=", 1) for line in lines if line)
-        expected = built.rendered.agent_env(runtime.name)
-        ours = {*PLACE, *KEPT}
+        expected = built.manifests.agent_env(runtime.name)
+        ours = {*ADDRESSES, *KEPT_VARIABLES}
         assert {k: v for k, v in environment.items() if k not in ours} == {
             k: v for k, v in expected.items() if k not in ours
         }
 
 
-def test_up_again_says_where_it_runs_and_starts_nothing(up):
+def test_up_again_prints_the_addresses_and_starts_nothing(up):
     before = state(up.folder)
     again = local("up", up.folder)
-    said, _ = again.communicate(timeout=30)
+    output, _ = again.communicate(timeout=30)
     assert again.returncode == 0
-    assert str(before["api_url"]) in said
+    assert str(before["api_url"]) in output
     assert state(up.folder) == before
 
 
@@ -171,7 +172,7 @@ def test_submit_twice_with_one_id_makes_the_picture_once(up):
     assert first.stdout == second.stdout
 
 
-def test_submit_says_why_a_task_failed(up, tmp_path):
+def test_submit_prints_why_a_task_failed(up, tmp_path):
     body = {
         "task": {
             "metadata": {"id": "wrong", "runtime": "any-model", "tasktype": "text-to-image"},
@@ -195,66 +196,66 @@ def submit(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, cwd=work, capture_output=True, text=True, check=False)
 
 
-def test_down_ends_it_and_a_second_one_finds_nothing(up):
+def test_down_stops_it_and_a_second_one_finds_nothing(up):
     first, second = (local("down", up.folder).communicate(timeout=60)[0] for _ in range(2))
 
-    assert "has ended" in first
-    assert "No local pipeline runs" in second
-    assert left_running(up.folder) == []
+    assert "has stopped" in first
+    assert "No local pipeline is running" in second
+    assert running_processes(up.folder) == []
     assert not (up.folder / "state.json").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_demo_that_is_stopped_leaves_nothing_running(tmp_path, number):
     process = local("demo", tmp_path, "--service-time", "30", *SMALL)
-    assert soon((tmp_path / "logs" / "upscaler-agent.log").exists)
+    assert wait_until((tmp_path / "logs" / "upscaler-agent.log").exists)
 
     process.send_signal(number)
     process.communicate(timeout=30)
 
-    assert soon(lambda: left_running(tmp_path) == [])
+    assert wait_until(lambda: running_processes(tmp_path) == [])
 
 
 @pytest.mark.parametrize(
     ("part", "log"), [("local.runtimes", "upscaler-runtime.log"), ("ministack", "emulator/emulator.log")]
 )
-def test_a_part_that_falls_ends_the_demo_with_its_log(tmp_path, part, log):
+def test_a_process_that_ends_stops_the_demo_with_its_log(tmp_path, part, log):
     process = local("demo", tmp_path, "--service-time", "30", *SMALL)
-    assert soon((tmp_path / "logs" / "upscaler-agent.log").exists)
+    assert wait_until((tmp_path / "logs" / "upscaler-agent.log").exists)
 
-    for each in left_running(tmp_path / "logs" / log):
-        if part.encode() in Path(f"/proc/{each}/cmdline").read_bytes():
-            os.kill(each, signal.SIGKILL)
-    said, _ = process.communicate(timeout=30)
+    for pid in running_processes(tmp_path / "logs" / log):
+        if part.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+    output, _ = process.communicate(timeout=30)
 
     assert process.returncode == 1
-    assert f"{Path(log).stem} ended with code -9" in said
-    assert str(tmp_path / "logs" / log) in said
-    assert left_running(tmp_path) == []
+    assert f"{Path(log).stem} ended with code -9" in output
+    assert str(tmp_path / "logs" / log) in output
+    assert running_processes(tmp_path) == []
 
 
 def test_two_demos_do_not_share_a_folder(tmp_path):
     first = local("demo", tmp_path, "--service-time", "30", *SMALL)
-    assert soon((tmp_path / "demo.lock").exists)
+    assert wait_until((tmp_path / "demo.lock").exists)
 
-    said, _ = local("demo", tmp_path, *SMALL).communicate(timeout=30)
+    output, _ = local("demo", tmp_path, *SMALL).communicate(timeout=30)
     first.terminate()
     first.communicate(timeout=30)
 
-    assert "another demo runs in this folder" in said
+    assert "another demo is running in this folder" in output
 
 
 def test_a_config_for_china_is_refused_with_the_reason(tmp_path):
     process = local("demo", tmp_path, "--config", "examples/china.yaml")
-    said, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "the emulator does not know cn-north-1" in said
+    assert "the emulator does not support cn-north-1" in output
 
 
-def test_a_config_with_faults_ends_the_demo_with_the_place_of_each(tmp_path):
+def test_an_invalid_config_ends_the_demo_with_the_line_of_each_problem(tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text((ROOT / "local" / "demo.yaml").read_text().replace("type: invokeai", "type: invoke"))
     process = local("demo", tmp_path, "--config", str(bad))
-    said, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert "bad.yaml:21" in said
+    assert "bad.yaml:21" in output

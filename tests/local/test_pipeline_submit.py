@@ -19,7 +19,7 @@ def door(tmp_path_factory):
     built = config.build(str(ROOT / "local" / "demo.yaml"), tmp_path_factory.mktemp("build"))
     with Emulator(account=built.solution.account) as emulator:
         cloud = Cloud(emulator, built.solution)
-        yield cloud.front_door(cloud.create(built.stacks))
+        yield cloud.api_client(cloud.create(built.stacks))
 
 
 @pytest.fixture

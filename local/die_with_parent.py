@@ -1,4 +1,7 @@
-"""Run a command that ends when its starter ends: `python -m local.leash PARENT SIGNAL COMMAND…`."""
+"""Run a command that ends with the process that started it.
+
+`python -m local.die_with_parent PARENT SIGNAL COMMAND…`
+"""
 
 import ctypes
 import os
@@ -8,10 +11,10 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> None:
-    """Tie this process to its parent, whose end sends it the signal, then become the command.
+    """Ask the kernel for `SIGNAL` when the parent process ends, then become the command.
 
-    The kernel keeps the request over `execv`, so the command itself needs to know nothing of it, and a
-    `kill -9` of the parent leaves nothing running. Linux only: elsewhere the parent's own clean-up must do.
+    The request survives `execv`, so the command needs no support for it, and a `kill -9` of the parent leaves
+    nothing running. Linux only: on other systems the parent's own clean-up has to do.
     """
     parent, number, command = int(arguments[0]), int(arguments[1]), arguments[2:]
     if sys.platform == "linux":

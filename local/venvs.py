@@ -1,4 +1,4 @@
-"""A virtual environment made from a requirements file whose every line has a hash."""
+"""Virtual environments from requirements files in which every package has a hash."""
 
 import hashlib
 import shutil
@@ -11,19 +11,19 @@ from local import locks
 from local.processes import LocalError
 
 
-def python_of(folder: Path, requirements: Path) -> Path:
-    """The interpreter of the environment in `folder`, which is made when it is absent or out of date.
+def interpreter(folder: Path, requirements: Path) -> Path:
+    """The interpreter of the environment in `folder`, which is created if it is missing or out of date.
 
-    Safe to call from several processes at once: one makes it, the others wait.
+    Safe to call from several processes at once: one creates it, the others wait. Raises LocalError.
     """
-    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
+    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
     stamp = folder / "made-from"
-    with locks.alone(folder.with_suffix(".lock")):
-        if not stamp.exists() or stamp.read_text() != wanted:
+    with locks.lock(folder.with_suffix(".lock")):
+        if not stamp.exists() or stamp.read_text() != digest:
             shutil.rmtree(folder, ignore_errors=True)
             venv.create(folder)  # without its own pip, which takes longer to install than the rest
             _install(folder, requirements)
-            stamp.write_text(wanted)
+            stamp.write_text(digest)
     return folder / "bin" / "python"
 
 
@@ -31,7 +31,7 @@ def _install(folder: Path, requirements: Path) -> None:
     log = folder / "pip.log"
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet"]
     with log.open("wb") as out:
-        done = subprocess.run(  # noqa: S603 (our own command line)
+        result = subprocess.run(  # noqa: S603 (our own command line)
             [
                 *pip,
                 "--disable-pip-version-check",
@@ -45,9 +45,9 @@ def _install(folder: Path, requirements: Path) -> None:
             stderr=subprocess.STDOUT,
             check=False,
         )
-    if done.returncode != 0:
+    if result.returncode != 0:
         raise LocalError(
             f"the packages of {requirements.name} could not be installed",
-            "check that pip reaches a Python package index (PIP_INDEX_URL names a mirror), then run it again",
+            "check that pip reaches a Python package index (PIP_INDEX_URL sets a mirror), then run it again",
             log,
         )

@@ -1,4 +1,4 @@
-"""What the chart renders, read back: how many objects of which kind, and the environment of each agent."""
+"""The manifests that the chart renders: objects by kind, and the environment of each queue agent."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ AGENT = "queue-agent"
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """The manifests of one config."""
+class Manifests:
+    """The Kubernetes objects of one config."""
 
-    manifests: tuple[Manifest, ...]
+    objects: tuple[Manifest, ...]
 
     def kinds(self) -> dict[str, int]:
-        """How many objects of each kind, by name of the kind."""
-        return dict(sorted(Counter(str(manifest["kind"]) for manifest in self.manifests).items()))
+        """How many objects there are of each kind."""
+        return dict(sorted(Counter(str(manifest["kind"]) for manifest in self.objects).items()))
 
     def agent_env(self, runtime: str) -> dict[str, str]:
-        """The environment of the queue agent in the pods of `runtime`, as Kubernetes would make it."""
+        """The environment of the queue agent in the pods of `runtime`, as a kubelet resolves it."""
         deployment = self._object("Deployment", runtime)
         template = deployment["spec"]["template"]
-        container = next(each for each in template["spec"]["containers"] if each["name"] == AGENT)
+        container = next(item for item in template["spec"]["containers"] if item["name"] == AGENT)
         pod = {
             "metadata.name": f"{runtime}-local",
             "metadata.namespace": deployment["metadata"].get("namespace", "default"),
@@ -36,21 +36,23 @@ class Rendered:
         environment: dict[str, str] = {}
         for source in container.get("envFrom", ()):
             environment |= self._object("ConfigMap", source["configMapRef"]["name"])["data"]
-        return environment | {each["name"]: _value(each, pod) for each in container.get("env", ())}
+        return environment | {item["name"]: _value(item, pod) for item in container.get("env", ())}
 
     def _object(self, kind: str, name: str) -> Manifest:
         return next(
-            each for each in self.manifests if each["kind"] == kind and each["metadata"]["name"] == name
+            manifest
+            for manifest in self.objects
+            if manifest["kind"] == kind and manifest["metadata"]["name"] == name
         )
 
 
 def _value(variable: Mapping[str, Any], pod: Mapping[str, str]) -> str:
-    """The value of one variable: its own, or what the downward API says of the pod."""
+    """The value of one variable: its own, or the pod's field that the downward API names."""
     if "valueFrom" not in variable:
         return str(variable.get("value", ""))
     return pod[variable["valueFrom"]["fieldRef"]["fieldPath"]]
 
 
-def read(text: str) -> Rendered:
+def parse(text: str) -> Manifests:
     """The objects of a multi-document YAML text."""
-    return Rendered(tuple(each for each in yaml.load_all(text, yaml.CSafeLoader) if each))
+    return Manifests(tuple(document for document in yaml.load_all(text, yaml.CSafeLoader) if document))
