@@ -1,4 +1,4 @@
-"""Simulated runtimes: servers that speak the real APIs, draw a real picture and need no GPU and no model.
+"""Simulated runtimes: servers with the real HTTP APIs that draw pictures without a GPU and without models.
 
-None of them is an image generator. They exist for `make demo`, for tests and for benches.
+They are not image generators. `make demo`, tests and benchmarks use them.
 """

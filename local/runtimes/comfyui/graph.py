@@ -1,4 +1,4 @@
-"""What the ComfyUI simulation understands of a workflow: which nodes exist, what they draw, what is wrong."""
+"""Workflows in the ComfyUI simulation: known nodes, validation, and what a workflow draws."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 Graph = Mapping[str, Any]
 
-# Node -> the inputs it cannot do without. Those in OUTPUTS make files.
+# Node type -> required inputs. The types in OUTPUTS write files.
 NODES: dict[str, tuple[str, ...]] = {
     "CheckpointLoaderSimple": ("ckpt_name",),
     "CLIPTextEncode": ("text", "clip"),
@@ -28,7 +28,7 @@ AFTER_SAMPLING = ("VAEDecode", "ImageScale", *OUTPUTS)
 
 @dataclass(frozen=True)
 class Work:
-    """What one workflow asks of the GPU and what it draws."""
+    """The work of one workflow for the GPU, and the picture it draws."""
 
     prompt: str
     seed: int
@@ -40,60 +40,58 @@ class Work:
     source: str | None
 
 
-def refusal(prompt: Any, models: list[str]) -> dict[str, Any] | None:
-    """The body of ComfyUI's 400, when the workflow is wrong."""
+def validation_error(prompt: Any, models: list[str]) -> dict[str, Any] | None:
+    """The body of ComfyUI's 400 for an invalid workflow; None if it is valid."""
     if not prompt:
-        return _refused("no_prompt", "No prompt provided", {})
+        return _error_body("no_prompt", "No prompt provided", {})
     for node_id, node in prompt.items():
         if not isinstance(node, Mapping) or node.get("class_type") not in NODES:
             kind = node.get("class_type") if isinstance(node, Mapping) else None
-            return _refused(
+            return _error_body(
                 "invalid_prompt",
                 f"Cannot execute because node {kind} does not exist.",
                 {},
                 f"Node ID '#{node_id}'",
             )
     if not any(node["class_type"] in OUTPUTS for node in prompt.values()):
-        return _refused("prompt_no_outputs", "Prompt has no outputs", {})
-    errors = {node_id: list(_faults(node, prompt, models)) for node_id, node in prompt.items()}
-    wrong = {
-        node_id: {"errors": found, "dependent_outputs": [], "class_type": prompt[node_id]["class_type"]}
-        for node_id, found in errors.items()
-        if found
+        return _error_body("prompt_no_outputs", "Prompt has no outputs", {})
+    errors = {node_id: list(_node_errors(node, prompt, models)) for node_id, node in prompt.items()}
+    invalid = {
+        node_id: {"errors": own, "dependent_outputs": [], "class_type": prompt[node_id]["class_type"]}
+        for node_id, own in errors.items()
+        if own
     }
-    return (
-        _refused("prompt_outputs_failed_validation", "Prompt outputs failed validation", wrong)
-        if wrong
-        else None
-    )
+    if not invalid:
+        return None
+    return _error_body("prompt_outputs_failed_validation", "Prompt outputs failed validation", invalid)
 
 
-def _refused(kind: str, message: str, nodes: dict[str, Any], details: str = "") -> dict[str, Any]:
+def _error_body(kind: str, message: str, nodes: dict[str, Any], details: str = "") -> dict[str, Any]:
     return {
         "error": {"type": kind, "message": message, "details": details, "extra_info": {}},
         "node_errors": nodes,
     }
 
 
-def _faults(node: Graph, prompt: Graph, models: list[str]) -> Iterator[dict[str, Any]]:
+def _node_errors(node: Graph, prompt: Graph, models: list[str]) -> Iterator[dict[str, Any]]:
     inputs = node.get("inputs", {})
     for name in NODES[node["class_type"]]:
         if name not in inputs:
-            yield _fault("required_input_missing", "Required input is missing", name)
+            yield _error("required_input_missing", "Required input is missing", name)
     for name, value in inputs.items():
         if isinstance(value, list) and len(value) == 2 and str(value[0]) not in prompt:
-            yield _fault("return_type_mismatch", "Return type mismatch between linked nodes", name)
+            yield _error("return_type_mismatch", "Return type mismatch between linked nodes", name)
     checkpoint = inputs.get("ckpt_name")
     if checkpoint is not None and checkpoint not in models:
-        yield _fault("value_not_in_list", "Value not in list", f"ckpt_name: '{checkpoint}' not in {models}")
+        yield _error("value_not_in_list", "Value not in list", f"ckpt_name: '{checkpoint}' not in {models}")
 
 
-def _fault(kind: str, message: str, details: str) -> dict[str, Any]:
+def _error(kind: str, message: str, details: str) -> dict[str, Any]:
     return {"type": kind, "message": message, "details": details, "extra_info": {}}
 
 
 def work(prompt: Graph) -> Work:
-    """Follow the links from the sampler to what it draws."""
+    """The work of a valid workflow, from the sampler and the nodes linked to it."""
     sampler = _first(prompt, "KSampler")
     inputs = sampler.get("inputs", {})
     latent = _linked(prompt, inputs.get("latent_image"))
@@ -115,7 +113,7 @@ def work(prompt: Graph) -> Work:
 
 
 def around_sampling(prompt: Graph) -> tuple[list[str], list[str]]:
-    """The nodes up to the one that takes most of the time, which is the last of them, and those after it."""
+    """The nodes up to the sampler, which is last and takes most of the time, and the nodes after it."""
     after = [node_id for node_id, node in prompt.items() if node["class_type"] in AFTER_SAMPLING]
     before = [node_id for node_id in prompt if node_id not in after] or after[:1]
     before.sort(key=lambda node_id: prompt[node_id]["class_type"] == "KSampler")
@@ -123,7 +121,7 @@ def around_sampling(prompt: Graph) -> tuple[list[str], list[str]]:
 
 
 def outputs(prompt: Graph) -> dict[str, tuple[str, str]]:
-    """Each output node with the type of its files (output or temp) and their prefix."""
+    """Output node -> the type of its files (output or temp) and their prefix."""
     return {
         node_id: (
             "output" if node["class_type"] == "SaveImage" else "temp",
@@ -139,5 +137,5 @@ def _first(prompt: Graph, kind: str) -> Graph:
 
 
 def _linked(prompt: Graph, link: Any) -> Graph:
-    found = prompt.get(str(link[0]), {}) if isinstance(link, list) and link else {}
-    return found if isinstance(found, Mapping) else {}
+    node = prompt.get(str(link[0]), {}) if isinstance(link, list) and link else {}
+    return node if isinstance(node, Mapping) else {}

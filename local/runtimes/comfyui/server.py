@@ -1,8 +1,8 @@
-"""A SIMULATION of ComfyUI's HTTP and websocket API: its answers and its traps, without a GPU.
+"""A SIMULATION of ComfyUI's HTTP and WebSocket API: its responses and pitfalls, without a GPU.
 
-Kept as on the real one: a fault at run time is a 200 at submission and stands only in the history; queue
-and history are in memory; the same workflow twice gives the files of the first; `executing` with no node
-is the last event after success, error and interrupt alike.
+As on the real server: a workflow that fails at run time is accepted with 200, and the error is only in the
+history; queue and history are in memory; the same workflow again gives the files of the first run; the event
+`executing` without a node is the last one after success, error and interrupt.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEFAULT_MODEL = "sd_xl_turbo_1.0.safetensors"
 
 @dataclass
 class Item:
-    """One prompt of the queue."""
+    """One prompt in the queue."""
 
     number: int
     id: str
@@ -39,13 +39,13 @@ class Item:
     job: Job | None = None
 
     def row(self) -> list[Any]:
-        """As `/queue` and the history show it."""
+        """The prompt as `/queue` and the history show it."""
         return [self.number, self.id, self.prompt, self.extra, self.outputs]
 
 
 @dataclass
 class ComfyUi:
-    """Queue, history, files and sockets of one server."""
+    """Queue, history, files and WebSockets of one server."""
 
     sim: Simulation
     pending: list[Item] = field(default_factory=list)
@@ -59,7 +59,7 @@ class ComfyUi:
 
     def routes(self) -> list[web.RouteDef]:
         """Every route with and without the prefix /api."""
-        found = [
+        routes = [
             ("GET", "/prompt", self._exec_info), ("POST", "/prompt", self._submit),
             ("GET", "/queue", self._queue), ("POST", "/queue", self._unqueue),
             ("GET", "/history", self._all_history), ("GET", "/history/{id}", self._one_history),
@@ -70,11 +70,11 @@ class ComfyUi:
             ("GET", "/embeddings", self._models), ("GET", "/system_stats", _stats), ("POST", "/free", _ok),
         ]  # fmt: skip
         return [
-            web.route(method, prefix + path, act) for method, path, act in found for prefix in ("", "/api")
+            web.route(method, prefix + path, act) for method, path, act in routes for prefix in ("", "/api")
         ]
 
     async def work(self) -> None:
-        """Take one prompt after the other, for ever."""
+        """Execute the prompts of the queue until the task is cancelled."""
         while True:
             await self.wake.wait()
             self.wake.clear()
@@ -85,10 +85,10 @@ class ComfyUi:
                 await self._status()
 
     async def _execute(self, item: Item) -> None:
-        await self._say(item, "execution_start", {"prompt_id": item.id})
+        await self._send(item, "execution_start", {"prompt_id": item.id})
         key = json.dumps(item.prompt, sort_keys=True)
         cached = self.cache.get(key)
-        await self._say(
+        await self._send(
             item, "execution_cached", {"nodes": list(item.prompt) if cached else [], "prompt_id": item.id}
         )
         messages: list[Any] = [["execution_start", {"prompt_id": item.id}]]
@@ -99,56 +99,56 @@ class ComfyUi:
         except (OutOfMemoryError, NodeFailedError) as error:
             oom = isinstance(error, OutOfMemoryError)
             name = "torch.OutOfMemoryError" if oom else "builtins.RuntimeError"
-            said = {"exception_message": str(error), "exception_type": name, "node_type": "KSampler"}
-            outputs, kind, last = {}, "error", ("execution_error", {"prompt_id": item.id, **said})
+            details = {"exception_message": str(error), "exception_type": name, "node_type": "KSampler"}
+            outputs, kind, last = {}, "error", ("execution_error", {"prompt_id": item.id, **details})
         except InterruptedError:
             outputs, kind, last = {}, "error", ("execution_interrupted", {"prompt_id": item.id})
         messages.append(list(last))
-        await self._say(item, *last)
+        await self._send(item, *last)
         status = {"status_str": kind, "completed": kind == "success", "messages": messages}
         if not self.sim.faults.take("forget", item.id):
             self.history[item.id] = {"prompt": item.row(), "outputs": outputs, "status": status, "meta": {}}
-        await self._say(item, "executing", {"node": None, "prompt_id": item.id})
+        await self._send(item, "executing", {"node": None, "prompt_id": item.id})
 
     async def _generate(self, item: Item) -> dict[str, Any]:
         work = graphs.work(item.prompt)
         item.job = Job(item.id, work.model, work.steps, work.batch, work.prompt)
         before, after = graphs.around_sampling(item.prompt)
-        await self._reach(item, before)
-        ticking = asyncio.ensure_future(self._progress(item, before[-1]))
+        await self._send_executing(item, before)
+        progress = asyncio.ensure_future(self._send_progress(item, before[-1]))
         try:
             if not await self.sim.gpu.run(item.job):
                 raise InterruptedError
         finally:
-            ticking.cancel()
-        await self._reach(item, after)
+            progress.cancel()
+        await self._send_executing(item, after)
         if self.sim.faults.take("no-output", item.id):
             return {}
-        made: dict[str, Any] = {}
+        outputs: dict[str, Any] = {}
         for node, (kind, prefix) in graphs.outputs(item.prompt).items():
-            made[node] = {"images": [self._save(item, work, kind, prefix, n) for n in range(work.batch)]}
-            await self._say(item, "executed", {"node": node, "output": made[node], "prompt_id": item.id})
-        return made
+            outputs[node] = {"images": [self._save(item, work, kind, prefix, n) for n in range(work.batch)]}
+            await self._send(item, "executed", {"node": node, "output": outputs[node], "prompt_id": item.id})
+        return outputs
 
-    async def _reach(self, item: Item, nodes: list[str]) -> None:
+    async def _send_executing(self, item: Item, nodes: list[str]) -> None:
         for node in nodes:
-            await self._say(item, "executing", {"node": node, "display_node": node, "prompt_id": item.id})
+            await self._send(item, "executing", {"node": node, "display_node": node, "prompt_id": item.id})
 
-    async def _progress(self, item: Item, node: str) -> None:
+    async def _send_progress(self, item: Item, node: str) -> None:
         while item.job is not None:
             await asyncio.sleep(0.1)
-            said = {"value": item.job.step, "max": item.job.steps, "prompt_id": item.id, "node": node}
-            await self._say(item, "progress", said)
+            data = {"value": item.job.step, "max": item.job.steps, "prompt_id": item.id, "node": node}
+            await self._send(item, "progress", data)
 
     def _save(self, item: Item, work: graphs.Work, kind: str, prefix: str, n: int) -> dict[str, str]:
-        place, _, source_name = (work.source or "").rpartition("/")
-        source = self.files.get((source_name, place, "input"))
+        source_folder, _, source_name = (work.source or "").rpartition("/")
+        source = self.files.get((source_name, source_folder, "input"))
         texts = {"prompt": json.dumps(item.prompt)}
         self.counter += 1
         folder, _, stem = prefix.rpartition("/")
         name = f"{stem}_{self.counter:05}_.png"
-        wanted = Request(work.prompt, work.seed + n, work.width, work.height, texts, source)
-        data = b"" if self.sim.faults.take("broken-output", item.id) else self.sim.artist.draw(wanted)
+        picture = Request(work.prompt, work.seed + n, work.width, work.height, texts, source)
+        data = b"" if self.sim.faults.take("broken-output", item.id) else self.sim.artist.draw(picture)
         self.files[name, folder, kind] = data
         return {"filename": name, "subfolder": folder, "type": kind}
 
@@ -162,9 +162,9 @@ class ComfyUi:
             return web.Response(status=500, text="500 Internal Server Error\n\nServer got itself in trouble")
         if self.sim.faults.take("refuse", str(body.get("prompt_id"))):
             return web.Response(status=500, text="a simulated refusal")
-        wrong = graphs.refusal(prompt, self.sim.models)
-        if wrong is not None or prompt is None:
-            return web.json_response(wrong, status=400)
+        error = graphs.validation_error(prompt, self.sim.models)
+        if error is not None or prompt is None:
+            return web.json_response(error, status=400)
         self.counter += 1
         name = str(body.get("prompt_id") or uuid.uuid4())
         item = Item(
@@ -192,8 +192,8 @@ class ComfyUi:
 
     async def _unqueue(self, request: web.Request) -> web.Response:
         body = await request.json()
-        gone = set(body.get("delete", ()))
-        self.pending = [item for item in self.pending if item.id not in gone and not body.get("clear")]
+        deleted = set(body.get("delete", ()))
+        self.pending = [item for item in self.pending if item.id not in deleted and not body.get("clear")]
         return web.Response()
 
     async def _all_history(self, _: web.Request) -> web.Response:
@@ -211,8 +211,8 @@ class ComfyUi:
 
     async def _interrupt(self, request: web.Request) -> web.Response:
         text = await request.text()
-        wanted = (json.loads(text) if text else {}).get("prompt_id")
-        if self.running is not None and self.running.job is not None and wanted in (None, self.running.id):
+        name = (json.loads(text) if text else {}).get("prompt_id")
+        if self.running is not None and self.running.job is not None and name in (None, self.running.id):
             self.running.job.interrupted.set()
         return web.Response()
 
@@ -226,8 +226,8 @@ class ComfyUi:
         return web.json_response({"name": image.filename, "subfolder": folder, "type": "input"})
 
     async def _view(self, request: web.Request) -> web.Response:
-        asked = request.query
-        key = (asked.get("filename", ""), asked.get("subfolder", ""), asked.get("type", "output"))
+        query = request.query
+        key = (query.get("filename", ""), query.get("subfolder", ""), query.get("type", "output"))
         if ".." in key[0]:
             return web.Response(status=400)
         if key not in self.files:
@@ -267,12 +267,12 @@ class ComfyUi:
         return len(self.pending) + (self.running is not None)
 
     async def _status(self) -> None:
-        said = {"status": {"exec_info": {"queue_remaining": self._remaining()}}}
+        status = {"status": {"exec_info": {"queue_remaining": self._remaining()}}}
         for socket in list(self.sockets.values()):
-            with contextlib.suppress(ConnectionError):  # it went away meanwhile
-                await socket.send_json({"type": "status", "data": said})
+            with contextlib.suppress(ConnectionError):  # closed meanwhile
+                await socket.send_json({"type": "status", "data": status})
 
-    async def _say(self, item: Item, kind: str, data: Mapping[str, Any]) -> None:
+    async def _send(self, item: Item, kind: str, data: Mapping[str, Any]) -> None:
         socket = self.sockets.get(item.client)
         if socket is not None:
             with contextlib.suppress(ConnectionError):
@@ -289,7 +289,7 @@ async def _stats(_: web.Request) -> web.Response:
 
 
 async def run() -> None:
-    """Serve until the process ends."""
+    """Serve until the process is stopped."""
     options = serve.parser("comfyui").parse_args()
     options.model = options.model or [DEFAULT_MODEL, "model.safetensors"]
     simulation = serve.build("comfyui", options)

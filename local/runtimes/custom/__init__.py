@@ -1,1 +1,1 @@
-"""A simulated container of the user's own."""
+"""A simulated custom runtime."""

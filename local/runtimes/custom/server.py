@@ -1,7 +1,7 @@
-"""A SIMULATION of a container of one's own: a program that takes a task by POST and answers with pictures.
+"""A SIMULATION of a custom runtime: a server that takes a task by POST and responds with pictures.
 
-It reads the queue agent's body (`id`, `tasktype`, `context`, `content`) and answers in the way that
-`content.answer` asks for, so that each of the ways can be tried: `json` (base64), `bytes`, or `url`.
+It reads the queue agent's body (`id`, `tasktype`, `context`, `content`). `content.answer` selects the form of
+the response: `json` (base64), `bytes`, or `url`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ LARGEST_SIDE = 4096
 
 
 @dataclass(frozen=True)
-class Said:
-    """An answer that may be given to more than one request."""
+class Response:
+    """A response that several requests can share."""
 
     body: bytes
     content_type: str = "application/json"
@@ -36,15 +36,15 @@ class Said:
 
 
 class Custom:
-    """The routes, and what they share."""
+    """The routes and their shared state."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.sim = simulation
         self._files: dict[str, bytes] = {}
-        self._going: dict[str, asyncio.Task[Said]] = {}
+        self._running: dict[str, asyncio.Task[Response]] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        """The two paths that the config names, and the pictures that an answer may point to."""
+        """The two paths of the config, and the pictures to which a response can refer."""
         options = self.sim.options
         return [
             web.get(options.ready_path, self._ready),
@@ -58,67 +58,69 @@ class Custom:
     async def _task(self, request: web.Request) -> web.Response:
         try:
             content = dict((await request.json())["content"])
-            wanted = _wanted(content)
+            picture = _picture(content)
         except (KeyError, TypeError, ValueError) as error:
-            return web.json_response({"error": f"this is no task: {error}"}, status=422)
+            return web.json_response({"error": f"invalid task: {error}"}, status=422)
         name = request.headers.get("Idempotency-Key") or uuid.uuid4().hex
         if self.sim.faults.take("refuse", name):
             return web.json_response({"error": "a simulated refusal"}, status=500)
-        # The same key again joins the work that goes on.
-        if name not in self._going:
-            self._going[name] = self.sim.spawn(self._work(name, wanted, str(content.get("answer", "json"))))
-            self._going[name].add_done_callback(lambda _: self._going.pop(name, None))
-        said = await asyncio.shield(self._going[name])
-        return web.Response(status=said.status, body=said.body, content_type=said.content_type)
+        # A request with the same key waits for the work that is in progress.
+        if name not in self._running:
+            self._running[name] = self.sim.spawn(
+                self._work(name, picture, str(content.get("answer", "json")))
+            )
+            self._running[name].add_done_callback(lambda _: self._running.pop(name, None))
+        response = await asyncio.shield(self._running[name])
+        return web.Response(status=response.status, body=response.body, content_type=response.content_type)
 
-    async def _work(self, name: str, wanted: Request, how: str) -> Said:
+    async def _work(self, name: str, picture: Request, form: str) -> Response:
         try:
-            await self.sim.gpu.run(Job(name, MODEL, prompt=wanted.prompt))
+            await self.sim.gpu.run(Job(name, MODEL, prompt=picture.prompt))
         except OutOfMemoryError as error:
             return _json({"error": "OutOfMemoryError", "message": str(error)}, 500)
         except NodeFailedError as error:
             return _json({"error": str(error)}, 500)
-        data = await asyncio.to_thread(self.sim.artist.draw, wanted)
+        data = await asyncio.to_thread(self.sim.artist.draw, picture)
         if self.sim.faults.take("broken-output", name):
             data = b"broken"
         if self.sim.faults.take("no-output", name):
             return _json({"images": []})
-        if how == "bytes":
-            return Said(data, "image/png")
+        if form == "bytes":
+            return Response(data, "image/png")
         image: Any = base64.b64encode(data).decode()
-        if how == "url":
+        if form == "url":
             file = f"{uuid.uuid4().hex}.png"
             self._files[file] = data
             image = {"url": f"/files/{file}"}
-        metadata = {"prompt": wanted.prompt, "size": f"{wanted.width}x{wanted.height}"}
-        return _json({"images": [image], "seed": wanted.seed, "model": MODEL, "metadata": metadata})
+        metadata = {"prompt": picture.prompt, "size": f"{picture.width}x{picture.height}"}
+        return _json({"images": [image], "seed": picture.seed, "model": MODEL, "metadata": metadata})
 
     async def _file(self, request: web.Request) -> web.Response:
         data = self._files.get(request.match_info["name"])
         return web.Response(status=404) if data is None else web.Response(body=data, content_type="image/png")
 
 
-def _json(value: object, status: int = 200) -> Said:
-    return Said(json.dumps(value).encode(), status=status)
+def _json(value: object, status: int = 200) -> Response:
+    return Response(json.dumps(value).encode(), status=status)
 
 
-def _wanted(content: Mapping[str, Any]) -> Request:
+def _picture(content: Mapping[str, Any]) -> Request:
     width, height = int(content.get("width", 512)), int(content.get("height", 512))
     if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
-        raise ValueError(f"width and height go from 1 to {LARGEST_SIDE}")
+        raise ValueError(f"width and height must be between 1 and {LARGEST_SIDE}")
     source = None
     if image := content.get("image"):
         try:
             source = base64.b64decode(str(image).rpartition(",")[2], validate=True)
         except binascii.Error:
-            raise ValueError("image is no base64") from None
+            raise ValueError("image is not valid base64") from None
     return Request(
         str(content["prompt"]), int(content.get("seed", 0)), width, height, source=source, strength=0.5
     )
 
 
 async def run() -> None:
-    """Serve until the process ends."""
+    """Serve until the process is stopped."""
     parser = serve.parser("custom")
     parser.add_argument("--task-path", default="/tasks")
     parser.add_argument("--ready-path", default="/health")

@@ -1,4 +1,4 @@
-"""The events of the InvokeAI simulation: Socket.IO over websockets, to whoever has subscribed."""
+"""The events of the InvokeAI simulation: Socket.IO over WebSockets, for all subscribers."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ OPENED = {"upgrades": [], "pingTimeout": 20000, "pingInterval": 25000, "maxPaylo
 
 
 class Events:
-    """Everybody who listens."""
+    """The subscribers of the queue's events."""
 
     def __init__(self) -> None:
-        self._listeners: set[web.WebSocketResponse] = set()
+        self._subscribers: set[web.WebSocketResponse] = set()
 
     def routes(self) -> list[web.RouteDef]:
-        """Where Socket.IO connects; this one knows no polling."""
+        """The endpoint of Socket.IO; it supports no polling."""
         return [web.get("/ws/socket.io/", self._connect)]
 
     async def send(self, name: str, data: dict[str, Any]) -> None:
-        """Tell all."""
+        """Send an event to all subscribers."""
         text = "42" + json.dumps([name, {"queue_id": "default", **data}])
-        for listener in list(self._listeners):
-            with contextlib.suppress(ConnectionError):  # it went away meanwhile
-                await listener.send_str(text)
+        for subscriber in list(self._subscribers):
+            with contextlib.suppress(ConnectionError):  # closed meanwhile
+                await subscriber.send_str(text)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("transport") != "websocket":
@@ -40,6 +40,6 @@ class Events:
             if text == "40":
                 await socket.send_str("40" + json.dumps({"sid": uuid.uuid4().hex}))
             elif text.startswith("42") and json.loads(text[2:])[0] == "subscribe_queue":
-                self._listeners.add(socket)
-        self._listeners.discard(socket)
+                self._subscribers.add(socket)
+        self._subscribers.discard(socket)
         return socket

@@ -1,4 +1,4 @@
-"""What the InvokeAI simulation understands of a graph: its nodes, what is wrong, and what each node makes."""
+"""Graphs in the InvokeAI simulation: known nodes, validation, and the output of each node."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 Node = Mapping[str, Any]
 MODEL_FIELDS = ("key", "hash", "name", "base", "type")
-# Node type -> the fields it cannot do without; they are missed only when the node runs.
+# Node type -> required fields; InvokeAI checks them only when the node runs.
 NODES: dict[str, tuple[str, ...]] = {
     "main_model_loader": ("model",),
     "sdxl_model_loader": ("model",),
@@ -33,7 +33,7 @@ PICTURES = ("l2i", "img_scale", "img_resize", "blank_image", "image", "save_imag
 
 
 class ItemFailedError(Exception):
-    """A node failed; `kind` is the name that InvokeAI gives the error."""
+    """A node failed; `kind` is InvokeAI's name of the error."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -42,48 +42,48 @@ class ItemFailedError(Exception):
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a decoder is to draw."""
+    """The input of a decoder node."""
 
     prompt: str
     seed: int
     width: int
     height: int
     strength: float
-    source: str | None  # the node that makes the picture to start from
+    source: str | None  # the node that gives the picture to start from
 
 
 class Graph:
-    """A graph that passed `problems`."""
+    """A graph for which `problems` found nothing."""
 
     def __init__(self, text: Mapping[str, Any]) -> None:
         self.nodes: dict[str, Node] = dict(text["nodes"])
-        self._into: dict[tuple[str, str], str] = {
+        self._sources: dict[tuple[str, str], str] = {
             (edge["destination"]["node_id"], edge["destination"]["field"]): edge["source"]["node_id"]
             for edge in text.get("edges", ())
         }
 
     def order(self) -> list[str]:
-        """The nodes, each after those it needs."""
-        found: list[str] = []
+        """The nodes in topological order."""
+        ordered: list[str] = []
 
         def visit(node_id: str) -> None:
-            if node_id in found:
+            if node_id in ordered:
                 return
-            for (target, _), source in self._into.items():
+            for (target, _), source in self._sources.items():
                 if target == node_id:
                     visit(source)
-            found.append(node_id)
+            ordered.append(node_id)
 
         for node_id in self.nodes:
             visit(node_id)
-        return found
+        return ordered
 
     def source(self, node_id: str, field: str) -> str | None:
-        """The node whose output an input takes."""
-        return self._into.get((node_id, field))
+        """The node that is connected to an input; None if there is none."""
+        return self._sources.get((node_id, field))
 
     def check(self, node_id: str, keys: set[str]) -> None:
-        """Raises what InvokeAI finds only when the node runs."""
+        """Raise ItemFailedError for what InvokeAI checks only when the node runs; `keys` are model keys."""
         node = self.nodes[node_id]
         for name in NODES[node["type"]]:
             if node.get(name) is None and self.source(node_id, name) is None:
@@ -105,7 +105,7 @@ class Graph:
         )
 
     def drawing(self, node_id: str) -> Drawing:
-        """Follow a decoder's links back to the prompt, the noise and the picture to start from."""
+        """The input of a decoder, from the nodes that lead to it."""
         sampler = self.source(node_id, "latents") or ""
         node = self.nodes.get(sampler, {})
         noise = self._node(sampler, "noise")
@@ -132,23 +132,23 @@ def models(node: Node) -> Iterator[Mapping[str, Any]]:
 
 
 def problems(text: Any) -> list[dict[str, Any]]:
-    """What InvokeAI's 422 lists: unknown nodes, incomplete models, edges from or to nowhere."""
+    """The list in InvokeAI's 422: unknown node types, incomplete models, edges without a node."""
     where = ["body", "batch", "graph"]
     nodes = text.get("nodes") if isinstance(text, Mapping) else None
     if not isinstance(nodes, Mapping):
         return [_problem("missing", [*where, "nodes"], "Field required")]
-    found = [
+    listed = [
         problem
         for node_id, node in nodes.items()
         for problem in _node_problems([*where, "nodes", node_id], node)
     ]
-    found += [
+    listed += [
         _problem("value_error", [*where, "edges", number], f"Value error, no node for the {end}")
         for number, edge in enumerate(text.get("edges", ()))
         for end in ("source", "destination")
         if edge.get(end, {}).get("node_id") not in nodes
     ]
-    return found
+    return listed
 
 
 def _node_problems(where: list[Any], node: Any) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The pictures that the InvokeAI simulation holds."""
+"""The pictures of the InvokeAI simulation."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Stored:
     metadata: Any
     origin: str
 
-    def shown(self) -> dict[str, Any]:
-        """Its record, as the API shows it."""
+    def to_json(self) -> dict[str, Any]:
+        """The picture's record in the API."""
         time = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.000")
         return {
             "image_name": self.name,
@@ -49,30 +49,30 @@ class Stored:
 
 
 class Images:
-    """All of them, with the routes to them."""
+    """All pictures by name, and their routes."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Stored] = {}
+        self._images: dict[str, Stored] = {}
 
     def __contains__(self, name: str) -> bool:
-        return name in self._kept
+        return name in self._images
 
     def add(
         self, data: bytes, *, intermediate: bool, metadata: Any = None, origin: str = "internal"
     ) -> Stored:
-        """Keep a picture under a new name."""
+        """Store a picture under a new name."""
         width, height = self.size(data)
         stored = Stored(f"{uuid.uuid4()}.png", data, width, height, intermediate, metadata, origin)
-        self._kept[stored.name] = stored
+        self._images[stored.name] = stored
         return stored
 
     def data(self, name: str) -> bytes:
         """The bytes of a picture."""
-        return self._kept[name].data
+        return self._images[name].data
 
     @staticmethod
     def size(data: bytes) -> tuple[int, int]:
-        """Width and height, which a broken picture has not."""
+        """Width and height in pixels; (0, 0) if the picture cannot be read."""
         try:
             return Image.open(io.BytesIO(data)).size
         except OSError:
@@ -99,45 +99,45 @@ class Images:
         if not isinstance(file, web.FileField) or self.size(data := file.file.read()) == (0, 0):
             return web.json_response({"detail": "Failed to read image"}, status=415)
         hidden = request.query.get("is_intermediate") == "true"
-        return web.json_response(self.add(data, intermediate=hidden, origin="external").shown(), status=201)
+        return web.json_response(self.add(data, intermediate=hidden, origin="external").to_json(), status=201)
 
     async def _full(self, request: web.Request) -> web.Response:
-        stored = self._kept.get(request.match_info["name"])
+        stored = self._images.get(request.match_info["name"])
         if stored is None:
-            return _unknown()
+            return _not_found()
         return web.Response(body=stored.data, content_type="image/png")
 
     async def _show(self, request: web.Request) -> web.Response:
-        stored = self._kept.get(request.match_info["name"])
-        return web.json_response(stored.shown()) if stored else _unknown()
+        stored = self._images.get(request.match_info["name"])
+        return web.json_response(stored.to_json()) if stored else _not_found()
 
     async def _metadata(self, request: web.Request) -> web.Response:
-        stored = self._kept.get(request.match_info["name"])
-        return web.json_response(stored.metadata) if stored else _unknown()
+        stored = self._images.get(request.match_info["name"])
+        return web.json_response(stored.metadata) if stored else _not_found()
 
     async def _list(self, request: web.Request) -> web.Response:
         hidden = {"true": True, "false": False}.get(request.query.get("is_intermediate", ""))
-        found = [image.shown() for image in self._kept.values() if hidden in (None, image.intermediate)]
-        page = {"limit": 10, "offset": 0, "total": len(found), "items": found}
+        items = [image.to_json() for image in self._images.values() if hidden in (None, image.intermediate)]
+        page = {"limit": 10, "offset": 0, "total": len(items), "items": items}
         return web.json_response(page)
 
     async def _names(self, _: web.Request) -> web.Response:
-        """The pictures on no board; there are no boards here."""
-        return web.json_response([image.name for image in self._kept.values() if not image.intermediate])
+        """The pictures without a board; the simulation has no boards."""
+        return web.json_response([image.name for image in self._images.values() if not image.intermediate])
 
     async def _delete(self, request: web.Request) -> web.Response:
-        return self._gone([request.match_info["name"]])
+        return self._remove([request.match_info["name"]])
 
     async def _delete_some(self, request: web.Request) -> web.Response:
-        return self._gone((await request.json())["image_names"])
+        return self._remove((await request.json())["image_names"])
 
-    def _gone(self, names: list[str]) -> web.Response:
-        gone = [name for name in names if self._kept.pop(name, None) is not None]
-        failed = [name for name in names if name not in gone]
+    def _remove(self, names: list[str]) -> web.Response:
+        deleted = [name for name in names if self._images.pop(name, None) is not None]
+        failed = [name for name in names if name not in deleted]
         return web.json_response(
-            {"affected_boards": ["none"], "deleted_images": gone, "failed_images": failed}
+            {"affected_boards": ["none"], "deleted_images": deleted, "failed_images": failed}
         )
 
 
-def _unknown() -> web.Response:
+def _not_found() -> web.Response:
     return web.json_response({"detail": "Image not found"}, status=404)

@@ -1,4 +1,4 @@
-"""The queue of the InvokeAI simulation: items, their states, and the work that one item asks of the GPU."""
+"""The queue of the InvokeAI simulation: items, their states, and their work for the GPU."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from local.runtimes.shared.picture import Request, encoded, scaled
 from local.runtimes.shared.serve import Simulation
 
 PROGRESS_SECONDS = 0.2
-# What a value of a wrong type brings about while its node runs.
-ODD_INPUTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+# Exceptions that a value of a wrong type causes while its node runs.
+INPUT_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 STATES = ("pending", "in_progress", "waiting", "completed", "failed", "canceled")
 
 
 def now() -> str:
-    """The time as InvokeAI's database writes it."""
+    """The current time in the format of InvokeAI's database."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
@@ -48,12 +48,12 @@ class Item:
     job: Job | None = None
 
     def event(self) -> dict[str, Any]:
-        """What every event of it says."""
+        """The fields of every event of the item."""
         names = {"item_id": self.id, "batch_id": self.batch_id, "session_id": self.session_id}
         return {**names, "origin": self.origin, "destination": self.destination, "status": self.status}
 
-    def shown(self) -> dict[str, Any]:
-        """As the API shows it, with every field."""
+    def to_json(self) -> dict[str, Any]:
+        """The item in the API, with all fields."""
         executed = list(self.prepared.values())
         session = {
             "id": self.session_id,
@@ -92,7 +92,7 @@ class Item:
 
 
 class Queue:
-    """The items, and the one processor that works on them in turn."""
+    """The items, and the processor that runs them one by one. `keys` are model keys by model name."""
 
     def __init__(
         self, simulation: Simulation, images: Images, events: Events, keys: Mapping[str, str]
@@ -104,7 +104,7 @@ class Queue:
         self._wake = asyncio.Event()
 
     def add(self, batch: Mapping[str, Any], graph: Mapping[str, Any]) -> Item:
-        """Queue one run of a batch."""
+        """Add one run of a batch to the queue."""
         self._last += 1
         item = Item(self._last, batch["batch_id"], batch.get("origin"), batch.get("destination"), graph)
         self.items[item.id] = item
@@ -112,25 +112,25 @@ class Queue:
         return item
 
     def cancel(self, item: Item) -> None:
-        """The state changes at once, the step ends a little later."""
+        """Cancel an item: its state changes at once, its current step ends a little later."""
         if item.status in ("pending", "in_progress"):
             item.status, item.ended = "canceled", now()
             if item.job is not None:
                 item.job.interrupted.set()
 
     def counts(self, items: list[Item]) -> dict[str, int]:
-        """How many there are in each state, and in all."""
-        found = {state: sum(item.status == state for item in items) for state in STATES}
-        return {**found, "total": len(items)}
+        """How many items there are in each state, and in total."""
+        counts = {state: sum(item.status == state for item in items) for state in STATES}
+        return {**counts, "total": len(items)}
 
     async def work(self) -> None:
-        """Take one item after the other, for ever."""
+        """Run the items of the queue until the task is cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while waiting := [item for item in self.items.values() if item.status == "pending"]:
+            while pending := [item for item in self.items.values() if item.status == "pending"]:
                 self.processing = True
-                await self._process(waiting[0])
+                await self._process(pending[0])
                 self.processing = False
 
     async def _process(self, item: Item) -> None:
@@ -139,14 +139,14 @@ class Queue:
         graph = Graph(item.graph)
         try:
             await self._run(item, graph)
-            ended = "completed"
-        except (OutOfMemoryError, NodeFailedError, ItemFailedError, *ODD_INPUTS) as error:
+            status = "completed"
+        except (OutOfMemoryError, NodeFailedError, ItemFailedError, *INPUT_ERRORS) as error:
             kind = "RuntimeError" if isinstance(error, NodeFailedError) else type(error).__name__
             item.error = error if isinstance(error, ItemFailedError) else ItemFailedError(kind, str(error))
-            ended = "failed"
-        # The state of a canceled item stays, whatever its last step brought.
+            status = "failed"
+        # A canceled item stays canceled, however its last step ended.
         if item.status == "in_progress":
-            item.status, item.ended = ended, now()
+            item.status, item.ended = status, now()
         await self.events.send("queue_item_status_changed", item.event())
         if self.sim.faults.take("forget", item.destination or ""):
             self.items.clear()
@@ -161,41 +161,42 @@ class Queue:
         item.job = Job(
             name, next(iter(graph.models()), None), max(graph.steps, 1), max(len(decoders), 1), prompt
         )
-        telling = asyncio.ensure_future(self._tell(item, graph))
+        progress = asyncio.ensure_future(self._send_progress(item, graph))
         try:
             done = await self.sim.gpu.run(item.job)
         finally:
-            telling.cancel()
+            progress.cancel()
         if not done:
             return
         if self.sim.faults.take("no-output", name):
             return
-        made: dict[str, str] = {}
+        images: dict[str, str] = {}
         for node_id in order:
             item.prepared[node_id] = str(uuid.uuid4())
-            item.results[item.prepared[node_id]] = await self._result(item, graph, node_id, made)
+            item.results[item.prepared[node_id]] = await self._result(item, graph, node_id, images)
 
-    async def _tell(self, item: Item, graph: Graph) -> None:
-        """Progress, as if the first sampler took all the time."""
+    async def _send_progress(self, item: Item, graph: Graph) -> None:
+        """Send progress events, as if the first sampler took all the time."""
         sampler = next(
             (name for name, node in graph.nodes.items() if node["type"] == "denoise_latents"), None
         )
         while sampler is not None and item.job is not None:
             await asyncio.sleep(PROGRESS_SECONDS)
             done = {"message": "Denoising", "percentage": item.job.progress, "image": None}
-            said = {**item.event(), "invocation_source_id": sampler, **done}
-            await self.events.send("invocation_progress", said)
+            data = {**item.event(), "invocation_source_id": sampler, **done}
+            await self.events.send("invocation_progress", data)
 
-    async def _result(self, item: Item, graph: Graph, node_id: str, made: dict[str, str]) -> dict[str, Any]:
+    async def _result(self, item: Item, graph: Graph, node_id: str, images: dict[str, str]) -> dict[str, Any]:
+        """The output of one node. `images` are the names of pictures by node, to which this one is added."""
         node = graph.nodes[node_id]
         if node["type"] not in PICTURES:
             return {"output_meta": None, "type": f"{node['type']}_output"}
-        data = await asyncio.to_thread(self._picture, graph, node_id, made)
+        data = await asyncio.to_thread(self._picture, graph, node_id, images)
         if self.sim.faults.take("broken-output", item.destination or ""):
             data = b"broken"
         metadata = node.get("metadata")
         stored = self.images.add(data, intermediate=bool(node.get("is_intermediate")), metadata=metadata)
-        made[node_id] = stored.name
+        images[node_id] = stored.name
         return {
             "output_meta": None,
             "image": {"image_name": stored.name},
@@ -204,44 +205,45 @@ class Queue:
             "type": "image_output",
         }
 
-    def _picture(self, graph: Graph, node_id: str, made: Mapping[str, str]) -> bytes:
+    def _picture(self, graph: Graph, node_id: str, images: Mapping[str, str]) -> bytes:
         node = graph.nodes[node_id]
         if node["type"] == "l2i":
-            wanted = graph.drawing(node_id)
-            source = (
-                self._input(graph, graph.source(node_id, "latents") or "", made) if wanted.source else None
-            )
-            return self.sim.artist.draw(
-                Request(
-                    wanted.prompt,
-                    wanted.seed,
-                    wanted.width,
-                    wanted.height,
-                    source=source,
-                    strength=wanted.strength,
-                )
-            )
+            return self._decoded(graph, node_id, images)
         if node["type"] == "blank_image":
-            colour = node.get("color") or {"r": 0, "g": 0, "b": 0}
+            color = node.get("color") or {"r": 0, "g": 0, "b": 0}
             size = (int(node.get("width", 512)), int(node.get("height", 512)))
-            return encoded(Image.new("RGB", size, (colour["r"], colour["g"], colour["b"])))
-        found = self._input(graph, node_id, made)
-        width, height = self.images.size(found)
+            return encoded(Image.new("RGB", size, (color["r"], color["g"], color["b"])))
+        source = self._input(graph, node_id, images)
+        width, height = self.images.size(source)
         if node["type"] == "img_resize":
-            return scaled(found, int(node.get("width", 512)), int(node.get("height", 512)))
+            return scaled(source, int(node.get("width", 512)), int(node.get("height", 512)))
         if node["type"] == "img_scale":
             factor = float(node.get("scale_factor", 2.0))
-            return scaled(found, max(1, int(width * factor)), max(1, int(height * factor)))
-        return found
+            return scaled(source, max(1, int(width * factor)), max(1, int(height * factor)))
+        return source
 
-    def _input(self, graph: Graph, node_id: str, made: Mapping[str, str]) -> bytes:
-        """The picture that a node takes: from another node, from a field, or through an encoder."""
+    def _decoded(self, graph: Graph, node_id: str, images: Mapping[str, str]) -> bytes:
+        drawing = graph.drawing(node_id)
+        encoder = graph.source(node_id, "latents") or ""
+        return self.sim.artist.draw(
+            Request(
+                drawing.prompt,
+                drawing.seed,
+                drawing.width,
+                drawing.height,
+                source=self._input(graph, encoder, images) if drawing.source else None,
+                strength=drawing.strength,
+            )
+        )
+
+    def _input(self, graph: Graph, node_id: str, images: Mapping[str, str]) -> bytes:
+        """The input picture of a node: from another node, from a field, or through an encoder."""
         source = graph.source(node_id, "image")
         if source is not None:
-            return self.images.data(made[source])
+            return self.images.data(images[source])
         encoder = graph.source(node_id, "latents")
         if encoder is not None:
-            return self._input(graph, encoder, made)
+            return self._input(graph, encoder, images)
         name = (graph.nodes[node_id].get("image") or {}).get("image_name", "")
         if name not in self.images:
             raise ItemFailedError("ImageRecordNotFoundException", "Image record not found")

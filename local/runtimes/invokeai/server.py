@@ -1,8 +1,8 @@
-"""A SIMULATION of InvokeAI's HTTP API (6.14, single user): its answers and its traps, without a GPU.
+"""A SIMULATION of InvokeAI's HTTP API (6.14, single user): its responses and pitfalls, without a GPU.
 
-Kept as on the real one: every unknown path is answered 200 with a web page; a fault at run time is a 200 at
-submission and stands in the queue item; a full queue is a 200 with nothing queued; the keys of models are
-random; a cancelled item says so at once, while its step ends later.
+As on the real server: an unknown path gives 200 and a web page; a graph that fails at run time is accepted
+with 200, and the error is in the queue item; a full queue gives 200 with nothing queued; the keys of models
+are random; a canceled item has its new state at once, although its step ends later.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAGE = "<!doctype html><html><head><title>Invoke (simulated)</title></head><body
 
 
 class InvokeAi:
-    """The routes, and what they share."""
+    """The routes and their shared state."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.sim = simulation
@@ -35,7 +35,7 @@ class InvokeAi:
         self.queue = Queue(simulation, self.images, self.events, self.keys)
 
     def routes(self) -> list[web.RouteDef]:
-        """Everything the queue agent and the public client call; any other path is the web page."""
+        """The routes that the queue agent and the public client call; any other path is the web page."""
         queue, models = "/api/v1/queue/{queue}", "/api/v2/models"
         return [
             web.get("/api/v1/app/version", self._version),
@@ -66,7 +66,7 @@ class InvokeAi:
 
     async def _status(self, _: web.Request) -> web.Response:
         running = next((item for item in self.queue.items.values() if item.status == "in_progress"), None)
-        said = {
+        queue = {
             "queue_id": "default",
             "item_id": running.id if running else None,
             "batch_id": running.batch_id if running else None,
@@ -74,15 +74,15 @@ class InvokeAi:
             **self.queue.counts(list(self.queue.items.values())),
         }
         processor = {"is_started": True, "is_processing": self.queue.processing}
-        return web.json_response({"queue": said, "processor": processor})
+        return web.json_response({"queue": queue, "processor": processor})
 
     async def _enqueue(self, request: web.Request) -> web.Response:
         body = await request.json()
-        asked = body.get("batch") if isinstance(body, Mapping) else None
-        batch: dict[str, Any] = dict(asked) if isinstance(asked, Mapping) else {}
+        requested = body.get("batch") if isinstance(body, Mapping) else None
+        batch: dict[str, Any] = dict(requested) if isinstance(requested, Mapping) else {}
         graph = batch.get("graph")
-        if found := problems(graph):
-            return web.json_response({"detail": found}, status=422)
+        if invalid := problems(graph):
+            return web.json_response({"detail": invalid}, status=422)
         batch["batch_id"] = batch.get("batch_id") or str(uuid.uuid4())
         label = batch.get("destination") or batch["batch_id"]
         if self.sim.faults.take("refuse", label):
@@ -91,68 +91,68 @@ class InvokeAi:
         full = self.sim.faults.take("queue-full", label)
         graph = {"id": str(uuid.uuid4()), "edges": [], **dict(graph or {})}
         items = [self.queue.add(batch, graph) for _ in range(0 if full else runs)]
-        # Newest first, and every item of that batch id, as the real one does.
+        # Newest first, and all items of that batch id, as on the real server.
         ids = sorted(
             (i.id for i in self.queue.items.values() if i.batch_id == batch["batch_id"]), reverse=True
         )
-        shown = {"origin": None, "destination": None, "data": None, "workflow": None, **batch, "graph": graph}
-        said = {
+        empty = {"origin": None, "destination": None, "data": None, "workflow": None}
+        response = {
             "queue_id": "default",
             "enqueued": len(items),
             "requested": runs,
-            "batch": shown,
+            "batch": {**empty, **batch, "graph": graph},
             "priority": 0,
         }
-        return web.json_response({**said, "item_ids": ids})
+        return web.json_response({**response, "item_ids": ids})
 
     async def _list(self, request: web.Request) -> web.Response:
-        wanted = request.query.get("destination")
-        items = [item for item in self.queue.items.values() if wanted in (None, item.destination)]
-        return web.json_response([item.shown() for item in items])
+        destination = request.query.get("destination")
+        items = [item for item in self.queue.items.values() if destination in (None, item.destination)]
+        return web.json_response([item.to_json() for item in items])
 
     async def _current(self, _: web.Request) -> web.Response:
         running = next((item for item in self.queue.items.values() if item.status == "in_progress"), None)
-        return web.json_response(running.shown() if running else None)
+        return web.json_response(running.to_json() if running else None)
 
     async def _batch(self, request: web.Request) -> web.Response:
         name = request.match_info["batch"]
         items = [item for item in self.queue.items.values() if item.batch_id == name]
         origin, destination = (items[0].origin, items[0].destination) if items else (None, None)
-        said = {"queue_id": "default", "batch_id": name, "origin": origin, "destination": destination}
-        return web.json_response({**said, **self.queue.counts(items)})
+        batch = {"queue_id": "default", "batch_id": name, "origin": origin, "destination": destination}
+        return web.json_response({**batch, **self.queue.counts(items)})
 
-    def _found(self, request: web.Request) -> Item | None:
+    def _requested_item(self, request: web.Request) -> Item | None:
         return self.queue.items.get(int(request.match_info["item"]))
 
     async def _item(self, request: web.Request) -> web.Response:
-        item = self._found(request)
+        item = self._requested_item(request)
         if item is None:
-            return _unknown(request)
-        # This route, unlike the list, leaves out what is null.
-        return web.json_response(_without_nulls(item.shown()))
+            return _not_found(request)
+        # Unlike the list, this route leaves out fields that are null.
+        return web.json_response(_without_nulls(item.to_json()))
 
     async def _delete(self, request: web.Request) -> web.Response:
-        item = self._found(request)
+        item = self._requested_item(request)
         if item is None:
-            return _unknown(request)
+            return _not_found(request)
         self.queue.cancel(item)
         del self.queue.items[item.id]
         return web.json_response(None)
 
     async def _cancel(self, request: web.Request) -> web.Response:
-        item = self._found(request)
+        item = self._requested_item(request)
         if item is None:
-            return _unknown(request)
+            return _not_found(request)
         self.queue.cancel(item)
-        return web.json_response(item.shown())
+        return web.json_response(item.to_json())
 
     async def _cancel_batches(self, request: web.Request) -> web.Response:
-        wanted = (await request.json())["batch_ids"]
-        found = [item for item in self.queue.items.values() if item.batch_id in wanted]
-        going = [item for item in found if item.status in ("pending", "in_progress")]
-        for item in going:
+        batches = (await request.json())["batch_ids"]
+        items = [item for item in self.queue.items.values() if item.batch_id in batches]
+        active = [item for item in items if item.status in ("pending", "in_progress")]
+        for item in active:
             self.queue.cancel(item)
-        return web.json_response({"canceled": len(going)})
+        return web.json_response({"canceled": len(active)})
 
     async def _clear(self, _: web.Request) -> web.Response:
         return web.json_response({"deleted": self._drop(list(self.queue.items.values()))})
@@ -175,22 +175,22 @@ class InvokeAi:
         )
 
     async def _model(self, request: web.Request) -> web.Response:
-        found = self._matching(request, "name", "type", "base")
-        if not found:
+        models = self._matching(request, "name", "type", "base")
+        if not models:
             return web.json_response({"detail": "No model found with these attributes"}, status=404)
-        return web.json_response(found[0])
+        return web.json_response(models[0])
 
     def _matching(self, request: web.Request, *names: str) -> list[dict[str, Any]]:
-        for file in self.sim.models:  # one that was added while we run
+        for file in self.sim.models:  # models can be added at run time
             self.keys.setdefault(_stem(file), str(uuid.uuid4()))
-        asked = [request.query.get(name) for name in names]
+        values = [request.query.get(name) for name in names]
         records = [_record(name, key) for name, key in self.keys.items()]
         return [
             record
             for record in records
             if all(
                 value in (None, record[field])
-                for value, field in zip(asked, ("name", "type", "base"), strict=True)
+                for value, field in zip(values, ("name", "type", "base"), strict=True)
             )
         ]
 
@@ -224,21 +224,21 @@ def _record(name: str, key: str) -> dict[str, Any]:
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
-    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _stem(name: str) -> str:
     return name.removesuffix(".safetensors").removesuffix(".ckpt")
 
 
-def _unknown(request: web.Request) -> web.Response:
+def _not_found(request: web.Request) -> web.Response:
     text = f"Queue item with id {request.match_info['item']} not found in queue default"
     return web.json_response({"detail": text}, status=404)
 
 
 async def run() -> None:
-    """Serve until the process ends."""
+    """Serve until the process is stopped."""
     options = serve.parser("invokeai").parse_args()
     options.model = options.model or list(DEFAULT_MODELS)
     simulation = serve.build("invokeai", options)

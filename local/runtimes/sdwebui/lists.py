@@ -1,4 +1,4 @@
-"""The lists of the SD WebUI simulation that do not change, and calls that do nothing."""
+"""Constant lists of the SD WebUI simulation, and calls without effect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GIGABYTE = 2**30
 
 
 def routes(api: str) -> list[web.RouteDef]:
-    """Everything a client may look up."""
+    """The routes of the lists and of the calls without effect; `api` is the path prefix."""
     fixed: dict[str, Any] = {
         "cmd-flags": {"api": True, "nowebui": True, "ckpt": None, "no_hashing": True},
         "samplers": [{"name": name, "aliases": [name.lower()], "options": {}} for name in SAMPLERS],
@@ -36,10 +36,10 @@ def routes(api: str) -> list[web.RouteDef]:
         },
         **{name: [] for name in EMPTY},
     }
-    done = ("skip", "unload-checkpoint", "reload-checkpoint")
+    no_effect = ("skip", "unload-checkpoint", "reload-checkpoint")
     return [
         *(web.get(f"{api}/{name}", _always(value)) for name, value in fixed.items()),
-        *(web.post(f"{api}/{name}", _always({})) for name in done),
+        *(web.post(f"{api}/{name}", _always({})) for name in no_effect),
         web.post(f"{api}/interrogate", _always({"caption": "a simulated picture"})),
     ]
 

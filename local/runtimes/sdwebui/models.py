@@ -1,4 +1,4 @@
-"""The checkpoints that the SD WebUI simulation knows, found by name as A1111 finds them."""
+"""The checkpoints of the SD WebUI simulation, found by name with the rules of A1111."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ FOLDER = "/opt/ml/code/models/Stable-diffusion"
 
 
 class Checkpoints:
-    """What was in the folder when last looked at. `hashing`: a loaded one has its hash in its title."""
+    """The checkpoints at the last refresh. With `hashing`, a loaded one has its hash in its title."""
 
     def __init__(self, files: list[str], *, hashing: bool) -> None:
         self._folder = files
         self._hashing = hashing
         self._hashed: set[str] = set()
-        self._known: list[str] = []
+        self._names: list[str] = []
         self.refresh()
 
     def refresh(self) -> None:
-        """Look into the folder again."""
-        self._known = list(self._folder)
+        """Read the folder again."""
+        self._names = list(self._folder)
 
     def loaded(self, file: str) -> None:
-        """This one is in memory now."""
+        """Note that this checkpoint has been loaded."""
         if self._hashing:
             self._hashed.add(file)
 
     def title(self, file: str) -> str:
-        """Its title as the API shows it."""
+        """The title of a checkpoint in the API."""
         return f"{file} [{_sha256(file)[:10]}]" if file in self._hashed else file
 
     def find(self, text: str) -> str | None:
-        """The file for a name. As A1111 does, any part of a title will do, and the shortest title wins."""
-        for file in self._known:
+        """The file for a name. As in A1111, any part of a title matches, and the shortest title wins."""
+        for file in self._names:
             if text in (
                 file,
                 stem(file),
@@ -45,13 +45,13 @@ class Checkpoints:
             ):
                 return file
         for part in (text, re.sub(r"\s*\[[0-9a-f]+\]\s*$", "", text)):
-            found = sorted((file for file in self._known if part in self.title(file)), key=len)
-            if found:
-                return found[0]
+            matches = sorted((file for file in self._names if part in self.title(file)), key=len)
+            if matches:
+                return matches[0]
         return None
 
     def listed(self) -> list[dict[str, Any]]:
-        """The answer of /sd-models."""
+        """The response of /sd-models."""
         return [
             {
                 "title": self.title(file),
@@ -61,12 +61,12 @@ class Checkpoints:
                 "filename": f"{FOLDER}/{file}",
                 "config": None,
             }
-            for file in self._known
+            for file in self._names
         ]
 
 
 def stem(file: str) -> str:
-    """A file's name without its ending."""
+    """A file name without its extension."""
     return re.sub(r"\.(safetensors|ckpt|pt)$", "", file)
 
 

@@ -1,4 +1,4 @@
-"""What the SD WebUI simulation makes of a request: its defaults, its refusals, the `info` of its answer."""
+"""Requests to the SD WebUI simulation: defaults, validation, and the `info` of the response."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from local.runtimes.shared.picture import opened
 
 SAMPLERS = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DPM++ SDE", "DDIM", "LCM", "UniPC")
 UPSCALERS = ("None", "Lanczos", "Nearest", "ESRGAN_4x", "R-ESRGAN 4x+")
-# Scripts that work on every picture; all but ControlNet come with A1111.
+# Always-on scripts; all but ControlNet are part of A1111.
 SCRIPTS = ("comments", "controlnet", "extra options", "hypertile", "refiner", "sampler", "seed")
-# The one selectable script here; it draws a grid of the pictures, which it then drops.
+# The one selectable script of the simulation.
 PLOT = "x/y/z plot"
 MAX_SEED = 2**32
 DEFAULTS: dict[str, Any] = {
@@ -62,8 +62,8 @@ NUMBERS: dict[str, type[int] | type[float]] = {
 }  # fmt: skip
 
 
-class Refused(Exception):  # noqa: N818 (an answer, not a fault of ours)
-    """An error as A1111 words it."""
+class ApiError(Exception):
+    """An error response with the fields of A1111's."""
 
     def __init__(self, status: int, kind: str, detail: str = "", errors: str = "") -> None:
         super().__init__(detail or errors)
@@ -71,8 +71,8 @@ class Refused(Exception):  # noqa: N818 (an answer, not a fault of ours)
         self.body: dict[str, Any] = {"error": kind, "detail": detail, "body": "", "errors": errors}
 
 
-class Malformed(Refused):
-    """A field of the wrong type, as FastAPI words it."""
+class FieldError(ApiError):
+    """A field of the wrong type: status 422 with FastAPI's list of problems."""
 
     def __init__(self, problems: list[dict[str, Any]]) -> None:
         super().__init__(422, "")
@@ -80,55 +80,55 @@ class Malformed(Refused):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One request for pictures that passed."""
+class Generation:
+    """One valid request for pictures."""
 
-    body: dict[str, Any]  # with every default
+    body: dict[str, Any]  # with all defaults
     source: bytes | None
 
     @property
     def count(self) -> int:
-        """How many pictures it asks for."""
+        """How many pictures it requests."""
         return max(1, int(self.body["batch_size"]) * int(self.body["n_iter"]))
 
 
-def wanted(body: Mapping[str, Any], *, from_image: bool) -> Wanted:
-    """The request with its defaults. Raises `Refused`."""
+def parse(body: Mapping[str, Any], *, from_image: bool) -> Generation:
+    """The request with its defaults. Raises ApiError."""
     full = {**DEFAULTS, **(IMAGE_DEFAULTS if from_image else {}), **body}
-    if problems := [found for name in full if (found := _problem(name, full[name])) is not None]:
-        raise Malformed(problems)
+    if problems := [problem for name in full if (problem := _problem(name, full[name])) is not None]:
+        raise FieldError(problems)
     for name in full["alwayson_scripts"]:
         if name.lower() not in SCRIPTS:
-            raise Refused(422, "HTTPException", f"always on script {name} not found")
+            raise ApiError(422, "HTTPException", f"always on script {name} not found")
     if (full["script_name"] or PLOT).lower() != PLOT:
-        raise Refused(422, "HTTPException", f"Script '{full['script_name']}' not found")
+        raise ApiError(422, "HTTPException", f"Script '{full['script_name']}' not found")
     if (full["sampler_name"] or "Euler") not in SAMPLERS:
-        raise Refused(400, "HTTPException", "Sampler not found")
+        raise ApiError(400, "HTTPException", "Sampler not found")
     if not from_image:
-        return Wanted(full, None)
+        return Generation(full, None)
     if not full["init_images"]:
-        raise Refused(404, "HTTPException", "Init image not found")
-    return Wanted(full, decoded(full["init_images"][0]))
+        raise ApiError(404, "HTTPException", "Init image not found")
+    return Generation(full, decoded(full["init_images"][0]))
 
 
 def decoded(text: Any) -> bytes:
-    """The bytes of a picture: base64 with or without the data URI's head. Raises `Refused`."""
+    """The bytes of a picture from base64 or a data URI. Raises ApiError."""
     if str(text).startswith(("http://", "https://")):
-        raise Refused(500, "HTTPException", "Request to local resource not allowed")
+        raise ApiError(500, "HTTPException", "Request to local resource not allowed")
     body = str(text).partition(",")[2] if str(text).startswith("data:image/") else str(text)
     try:
         data = base64.b64decode(body, validate=True)
         opened(data)
     except (binascii.Error, OSError):
-        raise Refused(500, "HTTPException", "Invalid encoded image") from None
+        raise ApiError(500, "HTTPException", "Invalid encoded image") from None
     return data
 
 
-def info(asked: Wanted, model: str) -> dict[str, Any]:
-    """The `info` of an answer."""
-    body, count = asked.body, asked.count
+def info(generation: Generation, model: str) -> dict[str, Any]:
+    """The `info` of a response; `model` is the name of the loaded checkpoint."""
+    body, count = generation.body, generation.count
     first = int(body["seed"])
-    first = random.randrange(MAX_SEED) if first < 0 else first  # noqa: S311 (a seed, no secret)
+    first = random.randrange(MAX_SEED) if first < 0 else first  # noqa: S311 (a seed, not a secret)
     seeds = [first + n for n in range(count)]
     size, sampler = f"{body['width']}x{body['height']}", body["sampler_name"] or "Euler"
     negative = f"\nNegative prompt: {body['negative_prompt']}" if body["negative_prompt"] else ""
@@ -167,9 +167,9 @@ def info(asked: Wanted, model: str) -> dict[str, Any]:
 
 
 def enlarged_size(body: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, int]:
-    """The size that an extras request asks for. Raises `Refused`."""
+    """The target size of an extras request, in pixels. Raises ApiError."""
     if body.get("upscaler_1", "None") not in UPSCALERS:
-        raise Refused(500, "AssertionError", errors=f"could not find upscaler named {body['upscaler_1']}")
+        raise ApiError(500, "AssertionError", errors=f"could not find upscaler named {body['upscaler_1']}")
     if body.get("resize_mode", 0) == 1:
         return int(body.get("upscaling_resize_w", 512)), int(body.get("upscaling_resize_h", 512))
     factor = float(body.get("upscaling_resize", 2))
@@ -177,20 +177,22 @@ def enlarged_size(body: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, 
 
 
 def _problem(name: str, value: Any) -> dict[str, Any] | None:
-    """What is wrong with the type of a field."""
+    """The problem with the type of a field, or None."""
     if value is None:
         return None
     if (shape := SHAPES.get(name)) is not None and not isinstance(value, shape):
-        return _said(f"{shape.__name__}_type", name, f"Input should be a valid {shape.__name__}", value)
+        return _field_problem(
+            f"{shape.__name__}_type", name, f"Input should be a valid {shape.__name__}", value
+        )
     if (number := NUMBERS.get(name)) is not None:
         try:
             number(value)
         except (TypeError, ValueError):
-            return _said(
+            return _field_problem(
                 f"{number.__name__}_parsing", name, f"Input should be a valid {number.__name__}", value
             )
     return None
 
 
-def _said(kind: str, name: str, text: str, value: Any) -> dict[str, Any]:
+def _field_problem(kind: str, name: str, text: str, value: Any) -> dict[str, Any]:
     return {"type": kind, "loc": ["body", name], "msg": text, "input": value}

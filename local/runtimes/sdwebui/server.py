@@ -1,9 +1,9 @@
-"""A SIMULATION of SD WebUI's HTTP API (A1111 1.10, `/sdapi/v1`): its answers and its traps, without a GPU.
+"""A SIMULATION of SD WebUI's HTTP API (A1111 1.10, `/sdapi/v1`): its responses and pitfalls, without a GPU.
 
-Kept as on the real one: it answers before its model is loaded; a request is answered when its picture is
-done; waiting requests are seen by nobody; an interrupt of the running job is answered 200 with a half-made
-picture; an unknown checkpoint in `override_settings` is dropped in silence; any part of a title is a name; a
-client that goes away stops nothing.
+As on the real server: it answers before its model is loaded; the response to a request comes when its picture
+is ready; waiting requests are not listed anywhere; an interrupt of the running job gives status 200 and an
+unfinished picture; an unknown checkpoint in `override_settings` is ignored without an error; any part of a
+title is a name; a client that disconnects does not stop its job.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image
 from local.runtimes.sdwebui import request as requests
 from local.runtimes.sdwebui.lists import routes as lists
 from local.runtimes.sdwebui.models import Checkpoints, stem
-from local.runtimes.sdwebui.request import Malformed, Refused, Wanted, decoded
+from local.runtimes.sdwebui.request import ApiError, FieldError, Generation, decoded
 from local.runtimes.shared import serve
 from local.runtimes.shared.gpu import Job, NodeFailedError, OutOfMemoryError
 from local.runtimes.shared.picture import Request, scaled
@@ -33,7 +33,7 @@ Handler = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 
 class SdWebUi:
-    """The routes, and what they share."""
+    """The routes and their shared state."""
 
     def __init__(self, simulation: Simulation, *, hashing: bool) -> None:
         self.sim = simulation
@@ -46,24 +46,24 @@ class SdWebUi:
         }
 
     def routes(self) -> list[web.RouteDef]:
-        """Everything the queue agent and the public clients call."""
+        """The routes that the queue agent and public clients call."""
         return [
             web.get(f"{API}/progress", self._progress),
             web.get(f"{API}/sd-models", self._models),
             web.post(f"{API}/refresh-checkpoints", self._refresh),
             web.get(f"{API}/options", self._get_options),
-            web.post(f"{API}/options", answered(self._set_options)),
+            web.post(f"{API}/options", json_route(self._set_options)),
             web.post(f"{API}/interrupt", self._interrupt),
-            web.post(f"{API}/txt2img", answered(self._txt2img)),
-            web.post(f"{API}/img2img", answered(self._img2img)),
-            web.post(f"{API}/extra-single-image", answered(self._extra_single)),
-            web.post(f"{API}/extra-batch-images", answered(self._extra_batch)),
-            web.post(f"{API}/png-info", answered(self._png_info)),
+            web.post(f"{API}/txt2img", json_route(self._txt2img)),
+            web.post(f"{API}/img2img", json_route(self._img2img)),
+            web.post(f"{API}/extra-single-image", json_route(self._extra_single)),
+            web.post(f"{API}/extra-batch-images", json_route(self._extra_batch)),
+            web.post(f"{API}/png-info", json_route(self._png_info)),
             *lists(API),
         ]
 
     async def load_first(self) -> None:
-        """As on the real one, the server answers before the model is in memory."""
+        """Load the first model; as on the real server, it answers requests before that is done."""
         self.options["sd_model_checkpoint"] = self.models.title(self.sim.models[0])
         async with self.sim.gpu.lock:
             await self._load(self.sim.models[0])
@@ -87,14 +87,14 @@ class SdWebUi:
             "sampling_steps": job.steps if job else 0,
         }
         eta = job.seconds * (1 - done) if job else 0.0
-        said = {
+        response = {
             "progress": done,
             "eta_relative": eta,
             "state": state,
             "current_image": None,
             "textinfo": None,
         }
-        return web.json_response(said)
+        return web.json_response(response)
 
     async def _models(self, _: web.Request) -> web.Response:
         return web.json_response(self.models.listed())
@@ -106,64 +106,64 @@ class SdWebUi:
     async def _get_options(self, _: web.Request) -> web.Response:
         return web.json_response(self.options)
 
-    async def _set_options(self, wanted: Mapping[str, Any]) -> None:
-        if unknown := [key for key in wanted if key not in self.options]:
-            raise Refused(500, "KeyError", errors=repr(unknown[0]))
-        chosen = dict(wanted)
-        if (name := chosen.get("sd_model_checkpoint")) is not None:
-            found = self.models.find(str(name))
-            if found is None:
-                raise Refused(500, "RuntimeError", errors=f"model {name!r} not found")
+    async def _set_options(self, body: Mapping[str, Any]) -> None:
+        if unknown := [key for key in body if key not in self.options]:
+            raise ApiError(500, "KeyError", errors=repr(unknown[0]))
+        options = dict(body)
+        if (name := options.get("sd_model_checkpoint")) is not None:
+            file = self.models.find(str(name))
+            if file is None:
+                raise ApiError(500, "RuntimeError", errors=f"model {name!r} not found")
             async with self.sim.gpu.lock:
-                await self._load(found)
-            chosen["sd_model_checkpoint"] = self.models.title(found)
-        self.options.update(chosen)
+                await self._load(file)
+            options["sd_model_checkpoint"] = self.models.title(file)
+        self.options.update(options)
 
     async def _interrupt(self, _: web.Request) -> web.Response:
-        # A request that still waits for the lock loses it.
+        # As on the real server, it has no effect on a request that waits for the lock.
         if (job := self.sim.gpu.current) is not None:
             job.interrupted.set()
             self.interrupted = True
         return web.json_response({})
 
     async def _txt2img(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        return await self._generate(requests.wanted(body, from_image=False))
+        return await self._generate(requests.parse(body, from_image=False))
 
     async def _img2img(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        return await self._generate(requests.wanted(body, from_image=True))
+        return await self._generate(requests.parse(body, from_image=True))
 
-    async def _generate(self, asked: Wanted) -> dict[str, Any]:
-        body = asked.body
+    async def _generate(self, generation: Generation) -> dict[str, Any]:
+        body = generation.body
         if self.sim.faults.take("refuse", body["prompt"]):
-            raise Refused(500, "RuntimeError", errors="a simulated refusal")
+            raise ApiError(500, "RuntimeError", errors="a simulated refusal")
         job = Job(
             id=str(body["force_task_id"] or "task"),
             model=self._model(body),
             steps=int(body["steps"]),
-            images=asked.count,
+            images=generation.count,
             prompt=body["prompt"],
         )
         if self.sim.faults.take("disconnect", f"{job.id} {job.prompt}"):
-            self.sim.spawn(self._worked(job))
+            self.sim.spawn(self._run(job))
             await asyncio.sleep(self.sim.gpu.service_time / 2)
             raise ConnectionAbortedError
-        made = await self._worked(job)
-        info = requests.info(asked, stem((self.sim.gpu.loaded or DEFAULT_MODEL).rpartition("/")[2]))
+        progress = await self._run(job)
+        info = requests.info(generation, stem((self.sim.gpu.loaded or DEFAULT_MODEL).rpartition("/")[2]))
         images = []
         if body["send_images"] and not self.sim.faults.take("no-output", job.prompt):
-            images = await asyncio.to_thread(self._draw, asked, info, made)
+            images = await asyncio.to_thread(self._draw, generation, info, progress)
         if body["script_name"]:
             images = images[:1]
         if self.sim.faults.take("partial", job.prompt):
             images = images[:-1]
         return {
             "images": images,
-            "parameters": {**body, **({"init_images": None, "mask": None} if asked.source else {})},
+            "parameters": {**body, **({"init_images": None, "mask": None} if generation.source else {})},
             "info": json.dumps(info),
         }
 
-    async def _worked(self, job: Job) -> float:
-        """Run it and say how much of it was made. A client that goes away stops nothing."""
+    async def _run(self, job: Job) -> float:
+        """Run a job, even if its client disconnects; its progress at the end, 1 unless interrupted."""
 
         async def work() -> float:
             self.interrupted = False
@@ -174,15 +174,14 @@ class SdWebUi:
 
         return float(await asyncio.shield(self.sim.spawn(work())))
 
-    def _draw(self, asked: Wanted, info: Mapping[str, Any], made: float) -> list[str]:
+    def _draw(self, generation: Generation, info: Mapping[str, Any], progress: float) -> list[str]:
         if self.sim.faults.take("broken-output", info["prompt"]):
-            return ["not base64!"] * asked.count
-        strength = float(asked.body["denoising_strength"] or 0.75)
-        size = (info["width"], info["height"])
-        each = zip(info["all_seeds"], info["infotexts"], strict=True)
+            return ["not base64!"] * generation.count
+        strength = float(generation.body["denoising_strength"] or 0.75)
+        size, source = (info["width"], info["height"]), generation.source
         pictures = (
-            Request(info["prompt"], seed, *size, {"parameters": text}, asked.source, strength, made)
-            for seed, text in each
+            Request(info["prompt"], seed, *size, {"parameters": text}, source, strength, progress)
+            for seed, text in zip(info["all_seeds"], info["infotexts"], strict=True)
         )
         return [base64.b64encode(self.sim.artist.draw(picture)).decode() for picture in pictures]
 
@@ -199,7 +198,7 @@ class SdWebUi:
     async def _enlarge(self, body: Mapping[str, Any], pictures: list[Any]) -> list[str]:
         sources = [decoded(picture) for picture in pictures]
         sizes = [requests.enlarged_size(body, _opened(source).size) for source in sources]
-        await self._worked(Job(id="extra", images=max(1, len(sources)), steps=1))
+        await self._run(Job(id="extra", images=max(1, len(sources)), steps=1))
 
         def enlarge() -> list[str]:
             pairs = zip(sources, sizes, strict=True)
@@ -216,30 +215,30 @@ class SdWebUi:
         return {"info": items.get("parameters", ""), "items": items, "parameters": {}}
 
     def _model(self, body: Mapping[str, Any]) -> str | None:
-        wanted = (body["override_settings"] or {}).get("sd_model_checkpoint")
+        name = (body["override_settings"] or {}).get("sd_model_checkpoint")
         current = self.sim.gpu.loaded or (self.sim.models[0] if self.sim.models else None)
-        if wanted is None or self.sim.faults.take("wrong-model", str(body["prompt"])):
+        if name is None or self.sim.faults.take("wrong-model", str(body["prompt"])):
             return current
-        return self.models.find(str(wanted)) or current
+        return self.models.find(str(name)) or current
 
 
-def answered(act: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """A route that reads JSON and answers JSON, with A1111's words for what goes wrong."""
+def json_route(act: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A handler that takes and returns JSON, with A1111's error responses."""
 
     async def handle(request: web.Request) -> web.Response:
         try:
             body = await request.json()
             if not isinstance(body, Mapping):
-                raise Malformed([{"type": "model_attributes_type", "loc": ["body"], "msg": "not an object"}])
+                raise FieldError([{"type": "model_attributes_type", "loc": ["body"], "msg": "not an object"}])
             return web.json_response(await act(body))
         except json.JSONDecodeError as error:
             problem = {"type": "json_invalid", "loc": ["body", error.pos], "msg": "JSON decode error"}
             return web.json_response({"detail": [problem]}, status=422)
         except (OutOfMemoryError, NodeFailedError) as error:
             kind = "OutOfMemoryError" if isinstance(error, OutOfMemoryError) else "RuntimeError"
-            return _refusal(Refused(500, kind, errors=str(error)))
-        except Refused as refusal:
-            return _refusal(refusal)
+            return _error_response(ApiError(500, kind, errors=str(error)))
+        except ApiError as error:
+            return _error_response(error)
         except ConnectionAbortedError:
             if request.transport is not None:
                 request.transport.abort()
@@ -248,9 +247,9 @@ def answered(act: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
     return handle
 
 
-def _refusal(refusal: Refused) -> web.Response:
-    response = web.json_response(refusal.body, status=refusal.status)
-    if refusal.status == 500:
+def _error_response(error: ApiError) -> web.Response:
+    response = web.json_response(error.body, status=error.status)
+    if error.status == 500:
         response.force_close()
     return response
 
@@ -263,7 +262,7 @@ async def run() -> None:
     """Serve until the process ends."""
     parser = serve.parser("sdwebui")
     parser.add_argument("--dynamic", action="store_true", help="start without a model")
-    parser.add_argument("--hashing", action="store_true", help="a loaded model gets its hash in its title")
+    parser.add_argument("--hashing", action="store_true", help="show the hash of a loaded model in its title")
     options = parser.parse_args()
     options.model = options.model or [DEFAULT_MODEL]
     simulation = serve.build("sdwebui", options)

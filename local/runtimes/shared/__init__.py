@@ -1,1 +1,1 @@
-"""What the simulated runtimes share."""
+"""Shared parts of the simulated runtimes: GPU, faults, pictures, command line and server."""

@@ -1,4 +1,4 @@
-"""The one simulated GPU of a runtime: a lock, a service time, a model in memory, and a record of what ran."""
+"""The simulated GPU of a runtime: a lock, a service time, a loaded model, and a record of its runs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from local.runtimes.shared.faults import Faults
 
-# What a process killed by the kernel's OOM killer returns.
+# The exit code of a process that the kernel's OOM killer ended.
 CRASH_CODE = 137
 RUNS_KEPT = 100_000
 
 
 class OutOfMemoryError(Exception):
-    """The GPU has too little memory; the runtimes report it under this very name."""
+    """The GPU has too little memory; the runtimes report it under this name."""
 
 
 class NodeFailedError(Exception):
@@ -26,7 +26,7 @@ class NodeFailedError(Exception):
 
 @dataclass
 class Job:
-    """One piece of work on the GPU: how long it takes and how far it is."""
+    """One piece of work for the GPU: what it is, how many seconds it takes, how far it has come."""
 
     id: str
     model: str | None = None
@@ -39,20 +39,20 @@ class Job:
 
     @property
     def progress(self) -> float:
-        """How far the job is, 0 to 1."""
+        """The progress of the job, 0 to 1."""
         if self.started is None or self.seconds <= 0:
             return 0.0
         return min((time.monotonic() - self.started) / self.seconds, 0.99)
 
     @property
     def step(self) -> int:
-        """The sampling step that is being made."""
+        """The current sampling step."""
         return int(self.progress * self.steps)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One finished occupation of the GPU. Times are seconds of the system-wide monotonic clock."""
+    """One finished run on the GPU. Times are seconds of the system-wide monotonic clock."""
 
     id: str
     model: str | None
@@ -63,7 +63,7 @@ class Run:
 
 
 class Gpu:
-    """Runs one job at a time, as a GPU does."""
+    """Runs one job at a time. Times are in seconds; `loaded` is the model in memory."""
 
     def __init__(
         self, faults: Faults, service_time: float, load_time: float, loaded: str | None = None
@@ -77,7 +77,7 @@ class Gpu:
         self.lock = asyncio.Lock()
 
     async def load(self, model: str | None) -> bool:
-        """Bring a model into memory; True when that took a load."""
+        """Load a model; whether it had to be loaded."""
         if model is None or model == self.loaded:
             return False
         self.loaded = None
@@ -86,11 +86,14 @@ class Gpu:
         return True
 
     async def run(self, job: Job) -> bool:
-        """Do the job after those before it; False when it was interrupted. Raises what the job fails with."""
+        """Run the job after those that came before; False if it was interrupted.
+
+        Raises OutOfMemoryError or NodeFailedError.
+        """
         async with self.lock:
             job.interrupted.clear()  # as in A1111: an interrupt that comes while waiting is lost
             self.current = job
-            began, outcome, loaded = time.monotonic(), "failed", False
+            started, outcome, loaded = time.monotonic(), "failed", False
             try:
                 loaded = await self.load(job.model)
                 done = await self._work(job)
@@ -98,7 +101,7 @@ class Gpu:
                 return done
             finally:
                 self.current = None
-                self.runs.append(Run(job.id, job.model, loaded, began, time.monotonic(), outcome))
+                self.runs.append(Run(job.id, job.model, loaded, started, time.monotonic(), outcome))
 
     async def _work(self, job: Job) -> bool:
         label = f"{job.id} {job.prompt}"
@@ -125,7 +128,7 @@ class Gpu:
         raise NodeFailedError("a simulated exception in the middle of the work")
 
     def report(self) -> dict[str, Any]:
-        """The record that benches and tests read: every occupation, with its times."""
+        """The record for benchmarks and tests: every run with its times."""
         return {
             "now": time.monotonic(),
             "loaded": self.loaded,

@@ -1,4 +1,4 @@
-"""Draws a picture from prompt, seed and size; the same ones give the same bytes."""
+"""Draws a picture from prompt, seed and size; the same input gives the same bytes."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from PIL import Image, PngImagePlugin
 
 from local.runtimes.shared import art
 
-# Signature and IHDR: readers look for texts between them and the pixels.
+# Signature and IHDR: text chunks stand between them and the pixels.
 HEAD_BYTES = 8 + 25
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be drawn."""
+    """The input of a picture."""
 
     prompt: str
     seed: int
     width: int = 512
     height: int = 512
-    texts: dict[str, str] = field(default_factory=dict)  # goes into the PNG's text chunks
+    texts: dict[str, str] = field(default_factory=dict)  # text chunks of the PNG
     source: bytes | None = None  # the picture to start from
-    strength: float = 1.0  # how much of the start picture is given up
-    progress: float = 1.0  # below 1: half-made, with noise over it
+    strength: float = 1.0  # how much of the source is replaced, 0 to 1
+    progress: float = 1.0  # below 1: an interrupted picture, with noise
 
 
 @dataclass(frozen=True)
 class Artist:
-    """Draws; `plain` gives one colour without the cost of drawing."""
+    """Draws pictures; with `plain` in one color, which takes no time."""
 
     plain: bool = False
 
@@ -43,23 +43,23 @@ class Artist:
             return _with_texts(
                 _flat(request.width, request.height), {"seed": str(request.seed), **request.texts}
             )
-        mark = hashlib.sha256(request.prompt.encode()).digest()
-        image = art.compose(request.prompt, request.seed, mark, (request.width, request.height))
+        digest = hashlib.sha256(request.prompt.encode()).digest()
+        image = art.compose(request.prompt, request.seed, digest, (request.width, request.height))
         if request.source is not None:
             image = Image.blend(opened(request.source).resize(image.size), image, 0.25 + request.strength / 2)
         if request.progress < 1:
-            image = Image.blend(image, art.static(request.seed, image.size), 1 - request.progress)
+            image = Image.blend(image, art.noise(request.seed, image.size), 1 - request.progress)
         art.caption(image, request.prompt, f"simulated · seed {request.seed}")
         return encoded(image, request.texts)
 
 
 def opened(data: bytes) -> Image.Image:
-    """A picture from its bytes. Raises OSError when they are none."""
+    """A picture from its bytes. Raises OSError if they are not a picture."""
     return Image.open(io.BytesIO(data)).convert("RGB")
 
 
 def encoded(image: Image.Image, texts: dict[str, str] | None = None) -> bytes:
-    """The image as PNG, with text chunks."""
+    """The image as PNG with text chunks."""
     chunks = PngImagePlugin.PngInfo()
     for key, value in (texts or {}).items():
         chunks.add_itxt(key, value)
@@ -69,7 +69,7 @@ def encoded(image: Image.Image, texts: dict[str, str] | None = None) -> bytes:
 
 
 def scaled(data: bytes, width: int, height: int) -> bytes:
-    """The picture in another size: what an upscaler without a model does."""
+    """The picture in another size, as a simulated upscaler makes it."""
     return encoded(opened(data).resize((width, height), Image.Resampling.LANCZOS))
 
 

@@ -1,4 +1,4 @@
-"""What every simulated runtime shares: command line, start, and the line that says where it listens."""
+"""The command line and the server of every simulated runtime."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_BODY_BYTES = 256 * 2**20
 
 @dataclass(frozen=True)
 class Simulation:
-    """What a simulated runtime is made of."""
+    """The parts of one simulated runtime."""
 
     name: str
     gpu: Gpu
@@ -33,7 +33,7 @@ class Simulation:
     options: argparse.Namespace
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start work that goes on when the client has gone, as it does on a real runtime."""
+        """Start work that continues when the client disconnects, as on a real runtime."""
         task = asyncio.create_task(work)
         _running.add(task)
         task.add_done_callback(_running.discard)
@@ -44,35 +44,35 @@ _running: set[asyncio.Task[Any]] = set()
 
 
 def parser(name: str) -> argparse.ArgumentParser:
-    """The options that every simulated runtime has."""
-    p = argparse.ArgumentParser(
+    """A parser with the options of every simulated runtime."""
+    parser = argparse.ArgumentParser(
         prog=f"python -m local.runtimes.{name}",
-        description=f"A SIMULATION of {name}: its API without GPU and models; pictures are only drawn.",
+        description=f"A SIMULATION of {name}: its HTTP API without a GPU and models; it draws pictures.",
         epilog="Faults: " + "; ".join(f"{kind}: {text}" for kind, text in faults.KINDS.items()),
     )
-    p.add_argument("--host", default="127.0.0.1")
-    p.add_argument("--port", type=int, default=0, help="0: any free one; it is printed as JSON")
-    p.add_argument("--service-time", type=float, default=0.3, help="seconds of GPU for one image")
-    p.add_argument("--load-time", type=float, default=0.0, help="seconds to load a model")
-    p.add_argument("--start-delay", type=float, default=0.0, help="seconds until it listens")
-    p.add_argument("--model", action="append", default=[], help="a model file that is there; may be repeated")
-    p.add_argument(
-        "--plain", action="store_true", help="plain pictures that cost no time to draw, for benches"
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port; it is printed as JSON")
+    parser.add_argument("--service-time", type=float, default=0.3, help="seconds of GPU time per image")
+    parser.add_argument("--load-time", type=float, default=0.0, help="seconds to load a model")
+    parser.add_argument("--start-delay", type=float, default=0.0, help="seconds until the server listens")
+    parser.add_argument("--model", action="append", default=[], help="a model file; may be repeated")
+    parser.add_argument(
+        "--plain", action="store_true", help="plain pictures, which take no time to draw; for benchmarks"
     )
-    p.add_argument("--fault", action="append", default=[], help="kind, kind:times or kind@probability")
-    p.add_argument("--fault-seed", type=int, default=0)
-    return p
+    parser.add_argument("--fault", action="append", default=[], help="kind, kind:times or kind@probability")
+    parser.add_argument("--fault-seed", type=int, default=0)
+    return parser
 
 
 def build(name: str, options: argparse.Namespace, loaded: str | None = None) -> Simulation:
     """The parts of one simulated runtime, from its options."""
-    armed = faults.Faults([faults.parse(text) for text in options.fault], options.fault_seed)
-    gpu = Gpu(armed, options.service_time, options.load_time, loaded)
-    return Simulation(name, gpu, armed, Artist(plain=options.plain), list(options.model), options)
+    active = faults.Faults([faults.parse(text) for text in options.fault], options.fault_seed)
+    gpu = Gpu(active, options.service_time, options.load_time, loaded)
+    return Simulation(name, gpu, active, Artist(plain=options.plain), list(options.model), options)
 
 
 def application(simulation: Simulation, routes: list[web.RouteDef]) -> web.Application:
-    """The web application: the runtime's own routes, and `/_simulation/…` to control and to observe it."""
+    """The web application: the runtime's own routes, and `/_simulation/…` to control and observe it."""
 
     async def report(_: web.Request) -> web.Response:
         return web.json_response({"simulation": simulation.name, **simulation.gpu.report()})
@@ -89,7 +89,7 @@ def application(simulation: Simulation, routes: list[web.RouteDef]) -> web.Appli
 
 
 async def serve(simulation: Simulation, app: web.Application, *background: Awaitable[None]) -> None:
-    """Listen, say where on stdout as one line of JSON, and stay until SIGTERM or SIGINT."""
+    """Listen until SIGTERM or SIGINT; the URL is printed as one line of JSON."""
     options = simulation.options
     await asyncio.sleep(options.start_delay)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -116,5 +116,5 @@ async def serve(simulation: Simulation, app: web.Application, *background: Await
 
 
 def main(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run one simulated runtime until it is told to stop."""
+    """Run one simulated runtime until it is stopped."""
     asyncio.run(run())
