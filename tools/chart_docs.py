@@ -1,6 +1,6 @@
-"""Write the tables of values into charts/*/README.md, from the comments in values.yaml that begin `# --`.
+"""Write the tables of values in charts/*/README.md, from the comments in values.yaml that begin with `# --`.
 
-A comment belongs to the key below it. A map with a comment is one row; one without is walked into.
+A comment belongs to the key below it. A map with a comment is one row; without one, each of its keys is a row.
 """
 
 import json
@@ -20,7 +20,7 @@ OLD_BEGIN, OLD_END = "<!-- old keys: made by `make chart-docs` -->", "<!-- old k
 
 @dataclass(frozen=True)
 class Value:
-    """One documented value: its path, its default, what its comment says."""
+    """One documented value: its path, its default and the text of its comment."""
 
     path: str
     default: Any
@@ -28,10 +28,10 @@ class Value:
 
 
 def values(text: str) -> Iterator[Value]:
-    """The values of a values.yaml in their order; one without a comment has an empty text."""
+    """The values of a values.yaml, in order; without a comment, the text is empty. Raises TypeError."""
     root = yaml.compose(text)
     if not isinstance(root, yaml.MappingNode):
-        raise TypeError("values.yaml is no map")
+        raise TypeError("values.yaml is not a mapping")
     yield from _walk(root, (), text.splitlines())
 
 
@@ -47,7 +47,7 @@ def _walk(node: yaml.MappingNode, above: tuple[str, ...], lines: list[str]) -> I
 
 
 def _comment(lines: list[str], line: int) -> str:
-    """The comment right above a line, when it begins with `# --`."""
+    """The comment directly above a line if it begins with `# --`, else an empty text."""
     block: list[str] = []
     while line > 0 and lines[line - 1].lstrip().startswith("#"):
         line -= 1
@@ -56,7 +56,7 @@ def _comment(lines: list[str], line: int) -> str:
 
 
 def table(rows: list[Value]) -> str:
-    """Markdown tables, one for each part of the values."""
+    """Markdown tables, one for each section of the values."""
     parts: dict[str, list[str]] = {}
     for row in rows:
         part = _part(row.path)
@@ -72,51 +72,52 @@ def table(rows: list[Value]) -> str:
 
 
 def _part(path: str) -> str:
-    """The table that a value stands in: three steps deep below `defaults`, one elsewhere."""
+    """The section of a value: three levels of its path below `defaults`, one level elsewhere."""
     steps = path.split(".")[:-1]
     return ".".join(steps[:3] if steps[:1] == ["defaults"] else steps[:1])
 
 
 def old_keys(schema: dict[str, Any]) -> str:
-    """The reference system's keys that are accepted and change nothing, from values-schema.json."""
-    rows = ["| key | why it has no effect here |", "|---|---|"]
+    """A table of the reference system's keys that are accepted without effect, from values-schema.json."""
+    rows = ["| key | why it has no effect |", "|---|---|"]
     for name in ("karpenter", "runtime"):
-        rows += [f"| `{path}` | {why} |" for path, why in _without_effect(schema["definitions"][name], name)]
+        keys = _without_effect(schema["definitions"][name], name)
+        rows += [f"| `{path}` | {reason} |" for path, reason in keys]
     return "\n".join(rows) + "\n"
 
 
 def _without_effect(node: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    if why := node.get("x-no-effect"):
-        yield path, why
-    for key, below in node.get("properties", {}).items():
-        yield from _without_effect(below, f"{path}.{key}")
+    if reason := node.get("x-no-effect"):
+        yield path, reason
+    for key, child in node.get("properties", {}).items():
+        yield from _without_effect(child, f"{path}.{key}")
 
 
-def between(text: str, begin: str, end: str, made: str) -> str:
-    """`text` with `made` between two marks; a page without the marks stays as it is."""
+def replace_between(text: str, begin: str, end: str, content: str) -> str:
+    """`text` with `content` between two markers; unchanged if it has no markers."""
     if begin not in text:
         return text
     head, rest = text.split(begin, 1)
-    return f"{head}{begin}\n\n{made}\n{end}{rest.split(end, 1)[1]}"
+    return f"{head}{begin}\n\n{content}\n{end}{rest.split(end, 1)[1]}"
 
 
 def page(chart: str) -> tuple[Path, str]:
-    """A chart's README, and its text as it should be."""
+    """The path of a chart's README and its up-to-date text."""
     folder = ROOT / "charts" / chart
     target = folder / "README.md"
     rows = list(values((folder / "values.yaml").read_text(encoding="utf-8")))
     schema = json.loads((ROOT / "values-schema.json").read_text(encoding="utf-8"))
-    text = between(target.read_text(encoding="utf-8"), BEGIN, END, table(rows))
-    return target, between(text, OLD_BEGIN, OLD_END, old_keys(schema))
+    text = replace_between(target.read_text(encoding="utf-8"), BEGIN, END, table(rows))
+    return target, replace_between(text, OLD_BEGIN, OLD_END, old_keys(schema))
 
 
 def main() -> None:
-    """Write the pages, or with `--check` say which are stale."""
+    """Write the pages; with `--check`, fail if any is out of date."""
     pages = [page(chart) for chart in CHARTS]
     stale = [(target, text) for target, text in pages if target.read_text(encoding="utf-8") != text]
     if sys.argv[1:] == ["--check"]:
         names = ", ".join(str(target.relative_to(ROOT)) for target, _ in stale)
-        sys.exit(f"stale: {names}; run `make chart-docs`" if stale else 0)
+        sys.exit(f"out of date: {names}; run `make chart-docs`" if stale else 0)
     for target, text in stale:
         target.write_text(text, encoding="utf-8")
 

@@ -1,7 +1,7 @@
-"""Write charts/sd-runtimes/values.schema.json from values-schema.json, so that the two cannot differ.
+"""Write charts/sd-runtimes/values.schema.json from values-schema.json.
 
-The chart's schema is the part of the solution config that describes one runtime, once for `defaults` and once
-for each entry of `runtimes`, and what the chart needs to know of the whole solution.
+The chart's schema contains the schema of one runtime, for `defaults` and for each entry of `runtimes`, and the
+schema of the values that describe the whole solution.
 """
 
 import json
@@ -12,10 +12,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "values-schema.json"
 TARGET = ROOT / "charts" / "sd-runtimes" / "values.schema.json"
-# Helm shows none of these, and an older parser may stumble over an example that is no schema.
+# Helm does not show examples, and older parsers expect a schema there.
 DROPPED = {"examples"}
-# What stands beside `karpenter` and `runtime` in an entry has these names in the config too.
-BESIDE = ("namespace", "type", "modelFilename", "dynamicModel")
+# The keys of an entry other than `karpenter` and `runtime`; they have the same names in the config.
+ENTRY_KEYS = ("namespace", "type", "modelFilename", "dynamicModel")
 
 Schema = dict[str, Any]
 
@@ -28,7 +28,7 @@ def chart_schema(source: Schema) -> Schema:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Values of the chart sd-runtimes",
-        "$comment": "Made from values-schema.json by `make chart-docs`; edit that file, not this one.",
+        "$comment": "Generated from values-schema.json by `make chart-docs`; edit that file, not this one.",
         **_closed(
             enabled={"type": "boolean"},
             createNamespaces={"type": "boolean"},
@@ -42,7 +42,7 @@ def chart_schema(source: Schema) -> Schema:
         ),
         "definitions": {
             "entry": _closed(
-                **{key: _bare(entry[key]) for key in BESIDE},
+                **{key: _bare(entry[key]) for key in ENTRY_KEYS},
                 karpenter={"$ref": "#/definitions/karpenter"},
                 runtime={"$ref": "#/definitions/runtime"},
             ),
@@ -53,20 +53,20 @@ def chart_schema(source: Schema) -> Schema:
 
 
 def _global(top: Schema) -> Schema:
-    """Empty is allowed where the chart's own default is empty: a guard says it better than a pattern."""
-    may_be_empty = {
+    """The schema of `global`. Values that are required may be empty here: a guard gives a better message."""
+    required = {
         key: {**_bare(top[key]), "pattern": f"^$|{top[key]['pattern']}"}
         for key in ("stackName", "region", "accountId")
     }
     return _closed(
-        **may_be_empty,
+        **required,
         imageRegistry=_bare(top["imageRegistry"]),
         eksVersion={"type": "string", "pattern": r"^1\.[0-9]+$"},
         tags=_bare(top["tags"]),
         partition={"type": "string", "enum": ["aws", "aws-cn"]},
         dnsSuffix={"type": "string", "enum": ["amazonaws.com", "amazonaws.com.cn"]},
         awsEndpoint={"type": "string", "pattern": "^(https?://[^ ]+)?$"},
-        # KEDA's: Helm hands `global` to every chart of an umbrella.
+        # KEDA's: Helm passes `global` to every chart of an umbrella chart.
         image={"type": "object"},
     )
 
@@ -76,7 +76,7 @@ def _closed(**properties: Schema) -> Schema:
 
 
 def _bare(node: Any) -> Any:
-    """`node` without what only the generator reads."""
+    """`node` without the keywords that only the generator reads."""
     if isinstance(node, list):
         return [_bare(item) for item in node]
     if not isinstance(node, dict):
@@ -91,12 +91,14 @@ def _bare(node: Any) -> Any:
 
 
 def text() -> str:
-    """The file as it should be."""
+    """The up-to-date text of the file."""
     source = json.loads(SOURCE.read_text(encoding="utf-8"))
     return json.dumps(chart_schema(source), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
-        sys.exit(TARGET.read_text(encoding="utf-8") != text() and f"{TARGET} is stale: run `make chart-docs`")
+        if TARGET.read_text(encoding="utf-8") != text():
+            sys.exit(f"{TARGET} is out of date: run `make chart-docs`")
+        sys.exit()
     TARGET.write_text(text(), encoding="utf-8")

@@ -1,12 +1,12 @@
-{{- /* sd-runtimes.selector (runtime): the two labels that a Deployment can never change. */ -}}
+{{- /* sd-runtimes.selector (runtime): the selector labels, which are immutable in a Deployment. */ -}}
 {{- define "sd-runtimes.selector" -}}
 app.kubernetes.io/name: sd-runtime
 app.kubernetes.io/instance: {{ .name | quote }}
 {{- end -}}
 
 {{- /*
-sd-runtimes.labels (runtime, component): the labels of an object. `component` is the template's folder. The user's
-labels come too, but cannot take the place of these.
+sd-runtimes.labels (runtime, component): the labels of an object. `component` is the folder of the template. The
+user's labels are added; they cannot override these.
 */ -}}
 {{- define "sd-runtimes.labels" -}}
 {{- $own := include "sd-runtimes.selector" .runtime | fromYaml -}}
@@ -17,7 +17,7 @@ labels come too, but cannot take the place of these.
 {{- toYaml (merge $own .runtime.runtime.labels) -}}
 {{- end -}}
 
-{{- /* sd-runtimes.podLabels (runtime): without the chart's version, so that an upgrade of the chart alone rolls no pod. */ -}}
+{{- /* sd-runtimes.podLabels (runtime): without the chart version, so that a new chart version alone restarts no pod. */ -}}
 {{- define "sd-runtimes.podLabels" -}}
 {{- $own := include "sd-runtimes.selector" . | fromYaml -}}
 {{- $_ := set $own "app.kubernetes.io/component" "runtime" -}}
@@ -26,7 +26,7 @@ labels come too, but cannot take the place of these.
 {{- toYaml (merge $own .runtime.labels) -}}
 {{- end -}}
 
-{{- /* sd-runtimes.modelLabels (runtime): volume and claim also bear `persistence.labels`. */ -}}
+{{- /* sd-runtimes.modelLabels (runtime): labels of volume and claim, with `persistence.labels`. */ -}}
 {{- define "sd-runtimes.modelLabels" -}}
 {{- $labels := include "sd-runtimes.labels" (dict "runtime" . "component" "models") | fromYaml -}}
 {{- toYaml (merge $labels .runtime.persistence.labels) -}}

@@ -1,26 +1,29 @@
 {{- /*
-Names of the objects, as functions of solution and runtime, never of the release: two releases cannot take one
-object from each other, and no suffix can push a name past 63 characters unnoticed (guards count them).
-All take a resolved runtime (see sd-runtimes.resolve).
+Names of the objects. They depend on solution and runtime and not on the release, so that two releases cannot claim
+the same object; guards check their lengths (63 characters). All take a resolved runtime (see sd-runtimes.resolve).
 */ -}}
 
-{{- /* Cluster-scoped: NodePool, EC2NodeClass, PersistentVolume. Also the value of karpenter.sh/nodepool. */ -}}
+{{- /* sd-runtimes.name.cluster (runtime): NodePool, EC2NodeClass, PersistentVolume; value of karpenter.sh/nodepool. */ -}}
 {{- define "sd-runtimes.name.cluster" -}}
 {{ .global.stackName }}-{{ .name }}
 {{- end -}}
 
+{{- /* sd-runtimes.name.serviceAccount (runtime) */ -}}
 {{- define "sd-runtimes.name.serviceAccount" -}}
 {{ .runtime.serviceAccountName | default .name }}
 {{- end -}}
 
+{{- /* sd-runtimes.name.agentConfig (runtime): ConfigMap of the queue agent. */ -}}
 {{- define "sd-runtimes.name.agentConfig" -}}
 {{ .name }}-agent
 {{- end -}}
 
+{{- /* sd-runtimes.name.runtimeConfig (runtime): ConfigMap of the runtime. */ -}}
 {{- define "sd-runtimes.name.runtimeConfig" -}}
 {{ .name }}-runtime
 {{- end -}}
 
+{{- /* sd-runtimes.name.claim (runtime): PersistentVolumeClaim of the models. */ -}}
 {{- define "sd-runtimes.name.claim" -}}
 {{ .runtime.persistence.existingClaim | default (printf "%s-models" .name) }}
 {{- end -}}

@@ -1,9 +1,9 @@
-{{- /* sd-runtimes.notes (the chart's root): what to do next, for this chart's NOTES.txt and the umbrella's. */ -}}
+{{- /* sd-runtimes.notes (root): the text of NOTES.txt of this chart and of the umbrella chart. */ -}}
 {{- define "sd-runtimes.notes" -}}
 {{- $root := . -}}
 {{- $g := .Values.global -}}
 {{- if not .Values.runtimes -}}
-No runtime yet: name one under `runtimes`, or let `generator build` write the values.
+There are no runtimes yet. Add one to `runtimes`, or let `generator build` write the values.
 {{- else -}}
 {{ $g.stackName }} has {{ len .Values.runtimes }} runtime(s) in {{ $g.region }}:
 {{- range $name, $entry := .Values.runtimes }}
@@ -21,7 +21,7 @@ Send a first task to {{ $name }}:
     --message-attributes '{"runtime":{"DataType":"String","StringValue":"{{ $name }}"}}' \
     --message '{"metadata":{"id":"first","runtime":"{{ $name }}","tasktype":"{{ $profile.firstTask.tasktype }}"},"content":{{ ternary $profile.firstTask.dynamicContent $profile.firstTask.content (and (eq $rt.type "sdwebui") $rt.dynamicModel) }}}'
 
-With no pod running a GPU node starts first, which takes some minutes. Watch it come, then fetch what was made:
+If no pod is running, a GPU node starts first, which takes some minutes. Watch the pods, then download the pictures:
 
   kubectl -n {{ $rt.namespace }} get scaledobject,pods -l app.kubernetes.io/instance={{ $name }} -w
   aws s3 cp --recursive s3://{{ $rt.runtime.queueAgent.s3Bucket }}/first/ .
@@ -33,7 +33,7 @@ With no pod running a GPU node starts first, which takes some minutes. Watch it 
 {{- $_ := set $images (include "sd-runtimes.image.runtime" (dict "runtime" $one "profile" (include "sd-runtimes.profile" $one | fromYaml))) true }}
 {{- end }}
 
-Images that the nodes pull; those of {{ $g.imageRegistry | default "the account's own ECR" }} have to be pushed there first:
+Images that the nodes pull; push those in {{ $g.imageRegistry | default "the account's ECR" }} there first:
 {{- range keys $images | sortAlpha }}
   {{ . }}
 {{- end }}
@@ -44,11 +44,11 @@ Images that the nodes pull; those of {{ $g.imageRegistry | default "the account'
 {{- end }}
 {{- with $folders }}
 
-SD WebUI needs these folders in the model bucket, empty ones too (an object whose key ends with "/"):
+SD WebUI needs these folders in the model bucket, even if they are empty (an object whose key ends with "/"):
   {{ join " " . }}
 {{- end }}
 
-Before an uninstall the runtimes have to go while Karpenter and KEDA still live, or GPU instances stay behind:
-first upgrade with no runtimes and wait for `kubectl get nodeclaims` to be empty, then uninstall.
+To uninstall, remove the runtimes while Karpenter and KEDA are still running, or GPU instances are left behind:
+first upgrade to a release without runtimes, wait until `kubectl get nodeclaims` lists none, then uninstall.
 {{- end }}
 {{- end -}}

@@ -1,11 +1,11 @@
-{{- /* sd-runtimes.raid (runtime): "true" when the nodes' NVMe disks hold images and scratch files. */ -}}
+{{- /* sd-runtimes.raid (runtime): "true" if the nodes' NVMe disks store images and scratch files. */ -}}
 {{- define "sd-runtimes.raid" -}}
 {{- if and (eq .karpenter.nodeTemplate.instanceStorePolicy "RAID0") (not .snapshot) -}}
 true
 {{- end -}}
 {{- end -}}
 
-{{- /* sd-runtimes.requirements (runtime): what a node of the runtime must be. */ -}}
+{{- /* sd-runtimes.requirements (runtime): the requirements of the NodePool. */ -}}
 {{- define "sd-runtimes.requirements" -}}
 {{- $p := .karpenter.provisioner -}}
 - key: kubernetes.io/arch
@@ -53,8 +53,8 @@ true
 {{- end -}}
 
 {{- /*
-sd-runtimes.ebs (volume): always encrypted. The size is there beside a snapshot too: Karpenter would else count with
-its default of 20 Gi and find no room for the images.
+sd-runtimes.ebs (volume): always encrypted. The size is set even with a snapshot: otherwise Karpenter would assume its
+default of 20 Gi and find too little space for the images.
 */ -}}
 {{- define "sd-runtimes.ebs" -}}
 encrypted: true
@@ -72,7 +72,7 @@ snapshotID: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
-{{- /* sd-runtimes.instanceTags (runtime): ours < the solution's < the runtime's. */ -}}
+{{- /* sd-runtimes.instanceTags (runtime): the runtime's tags override the solution's, which override the chart's. */ -}}
 {{- define "sd-runtimes.instanceTags" -}}
 {{- $tags := dict "stack" .global.stackName "runtime" .name -}}
 {{- include "sd-runtimes.merge" (dict "into" $tags "over" (.global.tags | default dict)) -}}
@@ -81,9 +81,9 @@ snapshotID: {{ . | quote }}
 {{- end -}}
 
 {{- /*
-sd-runtimes.userData (runtime): images are pulled by SOCI in parallel. Not with an image cache: its snapshot was made
-by containerd's own snapshotter, whose layers SOCI would not find. Not when the user's text sets the runtime itself:
-TOML refuses a table that is there twice.
+sd-runtimes.userData (runtime): SOCI pulls images in parallel. Not with an image cache: its snapshot was made by
+containerd's default snapshotter, whose layers SOCI does not find. Not if the user's text sets the container runtime:
+TOML does not allow the same table twice.
 */ -}}
 {{- define "sd-runtimes.userData" -}}
 {{- $own := .karpenter.nodeTemplate.userData -}}
@@ -93,7 +93,7 @@ TOML refuses a table that is there twice.
 {{ $own }}
 {{- end -}}
 
-{{- /* sd-runtimes.amiAlias (nodeTemplate): Bottlerocket's releases begin with `v`, whether the user wrote it or not. */ -}}
+{{- /* sd-runtimes.amiAlias (nodeTemplate): the alias of the AMI; the `v` of Bottlerocket's releases is optional. */ -}}
 {{- define "sd-runtimes.amiAlias" -}}
 {{- $version := .amiVersion | toString -}}
 {{ lower .amiFamily }}@{{ ternary $version (print "v" (trimPrefix "v" $version)) (eq $version "latest") }}

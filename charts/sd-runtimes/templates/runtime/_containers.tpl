@@ -1,6 +1,6 @@
 {{- /*
-sd-runtimes.probes.runtime (runtime, profile): three probes, since "starts", "takes tasks" and "lives" are three
-questions. A start may take half an hour: a large model from S3 on a node that has just come up.
+sd-runtimes.probes.runtime (runtime, profile): startup, readiness and liveness probes. A start can take half an hour:
+a large model from S3 on a new node.
 */ -}}
 {{- define "sd-runtimes.probes.runtime" -}}
 {{- $probes := .profile.probes -}}
@@ -18,7 +18,7 @@ readinessProbe:
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
-# Five minutes of silence. A busy runtime answers late; one restarted too soon loses its task and reloads its model.
+# Five minutes without an answer. A busy runtime answers late; a restart loses its task and reloads its model.
 livenessProbe:
   {{- include "sd-runtimes.probe" (dict "path" $probes.liveness) | nindent 2 }}
   periodSeconds: 30
@@ -26,7 +26,7 @@ livenessProbe:
   failureThreshold: 10
 {{- end -}}
 
-{{- /* sd-runtimes.mounts.runtime (runtime, profile) */ -}}
+{{- /* sd-runtimes.mounts.runtime (runtime, profile): volume mounts of the runtime's container. */ -}}
 {{- define "sd-runtimes.mounts.runtime" -}}
 - name: models
   mountPath: {{ .runtime.runtime.inferenceApi.modelMountPath | quote }}
@@ -40,7 +40,7 @@ livenessProbe:
 {{- end }}
 {{- end -}}
 
-{{- /* sd-runtimes.volumes (runtime, profile) */ -}}
+{{- /* sd-runtimes.volumes (runtime, profile): volumes of the pod. */ -}}
 {{- define "sd-runtimes.volumes" -}}
 - name: models
   {{- if .runtime.runtime.persistence.enabled }}
@@ -63,7 +63,7 @@ livenessProbe:
 {{- end }}
 {{- end -}}
 
-{{- /* sd-runtimes.container.agent (runtime): told to end, it ends its task first, so it needs no preStop. */ -}}
+{{- /* sd-runtimes.container.agent (runtime): on SIGTERM it finishes its task first, so it needs no preStop hook. */ -}}
 {{- define "sd-runtimes.container.agent" -}}
 {{- $agent := .runtime.queueAgent -}}
 - name: queue-agent
@@ -97,7 +97,7 @@ livenessProbe:
       mountPath: /tmp
 {{- end -}}
 
-{{- /* sd-runtimes.container.collector (runtime): hands the agent's traces to X-Ray. */ -}}
+{{- /* sd-runtimes.container.collector (runtime): sends the agent's traces to X-Ray. */ -}}
 {{- define "sd-runtimes.container.collector" -}}
 - name: trace-collector
   image: {{ include "sd-runtimes.image.collector" . | quote }}
@@ -106,7 +106,7 @@ livenessProbe:
   env:
     - name: AWS_REGION
       value: {{ .global.region | quote }}
-  # The last spans come from the agent's last task.
+  # Waits for the agent, whose last task sends the last spans.
   lifecycle:
     preStop:
       httpGet: {path: /drained, port: 8081}

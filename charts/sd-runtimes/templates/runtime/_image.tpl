@@ -1,17 +1,17 @@
 {{- /*
-sd-runtimes.image (runtime, image, said, repository, tag): where a container's image is. `image` is merged, `said` is
-what the runtime's entry says of it, `repository` and `tag` stand in for what is empty.
-- A repository that the entry names is used as it stands.
-- Any other comes from `global.imageRegistry` when there is one: it takes the place of the registry, the first part
-  when that holds a dot or a colon.
-- Without it a repository without a registry (an image of ours) is in the account's own ECR.
-- The digest wins over the tag.
+sd-runtimes.image (runtime, image, own, repository, tag): the reference of a container's image. `image` holds the
+merged values, `own` those of the runtime's entry alone; `repository` and `tag` are the defaults.
+- A repository that the entry sets is used unchanged.
+- Any other is in `global.imageRegistry` if that is set: it replaces the registry, which is the first part of the
+  repository if that contains a dot or a colon.
+- Without it, a repository without a registry (an image of this project) is in the account's ECR.
+- The digest takes precedence over the tag.
 */ -}}
 {{- define "sd-runtimes.image" -}}
 {{- $g := .runtime.global -}}
 {{- $repository := .image.repository | default .repository -}}
 {{- $host := regexFind "^(localhost|[^/]*[.:][^/]*)/" $repository -}}
-{{- if .said.repository -}}
+{{- if .own.repository -}}
 {{- $repository -}}
 {{- else if $g.imageRegistry -}}
 {{- $g.imageRegistry | trimSuffix "/" }}/{{ trimPrefix $host $repository -}}
@@ -23,23 +23,23 @@ what the runtime's entry says of it, `repository` and `tag` stand in for what is
 {{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag | default .tag }}{{ end -}}
 {{- end -}}
 
-{{- /* sd-runtimes.image.runtime (runtime, profile) */ -}}
+{{- /* sd-runtimes.image.runtime (runtime, profile): image of the runtime. */ -}}
 {{- define "sd-runtimes.image.runtime" -}}
-{{- $said := dig "runtime" "inferenceApi" "image" dict .runtime.said -}}
-{{- include "sd-runtimes.image" (dict "runtime" .runtime "image" .runtime.runtime.inferenceApi.image "said" $said
+{{- $own := dig "runtime" "inferenceApi" "image" dict .runtime.entry -}}
+{{- include "sd-runtimes.image" (dict "runtime" .runtime "image" .runtime.runtime.inferenceApi.image "own" $own
       "repository" .profile.image.repository "tag" .profile.image.tag) -}}
 {{- end -}}
 
-{{- /* sd-runtimes.image.agent (runtime) */ -}}
+{{- /* sd-runtimes.image.agent (runtime): image of the queue agent. */ -}}
 {{- define "sd-runtimes.image.agent" -}}
-{{- $said := dig "runtime" "queueAgent" "image" dict .said -}}
-{{- include "sd-runtimes.image" (dict "runtime" . "image" .runtime.queueAgent.image "said" $said
+{{- $own := dig "runtime" "queueAgent" "image" dict .entry -}}
+{{- include "sd-runtimes.image" (dict "runtime" . "image" .runtime.queueAgent.image "own" $own
       "repository" "sd-on-eks/queue-agent" "tag" .chart.AppVersion) -}}
 {{- end -}}
 
-{{- /* sd-runtimes.image.collector (runtime) */ -}}
+{{- /* sd-runtimes.image.collector (runtime): image of the trace collector. */ -}}
 {{- define "sd-runtimes.image.collector" -}}
-{{- $said := dig "runtime" "queueAgent" "xray" "daemon" "image" dict .said -}}
-{{- include "sd-runtimes.image" (dict "runtime" . "image" .runtime.queueAgent.xray.daemon.image "said" $said
+{{- $own := dig "runtime" "queueAgent" "xray" "daemon" "image" dict .entry -}}
+{{- include "sd-runtimes.image" (dict "runtime" . "image" .runtime.queueAgent.xray.daemon.image "own" $own
       "repository" "" "tag" "") -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{- /* sd-runtimes.env (a map): the map as a container's list, in the order of its keys. */ -}}
+{{- /* sd-runtimes.env (map): environment variables of a container, sorted by name. */ -}}
 {{- define "sd-runtimes.env" -}}
 {{- range $key, $value := . }}
 - name: {{ $key | quote }}
@@ -7,8 +7,8 @@
 {{- end -}}
 
 {{- /*
-sd-runtimes.env.runtime (runtime, profile): profile < what the chart knows < the user. The first four are there for
-`$(NAME)` in commands and for images that are not ours.
+sd-runtimes.env.runtime (runtime, profile): the user's variables override those of the type, which override the
+profile's. The first four are for `$(NAME)` in commands and for custom images.
 */ -}}
 {{- define "sd-runtimes.env.runtime" -}}
 {{- $rt := .runtime -}}
@@ -30,19 +30,19 @@ sd-runtimes.env.runtime (runtime, profile): profile < what the chart knows < the
 {{- include "sd-runtimes.env" $env -}}
 {{- end -}}
 
-{{- /* sd-runtimes.port (runtime): only a custom runtime may choose; the profiles make the others listen on 8080. */ -}}
+{{- /* sd-runtimes.port (runtime): set by the user for a custom runtime; the other profiles listen on 8080. */ -}}
 {{- define "sd-runtimes.port" -}}
 {{ ternary .runtime.inferenceApi.port 8080 (eq .type "custom") | int }}
 {{- end -}}
 
-{{- /* sd-runtimes.probe (runtime, path): what one probe of the runtime asks for. */ -}}
+{{- /* sd-runtimes.probe (path): the HTTP request of a probe of the runtime. */ -}}
 {{- define "sd-runtimes.probe" -}}
 httpGet:
   path: {{ .path | quote }}
   port: runtime
 {{- end -}}
 
-{{- /* sd-runtimes.securityContext (readOnly): a container of the restricted pod security standard. */ -}}
+{{- /* sd-runtimes.securityContext (readOnly): security context of a container at the restricted level. */ -}}
 {{- define "sd-runtimes.securityContext" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: {{ .readOnly }}
@@ -50,7 +50,7 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{- /* sd-runtimes.config.agent (runtime): the queue agent's settings, as the data of a ConfigMap. */ -}}
+{{- /* sd-runtimes.config.agent (runtime): data of the ConfigMap with the queue agent's settings. */ -}}
 {{- define "sd-runtimes.config.agent" -}}
 {{- $a := .runtime.queueAgent -}}
 {{- $env := dict
@@ -86,7 +86,7 @@ capabilities:
 {{- toYaml $env -}}
 {{- end -}}
 
-{{- /* sd-runtimes.config.runtime (runtime, profile): files for the runtime and the collector, as the data of a ConfigMap. */ -}}
+{{- /* sd-runtimes.config.runtime (runtime, profile): data of the ConfigMap with files for runtime and collector. */ -}}
 {{- define "sd-runtimes.config.runtime" -}}
 {{- $data := dict -}}
 {{- range $file, $text := .profile.files -}}

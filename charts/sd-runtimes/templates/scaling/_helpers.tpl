@@ -1,7 +1,6 @@
 {{- /*
-sd-runtimes.hpaBehavior (scaling): how the HPA moves between 1 and N. The window is long enough for a
-lull between tasks, as a pod that comes back costs minutes, and no longer: bench/scaling.py compares. A pod that
-goes ends its task first.
+sd-runtimes.hpaBehavior (scaling): the HPA's behavior between 1 and N pods. The window covers a pause between tasks,
+since a new pod takes minutes; see bench/scaling.py for a comparison. A pod that is removed finishes its task first.
 */ -}}
 {{- define "sd-runtimes.hpaBehavior" -}}
 {{- $behavior := dict "scaleDown" (dict "stabilizationWindowSeconds" 150) -}}

@@ -1,17 +1,17 @@
 {{- /*
-From `.Values` to one complete runtime. Every template begins with
+Resolves `.Values` to one complete runtime. Every template begins with
 
   {{- range $name, $entry := .Values.runtimes }}
   {{- $rt := dict }}{{ include "sd-runtimes.resolve" (dict "root" $ "name" $name "entry" $entry "into" $rt) }}
 
-and then reads `$rt` alone. `into` is filled in place, since text (YAML or JSON) that is parsed again in each
-template would take seconds for a hundred runtimes; `.Values` itself is never written to.
+and then reads only `$rt`. `into` is filled in place: YAML or JSON text that each template parses again would take
+seconds for a hundred runtimes. `.Values` is never modified.
 */ -}}
 
 {{- /*
-sd-runtimes.merge (into, over): lays the map `over` upon the map `into`, in place. Maps are merged by key, anything
-else is replaced, null takes a key away. Sprig's merge functions are of no use here: they take an explicit
-false, 0 or "" for "not said".
+sd-runtimes.merge (into, over): merges the map `over` into the map `into`, in place. Maps are merged by key, other
+values are replaced, null removes a key. Sprig's merge functions do not work here: they treat an explicit false, 0 or
+"" as unset.
 */ -}}
 {{- define "sd-runtimes.merge" -}}
 {{- $into := .into -}}
@@ -28,8 +28,8 @@ false, 0 or "" for "not said".
 
 {{- /*
 sd-runtimes.resolve (root, name, entry, into): fills `into` with defaults and entry, and with `name`, `global`,
-`chart`, `files` (the chart's), `said` (the entry as written), and what several templates must agree on:
-`grace` (seconds a pod has to end), `traces`, `s3` and `snapshot` (booleans).
+`chart`, `files` (the chart's), `entry` (the entry alone), and values that several templates share: `grace` (the
+grace period of a pod in seconds), `traces`, `s3` and `snapshot` (booleans).
 */ -}}
 {{- define "sd-runtimes.resolve" -}}
 {{- $rt := .into -}}
@@ -38,7 +38,7 @@ sd-runtimes.resolve (root, name, entry, into): fills `into` with defaults and en
 {{- end -}}
 {{- include "sd-runtimes.merge" (dict "into" $rt "over" .entry) -}}
 {{- $_ := set $rt "name" .name -}}
-{{- $_ := set $rt "said" .entry -}}
+{{- $_ := set $rt "entry" .entry -}}
 {{- $_ := set $rt "global" .root.Values.global -}}
 {{- $_ := set $rt "chart" .root.Chart -}}
 {{- $_ := set $rt "release" .root.Release -}}
@@ -50,7 +50,7 @@ sd-runtimes.resolve (root, name, entry, into): fills `into` with defaults and en
 {{- $_ := set $rt "snapshot" (not (empty $rt.karpenter.nodeTemplate.dataVolume.snapshotID)) -}}
 {{- end -}}
 
-{{- /* sd-runtimes.profile (runtime): what the chart knows of the runtime's type, as YAML. */ -}}
+{{- /* sd-runtimes.profile (runtime): the profile of the runtime's type, as YAML. */ -}}
 {{- define "sd-runtimes.profile" -}}
 {{ .files.Get (printf "profiles/%s.yaml" .type) }}
 {{- end -}}
