@@ -1,6 +1,6 @@
 """Write the tables of values in charts/*/README.md, from the comments in values.yaml that begin with `# --`.
 
-A comment belongs to the key below it. A map with a comment is one row; without one, each of its keys is a row.
+A comment belongs to the key below it. A map with a comment is one row; without one, each of its keys is.
 """
 
 import json

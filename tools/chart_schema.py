@@ -1,7 +1,7 @@
 """Write charts/sd-runtimes/values.schema.json from values-schema.json.
 
-The chart's schema contains the schema of one runtime, for `defaults` and for each entry of `runtimes`, and the
-schema of the values that describe the whole solution.
+The chart's schema contains the schema of one runtime, for `defaults` and for each entry of `runtimes`, and
+that of the values that describe the whole solution.
 """
 
 import json
