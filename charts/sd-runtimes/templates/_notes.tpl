@@ -48,7 +48,7 @@ SD WebUI needs these folders in the model bucket, even if they are empty (an obj
   {{ join " " . }}
 {{- end }}
 
-To uninstall, remove the runtimes while Karpenter and KEDA are still running, or GPU instances are left behind:
+To uninstall, remove the runtimes before Karpenter and KEDA, or their GPU instances keep running:
 first upgrade to a release without runtimes, wait until `kubectl get nodeclaims` lists none, then uninstall.
 {{- end }}
 {{- end -}}
