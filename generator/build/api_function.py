@@ -20,7 +20,7 @@ HEADER = "# Joined from api/*.py and the task contract by `generator build`: edi
 
 
 def read(root: Path) -> dict[str, str]:
-    """The text of each file, by its path below `root`."""
+    """The text of each file by its path below `root`."""
     return {name: (root / name).read_text(encoding="utf-8") for name in FILES}
 
 
@@ -32,21 +32,20 @@ def joined(modules: Mapping[str, str], settings: str) -> str:
 
 
 def settings(solution: Solution) -> str:
-    """What the function must know of the solution, as JSON."""
-    known = {
+    """The function's settings as JSON: stack, requests topic, runtimes with their buckets and models."""
+    values = {
         "stack": solution.stack,
         "topic": solution.requests_topic_arn,
         "runtimes": {runtime.name: _runtime(runtime) for runtime in solution.runtimes},
     }
-    return json.dumps(known, separators=(",", ":"))
+    return json.dumps(values, separators=(",", ":"))
 
 
 def _runtime(runtime: Runtime) -> dict[str, str | None]:
-    static = runtime.type == "sdwebui" and not runtime.dynamic_model
     return {
         "type": runtime.type,
         "bucket": runtime.output_bucket,
-        "model": runtime.model_filename if static else None,
+        "model": runtime.static_model,
     }
 
 

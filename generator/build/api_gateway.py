@@ -1,22 +1,22 @@
-"""The HTTP API as API Gateway is told of it: routes, first checks, refusals, log. The rest is in api/."""
+"""The HTTP API in API Gateway: routes, body validation, error responses, access log. The rest is in api/."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
 PROBLEM = "'application/problem+json'"
-TOO_LARGE = "Send pictures as https:// or s3:// URLs, not inside the task: a task may have 256 KB."
-TOO_FAST = "This key asks faster than its usage plan allows. Wait a second, then try again, ever more slowly."
+TOO_LARGE = "A task may have at most 256 KB: send images as https:// or s3:// URLs, not inside the task."
+TOO_FAST = "This key exceeds the rate of its usage plan. Retry after one second, with exponential backoff."
 NO_OBJECT = (
     "The body must be a JSON object: with the key `task` for /v1alpha2, `alwayson_scripts` for /v1alpha1."
 )
-WRONG_KEY = "The header x-api-key has no key of this API."
-NO_SUCH_PATH = "There is no such path here; GET /openapi.json lists them."
+WRONG_KEY = "The header x-api-key is missing, or its value is not a key of this API."
+NO_SUCH_PATH = "This path does not exist; GET /openapi.json lists the paths."
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One part of a path; without a parent it is at the root."""
+    """One part of a path; without a parent it is below the root."""
 
     id: str
     part: str
@@ -25,7 +25,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Model:
-    """What a body must have before the function is called for it."""
+    """The JSON Schema that a body must match before the function is called."""
 
     id: str
     schema: dict[str, Any]
@@ -33,7 +33,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Method:
-    """One verb on one resource. `ANY` leaves to the function to say which verbs there are."""
+    """One HTTP method of one resource. With `ANY` the function decides which methods are allowed."""
 
     id: str
     resource: str
@@ -44,7 +44,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What API Gateway answers by itself: a problem document, as the function's own refusals are."""
+    """An error response of API Gateway itself: a problem document (RFC 9457), as the function's own are."""
 
     id: str
     type: str
@@ -54,7 +54,7 @@ class Refusal:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The response's headers, in API Gateway's notation of a constant."""
+        """The response headers; API Gateway quotes constants."""
         headers = {"gatewayresponse.header.Content-Type": PROBLEM}
         if self.retry_after_seconds is not None:
             headers["gatewayresponse.header.Retry-After"] = f"'{self.retry_after_seconds}'"
@@ -62,11 +62,11 @@ class Refusal:
 
     @property
     def template(self) -> str:
-        """The response's body."""
+        """The mapping template of the response body."""
         body: dict[str, Any] = {"type": "about:blank", "title": TITLES.get(self.status, "Refused")}
         if self.status is not None:
             body["status"] = self.status
-        # API Gateway's own words come quoted; ours are quoted here.
+        # $context.error.messageString is already quoted.
         detail = json.dumps(self.detail) if self.detail else "$context.error.messageString"
         return f'{json.dumps(body)[:-1]}, "detail": {detail}}}'
 
@@ -86,7 +86,7 @@ RESOURCES = (
     Resource("V1alpha2Task", "{id}", "V1alpha2Runtime"),
     Resource("OpenApi", "openapi.json"),
 )
-# Only what API Gateway can refuse in words that name the field. Tests hold these against the schema of api/.
+# Only what API Gateway can reject with a message that names the field; tests compare it with api/schema.py.
 MODELS = (
     Model("V1alpha1Body", {"type": "object", "required": ["alwayson_scripts"]}),
     Model("V1alpha2Body", {"type": "object", "required": ["task"]}),
@@ -102,7 +102,7 @@ METHODS = (
 REFUSALS = (
     Refusal("BadBody", "BAD_REQUEST_BODY", 400, NO_OBJECT),
     Refusal("WrongKey", "INVALID_API_KEY", 403, WRONG_KEY),
-    # API Gateway says "Missing Authentication Token" with 403 for a path that it does not have.
+    # For an unknown path API Gateway answers 403, "Missing Authentication Token".
     Refusal("NoSuchPath", "MISSING_AUTHENTICATION_TOKEN", 404, NO_SUCH_PATH),
     Refusal("TooLarge", "REQUEST_TOO_LARGE", 413, TOO_LARGE),
     Refusal("TooFast", "THROTTLED", 429, TOO_FAST, retry_after_seconds=1),
@@ -125,5 +125,5 @@ LOG_FIELDS = {
 
 
 def log_format() -> str:
-    """One line of the access log."""
+    """The format of a line of the access log."""
     return json.dumps({name: f"$context.{variable}" for name, variable in LOG_FIELDS.items()})

@@ -14,7 +14,7 @@ VPC_CIDR = IPv4Network("10.0.0.0/16")
 
 @dataclass(frozen=True)
 class Subnet:
-    """One subnet as eksctl makes it."""
+    """One subnet as eksctl creates it."""
 
     kind: str
     zone: str
@@ -22,7 +22,7 @@ class Subnet:
 
 
 def files(solution: Solution) -> dict[str, str]:
-    """`cluster.yaml`, the ClusterConfig."""
+    """The ClusterConfig, by its file name."""
     text = jinja.render(
         "cluster.yaml.j2",
         solution=solution,
@@ -39,10 +39,10 @@ def files(solution: Solution) -> dict[str, str]:
 
 
 def subnets(solution: Solution) -> list[Subnet]:
-    """What eksctl carves out of the VPC for three zones: eight /19, public first, two left free.
+    """The subnets that eksctl creates in the VPC for three zones: six of eight /19 blocks, public ones first.
 
-    Not written to the config: eksctl takes `vpc.subnets` for a network that exists already and refuses it
-    beside `availabilityZones` (pkg/vpc/vpc.go and pkg/ctl/cmdutils/configfile.go of v0.230.0).
+    Only for the comment in cluster.yaml: eksctl takes `vpc.subnets` for an existing network and rejects it
+    next to `availabilityZones` (pkg/vpc/vpc.go and pkg/ctl/cmdutils/configfile.go of v0.230.0).
     """
     blocks = list(VPC_CIDR.subnets(new_prefix=19))
     kinds = [("public", zone) for zone in solution.zones] + [("private", zone) for zone in solution.zones]

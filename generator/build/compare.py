@@ -1,4 +1,4 @@
-"""What two builds differ in, as a unified diff."""
+"""The differences between two builds, as a unified diff."""
 
 from collections.abc import Iterator, Mapping
 from difflib import unified_diff
@@ -6,11 +6,11 @@ from difflib import unified_diff
 from generator.build.files import MADE_FROM, without_header
 
 _COLORS = {"-": "\x1b[31m", "+": "\x1b[32m", "@": "\x1b[36m"}
-_OFF = "\x1b[0m"
+_RESET = "\x1b[0m"
 
 
 def differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
-    """The lines of the diff, path by path. What a file says of its origin does not count."""
+    """The lines of the diff, path by path. The headers that name the config are not compared."""
     for path in sorted((old.keys() | new.keys()) - {MADE_FROM}):
         before, after = old.get(path), new.get(path)
         yield from unified_diff(
@@ -23,9 +23,9 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]
 
 
 def colored(line: str) -> str:
-    """A line of a diff in the usual colours."""
-    tint = _COLORS.get(line[:1])
-    return f"{tint}{line}{_OFF}" if tint else line
+    """A line of a diff in the colors of git diff."""
+    color = _COLORS.get(line[:1])
+    return f"{color}{line}{_RESET}" if color else line
 
 
 def _lines(text: str | None) -> list[str]:

@@ -13,44 +13,45 @@ from generator.plan import text as plan_text
 from generator.plan.model import Plan
 from generator.solution.model import Solution
 
-# Says which files a build wrote; JSON files, which cannot hold a comment, are named only there.
+# Lists the files that a build wrote. JSON files cannot hold a comment: their config is named only there.
 MADE_FROM = "made-from.json"
 UMBRELLA, RUNTIMES_ALONE = "sd-on-eks", "sd-runtimes"
 CHARTS = (UMBRELLA, RUNTIMES_ALONE)
 
-_MADE = "Made by `generator build` from"
+_MADE_BY = "Made by `generator build` from"
+# Start and end of a comment, by file type.
 _COMMENT = {".yaml": ("# ", ""), ".md": ("<!-- ", " -->")}
 
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """The config that files are made from: its name and the SHA-256 of its text."""
+    """The config that a build is made from: its file name and the SHA-256 of its text."""
 
     name: str
     sha256: str
 
 
 def config_file(name: str, text: str) -> ConfigFile:
-    """The config file of this name and text; of a path, only the last part counts."""
+    """The config file with this name and text; of a path, only the last part is used."""
     return ConfigFile(PurePosixPath(name.replace("\\", "/")).name, hashlib.sha256(text.encode()).hexdigest())
 
 
-def build(solution: Solution, source: ConfigFile, chart: str, plan: Plan) -> dict[str, str]:
-    """Path and text of each file for `chart`, each with a line that says what it was made from."""
+def build(solution: Solution, config: ConfigFile, chart: str, plan: Plan) -> dict[str, str]:
+    """Path and text of each file for `chart`, each with a header that names the config it was made from."""
     alone = chart == RUNTIMES_ALONE
     bodies = chart_values.runtimes_alone(solution) if alone else _everything(solution, plan)
-    files = {path: _headed(path, text, source) for path, text in bodies.items()}
-    return {**files, MADE_FROM: _made_from(files, source)}
+    files = {path: _with_header(path, text, config) for path, text in bodies.items()}
+    return {**files, MADE_FROM: _made_from(files, config)}
 
 
 def without_header(text: str) -> str:
-    """A file's text without the line that says what it was made from, so that two builds can be compared."""
+    """A file's text without its header, so that builds of two configs can be compared."""
     first, _, rest = text.partition("\n")
-    return rest if _MADE in first else text
+    return rest if _MADE_BY in first else text
 
 
 def _everything(solution: Solution, plan: Plan) -> dict[str, str]:
-    """In the order in which they are applied; the plan last."""
+    """All files of the umbrella chart, in the order in which they are applied; the plan is last."""
     return {
         **stack.files(solution),
         **cluster.files(solution),
@@ -60,14 +61,14 @@ def _everything(solution: Solution, plan: Plan) -> dict[str, str]:
     }
 
 
-def _headed(path: str, text: str, source: ConfigFile) -> str:
+def _with_header(path: str, text: str, config: ConfigFile) -> str:
     if (suffix := PurePosixPath(path).suffix) not in _COMMENT:
         return text
     start, end = _COMMENT[suffix]
-    line = f"{_MADE} {source.name} (sha256 {source.sha256[:12]}): edit that, not this."
+    line = f"{_MADE_BY} {config.name} (sha256 {config.sha256[:12]}): edit that, not this."
     return f"{start}{line}{end}\n{text}"
 
 
-def _made_from(files: Mapping[str, str], source: ConfigFile) -> str:
+def _made_from(files: Mapping[str, str], config: ConfigFile) -> str:
     hashes = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in sorted(files.items())}
-    return json.dumps({"config": source.name, "sha256": source.sha256, "files": hashes}, indent=2) + "\n"
+    return json.dumps({"config": config.name, "sha256": config.sha256, "files": hashes}, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""Puts the files of a build in place of the last one: all of them, or none."""
+"""Replaces the files of the last build: all of them, or none."""
 
 import json
 import shutil
@@ -9,15 +9,15 @@ from generator.build.files import MADE_FROM
 
 
 class NotOursError(Exception):
-    """The folder holds something that no build wrote."""
+    """The folder holds files and was not written by `generator build`."""
 
 
 def replace(folder: Path, files: Mapping[str, str]) -> None:
-    """Make `folder` hold exactly `files`, and whatever a user added beside the files of an earlier build.
+    """Replace the files of an earlier build in `folder` by `files`. Files that the user added there stay.
 
-    At every moment either the old files or the new ones are whole on the disk: the new folder is complete
-    before the old one steps aside (as `.NAME.old`), and a run that was killed between the two renames is
-    completed by the next.
+    At every moment either the old or the new files are complete on disk: the new folder is complete before
+    the old one is renamed to `.NAME.old`, and a run that was killed between the two renames is completed by
+    the next one. Raises NotOursError for a folder with other files, and OSError.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _recover(folder)
@@ -30,7 +30,7 @@ def replace(folder: Path, files: Mapping[str, str]) -> None:
         for path in added - files.keys():
             _copy(folder / path, fresh / path)
         if folder.exists():
-            folder.rename(_aside(folder))
+            folder.rename(_old(folder))
         fresh.rename(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -38,25 +38,25 @@ def replace(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def read(folder: Path) -> dict[str, str]:
-    """The files that the last build wrote to `folder`, as they are now."""
+    """Path and text of the files that the last build wrote to `folder`, as they are now."""
     _recover(folder)
     paths = sorted(_listed(folder)) if folder.is_dir() else []
     return {path: (folder / path).read_text("utf-8") for path in paths if (folder / path).is_file()}
 
 
-def _aside(folder: Path) -> Path:
+def _old(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
 
 
 def _recover(folder: Path) -> None:
-    """Bring the old folder back if no new one took its place, else remove it."""
-    aside = _aside(folder)
-    if not aside.exists():
+    """Complete what a killed run left: restore the old folder if there is no new one, else remove it."""
+    old = _old(folder)
+    if not old.exists():
         return
     if folder.exists():
-        shutil.rmtree(aside)
+        shutil.rmtree(old)
     else:
-        aside.rename(folder)
+        old.rename(folder)
 
 
 def _added(folder: Path) -> set[str]:
@@ -65,8 +65,8 @@ def _added(folder: Path) -> set[str]:
         return set()
     if not (folder / MADE_FROM).is_file() and any(folder.iterdir()):
         raise NotOursError(f"{folder} was not written by `generator build` (it has no {MADE_FROM})")
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    return found - _listed(folder) - {MADE_FROM}
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    return files - _listed(folder) - {MADE_FROM}
 
 
 def _listed(folder: Path) -> set[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from generator.iam import policy
+from generator.facts import versions
 from generator.solution.model import Solution
 
 
@@ -32,5 +32,5 @@ _RULE_SINCE_1_9 = InterruptionRule(
 
 def rules(solution: Solution) -> tuple[InterruptionRule, ...]:
     """The rules of the solution's version of Karpenter."""
-    old = policy.version(solution.versions.karpenter) < (1, 9)
-    return _RULES if old else (*_RULES, _RULE_SINCE_1_9)
+    before_1_9 = versions.parse(solution.versions.karpenter) < (1, 9)
+    return _RULES if before_1_9 else (*_RULES, _RULE_SINCE_1_9)

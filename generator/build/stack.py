@@ -16,12 +16,12 @@ DAY_SECONDS = 86_400
 
 @dataclass(frozen=True)
 class _Limits:
-    """How long things are kept."""
+    """How long messages, records and logs are kept."""
 
-    # A task that is set aside by SQS keeps its age, so the dead-letter queue must keep longer than the queue.
+    # A message keeps its age in the dead-letter queue, whose retention must be longer than the queue's.
     retention: int = 10 * DAY_SECONDS
     dead_letter_retention: int = 14 * DAY_SECONDS
-    # Longer than a task can be in a queue and then in a dead-letter queue.
+    # Longer than a message can stay in a queue and then in its dead-letter queue.
     task_record_days: int = 30
     log_days: int = 30
     untaken_minutes: int = 15
@@ -58,7 +58,7 @@ def _tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class _RuntimeContext:
-    """What the templates need of one runtime."""
+    """The variables of one runtime in the templates."""
 
     id: str
     queue_name: str
@@ -76,48 +76,41 @@ class _RuntimeContext:
 
 def _runtime(solution: Solution, runtime: Runtime) -> _RuntimeContext:
     return _RuntimeContext(
-        id=_logical(runtime.name),
+        id=_logical_id(runtime.name),
         queue_name=runtime.queue_name,
         queue_arn=runtime.queue_arn,
         dead_letter_queue_name=runtime.dead_letter_queue_name,
         dead_letter_queue_arn=runtime.dead_letter_queue_arn,
-        # The agent extends it while it works; this is for whoever takes a task by hand.
+        # The agent extends it while a task runs; this is for a task that is received by hand.
         visibility_timeout=min(runtime.task_timeout_seconds + 60, SQS_MAX_VISIBILITY_SECONDS),
-        # The agent sets a task aside itself, with the reason; this is for tasks that end every agent.
+        # The agent moves a task to the dead-letter queue itself, with the reason. SQS does so only for
+        # tasks that crash every agent.
         max_receive_count=runtime.max_attempts + 3,
         oldest_age=max(3600, 2 * runtime.task_timeout_seconds),
-        filter_policy=_filter(solution, runtime),
+        filter_policy=_filter_policy(solution, runtime),
         bucket=runtime.output_bucket,
         bucket_arn=policy.bucket_arn(solution, runtime.output_bucket),
         tags=_tag_list(solution.resource_tags(runtime)),
     )
 
 
-def _logical(name: str) -> str:
-    """A logical id: letters and digits only, and different for different names, which are in lower case."""
+def _logical_id(name: str) -> str:
+    """The logical id of a runtime: letters and digits only, unique since names are in lower case."""
     return name.replace("-", "Dash")
 
 
-def _filter(solution: Solution, runtime: Runtime) -> dict[str, Any]:
-    """Which messages of the requests topic go to this runtime's queue."""
+def _filter_policy(solution: Solution, runtime: Runtime) -> dict[str, Any]:
+    """The SNS filter policy of the runtime's queue: which messages of the requests topic it receives."""
     by_name = {"runtime": [runtime.name]}
-    if first_with_model(solution, runtime.model_filename) is not runtime:
+    model = runtime.static_model
+    # A v1alpha1 task names its model: only the first runtime with it receives the task, so it runs once.
+    if model is None or runtime is not next(r for r in solution.runtimes if r.static_model == model):
         return by_name
-    return {"$or": [by_name, {"sd_model_checkpoint": [runtime.model_filename]}]}
-
-
-def first_with_model(solution: Solution, model: str | None) -> Runtime | None:
-    """The static SD WebUI that a v1alpha1 task for this model goes to: only one, lest it be done twice."""
-    fitting = (
-        runtime
-        for runtime in solution.runtimes
-        if runtime.type == "sdwebui" and not runtime.dynamic_model and runtime.model_filename == model
-    )
-    return next(fitting, None)
+    return {"$or": [by_name, {"sd_model_checkpoint": [model]}]}
 
 
 def _context(solution: Solution, code: str) -> dict[str, Any]:
-    """What all templates share."""
+    """The variables of all templates."""
     return {
         "solution": solution,
         "names": names,
@@ -135,7 +128,7 @@ def _context(solution: Solution, code: str) -> dict[str, Any]:
 
 
 def _api() -> dict[str, Any]:
-    """The parts of the HTTP API; its deployment is named by them, so that a change makes another."""
+    """The parts of the HTTP API. Their digest names the deployment, so that each change creates a new one."""
     parts = (api_gateway.RESOURCES, api_gateway.MODELS, api_gateway.METHODS, api_gateway.REFUSALS)
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
     refusals = [f"Api{refusal.id}" for refusal in api_gateway.REFUSALS]

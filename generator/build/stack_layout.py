@@ -1,4 +1,4 @@
-"""Which CloudFormation stacks a solution has, and how many resources they hold. Known without rendering them.
+"""The CloudFormation stacks of a solution and the number of their resources, without rendering templates.
 
 A runtime's resources must not move between stacks when another runtime is added or removed: a stack that
 loses them keeps queue and bucket, and the next stack could not create them. So which stack holds a runtime
@@ -90,7 +90,7 @@ def resource_counts(solution: Solution) -> dict[str, int]:
 
 
 def _count(runtimes: Sequence[Runtime]) -> int:
-    """How many stacks: one, or the smallest power of two that has room for the runtimes spread by name."""
+    """The smallest power of two of stacks that has room for the runtimes, spread by a hash of their names."""
     count = 1
     while max(Counter(_shard(runtime, count) for runtime in runtimes).values()) > RUNTIMES_PER_STACK:
         count *= 2

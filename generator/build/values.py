@@ -15,30 +15,30 @@ Values = dict[str, Any]
 
 def umbrella(solution: Solution) -> dict[str, str]:
     """Values files for charts/sd-on-eks."""
-    parts: dict[str, Values] = {"values/platform.yaml": platform(solution)}
+    files: dict[str, Values] = {"values/platform.yaml": platform(solution)}
     for runtime in solution.runtimes:
         values = {runtime.name: runtime_values(solution, runtime)}
-        parts[f"values/{runtime.name}.yaml"] = {"sd-runtimes": {"runtimes": values}}
-    return _texts(solution, parts)
+        files[f"values/{runtime.name}.yaml"] = {"sd-runtimes": {"runtimes": values}}
+    return _dump(solution, files)
 
 
 def runtimes_alone(solution: Solution) -> dict[str, str]:
-    """Values files for charts/sd-runtimes, for a cluster that has the operators already."""
-    parts = {
+    """Values files for charts/sd-runtimes, for a cluster that already has what the umbrella adds."""
+    files = {
         f"values/{runtime.name}.yaml": {"runtimes": {runtime.name: runtime_values(solution, runtime)}}
         for runtime in solution.runtimes
     }
-    return _texts(solution, parts)
+    return _dump(solution, files)
 
 
-def _texts(solution: Solution, parts: Mapping[str, Values]) -> dict[str, str]:
-    """Each file begins with what all share, written once: with 1,000 runtimes it is half of the work."""
+def _dump(solution: Solution, files: Mapping[str, Values]) -> dict[str, str]:
+    """Each file starts with the shared values, dumped once: with 1,000 runtimes that halves the work."""
     shared = yaml_text.dump({"global": global_values(solution)})
-    return {path: shared + yaml_text.dump(values) for path, values in parts.items()}
+    return {path: shared + yaml_text.dump(values) for path, values in files.items()}
 
 
 def global_values(solution: Solution) -> Values:
-    """What all runtimes share."""
+    """The values that all runtimes share (`global`)."""
     return {
         "stackName": solution.stack,
         "region": solution.region,
@@ -52,7 +52,7 @@ def global_values(solution: Solution) -> Values:
 
 
 def runtime_values(solution: Solution, runtime: Runtime) -> Values:
-    """One runtime: what follows from names, with the user's `extraValues` laid upon it."""
+    """The values of one runtime: generated names, overridden by the user's `extraValues`."""
     model = {"modelFilename": runtime.model_filename} if runtime.model_filename else {}
     generated = {
         "namespace": runtime.namespace,
@@ -77,19 +77,19 @@ def runtime_values(solution: Solution, runtime: Runtime) -> Values:
             "persistence": {"s3": {"modelBucket": solution.model_bucket}},
         },
     }
-    return merged(generated, _said(runtime.extra_values, generated))
+    return merged(generated, _without_empty_names(runtime.extra_values, generated))
 
 
-def _said(user: Mapping[str, Any], generated: Mapping[str, Any]) -> Values:
-    """`user` without empty strings in the place of a generated name: those say nothing."""
-    said: Values = {}
+def _without_empty_names(user: Mapping[str, Any], generated: Mapping[str, Any]) -> Values:
+    """`user` without the empty strings that would override a generated name."""
+    values: Values = {}
     for key, value in user.items():
-        under = generated.get(key)
-        if isinstance(value, Mapping) and isinstance(under, Mapping):
-            said[key] = _said(value, under)
-        elif value != "" or not under:
-            said[key] = value
-    return said
+        name = generated.get(key)
+        if isinstance(value, Mapping) and isinstance(name, Mapping):
+            values[key] = _without_empty_names(value, name)
+        elif value != "" or not name:
+            values[key] = value
+    return values
 
 
 def platform(solution: Solution) -> Values:
@@ -106,7 +106,7 @@ def _karpenter(solution: Solution) -> Values:
     """Keys of oci://public.ecr.aws/karpenter/karpenter."""
     values: Values = {
         "serviceAccount": {
-            # The chart would name it after the release; the role trusts this name.
+            # The chart would name it after the release; the trust policy of the role names this one.
             "name": names.KARPENTER_SERVICE_ACCOUNT,
             "annotations": _role(solution, "karpenter-controller"),
         },
@@ -125,7 +125,7 @@ def _karpenter(solution: Solution) -> Values:
 def _keda(solution: Solution) -> Values:
     """Keys of kedacore/keda."""
     values: Values = {
-        # The umbrella has the CRDs in crds/, or a fresh cluster would refuse its ScaledObjects.
+        # The umbrella chart has the CRDs in crds/: otherwise a new cluster rejects its ScaledObjects.
         "crds": {"install": False},
         "clusterName": solution.stack,
         "podIdentity": {"aws": {"irsa": {"enabled": True, "roleArn": solution.role_arn("keda-operator")}}},
@@ -140,7 +140,7 @@ def _s3_csi(solution: Solution) -> Values:
     """Keys of aws-mountpoint-s3-csi-driver."""
     values: Values = {
         "node": {
-            # GPU nodes are tainted; without this they would have no driver, and no models.
+            # GPU nodes are tainted: without this the driver does not run there, and no model can be mounted.
             "tolerateAllTaints": True,
             "serviceAccount": {
                 "name": names.S3_CSI_SERVICE_ACCOUNT,

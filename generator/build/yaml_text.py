@@ -1,25 +1,25 @@
-"""Data as YAML text that Python, Go and AWS read alike."""
+"""Dumps YAML that parsers of YAML 1.1 (Python) and 1.2 (Go, AWS) read as the same values."""
 
 import re
 from typing import Any
 
 import yaml
 
-# Readers of YAML 1.1 and 1.2 disagree on words like `no`, `y` and `1e3`. A string goes without quotes only
-# where none of them can see anything but a string: it begins with a letter and is none of these words.
+# Parsers of YAML 1.1 and 1.2 disagree on words such as `no`, `y` and `1e3`. A string is written without
+# quotes only where every parser reads a string: it starts with a letter and is none of these words.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@-]*(:+[A-Za-z0-9_./@*-]+)*")
 _NOT_PLAIN = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's own dumper, not libyaml's: that one writes some lines otherwise, and bytes must not differ."""
+    """PyYAML's own dumper: libyaml's, where it is installed, formats some lines differently."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
-        """Always: a reader of a values file should not have to look an anchor up."""
+        """Write no anchors: they make a values file hard to read."""
         return True
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
-        """Lists stand in from their key."""
+        """Indent lists below their key."""
         super().increase_indent(flow, False)
 
 

@@ -56,3 +56,8 @@ def upgrade_help(current: str, wanted: str) -> str | None:
 def minor(version: str) -> int:
     """The second number of a version: 34 of `1.34`, 8 of `1.8.8`."""
     return int(version.split(".")[1])
+
+
+def parse(version: str) -> tuple[int, ...]:
+    """A version such as 1.8.8 as numbers, which compare in the order of versions."""
+    return tuple(int(number) for number in version.split("."))

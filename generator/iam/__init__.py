@@ -1,1 +1,1 @@
-"""Policy documents: of the roles, and of whoever deploys."""
+"""IAM policies: of the roles, and of the person or pipeline that deploys."""

@@ -1,8 +1,8 @@
-"""The rights of whoever deploys: what `make preflight cluster install smoke uninstall` needs, and no more.
+"""The permissions that deploying needs: `make preflight cluster install smoke uninstall`, and no more.
 
-CloudFormation and eksctl act with the deployer's own rights, so these follow from the resources that the
-templates and the ClusterConfig hold. They are scoped by the stack's name, which begins every name of ours,
-and where AWS makes the names, by the tags of eksctl's stacks. docs/deployer.md says how to use them.
+CloudFormation and eksctl act with the permissions of their caller, so these follow from the resources in the
+templates and in the ClusterConfig. They are limited by the prefix that all our names have; where AWS chooses
+the name, by the tags of eksctl's stacks. docs/deployer.md describes how to use them.
 """
 
 import json
@@ -13,18 +13,19 @@ from generator.iam import roles as iam
 from generator.iam.policy import (
     MANAGED_POLICY_MAX,
     Policy,
+    Statement,
+    actions,
     allow,
     arn,
     bucket_arn,
     document,
-    each,
     iam_arn,
     size,
 )
 from generator.solution import names
 from generator.solution.model import Solution
 
-# What may be attached to the roles: by our templates, and by eksctl v0.230.0 to the roles that it makes.
+# The managed policies that our templates, and eksctl v0.230.0, attach to roles.
 MANAGED_POLICIES = (
     "AmazonEC2ContainerRegistryPullOnly",
     "AmazonEC2ContainerRegistryReadOnly",
@@ -36,23 +37,23 @@ MANAGED_POLICIES = (
     "service-role/AmazonAPIGatewayPushToCloudWatchLogs",
 )
 SERVICE_LINKED_ROLES = ("autoscaling", "eks", "eks-nodegroup", "spot")
-PARTS_OF_A_CLUSTER = ("access-entry", "addon", "nodegroup", "podidentityassociation")
+CLUSTER_RESOURCES = ("access-entry", "addon", "nodegroup", "podidentityassociation")
 
 
 def policies(solution: Solution) -> tuple[Policy, ...]:
-    """The policies, in as many documents as the size of a managed policy asks for."""
+    """The policies, in as many documents as the maximum size of a managed policy requires."""
     return tuple(document(part) for part in _packed(_statements(solution)))
 
 
 def files(solution: Solution) -> dict[str, str]:
-    """The policies as files: iam/deployer-policy.json, and -2, -3 … where one does not hold all."""
+    """The policies by file name: iam/deployer-policy.json, and -2, -3 … where one is not enough."""
     texts = [json.dumps(policy, indent=2) + "\n" for policy in policies(solution)]
     return {f"iam/deployer-policy{f'-{n}' if n > 1 else ''}.json": text for n, text in enumerate(texts, 1)}
 
 
-def _packed(statements: Iterable[Policy]) -> list[list[Policy]]:
-    """The statements in their order, each document as full as it may be."""
-    parts: list[list[Policy]] = [[]]
+def _packed(statements: Iterable[Statement]) -> list[list[Statement]]:
+    """The statements in their order, split into as few documents as their order allows."""
+    parts: list[list[Statement]] = [[]]
     for statement in statements:
         if size(document([*parts[-1], statement])) > MANAGED_POLICY_MAX:
             parts.append([])
@@ -60,7 +61,7 @@ def _packed(statements: Iterable[Policy]) -> list[list[Policy]]:
     return parts
 
 
-def _statements(solution: Solution) -> list[Policy]:
+def _statements(solution: Solution) -> list[Statement]:
     return [
         *_cloudformation(solution),
         *_messaging(solution),
@@ -70,11 +71,11 @@ def _statements(solution: Solution) -> list[Policy]:
         *_roles(solution),
         *_cluster(solution),
         *deployer_network.statements(solution),
-        *_questions(solution),
+        *_preflight(solution),
     ]
 
 
-def _cloudformation(solution: Solution) -> list[Policy]:
+def _cloudformation(solution: Solution) -> list[Statement]:
     stacks = (f"{solution.stack}/*", f"{solution.stack}-*/*", f"eksctl-{solution.stack}-*/*")
     manage = """
         ContinueUpdateRollback CreateChangeSet CreateStack DeleteChangeSet DeleteStack DescribeChangeSet
@@ -84,12 +85,12 @@ def _cloudformation(solution: Solution) -> list[Policy]:
     """
     resources = [arn(solution, "cloudformation", f"stack/{name}") for name in stacks]
     return [
-        allow("ManageStacks", each("cloudformation", manage), resources),
-        allow("FindStacks", each("cloudformation", "GetTemplateSummary ListStacks ValidateTemplate"), "*"),
+        allow("ManageStacks", actions("cloudformation", manage), resources),
+        allow("FindStacks", actions("cloudformation", "GetTemplateSummary ListStacks ValidateTemplate"), "*"),
     ]
 
 
-def _messaging(solution: Solution) -> list[Policy]:
+def _messaging(solution: Solution) -> list[Statement]:
     queues = """
         CreateQueue DeleteQueue GetQueueAttributes GetQueueUrl ListQueueTags SetQueueAttributes TagQueue
         UntagQueue
@@ -100,12 +101,12 @@ def _messaging(solution: Solution) -> list[Policy]:
         TagResource Unsubscribe UntagResource
     """
     return [
-        allow("ManageQueues", each("sqs", queues), arn(solution, "sqs", f"{solution.stack}-*")),
-        allow("ManageTopics", each("sns", topics), arn(solution, "sns", f"{solution.stack}-*")),
+        allow("ManageQueues", actions("sqs", queues), arn(solution, "sqs", f"{solution.stack}-*")),
+        allow("ManageTopics", actions("sns", topics), arn(solution, "sns", f"{solution.stack}-*")),
     ]
 
 
-def _buckets(solution: Solution) -> list[Policy]:
+def _buckets(solution: Solution) -> list[Statement]:
     outputs = names.output_bucket(solution.stack, "*", solution.account, solution.region)
     templates = solution.templates_bucket
     manage = """
@@ -114,29 +115,29 @@ def _buckets(solution: Solution) -> list[Policy]:
         ListBucket ListTagsForResource PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock
         PutBucketTagging PutEncryptionConfiguration PutLifecycleConfiguration TagResource UntagResource
     """
-    # What CloudFormation reads of a bucket that it takes over (`--adopt`): every feature, used or not.
-    look = """
+    # What CloudFormation reads of a bucket that it imports (`--adopt`): the settings of every feature.
+    read = """
         GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketCORS GetBucketLogging
         GetBucketMetadataTableConfiguration GetBucketNotification GetBucketObjectLockConfiguration
         GetBucketVersioning GetBucketWebsite GetIntelligentTieringConfiguration GetInventoryConfiguration
         GetMetricsConfiguration GetReplicationConfiguration
     """
     buckets = [bucket_arn(solution, name) for name in (outputs, templates)]
-    # Templates only: nothing here reads, writes or deletes a picture.
+    # Only templates: nothing here reads, writes or deletes a picture.
     objects = f"{bucket_arn(solution, templates)}/*"
     return [
-        allow("ManageBuckets", each("s3", manage + look), buckets),
-        allow("KeepTemplates", each("s3", "DeleteObject GetObject PutObject"), objects),
+        allow("ManageBuckets", actions("s3", manage + read), buckets),
+        allow("KeepTemplates", actions("s3", "DeleteObject GetObject PutObject"), objects),
     ]
 
 
-def _api(solution: Solution) -> list[Policy]:
+def _api(solution: Solution) -> list[Statement]:
     manage = """
         AddPermission CreateFunction DeleteFunction GetFunction GetFunctionCodeSigningConfig
         GetFunctionRecursionConfig GetFunctionScalingConfig GetPolicy GetRuntimeManagementConfig ListTags
         RemovePermission TagResource UntagResource UpdateFunctionCode UpdateFunctionConfiguration
     """
-    # API Gateway makes the ids, and its rights are verbs on paths; /account is where its log role is set.
+    # API Gateway generates the ids, and its actions are HTTP methods on paths; /account holds its log role.
     kinds = (
         "account",
         "apikeys",
@@ -153,14 +154,14 @@ def _api(solution: Solution) -> list[Policy]:
     return [
         allow(
             "ManageApiFunction",
-            each("lambda", manage),
+            actions("lambda", manage),
             arn(solution, "lambda", f"function:{names.api(solution.stack)}"),
         ),
-        allow("ManageApi", each("apigateway", "DELETE GET PATCH POST PUT"), paths),
+        allow("ManageApi", actions("apigateway", "DELETE GET PATCH POST PUT"), paths),
     ]
 
 
-def _alarms_and_logs(solution: Solution) -> list[Policy]:
+def _alarms_and_logs(solution: Solution) -> list[Statement]:
     alarms = "DeleteAlarms DescribeAlarms ListTagsForResource PutMetricAlarm TagResource UntagResource"
     rules = """
         DeleteRule DescribeRule ListTagsForResource ListTargetsByRule PutRule PutTargets RemoveTargets
@@ -175,22 +176,24 @@ def _alarms_and_logs(solution: Solution) -> list[Policy]:
     return [
         allow(
             "ManageAlarms",
-            each("cloudwatch", alarms),
+            actions("cloudwatch", alarms),
             arn(solution, "cloudwatch", f"alarm:{solution.stack}-*"),
         ),
-        allow("ManageRules", each("events", rules), arn(solution, "events", f"rule/{solution.stack}-*")),
+        allow("ManageRules", actions("events", rules), arn(solution, "events", f"rule/{solution.stack}-*")),
         allow(
             "ManageLogs",
-            each("logs", logs),
+            actions("logs", logs),
             [arn(solution, "logs", f"log-group:/{group}*") for group in groups],
         ),
         allow(
-            "FindLogs", each("logs", "DescribeIndexPolicies DescribeLogGroups DescribeResourcePolicies"), "*"
+            "FindLogs",
+            actions("logs", "DescribeIndexPolicies DescribeLogGroups DescribeResourcePolicies"),
+            "*",
         ),
     ]
 
 
-def _roles(solution: Solution) -> list[Policy]:
+def _roles(solution: Solution) -> list[Statement]:
     manage = """
         CreateRole DeleteRole DeleteRolePolicy DetachRolePolicy GetRole GetRolePolicy ListAttachedRolePolicies
         ListInstanceProfilesForRole ListRolePolicies PutRolePolicy TagRole UntagRole UpdateAssumeRolePolicy
@@ -204,17 +207,19 @@ def _roles(solution: Solution) -> list[Policy]:
     partition = solution.partition
     roles = [iam_arn(solution, f"role/{prefix}-*") for prefix in (solution.stack, f"eksctl-{solution.stack}")]
     attachable = [names.arn(partition.name, "iam", "", "aws", f"policy/{name}") for name in MANAGED_POLICIES]
-    users = ["apigateway.amazonaws.com", "ec2.amazonaws.com", "eks.amazonaws.com", "lambda.amazonaws.com"]
-    users += [partition.ec2_principal] if partition.ec2_principal not in users else []
+    services = ["apigateway.amazonaws.com", "ec2.amazonaws.com", "eks.amazonaws.com", "lambda.amazonaws.com"]
+    services += [partition.ec2_principal] if partition.ec2_principal not in services else []
     linked = [f"{name}.amazonaws.com" for name in SERVICE_LINKED_ROLES]
     issuer = f"oidc-provider/oidc.eks.{solution.region}.{partition.dns_suffix}/id/*"
     return [
-        allow("ManageRoles", each("iam", manage), roles),
+        allow("ManageRoles", actions("iam", manage), roles),
         allow(
             "AttachKnownPolicies", "iam:AttachRolePolicy", roles, {"ArnEquals": {"iam:PolicyARN": attachable}}
         ),
-        allow("GiveRolesToServices", "iam:PassRole", roles, {"StringEquals": {"iam:PassedToService": users}}),
-        allow("ManageClusterIssuer", each("iam", provider), iam_arn(solution, issuer)),
+        allow(
+            "GiveRolesToServices", "iam:PassRole", roles, {"StringEquals": {"iam:PassedToService": services}}
+        ),
+        allow("ManageClusterIssuer", actions("iam", provider), iam_arn(solution, issuer)),
         allow(
             "MakeServiceLinkedRoles",
             "iam:CreateServiceLinkedRole",
@@ -224,7 +229,7 @@ def _roles(solution: Solution) -> list[Policy]:
     ]
 
 
-def _cluster(solution: Solution) -> list[Policy]:
+def _cluster(solution: Solution) -> list[Statement]:
     manage = """
         AssociateAccessPolicy CreateAccessEntry CreateAddon CreateNodegroup DeleteAccessEntry DeleteAddon
         DeleteCluster DeleteNodegroup DescribeAccessEntry DescribeAddon DescribeCluster DescribeNodegroup
@@ -234,28 +239,28 @@ def _cluster(solution: Solution) -> list[Policy]:
         UpdateAccessEntry UpdateAddon UpdateClusterConfig UpdateClusterVersion UpdateNodegroupConfig
         UpdateNodegroupVersion
     """
-    kinds = (f"cluster/{solution.stack}", *(f"{kind}/{solution.stack}/*" for kind in PARTS_OF_A_CLUSTER))
-    here = {"StringEquals": {"aws:RequestedRegion": solution.region}}
-    look = "DescribeAddonConfiguration DescribeAddonVersions DescribeClusterVersions ListClusters"
+    kinds = (f"cluster/{solution.stack}", *(f"{kind}/{solution.stack}/*" for kind in CLUSTER_RESOURCES))
+    in_region = {"StringEquals": {"aws:RequestedRegion": solution.region}}
+    read = "DescribeAddonConfiguration DescribeAddonVersions DescribeClusterVersions ListClusters"
     return [
-        allow("ManageCluster", each("eks", manage), [arn(solution, "eks", kind) for kind in kinds]),
-        # AWS scopes this one by the request alone.
-        allow("MakeCluster", "eks:CreateCluster", "*", here),
-        allow("FindVersions", each("eks", look), "*"),
+        allow("ManageCluster", actions("eks", manage), [arn(solution, "eks", kind) for kind in kinds]),
+        # This action can be limited only by conditions on the request.
+        allow("MakeCluster", "eks:CreateCluster", "*", in_region),
+        allow("FindVersions", actions("eks", read), "*"),
     ]
 
 
-def _questions(solution: Solution) -> list[Policy]:
-    """What preflight asks beyond that, and the one request it may file (`--request-increase`)."""
+def _preflight(solution: Solution) -> list[Statement]:
+    """What preflight reads in addition, and the quota requests of `--request-increase`."""
     quotas = "GetAWSDefaultServiceQuota GetServiceQuota ListRequestedServiceQuotaChangeHistoryByQuota"
     principals = [iam_arn(solution, "role/*"), iam_arn(solution, "user/*")]
     models = iam.model_buckets(solution)
     repositories = names.arn(solution.partition.name, "ecr", "*", "*", "repository/*")
     return [
-        allow("AskModels", each("s3", "GetBucketLocation ListBucket"), models),
+        allow("AskModels", actions("s3", "GetBucketLocation ListBucket"), models),
         allow("AskModelFiles", "s3:GetObject", [f"{bucket}/*" for bucket in models]),
         allow("AskBuckets", "s3:ListAllMyBuckets", "*"),
         allow("AskImages", "ecr:DescribeImages", repositories),
-        allow("AskQuotas", each("servicequotas", f"{quotas} RequestServiceQuotaIncrease"), "*"),
-        allow("AskRights", each("iam", "GetRole SimulatePrincipalPolicy"), principals),
+        allow("AskQuotas", actions("servicequotas", f"{quotas} RequestServiceQuotaIncrease"), "*"),
+        allow("AskRights", actions("iam", "GetRole SimulatePrincipalPolicy"), principals),
     ]

@@ -1,16 +1,17 @@
-"""The policy of Karpenter's controller: it starts, tags and ends only nodes of this cluster.
+"""The policy of Karpenter's controller: it starts, tags and terminates nodes of this cluster only.
 
-Statement for statement the one of Karpenter's getting-started guide, for the version that the solution has:
+The same statements as in the getting-started guide of the solution's Karpenter version:
 https://github.com/aws/karpenter-provider-aws/tree/v1.8.8/website/content/en/docs/getting-started/
 """
 
-from generator.iam.policy import Policy, allow, arn, document, iam_arn, version
+from generator.facts import versions
+from generator.iam.policy import Condition, Policy, Statement, allow, arn, document, iam_arn
 from generator.solution import names
 from generator.solution.model import Solution
 
 
 def controller(solution: Solution) -> Policy:
-    """What Karpenter's controller may do: start, tag and end only nodes of this cluster."""
+    """The policy of Karpenter's controller, in the solution's version of Karpenter."""
     return document(
         [
             *_instances(solution),
@@ -23,12 +24,12 @@ def controller(solution: Solution) -> Policy:
 
 def _node_roles(solution: Solution) -> list[str]:
     own = names.controller_role(solution.stack, "karpenter-node")
-    chosen = [runtime.nodes.iam_role for runtime in solution.runtimes]
-    return [iam_arn(solution, f"role/{role}") for role in sorted({own, *filter(None, chosen)})]
+    user_roles = [runtime.nodes.iam_role for runtime in solution.runtimes]
+    return [iam_arn(solution, f"role/{role}") for role in sorted({own, *filter(None, user_roles)})]
 
 
 def _ec2(solution: Solution, *kinds: str) -> list[str]:
-    # The account is open in Karpenter's policy too: subnets may be shared from another account.
+    # Any account, as in Karpenter's own policy: subnets may be shared from another account.
     return [names.arn(solution.partition.name, "ec2", solution.region, "*", f"{kind}/*") for kind in kinds]
 
 
@@ -40,45 +41,45 @@ def _requested(solution: Solution) -> dict[str, str]:
     return _owned(solution, "RequestTag") | {"aws:RequestTag/eks:eks-cluster-name": solution.stack}
 
 
-def _instances(solution: Solution) -> list[Policy]:
+def _instances(solution: Solution) -> list[Statement]:
     start = ["ec2:RunInstances", "ec2:CreateFleet"]
     ec2 = [
         names.arn(solution.partition.name, "ec2", solution.region, "", f"{k}/*")
         for k in ("image", "snapshot")
     ]
     shared = ["security-group", "subnet", "capacity-reservation"]
-    shared += ["placement-group"] if version(solution.versions.karpenter) >= (1, 11) else []
+    shared += ["placement-group"] if versions.parse(solution.versions.karpenter) >= (1, 11) else []
     tagged = ["fleet", "instance", "volume", "network-interface", "launch-template", "spot-instances-request"]
-    tagged += [] if version(solution.versions.karpenter) >= (1, 9) else ["capacity-reservation"]
-    ours = {
+    tagged += [] if versions.parse(solution.versions.karpenter) >= (1, 9) else ["capacity-reservation"]
+    owned = {
         "StringEquals": _owned(solution, "ResourceTag"),
         "StringLike": {"aws:ResourceTag/karpenter.sh/nodepool": "*"},
     }
-    asked = {
+    requested = {
         "StringEquals": _requested(solution),
         "StringLike": {"aws:RequestTag/karpenter.sh/nodepool": "*"},
     }
     return [
         allow("AllowScopedEC2InstanceAccessActions", start, [*ec2, *_ec2(solution, *shared)]),
-        allow("AllowScopedEC2LaunchTemplateAccessActions", start, _ec2(solution, "launch-template"), ours),
+        allow("AllowScopedEC2LaunchTemplateAccessActions", start, _ec2(solution, "launch-template"), owned),
         allow(
             "AllowScopedEC2InstanceActionsWithTags",
             [*start, "ec2:CreateLaunchTemplate"],
             _ec2(solution, *tagged),
-            asked,
+            requested,
         ),
         allow(
             "AllowScopedDeletion",
             ["ec2:TerminateInstances", "ec2:DeleteLaunchTemplate"],
             _ec2(solution, "instance", "launch-template"),
-            ours,
+            owned,
         ),
     ]
 
 
-def _tags(solution: Solution) -> list[Policy]:
+def _tags(solution: Solution) -> list[Statement]:
     kinds = ["fleet", "instance", "volume", "network-interface", "launch-template", "spot-instances-request"]
-    creation: Policy = {
+    creation: Condition = {
         "StringEquals": _requested(solution)
         | {"ec2:CreateAction": ["RunInstances", "CreateFleet", "CreateLaunchTemplate"]},
         "StringLike": {"aws:RequestTag/karpenter.sh/nodepool": "*"},
@@ -98,12 +99,12 @@ def _tags(solution: Solution) -> list[Policy]:
     ]
 
 
-def _reads(solution: Solution) -> list[Policy]:
+def _reads(solution: Solution) -> list[Statement]:
     kinds = ["CapacityReservations", "Images", "Instances", "InstanceTypeOfferings", "InstanceTypes"]
     kinds += ["LaunchTemplates", "SecurityGroups", "SpotPriceHistory", "Subnets"]
-    # upgrade-guide.md of Karpenter: 1.11 reads placement groups, 1.12 the health of instances.
-    kinds += ["PlacementGroups"] if version(solution.versions.karpenter) >= (1, 11) else []
-    kinds += ["InstanceStatus"] if version(solution.versions.karpenter) >= (1, 12) else []
+    # Karpenter's upgrade-guide.md: 1.11 reads placement groups, 1.12 the status of instances.
+    kinds += ["PlacementGroups"] if versions.parse(solution.versions.karpenter) >= (1, 11) else []
+    kinds += ["InstanceStatus"] if versions.parse(solution.versions.karpenter) >= (1, 12) else []
     here = {"StringEquals": {"aws:RequestedRegion": solution.region}}
     ssm = names.arn(solution.partition.name, "ssm", solution.region, "", "parameter/aws/service/*")
     queue = arn(solution, "sqs", names.interruption_queue(solution.stack))
@@ -118,14 +119,14 @@ def _reads(solution: Solution) -> list[Policy]:
     ]
 
 
-def _profiles(solution: Solution) -> list[Policy]:
+def _profiles(solution: Solution) -> list[Statement]:
     profiles = iam_arn(solution, "instance-profile/*")
     region = "topology.kubernetes.io/region"
-    asked = _requested(solution) | {f"aws:RequestTag/{region}": solution.region}
-    ours = _owned(solution, "ResourceTag") | {f"aws:ResourceTag/{region}": solution.region}
-    asked_class = {"aws:RequestTag/karpenter.k8s.aws/ec2nodeclass": "*"}
-    our_class = {"aws:ResourceTag/karpenter.k8s.aws/ec2nodeclass": "*"}
-    # Both: which of the two names China's EC2 has here is not documented; the official policy has both.
+    requested = _requested(solution) | {f"aws:RequestTag/{region}": solution.region}
+    owned = _owned(solution, "ResourceTag") | {f"aws:ResourceTag/{region}": solution.region}
+    requested_class = {"aws:RequestTag/karpenter.k8s.aws/ec2nodeclass": "*"}
+    owned_class = {"aws:ResourceTag/karpenter.k8s.aws/ec2nodeclass": "*"}
+    # Both, as in Karpenter's own policy: AWS does not document which of them EC2 has in China.
     passed = {"StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"]}}
     change = ("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile", "DeleteInstanceProfile")
     return [
@@ -134,19 +135,19 @@ def _profiles(solution: Solution) -> list[Policy]:
             "AllowScopedInstanceProfileCreationActions",
             "iam:CreateInstanceProfile",
             profiles,
-            {"StringEquals": asked, "StringLike": asked_class},
+            {"StringEquals": requested, "StringLike": requested_class},
         ),
         allow(
             "AllowScopedInstanceProfileTagActions",
             "iam:TagInstanceProfile",
             profiles,
-            {"StringEquals": ours | asked, "StringLike": our_class | asked_class},
+            {"StringEquals": owned | requested, "StringLike": owned_class | requested_class},
         ),
         allow(
             "AllowScopedInstanceProfileActions",
             [f"iam:{action}" for action in change],
             profiles,
-            {"StringEquals": ours, "StringLike": our_class},
+            {"StringEquals": owned, "StringLike": owned_class},
         ),
         allow("AllowInstanceProfileReadActions", "iam:GetInstanceProfile", profiles),
         allow("AllowUnscopedInstanceProfileListAction", "iam:ListInstanceProfiles", "*"),

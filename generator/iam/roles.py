@@ -1,6 +1,5 @@
-"""Policy documents of every role but Karpenter's, least privilege."""
+"""The least-privilege policies of all roles, except that of Karpenter's controller."""
 
-from generator.iam.karpenter import controller as karpenter_controller
 from generator.iam.policy import (
     INLINE_POLICY_MAX,
     Policy,
@@ -13,9 +12,7 @@ from generator.iam.policy import (
 from generator.solution import names
 from generator.solution.model import Runtime, Solution
 
-__all__ = ["api_function", "karpenter_controller", "keda_operator", "runtime", "s3_csi_driver"]
-
-# X-Ray has no resources to scope these to.
+# X-Ray actions have no resource types: they cannot be limited to a resource.
 XRAY_WRITE = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
 XRAY_SAMPLING = (
     "xray:GetSamplingRules",
@@ -25,14 +22,14 @@ XRAY_SAMPLING = (
 
 
 def keda_operator(solution: Solution) -> Policy:
-    """What KEDA's operator may do: count the messages of the runtimes' queues."""
+    """KEDA's operator: read how many messages the runtimes' queues have."""
     exact = _keda([runtime.queue_arn for runtime in solution.runtimes])
-    # Some 100 ARNs fill the role; beyond that, the prefix that every name of this solution has.
+    # About 100 ARNs fill the policy. For more queues: the prefix that all queues of this solution have.
     return exact if size(exact) <= INLINE_POLICY_MAX else _keda([any_queue(solution)])
 
 
 def s3_csi_driver(solution: Solution) -> Policy:
-    """What the Mountpoint CSI driver may do: read the models."""
+    """The Mountpoint S3 CSI driver: list and read the models."""
     buckets = model_buckets(solution)
     return document(
         [
@@ -43,15 +40,15 @@ def s3_csi_driver(solution: Solution) -> Policy:
 
 
 def runtime(solution: Solution, runtime: Runtime) -> Policy:
-    """What the pods of one runtime may do: their queue, their bucket, the results topic, allowed inputs."""
+    """The pods of one runtime: their queue, their output bucket, the results topic, their input buckets."""
     bucket = bucket_arn(solution, runtime.output_bucket)
     inputs = [f"{bucket_arn(solution, name)}/*" for name in runtime.input_buckets]
-    take = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+    consume = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
     statements = [
-        allow("TakeTasks", [f"sqs:{action}" for action in take], runtime.queue_arn),
+        allow("TakeTasks", [f"sqs:{action}" for action in consume], runtime.queue_arn),
         allow("SetTasksAside", "sqs:SendMessage", runtime.dead_letter_queue_arn),
         allow("StoreResults", ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], f"{bucket}/*"),
-        # Without it S3 answers 403, not 404, for an object that is not there yet.
+        # Without it S3 answers 403 instead of 404 for an object that does not exist.
         allow("TellAbsentFromForbidden", "s3:ListBucket", bucket),
         allow("AnnounceResults", "sns:Publish", solution.results_topic_arn),
     ]
@@ -63,18 +60,18 @@ def runtime(solution: Solution, runtime: Runtime) -> Policy:
 
 
 def api_function(solution: Solution) -> Policy:
-    """What the function behind the HTTP API may do: publish tasks, keep records, sign links."""
+    """The function of the HTTP API: publish tasks, store task records, read results (for presigned URLs)."""
     exact = _api([bucket_arn(solution, r.output_bucket) for r in solution.runtimes], solution)
     return exact if size(exact) <= INLINE_POLICY_MAX else _api([any_bucket(solution)], solution)
 
 
 def any_queue(solution: Solution) -> str:
-    """The ARN of every queue that this solution may have."""
+    """An ARN pattern for every queue of this solution."""
     return arn(solution, "sqs", f"{solution.stack}-*")
 
 
 def any_bucket(solution: Solution) -> str:
-    """The ARN of every output bucket that this solution may have."""
+    """An ARN pattern for every output bucket of this solution."""
     return bucket_arn(solution, names.output_bucket(solution.stack, "*", solution.account, solution.region))
 
 
@@ -83,7 +80,7 @@ def _keda(queues: list[str]) -> Policy:
 
 
 def _api(buckets: list[str], solution: Solution) -> Policy:
-    # The group is the stack's: a function that may make one would make it without an end.
+    # No logs:CreateLogGroup: the stack creates the log group, with a retention period.
     log = arn(solution, "logs", f"log-group:/aws/lambda/{names.api(solution.stack)}:*")
     return document(
         [
@@ -98,6 +95,6 @@ def _api(buckets: list[str], solution: Solution) -> Policy:
 
 
 def model_buckets(solution: Solution) -> list[str]:
-    """The ARNs of the buckets that runtimes read models from."""
-    others = {bucket_arn(solution, runtime.models.bucket) for runtime in solution.runtimes}
-    return sorted({solution.model_bucket_arn, *others})
+    """The ARNs of all buckets with models."""
+    of_runtimes = {bucket_arn(solution, runtime.models.bucket) for runtime in solution.runtimes}
+    return sorted({solution.model_bucket_arn, *of_runtimes})

@@ -1,1 +1,1 @@
-"""What a solution will be: resources, quotas, cost, licences."""
+"""The plan of a solution: resources, quotas, cost."""

@@ -1,4 +1,4 @@
-"""What a solution costs when idle and for 1,000 pictures, each figure with its formula."""
+"""The cost of a solution when idle and of 1,000 pictures, each amount with its formula."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from generator.solution.model import Solution
 
 HOURS_A_MONTH = 730
 NODE_DISK_GB = 80  # eksctl's default for a managed node
-# Calls that one task makes, for the price of requests. SQS: receive, delete and some heartbeats.
+# Requests of one task. SQS: receive, delete and some heartbeats.
 SQS_CALLS = 5
 SNS_PUBLISHES = 2  # the task, the result
 S3_PUTS = 6  # the record of the request and the claim, each twice; one picture, result.json
@@ -26,30 +26,29 @@ def cost(
     seconds: Mapping[str, float],
     stack_resources: Mapping[str, int],
 ) -> Cost:
-    """The cost of a solution at list prices, on demand."""
-    found = prices.region_list(solution.region, solution.partition.name)
-    nothing = PriceList(solution.region, "USD", "", "", {}, {})
-    shown = found or nothing
+    """The cost at on-demand list prices; `seconds` for a picture, by GPU, override those of `prices`."""
+    price_list = prices.region_list(solution.region, solution.partition.name)
+    shown = price_list or PriceList(solution.region, "USD", "", "", {}, {})
     return Cost(
         currency=shown.currency,
-        priced_as=f"{shown.region}, {shown.date}" if found else "unknown",
-        note=_note(solution, found, prices),
+        priced_as=f"{shown.region}, {shown.date}" if price_list else "unknown",
+        note=_note(solution, price_list, prices),
         idle=tuple(_idle(solution, facts, shown, stack_resources)),
         per_1000=tuple(_pictures(runtimes, shown, {**prices.seconds_per_image, **seconds})),
         requests=_requests(shown),
     )
 
 
-def _note(solution: Solution, found: PriceList | None, prices: Prices) -> str:
-    if found is None:
+def _note(solution: Solution, price_list: PriceList | None, prices: Prices) -> str:
+    if price_list is None:
         return f"No price list for {solution.region} ships with the generator: every price is unknown."
     elsewhere = (
         ""
-        if found.region == solution.region
+        if price_list.region == solution.region
         else f" {solution.region} has other prices: this is their order."
     )
     return (
-        f"List prices of {found.region} on {found.date}, on demand, without tax.{elsewhere}"
+        f"List prices of {price_list.region} on {price_list.date}, on demand, without tax.{elsewhere}"
         " Spot prices change by the hour and are lower; data transfer, logs and stored pictures come on top."
         f" {prices.seconds_about}"
     )
@@ -88,25 +87,25 @@ def _line(what: str, quantity: int, unit: str, price: float | None) -> CostLine:
 def _pictures(
     runtimes: Sequence[RuntimePlan], prices: PriceList, seconds: Mapping[str, float]
 ) -> Iterator[CostLine]:
-    """One line for each way to place pods on nodes, however many runtimes may use it."""
-    ways = {
+    """One line for each way to place pods on nodes, also where several runtimes share it."""
+    placements = {
         (option.instance_type, option.gpu_name, option.pods_per_node): None
         for runtime in runtimes
         for option in runtime.options
     }
-    for instance_type, gpu, pods in ways:
-        took, hourly = seconds.get(gpu), prices.instance(instance_type)
-        formula = f"1000 × {_or_unknown(took)} s ÷ 3600 × {_or_unknown(hourly)}"
+    for instance_type, gpu, pods in placements:
+        duration, hourly = seconds.get(gpu), prices.instance(instance_type)
+        formula = f"1000 × {_or_unknown(duration)} s ÷ 3600 × {_or_unknown(hourly)}"
         if pods > 1:
             formula += f" ÷ {pods} pods a node"
         amount = None
-        if took is not None and hourly is not None:
-            amount = 1000 * took / 3600 * hourly / pods
+        if duration is not None and hourly is not None:
+            amount = 1000 * duration / 3600 * hourly / pods
         yield CostLine(f"{instance_type} ({gpu})", formula, amount)
 
 
 def _requests(prices: PriceList) -> CostLine:
-    """What 1,000 tasks cost in requests, whatever the GPU."""
+    """The cost of the AWS requests of 1,000 tasks, which does not depend on the GPU."""
     parts = (
         (1000 / 1e6, "api_gateway_million"),
         (1000 / 1e6, "lambda_million"),
@@ -115,13 +114,13 @@ def _requests(prices: PriceList) -> CostLine:
         (1000 * SQS_CALLS / 1e6, "sqs_million"),
         (S3_PUTS, "s3_put_thousand"),
     )
-    found = [(amount, prices.service(name)) for amount, name in parts]
-    known = [amount * price for amount, price in found if price is not None]
+    priced = [(quantity, prices.service(name)) for quantity, name in parts]
+    amounts = [quantity * price for quantity, price in priced if price is not None]
     formula = (
         f"API call + function ({API_SECONDS} s, {API_GIB} GB) + {SNS_PUBLISHES} SNS publishes + "
         f"{SQS_CALLS} SQS requests + {S3_PUTS} S3 PUT, × 1000"
     )
-    return CostLine("requests of 1,000 tasks", formula, sum(known) if len(known) == len(parts) else None)
+    return CostLine("requests of 1,000 tasks", formula, sum(amounts) if len(amounts) == len(parts) else None)
 
 
 def _or_unknown(value: float | None) -> str:

@@ -68,7 +68,7 @@ class CostLine:
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost when idle for a month, and of 1,000 images by instance type. Amounts are in `currency`."""
+    """Cost when idle for a month, and of 1,000 pictures by instance type. Amounts are in `currency`."""
 
     currency: str
     priced_as: str

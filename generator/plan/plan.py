@@ -1,4 +1,4 @@
-"""What a solution will be: resources, GPU nodes at the maximum, the quotas that needs, cost, licences."""
+"""Composes the plan of a solution: resources, GPU nodes at the maximum, quotas, cost, licenses."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ NETWORK = {
     "NAT gateway": 3,
     "elastic IP": 3,
 }
-# Roles that eksctl adds to those of service accounts: control plane, node group, VPC CNI add-on.
+# Roles that eksctl creates in addition to those of service accounts: control plane, node group, VPC CNI.
 EKSCTL_ROLES = 3
 KUBERNETES_PER_RUNTIME = ("NodePool", "EC2NodeClass", "Deployment", "ScaledObject", "PersistentVolume")
 
@@ -47,7 +47,7 @@ def plan(
     """The plan of a solution.
 
     `stack_resources` counts the resources of the CloudFormation templates by type; `seconds` are the seconds
-    that an image takes, by GPU, where the user has numbers of their own.
+    that a picture takes, by GPU, where the user has numbers of their own.
     """
     runtimes = tuple(runtime_plan(runtime, facts) for runtime in solution.runtimes)
     return Plan(
@@ -62,7 +62,7 @@ def plan(
 
 
 def runtime_plan(runtime: Runtime, facts: Facts) -> RuntimePlan:
-    """One runtime with every pod running."""
+    """One runtime at its maximum number of pods."""
     pods = runtime.scaling.max_replicas if runtime.scaling.enabled else 1
     if runtime.nodes.gpu_limit is not None:
         pods = min(pods, runtime.nodes.gpu_limit // max(runtime.gpus_per_pod, 1))
@@ -79,27 +79,27 @@ def runtime_plan(runtime: Runtime, facts: Facts) -> RuntimePlan:
 
 
 def _options(runtime: Runtime, pods: int, facts: Facts) -> Iterator[NodeOption]:
-    """The types that can hold a pod; one with too few GPUs never will."""
+    """The instance types with enough GPUs for a pod."""
     for name in runtime.nodes.instance_types:
-        found = facts.instance_type(name)
-        per_node = found.gpus // max(runtime.gpus_per_pod, 1) if found else 0
-        if found and per_node:
+        instance = facts.instance_type(name)
+        per_node = instance.gpus // max(runtime.gpus_per_pod, 1) if instance else 0
+        if instance and per_node:
             nodes = math.ceil(pods / per_node)
-            yield NodeOption(name, found.gpu_name, found.vcpu, per_node, nodes)
+            yield NodeOption(name, instance.gpu_name, instance.vcpu, per_node, nodes)
 
 
 def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterator[ResourceCount]:
     for kind, count in sorted(stack_resources.items()):
         yield ResourceCount("stack.yaml", kind, count)
     roles = len(list(accounts.service_accounts(solution))) + EKSCTL_ROLES
-    made = {
+    created = {
         "EKS cluster": 1,
         "node group": 1,
         "controller node": solution.components.desired_count,
         "IAM role": roles,
         **NETWORK,
     }
-    for kind, count in made.items():
+    for kind, count in created.items():
         yield ResourceCount("cluster.yaml", kind, count)
     for kind in KUBERNETES_PER_RUNTIME:
         yield ResourceCount("charts", kind, len(solution.runtimes))
@@ -111,7 +111,7 @@ def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) 
     standard = quotas.of_instance(solution.components.instance_type, "on-demand")
     if controllers and standard:
         vcpus = controllers.vcpu * solution.components.desired_count
-        # A rolling update of the node group runs one node more.
+        # A rolling update of the node group needs one additional node.
         yield QuotaNeed(standard, vcpus, vcpus + controllers.vcpu, "node group of the controllers")
     yield QuotaNeed(quotas.ADDRESSES, 3, 3, "one for each NAT gateway")
     yield QuotaNeed(quotas.VPCS, 1, 1, "the cluster's own network")
@@ -123,12 +123,12 @@ def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) 
 
 
 def _gpu_needs(runtimes: tuple[RuntimePlan, ...]) -> Iterator[QuotaNeed]:
-    """vCPUs of GPU nodes, summed over the runtimes, for each quota that any of their types counts against."""
+    """vCPUs of GPU nodes for each quota that their types count against, summed over the runtimes."""
     needs: dict[Quota, QuotaNeed] = {}
     for runtime in runtimes:
         for need in _needs_of(runtime):
-            had = needs.get(need.quota)
-            needs[need.quota] = need if had is None else _together(had, need)
+            earlier = needs.get(need.quota)
+            needs[need.quota] = need if earlier is None else _sum(earlier, need)
     yield from needs.values()
 
 
@@ -137,17 +137,17 @@ def _needs_of(runtime: RuntimePlan) -> Iterator[QuotaNeed]:
         groups = _by_quota(runtime.options, market)
         for quota, options in groups.items():
             vcpus = [option.vcpus for option in options]
-            # With types of another quota to choose from, the runtime can do without this one.
+            # Karpenter may choose types of another quota instead.
             least = min(vcpus) if len(groups) == 1 else 0
-            other = _other_code(options[0].instance_type, market, runtime.markets)
-            yield QuotaNeed(quota, least, max(vcpus), f"GPU nodes of {runtime.name}", other)
+            other_market = _other_market(options[0].instance_type, market, runtime.markets)
+            yield QuotaNeed(quota, least, max(vcpus), f"GPU nodes of {runtime.name}", other_market)
 
 
-def _together(one: QuotaNeed, more: QuotaNeed) -> QuotaNeed:
-    """Two runtimes' needs of one quota; another market helps only if it helps both."""
-    other = one.other_market if one.other_market == more.other_market else None
+def _sum(one: QuotaNeed, more: QuotaNeed) -> QuotaNeed:
+    """The needs of two runtimes; another market can serve instead only if it can for both."""
+    other_market = one.other_market if one.other_market == more.other_market else None
     why = f"{one.why}, {more.why.removeprefix('GPU nodes of ')}"
-    return QuotaNeed(one.quota, one.least + more.least, one.most + more.most, why, other)
+    return QuotaNeed(one.quota, one.least + more.least, one.most + more.most, why, other_market)
 
 
 def _by_quota(options: tuple[NodeOption, ...], market: Market) -> dict[Quota, list[NodeOption]]:
@@ -159,8 +159,8 @@ def _by_quota(options: tuple[NodeOption, ...], market: Market) -> dict[Quota, li
     return groups
 
 
-def _other_code(instance_type: str, market: Market, markets: tuple[Market, ...]) -> str | None:
+def _other_market(instance_type: str, market: Market, markets: tuple[Market, ...]) -> str | None:
     if len(markets) < 2:
         return None
-    found = quotas.of_instance(instance_type, "on-demand" if market == "spot" else "spot")
-    return found.code if found else None
+    quota = quotas.of_instance(instance_type, "on-demand" if market == "spot" else "spot")
+    return quota.code if quota else None

@@ -1,4 +1,4 @@
-"""A plan as plan.md and plan.json."""
+"""Writes a plan as plan.md and plan.json."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,12 +15,12 @@ def files(plan: Plan) -> dict[str, str]:
 
 
 def as_json(plan: Plan) -> str:
-    """The whole plan for programs; amounts rounded to a hundredth."""
+    """The plan as JSON text."""
     return json.dumps(as_data(plan), indent=2, ensure_ascii=False) + "\n"
 
 
 def as_data(plan: Plan) -> dict[str, Any]:
-    """The plan as plain data."""
+    """The data of plan.json: totals have two decimals, amounts of lines four."""
     data = asdict(plan)
     data["cost"] |= {"idle_total": round(plan.cost.idle_total, 2), "unknown": list(plan.cost.unknown)}
     for line in [*data["cost"]["idle"], *data["cost"]["per_1000"], data["cost"]["requests"]]:
@@ -29,7 +29,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
 
 
 def markdown(plan: Plan) -> str:
-    """The plan for people."""
+    """The plan as Markdown."""
     cost = plan.cost
     parts = [
         f"# Plan of {plan.stack} in {plan.region}, EKS {plan.eks}",
@@ -43,7 +43,7 @@ def markdown(plan: Plan) -> str:
         ),
         "`generator preflight` compares them with the account. Where a runtime may use spot and on-demand,"
         " both count.",
-        f"## Cost when idle: {cost.idle_total:,.2f} {cost.currency} a month{_lacking(cost.unknown)}",
+        f"## Cost when idle: {cost.idle_total:,.2f} {cost.currency} a month{_without(cost.unknown)}",
         _cost_table(cost.idle, cost.currency),
         "## Cost of 1,000 pictures",
         _cost_table([*cost.per_1000, cost.requests], cost.currency),
@@ -72,7 +72,7 @@ def _span(least: int, most: int) -> str:
     return str(least) if least == most else f"{least} to {most}"
 
 
-def _lacking(unknown: Sequence[str]) -> str:
+def _without(unknown: Sequence[str]) -> str:
     return f" and what is unknown: {', '.join(unknown)}" if unknown else ""
 
 

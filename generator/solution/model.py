@@ -116,6 +116,11 @@ class Runtime:
     # The user's `extraValues`, as written. Only for the chart; what Python needs of it is above.
     extra_values: Mapping[str, Any]
 
+    @property
+    def static_model(self) -> str | None:
+        """The checkpoint that an SD WebUI loads at start for all its tasks; None for every other runtime."""
+        return self.model_filename if self.type == "sdwebui" and not self.dynamic_model else None
+
 
 @dataclass(frozen=True)
 class Solution:

@@ -15,9 +15,9 @@ from generator import paths
 from generator.build import cluster, files
 from generator.build import values as chart_values
 from generator.deploy import helm
+from generator.facts import versions
 from generator.facts.facts import Facts
-from generator.iam import roles
-from generator.iam.policy import version
+from generator.iam import karpenter
 from generator.images import images
 from generator.solution.context import Context
 from generator.solution.model import Solution
@@ -129,7 +129,7 @@ def test_nodes_carry_no_label_or_requirement_that_karpenter_refuses(eks: str) ->
 @ROWS
 def test_requirements_use_operators_that_this_karpenter_has(eks: str) -> None:
     known = {"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"}
-    if version(solution(eks).versions.karpenter) >= (1, 14):
+    if versions.parse(solution(eks).versions.karpenter) >= (1, 14):
         known |= {"Gte", "Lte"}
 
     used = {
@@ -180,16 +180,16 @@ def test_volumes_say_their_region_and_leave_caching_to_the_driver(eks: str) -> N
 
 @ROWS
 def test_karpenters_policy_has_what_its_version_asks_for(eks: str) -> None:
-    karpenter = version(solution(eks).versions.karpenter)
+    version = versions.parse(solution(eks).versions.karpenter)
     actions = {
         action
-        for statement in roles.karpenter_controller(solution(eks))["Statement"]
+        for statement in karpenter.controller(solution(eks))["Statement"]
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
     }
 
     assert "iam:ListInstanceProfiles" in actions  # asked for since 1.7
-    assert ("ec2:DescribePlacementGroups" in actions) == (karpenter >= (1, 11))
-    assert ("ec2:DescribeInstanceStatus" in actions) == (karpenter >= (1, 12))
+    assert ("ec2:DescribePlacementGroups" in actions) == (version >= (1, 11))
+    assert ("ec2:DescribeInstanceStatus" in actions) == (version >= (1, 12))
 
 
 @ROWS

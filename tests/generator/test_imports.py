@@ -33,7 +33,7 @@ GENERATOR: Mapping[str, set[str]] = {
     "solution": {"facts"},
     "config": {"errors", "facts", "solution"},
     "images": {"facts", "solution"},
-    "iam": {"solution"},
+    "iam": {"facts", "solution"},
     "plan": {"facts", "iam", "solution"},
     "build": {"facts", "iam", "images", "paths", "plan", "solution"},
     "aws": {"errors", "facts", "solution"},

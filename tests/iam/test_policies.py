@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from generator.build import cluster, stack
-from generator.iam import deployer, policy
+from generator.iam import deployer, karpenter, policy
 from generator.iam import roles as iam
 from generator.solution.model import Solution
 from tests.cluster.conftest import ROOT
@@ -46,7 +46,7 @@ class Policy(NamedTuple):
 
 def policies(solution: Solution) -> Iterator[Policy]:
     roles = {
-        "karpenter": iam.karpenter_controller(solution),
+        "karpenter": karpenter.controller(solution),
         "keda": iam.keda_operator(solution),
         "csi": iam.s3_csi_driver(solution),
         "api": iam.api_function(solution),
@@ -183,12 +183,12 @@ KARPENTER_1_8 = {
 }
 
 
-def karpenter(solution: Solution) -> dict[str, dict[str, Any]]:
-    return {each["Sid"]: each for each in iam.karpenter_controller(solution)["Statement"]}
+def karpenter_statements(solution: Solution) -> dict[str, dict[str, Any]]:
+    return {each["Sid"]: each for each in karpenter.controller(solution)["Statement"]}
 
 
 def test_karpenters_policy_has_the_statements_of_its_own(solution_of: Any) -> None:
-    ours = karpenter(solution_of("minimal"))
+    ours = karpenter_statements(solution_of("minimal"))
 
     actions = {
         sid: " ".join(sorted(a.partition(":")[2] for a in listed(each["Action"])))
@@ -200,7 +200,7 @@ def test_karpenters_policy_has_the_statements_of_its_own(solution_of: Any) -> No
 def test_karpenter_ends_only_instances_of_this_cluster(solution_of: Any) -> None:
     solution = solution_of("minimal")
 
-    assert karpenter(solution)["AllowScopedDeletion"]["Condition"] == {
+    assert karpenter_statements(solution)["AllowScopedDeletion"]["Condition"] == {
         "StringEquals": {f"aws:ResourceTag/kubernetes.io/cluster/{solution.stack}": "owned"},
         "StringLike": {"aws:ResourceTag/karpenter.sh/nodepool": "*"},
     }
@@ -211,7 +211,7 @@ SCOPED = [sid for sid in KARPENTER_1_8 if sid.startswith("AllowScoped") and "Acc
 
 @pytest.mark.parametrize("sid", SCOPED)
 def test_karpenter_touches_only_what_it_tags_with_a_node_pool(solution_of: Any, sid: str) -> None:
-    tags = karpenter(solution_of("minimal"))[sid]["Condition"]["StringLike"]
+    tags = karpenter_statements(solution_of("minimal"))[sid]["Condition"]["StringLike"]
 
     assert {tag.partition("/")[2] for tag in tags} & {
         "karpenter.sh/nodepool",
@@ -220,7 +220,7 @@ def test_karpenter_touches_only_what_it_tags_with_a_node_pool(solution_of: Any, 
 
 
 def test_karpenter_may_start_nodes_from_a_snapshot_of_images(solution_of: Any) -> None:
-    access = karpenter(solution_of("image-cache-snapshot"))["AllowScopedEC2InstanceAccessActions"]
+    access = karpenter_statements(solution_of("image-cache-snapshot"))["AllowScopedEC2InstanceAccessActions"]
 
     assert "arn:aws:ec2:us-west-2::snapshot/*" in access["Resource"]
 
@@ -230,7 +230,7 @@ def test_karpenter_passes_the_node_role_and_one_that_the_user_chose(solution_of:
     runtimes = [{"name": "a", "type": "comfyui", "extraValues": chosen}]
     solution = solution_of("minimal", modelsRuntime=runtimes)
 
-    roles = karpenter(solution)["AllowPassingInstanceRole"]["Resource"]
+    roles = karpenter_statements(solution)["AllowPassingInstanceRole"]["Resource"]
 
     assert [role.rpartition("/")[2] for role in roles] == ["our-nodes", f"{solution.stack}-karpenter-node"]
 
@@ -238,9 +238,9 @@ def test_karpenter_passes_the_node_role_and_one_that_the_user_chose(solution_of:
 def test_a_later_karpenter_reads_what_it_then_reads(solution_of: Any) -> None:
     solution = solution_of("minimal", eksVersion="1.34")
 
-    reads = karpenter(solution)["AllowRegionalReadActions"]["Action"]
+    reads = karpenter_statements(solution)["AllowRegionalReadActions"]["Action"]
     assert {"ec2:DescribePlacementGroups", "ec2:DescribeInstanceStatus"} <= set(reads)
-    access = karpenter(solution)["AllowScopedEC2InstanceAccessActions"]["Resource"]
+    access = karpenter_statements(solution)["AllowScopedEC2InstanceAccessActions"]["Resource"]
     assert any("placement-group" in arn for arn in access)
 
 
