@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from generator.solution.defaults import Defaults
 
 STDIN = "-"
-# Where builds go unless the user names another folder: one folder for each solution.
-DEFAULT_OUTPUT = Path("build")
 
 
 @dataclass(frozen=True)
@@ -203,12 +201,12 @@ def render(solved: Solved, chart: str | None = None) -> str:
 
     Without `chart`: of the umbrella chart where its dependencies are present, else of the runtimes' chart.
     """
-    from generator.deploy import helm
+    from generator.deploy import charts, helm
 
     solution = solved.solution
     eks = solution.versions.eks
-    name = chart or helm.best_chart(eks)
-    return helm.template(solution.stack, helm.chart_folder(name, eks), eks, build(solved, name))
+    name = chart or charts.best(eks)
+    return helm.template(solution.stack, charts.folder(name, eks), eks, build(solved, name))
 
 
 def plan(solution: Solution, seconds: Mapping[str, float] | None = None) -> "Plan":
@@ -245,7 +243,7 @@ def job(
     """One run over the build in `output`/STACK, for the modules of `deploy`."""
     from generator.aws.clients import Aws
     from generator.build.files import UMBRELLA
-    from generator.deploy import helm
+    from generator.deploy import charts
     from generator.deploy.job import Job
     from generator.deploy.tools import Tools, kubeconfig
 
@@ -254,7 +252,7 @@ def job(
     return Job(
         solution=solution,
         folder=folder,
-        chart=helm.chart_folder(UMBRELLA, solution.versions.eks),
+        chart=charts.folder(UMBRELLA, solution.versions.eks, output),
         aws=Aws(solution.region),
         tools=Tools(terminal.say, dry_run=dry_run, environment=environment),
         facts=facts(),

@@ -8,7 +8,7 @@ from pathlib import Path
 from generator import app
 from generator.build import files, stack_layout
 from generator.build import values as chart_values
-from generator.deploy import helm
+from generator.deploy import charts, helm
 from generator.solution.model import Solution
 from local import manifests
 from local.manifests import Manifests
@@ -32,7 +32,7 @@ def build(config: str, output: Path) -> Built:
     print(app.problem_text(solved.warnings), file=sys.stderr, end="")
     solution = solved.solution
     folder, built = app.write(solved, files.UMBRELLA, output)
-    chart = helm.chart_folder(files.RUNTIMES_ALONE)
+    chart = charts.folder(files.RUNTIMES_ALONE)
     values = chart_values.runtimes_alone(solution)
     try:
         text = helm.template(solution.stack, chart, solution.versions.eks, values)

@@ -3,9 +3,9 @@ EKS ?= 1.28
 deps: setup ## Pull Karpenter, KEDA and the S3 CSI driver for the umbrella chart (EKS=1.34 for another EKS version)
 	@$(RUN)python -m generator.deploy.chart_deps --eks $(EKS)
 
-CHART_FOLDER = $(if $(filter 1.28,$(EKS)),charts/sd-on-eks,build/charts/$(EKS)/sd-on-eks)
 crds: setup ## Apply all CRDs to the cluster before an upgrade; Helm installs CRDs but never upgrades them
-	helm show crds $(CHART_FOLDER) | kubectl apply --server-side --force-conflicts -f -
+	helm show crds "$$($(RUN)python -m generator.deploy.chart_deps --eks $(EKS) --folder)" \
+	  | kubectl apply --server-side --force-conflicts -f -
 
 chart-docs: setup ## Write values.schema.json and the tables in the READMEs of the charts
 	@$(RUN)python tools/chart_schema.py

@@ -4,7 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
-from generator import app
+from generator import app, paths
 from generator.app import Solved, Target
 
 
@@ -31,7 +31,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """The flag for the folder of builds."""
-    default = app.DEFAULT_OUTPUT
+    default = paths.DEFAULT_OUTPUT
     help_text = f"folder that holds a folder for each solution (default: {default})"
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, default=default, help=help_text)
 

@@ -12,7 +12,7 @@ from generator.aws import ecr, errors
 from generator.aws.asker import Asker
 from generator.aws.clients import Aws
 from generator.cli import flags, output
-from generator.deploy import helm
+from generator.deploy import charts
 from generator.deploy.helm import HelmError
 from generator.errors import Exit
 from generator.facts import image_reference
@@ -113,7 +113,7 @@ def _digests(listed: Iterable[Image], solution: Solution) -> dict[str, DigestRes
 
 
 def _verify(solved: Solved, listed: Sequence[Image]) -> Exit:
-    chart = helm.best_chart(solved.solution.versions.eks)
+    chart = charts.best(solved.solution.versions.eks)
     try:
         manifests = app.render(solved, chart)
     except HelmError as error:

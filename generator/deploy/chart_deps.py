@@ -1,40 +1,46 @@
-"""Pull the charts that charts/sd-on-eks depends on, and put KEDA's CRDs into its crds/.
+"""Downloads the charts that charts/sd-on-eks depends on, and puts KEDA's CRDs into its crds/.
 
-For the EKS version that Chart.yaml is pinned to this happens in place. For another one (`--eks 1.34`) a
-copy of the umbrella goes to build/charts/1.34/, with the versions of that row of facts/data/versions.json.
-The last line of output is the folder of the chart to install.
+`python -m generator.deploy.chart_deps --eks 1.34` prints the folder of the chart to install.
 """
 
 import argparse
-import json
 import shutil
-import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-CHARTS = ROOT / "charts"
-UMBRELLA = "sd-on-eks"
-# Which column of versions.json pins which dependency.
-COLUMNS = {"karpenter": "karpenter", "keda": "keda_chart", "aws-mountpoint-s3-csi-driver": "s3_csi"}
+from generator import paths
+from generator.build.files import UMBRELLA
+from generator.deploy import charts
+from generator.deploy.tools import MissingProgramError, Tools
+from generator.errors import AwsError, Exit
+from generator.facts.facts import Facts
+from generator.facts.versions import Versions
 
 
-def row(eks: str) -> dict[str, str]:
-    """The versions that belong to one version of EKS, by the name of the dependency."""
-    table = json.loads((ROOT / "generator" / "facts" / "data" / "versions.json").read_text(encoding="utf-8"))
-    if eks not in table["eks"]:
-        sys.exit(
-            f"EKS {eks} is not in generator/facts/data/versions.json, which has {', '.join(table['eks'])}"
-        )
-    values = dict(zip(table["columns"], table["eks"][eks], strict=True))
-    return {name: values[column] for name, column in COLUMNS.items()}
+@dataclass(frozen=True)
+class Dependency:
+    """One dependency of Chart.yaml."""
+
+    name: str
+    version: str
+    repository: str
 
 
-def pinned(text: str, versions: dict[str, str]) -> str:
+def chart_versions(row: Versions) -> dict[str, str]:
+    """The chart version of each dependency that belongs to an EKS version."""
+    return {
+        "karpenter": row.karpenter,
+        "keda": row.keda_chart,
+        "aws-mountpoint-s3-csi-driver": row.s3_csi,
+    }
+
+
+def pinned(text: str, versions: Mapping[str, str]) -> str:
     """The text of a Chart.yaml with other versions of its dependencies; everything else stays as it is."""
     lines = text.splitlines(keepends=True)
     for index, line in enumerate(lines):
@@ -45,73 +51,84 @@ def pinned(text: str, versions: dict[str, str]) -> str:
     return "".join(lines)
 
 
-def dependencies(chart: Path) -> list[dict[str, Any]]:
-    """What a chart says it depends on."""
-    metadata = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
-    return list(metadata.get("dependencies", []))
+def dependencies(text: str) -> list[Dependency]:
+    """The dependencies in the text of a Chart.yaml."""
+    rows = yaml.safe_load(text).get("dependencies", [])
+    return [Dependency(str(row["name"]), str(row["version"]), str(row["repository"])) for row in rows]
 
 
-def place(eks: str) -> Path:
-    """The umbrella to fill for one version of EKS: the one in charts/, or a copy with other versions."""
-    chart, versions = CHARTS / UMBRELLA, row(eks)
-    text = (chart / "Chart.yaml").read_text(encoding="utf-8")
-    if pinned(text, versions) == text:
-        return chart
-    copy = ROOT / "build" / "charts" / eks / UMBRELLA
-    shutil.rmtree(copy.parent, ignore_errors=True)
-    shutil.copytree(chart, copy, ignore=shutil.ignore_patterns("charts", "crds"))
-    (copy / "Chart.yaml").write_text(pinned(text, versions), encoding="utf-8")
-    return copy
+def download(tools: Tools, row: Versions, chart: Path) -> None:
+    """Make `chart` the umbrella for one EKS version, with its dependencies and KEDA's CRDs.
 
-
-def pull(chart: Path, helm: str) -> None:
-    """Fill charts/ with the dependencies of `chart`, each at its exact version; all of them or none."""
+    A dry run prints the commands only. Raises MissingProgramError and AwsError.
+    """
+    tools.need("helm")
+    source = charts.source(UMBRELLA)
+    text = pinned((source / "Chart.yaml").read_text("utf-8"), chart_versions(row))
+    if tools.dry_run:
+        for dependency in dependencies(text):
+            tools.run("helm", *_fetch(dependency), "--destination", str(chart / "charts"))
+        return
+    if chart != source:
+        shutil.rmtree(chart, ignore_errors=True)
+        shutil.copytree(source, chart, ignore=shutil.ignore_patterns("charts", "crds"))
+        (chart / "Chart.yaml").write_text(text, "utf-8")
     with tempfile.TemporaryDirectory(dir=chart.parent, prefix=".deps-") as folder:
-        for dependency in dependencies(chart):
-            print("{name} {version} from {repository}".format(**dependency), file=sys.stderr)
-            command = [helm, *fetching(**dependency), "--destination", folder]
-            subprocess.run(command, check=True, stdout=sys.stderr)  # noqa: S603
+        for dependency in dependencies(text):
+            tools.run("helm", *_fetch(dependency), "--destination", folder)
+        crds = _keda_crds(tools, Path(folder))
         shutil.rmtree(chart / "charts", ignore_errors=True)
         shutil.copytree(folder, chart / "charts")
+    (chart / "crds").mkdir(exist_ok=True)
+    (chart / "crds" / "keda.yaml").write_text(crds, "utf-8")
 
 
-def fetching(name: str, version: str, repository: str, **_: Any) -> list[str]:
-    """The words that make Helm fetch one dependency."""
-    if repository.startswith("file://"):
-        return ["package", str(CHARTS / name)]
-    if repository.startswith("oci://"):
-        return ["pull", f"{repository}/{name}", "--version", version]
-    return ["pull", name, "--repo", repository, "--version", version]
+def _fetch(dependency: Dependency) -> list[str]:
+    """The arguments with which Helm fetches one dependency."""
+    if dependency.repository.startswith("file://"):
+        return ["package", str(charts.source(dependency.name))]
+    if dependency.repository.startswith("oci://"):
+        return ["pull", f"{dependency.repository}/{dependency.name}", "--version", dependency.version]
+    return ["pull", dependency.name, "--repo", dependency.repository, "--version", dependency.version]
 
 
-def keda_crds(chart: Path, helm: str) -> None:
-    """Put KEDA's CRDs, which are templates of its chart, into crds/ of the umbrella."""
-    archive = next((chart / "charts").glob("keda-*.tgz"))
-    command = [helm, "template", "keda", str(archive), "--set", "crds.install=true"]
-    command += ["--show-only", "templates/crds/*.yaml"]
-    text = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout  # noqa: S603
-    found = [crd for crd in yaml.safe_load_all(text) if crd and crd["kind"] == "CustomResourceDefinition"]
-    if not any(crd["metadata"]["name"] == "scaledobjects.keda.sh" for crd in found):
-        sys.exit(f"{archive.name} has no CRD of ScaledObjects in templates/crds/")
-    folder = chart / "crds"
-    folder.mkdir(exist_ok=True)
-    (folder / "keda.yaml").write_text(yaml.safe_dump_all(found, sort_keys=False), encoding="utf-8")
+def _keda_crds(tools: Tools, folder: Path) -> str:
+    """KEDA's CRDs, which are templates of its chart: a release cannot hold CRDs and their objects alike."""
+    archive = next(folder.glob("keda-*.tgz"))
+    command = ["helm", "template", "keda", str(archive), "--set", "crds.install=true"]
+    text = tools.read(*command, "--show-only", "templates/crds/*.yaml")
+    documents = list(yaml.safe_load_all(text or ""))
+    crds = [crd for crd in documents if crd and crd["kind"] == "CustomResourceDefinition"]
+    if not any(crd["metadata"]["name"] == "scaledobjects.keda.sh" for crd in crds):
+        raise AwsError(f"{archive.name} has no CRD of ScaledObjects in templates/crds/")
+    return yaml.safe_dump_all(crds, sort_keys=False)
 
 
-def main() -> None:
-    """Do it, and say where."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--eks", default="1.28", help="version of EKS (default: 1.28)")
-    parser.add_argument("--helm", default="helm", help="the helm to run (default: the one on PATH)")
-    options = parser.parse_args()
-    chart = place(options.eks)
+def main() -> int:
+    """Download, and print the folder of the chart; the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--eks", default=charts.PINNED_EKS, help=f"EKS version (default: {charts.PINNED_EKS})"
+    )
+    parser.add_argument("--folder", action="store_true", help="print the folder only, download nothing")
+    args = parser.parse_args()
+    facts = Facts(paths.data())
+    if args.eks not in facts.eks_versions():
+        print(f"EKS {args.eks} is not supported: use {', '.join(facts.eks_versions())}", file=sys.stderr)
+        return Exit.CONFIG
+    chart = charts.folder(UMBRELLA, args.eks)
+    tools = Tools(lambda line: print(line, file=sys.stderr), dry_run=False, environment={})
     try:
-        pull(chart, options.helm)
-        keda_crds(chart, options.helm)
-    except subprocess.CalledProcessError as failed:
-        sys.exit(f"{' '.join(failed.cmd[:3])} failed: {failed.stderr or 'its words are above'}")
-    print(chart.relative_to(ROOT) if chart.is_relative_to(ROOT) else chart)
+        if not args.folder:
+            download(tools, facts.versions(args.eks), chart)
+    except (AwsError, MissingProgramError) as error:
+        print(error, file=sys.stderr)
+        return Exit.AWS
+    print(chart.relative_to(paths.root()) if chart.is_relative_to(paths.root()) else chart)
+    return Exit.DONE
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

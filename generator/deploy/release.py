@@ -1,13 +1,8 @@
 """What runs in the cluster: CRDs, then the one Helm release."""
 
-import sys
-from collections.abc import Iterable
-from pathlib import Path
-
 from generator import paths
-from generator.build import files
-from generator.deploy import eks, tools
-from generator.deploy.job import Job, RefusedError
+from generator.deploy import chart_deps, charts, eks, tools
+from generator.deploy.job import Job
 from generator.errors import AwsError
 from generator.solution import names
 
@@ -25,32 +20,12 @@ def sign_in(job: Job) -> None:
 
 
 def dependencies(job: Job) -> None:
-    """Pull the charts of Karpenter, KEDA and the CSI driver, in the versions of this EKS version."""
-    root, eks_version = paths.root(), job.solution.versions.eks
-    script = Path(__file__).with_name("chart_deps.py")
-    if current(job.chart, sources(root)):
-        job.say(f"{job.chart}: its charts are there")
+    """Download the charts of Karpenter, KEDA and the CSI driver, in the versions of this EKS version."""
+    made_from = [paths.data() / "versions.json", *charts.sources(paths.root() / "charts")]
+    if charts.current(job.chart, made_from):
+        job.say(f"{job.chart}: its dependencies are downloaded already")
         return
-    if not script.exists():
-        raise RefusedError(f"{job.chart} lacks its charts: run `make deps EKS={eks_version}` in a clone")
-    job.tools.need("helm")
-    helm = tools.found("helm") or "helm"
-    job.tools.run(sys.executable, str(script), "--eks", eks_version, "--helm", helm)
-
-
-def sources(root: Path) -> list[Path]:
-    """What the pulled and packed charts were made from."""
-    own = [root / "charts" / files.RUNTIMES_ALONE, root / "charts" / files.UMBRELLA]
-    made = {own[1] / "charts", own[1] / "crds"}
-    found = [path for folder in own for path in folder.rglob("*") if made.isdisjoint(path.parents)]
-    return [root / "generator" / "facts" / "data" / "versions.json", *found]
-
-
-def current(chart: Path, made_from: Iterable[Path]) -> bool:
-    """Whether the charts in a chart's folder are there, and none is older than what it was made from."""
-    packed = [path.stat().st_mtime for path in (chart / "charts").glob("*.tgz")]
-    changed = [path.stat().st_mtime for path in made_from if path.is_file()]
-    return bool(packed) and min(packed) >= max(changed, default=0.0)
+    chart_deps.download(job.tools, job.solution.versions, job.chart)
 
 
 def crds(job: Job) -> None:

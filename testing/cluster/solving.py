@@ -11,13 +11,13 @@ from generator import paths
 from generator.build import stack
 from generator.build import values as chart_values
 from generator.config import document
-from generator.deploy import helm
+from generator.deploy import charts, helm
 from generator.solution.context import Context
 from generator.solution.model import Solution
 from testing import solving
 
 EXAMPLES = sorted((paths.root() / "examples").glob("*.yaml"))
-CHART = helm.chart_folder("sd-runtimes")
+CHART = charts.folder("sd-runtimes")
 KUBERNETES = "1.28"
 
 

@@ -5,6 +5,7 @@ just the keys that the real charts have, and show what they were given.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -223,25 +224,24 @@ exec {helm} "$@"
 
 @pytest.mark.parametrize(("eks", "keda"), [("1.28", "2.15.2"), ("1.34", "2.20.2")])
 def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: str) -> None:
-    for part in ("charts", "generator/deploy", "generator/facts/data"):
+    for part in ("charts", "generator"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("*.tgz", "crds"))
     table = json.loads((ROOT / "generator" / "facts" / "data" / "versions.json").read_text())
     row = dict(zip(table["columns"], table["eks"][eks], strict=True))
     columns = {"karpenter": "karpenter", "keda": "keda_chart", "aws-mountpoint-s3-csi-driver": "s3_csi"}
     for name, column in columns.items():
         stand_in(tmp_path / "stand-ins", name, row[column])
-    fake = tmp_path / "helm"
+    fake = tmp_path / "bin" / "helm"
+    fake.parent.mkdir()
     fake.write_text(FAKE_HELM.format(helm=helm(), stand_ins=tmp_path / "stand-ins"))
     fake.chmod(0o755)
-    command = [
-        sys.executable,
-        str(tmp_path / "generator" / "deploy" / "chart_deps.py"),
-        "--eks",
-        eks,
-        "--helm",
-        str(fake),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "generator.deploy.chart_deps", "--eks", eks]
+    env = {
+        **os.environ,
+        "PATH": f"{fake.parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(tmp_path),
+    }
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
     chart = tmp_path / done.stdout.strip().splitlines()[-1]
     assert chart.parts[-1] == "sd-on-eks"
     assert (chart / "charts" / f"keda-{keda}.tgz").exists()
@@ -251,10 +251,10 @@ def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: 
 
 
 def test_a_version_of_eks_that_is_not_in_the_table_is_named(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "generator" / "deploy" / "chart_deps.py"), "--eks", "1.20"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("EKS 1.20 is not in generator/facts/data/versions.json, which has 1.28, ")
+    command = [sys.executable, "-m", "generator.deploy.chart_deps", "--eks", "1.20"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("EKS 1.20 is not supported: use 1.28, ")
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -1,10 +1,8 @@
 """Each row of the table of EKS versions: what is generated for it fits what is installed with it."""
 
 import functools
-import importlib.util
 from collections.abc import Iterator
 from datetime import date
-from types import ModuleType
 from typing import Any
 
 import kubernetes_validate
@@ -14,7 +12,7 @@ import yaml
 from generator import paths
 from generator.build import cluster, files
 from generator.build import values as chart_values
-from generator.deploy import helm
+from generator.deploy import chart_deps, charts, helm
 from generator.facts import versions
 from generator.facts.facts import Facts
 from generator.iam import karpenter
@@ -59,7 +57,7 @@ def solution(eks: str) -> Solution:
 @functools.cache
 def manifests(eks: str) -> tuple[dict[str, Any], ...]:
     """What Helm makes of it for that Kubernetes."""
-    chart = helm.chart_folder(files.RUNTIMES_ALONE, eks)
+    chart = charts.folder(files.RUNTIMES_ALONE, eks)
     text = helm.template("demo", chart, eks, chart_values.runtimes_alone(solution(eks)))
     return tuple(document for document in yaml.safe_load_all(text) if document)
 
@@ -68,24 +66,11 @@ def of(eks: str, kind: str) -> Iterator[dict[str, Any]]:
     return (document for document in manifests(eks) if document["kind"] == kind)
 
 
-@pytest.fixture(scope="module")
-def chart_deps() -> ModuleType:
-    """generator/deploy/chart_deps.py as a module."""
-    spec = importlib.util.spec_from_file_location(
-        "chart_deps", ROOT / "generator" / "deploy" / "chart_deps.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @ROWS
-def test_one_line_of_the_config_switches_every_version(eks: str, chart_deps: ModuleType) -> None:
+def test_one_line_of_the_config_switches_every_version(eks: str) -> None:
     row = solution(eks).versions
     text = (ROOT / "charts" / "sd-on-eks" / "Chart.yaml").read_text("utf-8")
-    chart = yaml.safe_load(chart_deps.pinned(text, chart_deps.row(eks)))
+    chart = yaml.safe_load(chart_deps.pinned(text, chart_deps.chart_versions(FACTS.versions(eks))))
     pinned = {dependency["name"]: dependency["version"] for dependency in chart["dependencies"]}
     config = yaml.safe_load(cluster.files(solution(eks))["cluster.yaml"])
 
@@ -98,11 +83,11 @@ def test_one_line_of_the_config_switches_every_version(eks: str, chart_deps: Mod
 
 
 @ROWS
-def test_the_charts_are_pulled_into_the_folder_that_is_installed(eks: str, chart_deps: ModuleType) -> None:
+def test_the_charts_are_pulled_into_the_folder_that_is_installed(eks: str) -> None:
     text = (ROOT / "charts" / "sd-on-eks" / "Chart.yaml").read_text("utf-8")
-    in_place = chart_deps.pinned(text, chart_deps.row(eks)) == text
+    in_place = chart_deps.pinned(text, chart_deps.chart_versions(FACTS.versions(eks))) == text
 
-    assert in_place == (helm.chart_folder(files.UMBRELLA, eks) == ROOT / "charts" / "sd-on-eks")
+    assert in_place == (charts.folder(files.UMBRELLA, eks) == ROOT / "charts" / "sd-on-eks")
 
 
 @ROWS

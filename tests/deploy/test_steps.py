@@ -1,6 +1,5 @@
 """Deploy, resume, upgrade: the order of the programs, against what really is in the emulator."""
 
-import json
 import os
 from datetime import date
 from pathlib import Path
@@ -9,12 +8,15 @@ import pytest
 
 from generator import paths
 from generator.cli import main
-from generator.deploy import eks, release, stacks, steps
+from generator.deploy import charts, eks, stacks, steps
 from generator.deploy.job import RefusedError
 from generator.deploy.tools import MissingProgramError, Tools
 from generator.errors import AwsError, Exit
+from generator.facts.facts import Facts
 from testing.account import Account, write_config
 from tests.deploy.conftest import ALL_STEPS, Bench, MakeBench, create_foreign_cluster
+
+FACTS = Facts(paths.data())
 
 
 @pytest.fixture
@@ -205,15 +207,17 @@ def pulls(made: Bench) -> list[str]:
     """How a release would pull its charts."""
     dry = made.with_(tools=Tools(made.said.append, dry_run=True, environment={}))
     steps.run(dry.job, ["release"])
-    return [line for line in dry.said if "generator/deploy/chart_deps.py" in line]
+    return [line for line in dry.said if line.startswith(("$ helm pull", "$ helm package"))]
 
 
 def test_charts_that_are_missing_are_pulled_for_this_eks_version(fresh: Bench) -> None:
     (fresh.job.chart / "charts" / "keda-2.20.2.tgz").unlink()
 
-    [command] = pulls(fresh)
+    commands = pulls(fresh)
 
-    assert "generator/deploy/chart_deps.py --eks 1.34 --helm /" in command
+    karpenter = ("karpenter", FACTS.versions("1.34").karpenter)
+    assert len(commands) == 4
+    assert any(all(word in command for word in karpenter) for command in commands)
 
 
 def test_charts_that_are_there_are_not_pulled_again(fresh: Bench) -> None:
@@ -223,7 +227,7 @@ def test_charts_that_are_there_are_not_pulled_again(fresh: Bench) -> None:
 def test_charts_that_are_older_than_their_source_are_pulled_again(fresh: Bench) -> None:
     os.utime(fresh.job.chart / "charts" / "keda-2.20.2.tgz", (0, 0))
 
-    assert len(pulls(fresh)) == 1
+    assert len(pulls(fresh)) == 4
 
 
 def test_what_was_pulled_is_no_source_of_what_was_pulled(tmp_path: Path) -> None:
@@ -232,15 +236,10 @@ def test_what_was_pulled_is_no_source_of_what_was_pulled(tmp_path: Path) -> None
         folder.mkdir(parents=True)
         (folder / "file").touch()
 
-    found = [path for path in release.sources(tmp_path) if path.is_file()]
-
-    assert found == [umbrella / "templates" / "file"]
+    assert charts.sources(tmp_path / "charts") == [umbrella / "templates" / "file"]
 
 
-EKS = json.loads((paths.data() / "versions.json").read_text("utf-8"))["eks"]
-
-
-@pytest.mark.parametrize("eks", EKS)
+@pytest.mark.parametrize("eks", FACTS.eks_versions())
 def test_the_chart_of_the_row_of_the_eks_version_is_installed(
     eks: str, account: Account, bench: MakeBench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -254,10 +253,8 @@ def test_the_chart_of_the_row_of_the_eks_version_is_installed(
     chart = "charts" if eks == "1.28" else f"build/charts/{eks}"
     assert f"helm upgrade --install demo {paths.root() / chart / 'sd-on-eks'} " in said
     assert f"helm show crds {paths.root() / chart / 'sd-on-eks'} " in said
-    assert (
-        f"generator/deploy/chart_deps.py --eks {eks} " in said
-        or f"{chart}/sd-on-eks: its charts are there" in said
-    )
+    pull = f"/karpenter --version {FACTS.versions(eks).karpenter} --destination"
+    assert pull in said or f"{chart}/sd-on-eks: its dependencies are downloaded already" in said
 
 
 def test_a_dry_run_says_every_command_and_runs_none(bench: MakeBench, account: Account) -> None:
@@ -283,7 +280,7 @@ def test_a_missing_program_is_named_with_where_to_get_it(
     monkeypatch.setenv("PATH", "/nowhere")
 
     with pytest.raises(
-        MissingProgramError, match=r"eksctl is not on PATH; it makes the cluster: https://eksctl"
+        MissingProgramError, match=r"eksctl is not on PATH; it creates the cluster: https://eksctl"
     ):
         steps.run(fresh.job, ["cluster"])
 

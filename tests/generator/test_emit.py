@@ -9,7 +9,7 @@ import yaml
 
 from generator.build import values as chart_values
 from generator.build.files import RUNTIMES_ALONE
-from generator.deploy import helm
+from generator.deploy import charts, helm
 from generator.solution import names
 from generator.solution.model import Solution
 
@@ -30,7 +30,7 @@ def platform_values(solution: Solution) -> Object:
 
 def rendered(solution: Solution, files: dict[str, str] | None = None) -> dict[str, Object]:
     """The manifests of the runtimes' chart by `Kind/name`, from real Helm."""
-    chart = helm.chart_folder(RUNTIMES_ALONE)
+    chart = charts.folder(RUNTIMES_ALONE)
     text = helm.template("demo", chart, solution.versions.eks, files or chart_values.runtimes_alone(solution))
     objects = (each for each in yaml.safe_load_all(text) if each)
     return {f"{each['kind']}/{each['metadata']['name']}": each for each in objects}

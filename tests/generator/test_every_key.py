@@ -15,7 +15,7 @@ from generator import paths
 from generator.build import files
 from generator.build.files import RUNTIMES_ALONE, UMBRELLA
 from generator.config import document, validate
-from generator.deploy import helm
+from generator.deploy import charts, helm
 from generator.errors import Problem, Severity
 from generator.facts.facts import Facts
 from generator.solution.context import Context
@@ -182,7 +182,7 @@ def built(data: Data, chart: str) -> dict[str, str]:
 
 def manifests(data: Data) -> dict[str, str]:
     """For each runtime its objects as one text, in which its name and what hangs on that are blotted out."""
-    text = helm.template("demo", helm.chart_folder(RUNTIMES_ALONE), "1.28", built(data, RUNTIMES_ALONE))
+    text = helm.template("demo", charts.folder(RUNTIMES_ALONE), "1.28", built(data, RUNTIMES_ALONE))
     found: dict[str, str] = {}
     for each in yaml.load_all(text, yaml.CSafeLoader):
         name = each["metadata"]["labels"]["app.kubernetes.io/instance"]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from generator.build import files
 from generator.config import document, validate
-from generator.deploy import helm
+from generator.deploy import charts, helm
 from generator.errors import Severity
 from generator.solution.context import Context
 from generator.solution.model import Solution
@@ -55,7 +55,7 @@ def solved(config: Config) -> Solution | None:
 
 def rendered(solution: Solution) -> list[Object]:
     built = solving.built(solution, files.RUNTIMES_ALONE)
-    chart = helm.chart_folder(files.RUNTIMES_ALONE)
+    chart = charts.folder(files.RUNTIMES_ALONE)
     text = helm.template(solution.stack, chart, solution.versions.eks, built)
     return [each for each in yaml.load_all(text, GoYaml) if each]
 

@@ -13,7 +13,7 @@ from generator import paths
 from generator.build import files
 from generator.build import values as chart_values
 from generator.cli import main
-from generator.deploy import helm
+from generator.deploy import charts, helm
 from generator.facts import image_reference
 from generator.facts.facts import Facts
 from generator.images import check as images_check
@@ -58,7 +58,7 @@ def rendered(solution: Solution) -> str:
     """The manifests of our own chart."""
     built = chart_values.runtimes_alone(solution)
     eks = solution.versions.eks
-    return helm.template(solution.stack, helm.chart_folder(files.RUNTIMES_ALONE, eks), eks, built)
+    return helm.template(solution.stack, charts.folder(files.RUNTIMES_ALONE, eks), eks, built)
 
 
 def names_of(solution: Solution) -> list[str]:
