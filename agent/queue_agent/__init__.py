@@ -1,1 +1,1 @@
-"""The queue agent: takes tasks from SQS, runs them on the runtime beside it, stores and announces results."""
+"""The queue agent: receives tasks from SQS, runs them on the runtime, stores and announces results."""

@@ -1,4 +1,4 @@
-"""Starts the agent from its environment and ends it on SIGTERM: `python -m queue_agent`."""
+"""Starts the agent from its environment and stops it on SIGTERM: `python -m queue_agent`."""
 
 import asyncio
 import contextlib
@@ -13,23 +13,24 @@ import uvloop
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from queue_agent import adapters, settings
+from queue_agent import adapters
 from queue_agent.adapters.shared.http import session as runtime_session
 from queue_agent.aws.callbacks import Callbacks
 from queue_agent.aws.claims import Claims
 from queue_agent.aws.queue import Queue
 from queue_agent.aws.store import Store
-from queue_agent.flow.feeder import Feeder
 from queue_agent.flow.services import Services
-from queue_agent.ops import logs, tracing
+from queue_agent.flow.worker import Worker
+from queue_agent.ops import tracing
 from queue_agent.ops.health import Health
+from queue_agent.ops.logs import log, set_up
 from queue_agent.ops.metrics import Metrics
-from queue_agent.settings import Settings, SettingsError
+from queue_agent.settings import Settings, SettingsError, from_environment
 from queue_agent.task.addresses import PublicResolver
-from queue_agent.task.inputs import Inputs, Limits
+from queue_agent.task.inputs import InputLimits, Inputs
 
 EXIT_BUG, EXIT_SETTINGS = 1, 2
-# A call of the SDK fails once and comes back: `retry` repeats it, longer than the SDK would.
+# The SDK does not retry: aws/retry.py does, for longer than the SDK would.
 AWS = AioConfig(
     connect_timeout=5,
     read_timeout=60,
@@ -38,7 +39,7 @@ AWS = AioConfig(
     max_pool_connections=64,
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
-    # Both cost a tenth of a call's CPU: a list of features in each request, a check of our own arguments.
+    # Each costs a tenth of a call's CPU time: a feature list in each request, a check of our own arguments.
     user_agent="sd-on-eks-queue-agent",
     parameter_validation=False,
 )
@@ -47,73 +48,73 @@ AWS = AioConfig(
 def main() -> None:
     """The command `queue-agent`."""
     try:
-        told = settings.from_environment(os.environ)
-    except SettingsError as faults:
-        sys.stderr.write(f"{faults}\n")
+        settings = from_environment(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_SETTINGS)
-    logs.set_up(told.log_level, told.runtime_name)
-    # What was made at start stays: the collector need not look at it again while tasks run.
+    set_up(settings.log_level, settings.runtime_name)
+    # The objects of the start stay: the garbage collector need not look at them again.
     gc.freeze()
     # Measured by `make bench-agent`: a sixth less CPU for each task than with asyncio's own loop.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(_run(told)))
+        sys.exit(runner.run(_run(settings)))
 
 
-async def _run(told: Settings) -> int:
-    async with _connected(told) as kit:
-        pipeline = Feeder(kit)
-        health = Health(kit.metrics, pipeline.supervisor.up.is_set, pipeline.drained)
-        ending = asyncio.Event()
+async def _run(settings: Settings) -> int:
+    async with _connected(settings) as services:
+        worker = Worker(services)
+        health = Health(services.metrics, worker.supervisor.available.is_set, worker.drained)
+        stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, ending.set)
-        port = await health.start(told.agent_host, told.agent_port)
-        logs.log.info("the agent listens", extra={"port": port, "runtime_type": told.runtime_type})
-        watching = asyncio.ensure_future(pipeline.supervisor.watch())
-        feeding = asyncio.ensure_future(pipeline.feed())
-        told_to_end = asyncio.ensure_future(ending.wait())
-        await asyncio.wait({watching, feeding, told_to_end}, return_when=asyncio.FIRST_COMPLETED)
-        broken = next((task for task in (watching, feeding) if task.done()), None)
-        if broken is not None:
-            logs.log.critical("the agent is broken", exc_info=broken.exception())
-        await pipeline.drain(feeding, told.shutdown_grace_seconds)
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        port = await health.start(settings.agent_host, settings.agent_port)
+        log.info("agent started", extra={"port": port, "runtime_type": settings.runtime_type})
+        watching = asyncio.ensure_future(worker.supervisor.watch())
+        working = asyncio.ensure_future(worker.run())
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({watching, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        failed = next((task for task in (watching, working) if task.done()), None)
+        if failed is not None:
+            log.critical("agent failed", exc_info=failed.exception())
+        await worker.shutdown(working, settings.shutdown_grace_seconds)
         watching.cancel()
         await health.stop()
-        logs.log.info("the agent ends")
-        return EXIT_BUG if broken is not None else 0
+        log.info("agent stopped")
+        return EXIT_BUG if failed is not None else 0
 
 
 @contextlib.asynccontextmanager
-async def _connected(told: Settings) -> AsyncIterator[Services]:
+async def _connected(settings: Settings) -> AsyncIterator[Services]:
     metrics = Metrics()
     session = get_session()
     async with contextlib.AsyncExitStack() as stack:
         sqs, s3, sns = [
             await stack.enter_async_context(
-                session.create_client(service, region_name=told.region, config=AWS)
+                session.create_client(service, region_name=settings.region, config=AWS)
             )
             for service in ("sqs", "s3", "sns")
         ]
         http = await stack.enter_async_context(runtime_session())
-        adapter = adapters.create(told, http)
-        limits = Limits(told.input_max_bytes, told.input_timeout_seconds, told.input_buckets)
+        adapter = adapters.create(settings, http)
+        limits = InputLimits(settings.input_max_bytes, settings.input_timeout_seconds, settings.input_buckets)
         inputs = Inputs(s3, limits, PublicResolver())
         stack.push_async_callback(inputs.aclose)
-        store = Store(s3, told.bucket, told.aws_retry_seconds, metrics.retried)
-        spans = tracing.create(told.otlp_endpoint, told.runtime_name)
+        store = Store(s3, settings.bucket, settings.aws_retry_seconds, metrics.retried)
+        spans = tracing.create(settings.otlp_endpoint, settings.runtime_name)
         stack.callback(spans.close)
         yield Services(
-            settings=told,
+            settings=settings,
             adapter=adapter,
             queue=Queue(
                 sqs,
-                told.queue_url,
-                told.dead_letter_queue_url,
-                told.visibility_timeout_seconds,
+                settings.queue_url,
+                settings.dead_letter_queue_url,
+                settings.visibility_timeout_seconds,
                 metrics.retried,
             ),
             store=store,
-            claims=Claims(store, uuid.uuid4().hex, told.visibility_timeout_seconds),
-            callbacks=Callbacks(sns, told.topic_arn, metrics.retried),
+            claims=Claims(store, uuid.uuid4().hex, settings.visibility_timeout_seconds),
+            callbacks=Callbacks(sns, settings.topic_arn, metrics.retried),
             inputs=inputs,
             metrics=metrics,
             tracing=spans,

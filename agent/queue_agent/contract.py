@@ -1,24 +1,24 @@
-"""What the agent's core and the adapters of the runtimes say to each other. Nothing here does anything."""
+"""The contract between the agent's core and the adapters of the runtimes: types only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-# Where a value stands in a task's content: ("init_images", 0) is content["init_images"][0].
-Path = tuple[str | int, ...]
-Progress = Callable[[float], None]
+# The path of a value in a task's content: ("init_images", 0) is content["init_images"][0].
+FieldPath = tuple[str | int, ...]
+ProgressCallback = Callable[[float], None]  # called with 0.0 … 1.0
 
 
 class TaskError(Exception):
-    """The task is wrong: it would fail on every runtime, so its caller is told and it is not tried again."""
+    """The task itself is wrong and would fail again: its callback says `failed`, and it is not retried."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code, self.message = code, message
         super().__init__(f"{code}: {message}")
 
 
-class RuntimeUnavailable(Exception):  # noqa: N818 (a state of the world, not somebody's error)
-    """The world is wrong (runtime down, hung, out of memory, restarted): the task is worth another try."""
+class RuntimeUnavailable(Exception):  # noqa: N818 (a state, not an error of the task)
+    """The runtime is down, hung, out of memory or restarted: the task is retried."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code, self.message = code, message
@@ -26,27 +26,27 @@ class RuntimeUnavailable(Exception):  # noqa: N818 (a state of the world, not so
 
 
 class Cancelled(Exception):  # noqa: N818 (see above)
-    """The runtime's record says that somebody cancelled or interrupted this task while it ran."""
+    """The task was cancelled or interrupted on the runtime while it ran."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One request, as its sender wrote it; `content` is never changed by the core."""
+    """One task, as its sender wrote it; the core never changes `content`."""
 
     id: str
     runtime: str
     tasktype: str
     prefix: str  # "" or "a/b", safe as part of a key
-    context: Any  # comes back in the callback, untouched
+    context: Any  # returned in the callback, unchanged
     content: Mapping[str, Any]
     request_sha256: str
-    timeout_seconds: float  # for `Adapter.run`, which the core stops (then `cancel`) when it is over
-    attempt: int  # 1 for the first
+    timeout_seconds: float  # of `Adapter.run`; after it the core cancels the run and calls `cancel`
+    attempt: int  # counted from 1
 
 
 @dataclass(frozen=True)
 class InputImage:
-    """An image that the core fetched from a URL in the content, checked to be one."""
+    """An image that the core has fetched from a URL in the content, and validated."""
 
     data: bytes
     content_type: str
@@ -55,15 +55,15 @@ class InputImage:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A task ready to run at once: `payload` is what its adapter sends, and for its eyes only."""
+    """A task that is ready to run. `payload` is private to the adapter."""
 
     task: Task
     payload: Any
 
 
 @dataclass(frozen=True)
-class Ran:
-    """A task whose work on the GPU is over: `payload` is what its adapter needs to collect the outputs."""
+class FinishedRun:
+    """A task that the GPU has finished. `payload` is private to the adapter."""
 
     task: Task
     payload: Any
@@ -71,7 +71,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Output:
-    """One thing that the runtime made."""
+    """One file or text that the runtime has made."""
 
     data: bytes
     content_type: str
@@ -82,7 +82,7 @@ class Output:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What came of one task. `metadata` is what the runtime says of it, small enough for a JSON record."""
+    """The result of one task. `metadata` is from the runtime, and small enough for a JSON record."""
 
     outputs: Sequence[Output]
     seed: int | None = None
@@ -91,43 +91,42 @@ class RunResult:
 
 
 class Adapter(Protocol):
-    """One runtime. Every method may raise `RuntimeUnavailable`; none holds the event loop."""
+    """The client of one runtime. Every method may raise `RuntimeUnavailable`; none blocks the event loop."""
 
     def model(self, task: Task) -> str | None:
-        """The checkpoint that the task asks for, by which tasks are grouped. None: it does not matter."""
+        """The model that the task asks for, by which tasks are grouped. None: it does not matter."""
 
-    def image_fields(self, task: Task) -> Sequence[Path]:
-        """Every place in the content where an image belongs. The core fetches those that hold a URL."""
+    def image_fields(self, task: Task) -> Sequence[FieldPath]:
+        """The path of every field of the content that takes an image. The core fetches URLs in them."""
 
     async def ready(self) -> bool:
-        """Whether the runtime answers now. Cheap: it is asked often, also while a task runs. Never raises."""
+        """Whether the runtime responds. Cheap: it is called often, also while a task runs. Never raises."""
 
     async def warm_up(self) -> None:
-        """Prove that it can work: with a static model, that it is loaded. Asked after each time away."""
+        """Check that the runtime can run a task: that a static model is loaded. Called after each outage."""
 
-    async def prepare(self, task: Task, images: Mapping[Path, InputImage]) -> Prepared:
-        """Check the task and send its inputs ahead. Never touches the GPU: another task may be running.
+    async def prepare(self, task: Task, images: Mapping[FieldPath, InputImage]) -> Prepared:
+        """Validate the task and upload its inputs. Never uses the GPU: another task may be running.
 
-        Raises `TaskError` when the task is wrong. The same task may be prepared again later, or never run.
+        Raises `TaskError`. A task may be prepared more than once, and may never run.
         """
 
-    async def run(self, prepared: Prepared, on_progress: Progress) -> Ran:
-        """Do the work once and return as soon as the GPU is free: the core starts the next task right then.
+    async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:
+        """Run the task once. Returns as soon as the GPU is free: the core then starts the next task.
 
-        An answer that holds the outputs is read in `collect`. `on_progress` hears 0.0 … 1.0 where known.
-        Looks whether an earlier attempt left the work on the runtime before submitting it. Raises
-        `TaskError`, `RuntimeUnavailable` or `Cancelled`. When this coroutine is cancelled, the core calls
-        `cancel` next.
+        Outputs in the response are read in `collect`. Looks for work that an earlier attempt left on the
+        runtime before it submits the task. Raises `TaskError`, `RuntimeUnavailable` or `Cancelled`. After
+        cancelling this coroutine, the core calls `cancel`.
         """
 
-    async def collect(self, ran: Ran) -> RunResult:
-        """Decode or fetch what the run made, while the next task runs. Raises what `run` raises."""
+    async def collect(self, run: FinishedRun) -> RunResult:
+        """Decode or fetch the outputs, while the next task runs. Raises what `run` raises."""
 
     async def cancel(self, task: Task) -> None:
-        """Stop the task if the runtime has it, running or waiting. No error when it has not."""
+        """Stop the task if the runtime has it, running or queued. No error when it has not."""
 
     async def idle(self) -> bool:
-        """Whether the runtime runs nothing and holds nothing to run: only then may a task be given up."""
+        """Whether the runtime has nothing running and nothing queued."""
 
     async def clear(self) -> None:
-        """Stop what an agent that was killed has left at work, if nobody can fetch what will come of it."""
+        """Stop the work that a killed agent left running, if its outputs could not be fetched."""

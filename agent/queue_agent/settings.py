@@ -1,4 +1,4 @@
-"""The environment as one frozen object: every fault is found at start, and all of them at once."""
+"""The settings from the environment. All errors are reported together, at start."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,15 +12,15 @@ SQS_MAX_VISIBILITY_SECONDS = 43200
 
 
 class SettingsError(Exception):
-    """The environment cannot be used. One line for each fault."""
+    """The environment is not valid. One line for each error."""
 
-    def __init__(self, faults: list[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(["the environment of the queue agent has faults:", *faults]))
+    def __init__(self, errors: list[str]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(["the environment of the queue agent has errors:", *errors]))
 
 
 def _env(*names: str, parse: Callable[[str], Any], doc: str, default: Any = MISSING) -> Any:
-    """A setting: the variables that may hold it (first wins), how it is read, what it means."""
+    """A setting: its variables (the first that is set counts), its parser, its description."""
     return field(default=default, metadata={"names": names, "parse": parse, "doc": doc})
 
 
@@ -28,10 +28,10 @@ def _text(value: str) -> str:
     return value
 
 
-def _matches(pattern: str, what: str) -> Callable[[str], str]:
+def _matches(pattern: str, noun: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if not re.fullmatch(pattern, value):
-            raise ValueError(f"is not {what}")
+            raise ValueError(f"is not {noun}")
         return value
 
     return parse
@@ -57,22 +57,22 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 def _flag(value: str) -> bool:
     if value.lower() not in ("true", "false"):
-        raise ValueError("is neither true nor false")
+        raise ValueError("is not true or false")
     return value.lower() == "true"
 
 
-def _one_of(choices: tuple[str, ...], change: Callable[[str], str] = str) -> Callable[[str], str]:
+def _one_of(choices: tuple[str, ...], normalize: Callable[[str], str] = str) -> Callable[[str], str]:
     def parse(value: str) -> str:
-        if change(value) not in choices:
-            raise ValueError(f"is none of {', '.join(choices)}")
-        return change(value)
+        if normalize(value) not in choices:
+            raise ValueError(f"is not one of {', '.join(choices)}")
+        return normalize(value)
 
     return parse
 
 
 _url = _matches(r"https?://[^\s/?#@]+(/[^\s?#]*)?", "a URL that starts with http:// or https://")
 _path = _matches(r"/[^\s]*", "a path that starts with /")
-_bucket = _matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")
+_bucket = _matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a valid bucket name")
 _topic = _matches(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", "the ARN of an SNS topic")
 
 
@@ -86,7 +86,7 @@ def _buckets(value: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What one agent is told. `from_environment` makes it; README.md's table is made from it."""
+    """The settings of one agent. The table in README.md is made from this class."""
 
     region: str = _env(
         "AWS_REGION",
@@ -96,20 +96,20 @@ class Settings:
     )
     runtime_name: str = _env(
         "RUNTIME_NAME",
-        parse=_matches(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "the name of a runtime"),
-        doc="Name of the runtime in the config; it stands in every callback.",
+        parse=_matches(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "a valid runtime name"),
+        doc="Name of the runtime in the config; part of every callback.",
     )
     runtime_type: str = _env(
         "RUNTIME_TYPE", parse=_one_of(RUNTIME_TYPES), doc="`sdwebui`, `comfyui`, `invokeai` or `custom`."
     )
     runtime_url: str = _env(
-        "RUNTIME_URL", parse=_base_url, default="http://127.0.0.1:8080", doc="Where the runtime answers."
+        "RUNTIME_URL", parse=_base_url, default="http://127.0.0.1:8080", doc="URL of the runtime."
     )
     queue_url: str = _env("SQS_QUEUE_URL", parse=_url, doc="Queue of this runtime.")
     dead_letter_queue_url: str = _env(
         "DEAD_LETTER_QUEUE_URL",
         parse=_url,
-        doc="Where tasks go that cannot be read or that failed too often.",
+        doc="Queue for tasks that are malformed or failed too often.",
     )
     bucket: str = _env("S3_BUCKET", parse=_bucket, doc="Bucket for the outputs.")
     topic_arn: str = _env("SNS_TOPIC_ARN", parse=_topic, doc="Topic for the callbacks.")
@@ -129,82 +129,85 @@ class Settings:
         "READY_PATH",
         parse=_path,
         default="/",
-        doc="`custom` only: the path that answers 2xx when it is ready.",
+        doc="`custom` only: the path that returns 2xx when the runtime is ready.",
     )
     task_timeout_seconds: float = _env(
         "TASK_TIMEOUT_SECONDS",
         parse=_number(0.1, SQS_MAX_VISIBILITY_SECONDS - 60),
         default=1800.0,
-        doc="Longest run of one task; then it is stopped and its caller told.",
+        doc="Maximum duration of one run; then it is stopped and the task fails.",
     )
     max_attempts: int = _env(
         "MAX_ATTEMPTS",
         parse=_whole(1, 100),
         default=5,
-        doc="How often a task is tried when runtime or AWS fail; then it goes to the dead-letter queue.",
+        doc="Attempts at a task when the runtime or AWS fails; then it goes to the dead-letter queue.",
     )
     shutdown_grace_seconds: float = _env(
         "SHUTDOWN_GRACE_SECONDS",
         parse=_number(0, SQS_MAX_VISIBILITY_SECONDS),
         default=1845.0,
-        doc="After SIGTERM, how long the running task may still take before it is given back.",
+        doc="After SIGTERM, how long the running task may take before it is returned to the queue.",
     )
     visibility_timeout_seconds: int = _env(
         "VISIBILITY_TIMEOUT_SECONDS",
         parse=_whole(2, SQS_MAX_VISIBILITY_SECONDS),
         default=120,
-        doc="How soon another pod has the task of a pod that was killed. Renewed every third of it.",
+        doc="How soon another pod gets the task of a pod that was killed. Extended after each third of it.",
     )
     receive_wait_seconds: int = _env(
         "RECEIVE_WAIT_SECONDS",
         parse=_whole(0, 20),
         default=5,
-        doc="Length of one long poll; an idle agent that is told to end waits for it.",
+        doc="Duration of one long poll; on SIGTERM an idle agent waits for it to end.",
     )
     model_grouping_seconds: float = _env(
         "MODEL_GROUPING_SECONDS",
         parse=_number(0, 3600),
         default=30.0,
-        doc="Dynamic model: how long a task may wait for others that use the loaded model. 0: never.",
+        doc="Dynamic model: how long a task may wait for tasks that use the loaded model. 0: not at all.",
     )
     aws_retry_seconds: float = _env(
         "AWS_RETRY_SECONDS",
         parse=_number(0, SQS_MAX_VISIBILITY_SECONDS),
         default=3600.0,
-        doc="How long a finished task is held while S3 or SNS refuse it, before it is given back.",
+        doc="How long calls to S3 and SNS are retried before the task is returned to the queue.",
     )
     runtime_silence_seconds: float = _env(
         "RUNTIME_SILENCE_SECONDS",
         parse=_number(0.1, 3600),
         default=60.0,
-        doc="How long the runtime may leave the readiness probe unanswered while it works.",
+        doc="How long the runtime may leave the readiness probe unanswered during a run.",
     )
     cancel_grace_seconds: float = _env(
         "CANCEL_GRACE_SECONDS",
         parse=_number(0.1, 600),
         default=30.0,
-        doc="How long the runtime may take to stop a task; a runtime that takes longer counts as hung.",
+        doc="How long the runtime may take to stop a task; after that it counts as hung.",
     )
     input_buckets: tuple[str, ...] = _env(
         "INPUT_BUCKETS",
         parse=_buckets,
         default=(),
-        doc="Buckets that `s3://` inputs may come from, by comma.",
+        doc="Buckets that `s3://` inputs may come from, separated by commas.",
     )
     input_max_bytes: int = _env(
         "INPUT_MAX_BYTES",
         parse=_whole(1, 2**30),
         default=33554432,
-        doc="Largest input by URL; those of one task may have four times as much together.",
+        doc="Maximum size of one input by URL; the inputs of one task may have four times as much in total.",
     )
     input_timeout_seconds: float = _env(
-        "INPUT_TIMEOUT_SECONDS", parse=_number(0.1, 600), default=20.0, doc="Longest download of one input."
+        "INPUT_TIMEOUT_SECONDS",
+        parse=_number(0.1, 600),
+        default=20.0,
+        doc="Maximum duration of one download.",
     )
     output_max_bytes: int = _env(
         "OUTPUT_MAX_BYTES",
         parse=_whole(1, 2**32),
         default=134217728,
-        doc="Largest answer of the runtime for one task; the agent may need four times as much memory.",
+        doc="Maximum size of the runtime's response for one task; the agent may need four times that memory.",
     )
     callback_when_running: bool = _env(
         "CALLBACK_WHEN_RUNNING",
@@ -216,7 +219,7 @@ class Settings:
     agent_host: str = _env(
         "AGENT_HOST",
         parse=_text,
-        default="0.0.0.0",  # noqa: S104 (the kubelet and Prometheus ask the pod's address)
+        default="0.0.0.0",  # noqa: S104 (the kubelet and Prometheus call the pod's address)
         doc="Address of the agent's own endpoints.",
     )
     agent_port: int = _env(
@@ -232,40 +235,40 @@ class Settings:
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         parse=_url,
         default="",
-        doc="Where traces go (OTLP over HTTP); needs the extra `tracing`. Unset: no tracing.",
+        doc="Endpoint for traces (OTLP over HTTP); needs the extra `tracing`. Unset: no tracing.",
     )
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """The settings, or `SettingsError` with every fault. A variable that is empty counts as unset."""
+    """The settings. An empty variable counts as unset. Raises `SettingsError` with every error."""
     values: dict[str, Any] = {}
-    faults: list[str] = []
-    for each in fields(Settings):
-        name, text = _found(each, environment)
+    errors: list[str] = []
+    for setting in fields(Settings):
+        name, text = _variable(setting, environment)
         try:
             if text:
-                values[each.name] = each.metadata["parse"](text)
-            elif each.default is MISSING:
-                faults.append(f"{name}: is not set. {each.metadata['doc']}")
-        except ValueError as fault:
-            faults.append(f"{name}: {text!r} {fault}. {each.metadata['doc']}")
-    faults += _between(values)
-    if faults:
-        raise SettingsError(faults)
+                values[setting.name] = setting.metadata["parse"](text)
+            elif setting.default is MISSING:
+                errors.append(f"{name}: is not set. {setting.metadata['doc']}")
+        except ValueError as error:
+            errors.append(f"{name}: {text!r} {error}. {setting.metadata['doc']}")
+    errors += _combination_errors(values)
+    if errors:
+        raise SettingsError(errors)
     return Settings(**values)
 
 
-def _found(setting: Field[Any], environment: Mapping[str, str]) -> tuple[str, str]:
+def _variable(setting: Field[Any], environment: Mapping[str, str]) -> tuple[str, str]:
     names: tuple[str, ...] = setting.metadata["names"]
     return next(((name, environment[name]) for name in names if environment.get(name)), (names[0], ""))
 
 
-def _between(values: Mapping[str, Any]) -> Iterator[str]:
-    """Faults of settings that are right each by itself."""
+def _combination_errors(values: Mapping[str, Any]) -> Iterator[str]:
+    """Errors of settings that are valid each by itself."""
     if values.get("runtime_type") == "sdwebui":
         static, dynamic = bool(values.get("model_filename")), values.get("dynamic_model", False)
         if static and dynamic:
-            yield "MODEL_FILENAME, DYNAMIC_SD_MODEL: a runtime has one of them, not both"
+            yield "MODEL_FILENAME, DYNAMIC_SD_MODEL: set one of them, not both"
         if not static and not dynamic:
             yield "MODEL_FILENAME: is not set, and DYNAMIC_SD_MODEL is not true: set one of them"
 
@@ -273,13 +276,13 @@ def _between(values: Mapping[str, Any]) -> Iterator[str]:
 def table() -> str:
     """The settings as the Markdown table of README.md."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
-    for each in fields(Settings):
-        names = " or ".join(f"`{name}`" for name in each.metadata["names"])
-        rows.append(f"| {names} | {_shown(each.default)} | {each.metadata['doc']} |")
+    for setting in fields(Settings):
+        names = " or ".join(f"`{name}`" for name in setting.metadata["names"])
+        rows.append(f"| {names} | {_default_cell(setting.default)} | {setting.metadata['doc']} |")
     return "\n".join(rows) + "\n"
 
 
-def _shown(default: object) -> str:
+def _default_cell(default: object) -> str:
     if default is MISSING:
         return "required"
     if default in ("", ()):

@@ -18,5 +18,5 @@ def proxy(account: Account) -> Iterator[Proxy]:
 
 @pytest.fixture
 def world(account: Account, proxy: Proxy, tmp_path: Path) -> Iterator[World]:
-    with World(account.env, proxy.url, tmp_path) as made:
-        yield made
+    with World(account.env, proxy.url, tmp_path) as running:
+        yield running

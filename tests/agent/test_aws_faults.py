@@ -4,7 +4,7 @@ import contextlib
 import signal
 import time
 
-from queue_agent.flow.line import MAX_FINISHING
+from queue_agent.flow.scheduler import MAX_FINISHING
 
 from testing.proxy import Fault, Proxy, calls_to
 from testing.world import World, log_records, wait_for
@@ -27,11 +27,11 @@ def test_calls_that_are_refused_are_repeated_without_the_work_on_the_gpu(world: 
             stack.enter_context(proxy.failing(fault))
         world.send(["cat"])
         world.agent(runtime.url)
-        told = world.callbacks_for(["cat"])["cat"]
+        callback = world.callbacks_for(["cat"])["cat"]
         wait_for(lambda: world.messages_left() == 0)
 
     assert {name: fault.seen for name, fault in faults.items()} == dict.fromkeys(CALLS, 4)
-    assert told["status"] == "completed" and told["attempt"] == 1
+    assert callback["status"] == "completed" and callback["attempt"] == 1
     assert runtime.runs() == ["cat"]
 
 
@@ -45,12 +45,12 @@ def test_calls_whose_answer_is_lost_are_repeated_without_harm(world: World, prox
             stack.enter_context(proxy.failing(fault))
         world.send(["cat"])
         agent = world.agent(runtime.url)
-        told = world.callbacks_for(["cat"])["cat"]
+        callback = world.callbacks_for(["cat"])["cat"]
         wait_for(lambda: [line for line in log_records(agent) if line["event"] == "task ended"])
 
     assert {name: fault.seen for name, fault in faults.items()} == dict.fromkeys(faults, 1)
     assert not [line for line in log_records(agent) if line["level"] == "error"]
-    assert told["status"] == "completed" and told["attempt"] == 1
+    assert callback["status"] == "completed" and callback["attempt"] == 1
     assert runtime.runs() == ["cat"]
 
 
@@ -134,13 +134,13 @@ def test_an_agent_that_stalls_past_its_lease_does_not_end_the_task_that_another_
     stalled.signal(signal.SIGSTOP)
 
     world.agent(quick.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="quick")
-    told = world.callbacks_for(["cat"])["cat"]
+    callback = world.callbacks_for(["cat"])["cat"]
     record = world.object("cat/result.json")
     stalled.signal(signal.SIGCONT)
     wait_for(lambda: [line for line in log_records(stalled) if "another agent" in line["event"]])
     time.sleep(0.5)
 
-    assert told["runtime"] == record["runtime"] == "quick"
+    assert callback["runtime"] == record["runtime"] == "quick"
     assert slow.runs("interrupted") == ["cat"]
     assert world.object("cat/result.json") == record
     assert (
@@ -172,7 +172,7 @@ def test_the_same_task_sent_twice_is_run_once(world: World):
 
     world.agent(first.url)
     world.agent(second.url)
-    world.wait_for_callbacks(lambda heard: len(heard) >= 1)
+    world.wait_for_callbacks(lambda callbacks: len(callbacks) >= 1)
     time.sleep(1)
 
     assert len(first.runs() + second.runs()) == 1
@@ -206,5 +206,5 @@ def test_another_task_under_an_id_that_is_taken_is_refused_and_leaves_the_result
 
 
 def claimed(world: World, task: str) -> bool:
-    found = world.s3.list_objects_v2(Bucket=world.bucket, Prefix=f".tasks/{task}/claim.json")
-    return bool(found["KeyCount"])
+    listing = world.s3.list_objects_v2(Bucket=world.bucket, Prefix=f".tasks/{task}/claim.json")
+    return bool(listing["KeyCount"])

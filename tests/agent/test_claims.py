@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 from aiobotocore.session import get_session
-from queue_agent.aws.claims import Busy, CancelledBySender, Claims, Lease, LeaseLost, Over
+from queue_agent.aws.claims import AlreadyEnded, Busy, CancelledBySender, Claims, Lease, LeaseLost
 from queue_agent.aws.store import Store
 from queue_agent.contract import Task
-from queue_agent.task.protocol import claim_key, result_key
+from queue_agent.task.protocol import ClaimState, claim_key, result_key
 from queue_agent.task.record import TaskRecord, to_json
 
 from testing.account import Account
@@ -39,13 +39,13 @@ async def bucket(account: Account) -> AsyncIterator[Bucket]:
 
 
 async def claimed(bucket: Bucket, owner: str, seconds: float = 60) -> Lease:
-    lease = await bucket.claims(owner, seconds).claim(TASK, "message")
+    lease = await bucket.claims(owner, seconds).acquire(TASK, "message")
     assert isinstance(lease, Lease)
     return lease
 
 
 async def test_of_ten_agents_that_claim_at_once_one_gets_the_task(bucket: Bucket):
-    answers = await asyncio.gather(*[bucket.claims(f"agent{n}").claim(TASK, "m") for n in range(10)])
+    answers = await asyncio.gather(*[bucket.claims(f"agent{n}").acquire(TASK, "m") for n in range(10)])
 
     assert sum(isinstance(answer, Lease) for answer in answers) == 1
     assert sum(isinstance(answer, Busy) for answer in answers) == 9
@@ -59,7 +59,7 @@ async def test_a_lease_that_ran_out_may_be_taken_and_its_first_owner_knows_that(
     with pytest.raises(LeaseLost):
         await first.renew()
     with pytest.raises(LeaseLost):
-        await first.ensure()
+        await first.ensure_valid()
 
 
 async def test_a_lease_that_was_renewed_may_not_be_taken(bucket: Bucket):
@@ -68,18 +68,18 @@ async def test_a_lease_that_was_renewed_may_not_be_taken(bucket: Bucket):
         await asyncio.sleep(0.2)
         await first.renew()
 
-    assert isinstance(await bucket.claims("second").claim(TASK, "m"), Busy)
+    assert isinstance(await bucket.claims("second").acquire(TASK, "m"), Busy)
 
 
 async def test_a_released_task_is_free_at_once(bucket: Bucket):
-    await (await claimed(bucket, "first")).end("released")
+    await (await claimed(bucket, "first")).release(ClaimState.RELEASED)
 
     await claimed(bucket, "second")
 
 
 async def test_a_lease_that_was_let_go_is_not_renewed_by_a_late_heartbeat(bucket: Bucket):
     first = await claimed(bucket, "first")
-    await first.end("released")
+    await first.release(ClaimState.RELEASED)
     second = await claimed(bucket, "second")
 
     await first.renew()
@@ -91,22 +91,22 @@ async def test_a_finished_task_is_over_whether_or_not_the_claim_says_so(bucket: 
     await claimed(bucket, "killed before it could say so", 0)
     await bucket.store.create(result_key(TASK.prefix, TASK.id), to_json(DONE))
 
-    assert await bucket.claims("next").claim(TASK, "m") == Over(DONE)
+    assert await bucket.claims("next").acquire(TASK, "m") == AlreadyEnded(DONE)
 
 
 async def test_a_task_that_was_set_aside_is_over_for_its_message_and_free_for_a_new_one(bucket: Bucket):
-    await (await claimed(bucket, "first")).end("released")
+    await (await claimed(bucket, "first")).release(ClaimState.RELEASED)
     aside = replace(DONE, status="failed", message_id="message")
     await bucket.store.create(result_key(TASK.prefix, TASK.id), to_json(aside))
 
-    assert await bucket.claims("next").claim(TASK, "message") == Over(aside)
-    assert isinstance(await bucket.claims("next").claim(TASK, "new message"), Lease)
+    assert await bucket.claims("next").acquire(TASK, "message") == AlreadyEnded(aside)
+    assert isinstance(await bucket.claims("next").acquire(TASK, "new message"), Lease)
 
 
 async def test_a_cancelled_task_is_nobodys(bucket: Bucket):
     await bucket.store.create(claim_key(TASK.id), b'{"state": "cancelled", "owner": "api", "expires": 0}')
 
-    assert isinstance(await bucket.claims("agent").claim(TASK, "m"), CancelledBySender)
+    assert isinstance(await bucket.claims("agent").acquire(TASK, "m"), CancelledBySender)
 
 
 async def test_a_claim_that_nobody_can_read_binds_nobody(bucket: Bucket):
@@ -118,6 +118,6 @@ async def test_a_claim_that_nobody_can_read_binds_nobody(bucket: Bucket):
 async def test_a_busy_task_says_until_when_and_whether_by_the_same_message(bucket: Bucket):
     lease = await claimed(bucket, "first")
 
-    same, other = [await bucket.claims("second").claim(TASK, message) for message in ("message", "other")]
+    same, other = [await bucket.claims("second").acquire(TASK, message) for message in ("message", "other")]
 
     assert (same, other) == (Busy(lease.expires, True), Busy(lease.expires, False))

@@ -71,10 +71,10 @@ def test_what_has_an_id_is_answered_as_well(world: World):
 
     for name, metadata in ANSWERABLE.items():
         world.send([name], **metadata)
-    told = world.callbacks_for(ANSWERABLE)
+    callbacks = world.callbacks_for(ANSWERABLE)
 
-    assert {each["error"]["code"] for each in told.values()} == {"malformed"}
-    assert all(each["status"] == "failed" for each in told.values())
+    assert {callback["error"]["code"] for callback in callbacks.values()} == {"malformed"}
+    assert all(callback["status"] == "failed" for callback in callbacks.values())
     assert len(world.take_dead_letters()) == len(ANSWERABLE)
     assert world.outputs() == []
 
@@ -93,9 +93,9 @@ def test_content_of_a_strange_shape_is_answered_by_a_dynamic_runtime_too(world: 
 
     for name, content in strange.items():
         world.send([name], content)
-    told = world.callbacks_for(strange)
+    callbacks = world.callbacks_for(strange)
 
-    assert {each["status"] for each in told.values()} <= {"failed", "completed"}
+    assert {callback["status"] for callback in callbacks.values()} <= {"failed", "completed"}
     assert not [line for line in log_records(agent) if "traceback" in line]
 
 

@@ -29,12 +29,12 @@ def test_the_agent_itself_gets_the_signals():
 
 def test_an_agent_does_its_work_and_ends_without_writing_a_file(world: World):
     runtime = world.runtime("--service-time", "0.05")
-    agent = world.agent(runtime.url, "tests.agent.quiet", TMPDIR="/nowhere", HOME="/nowhere")
+    agent = world.agent(runtime.url, "tests.agent.read_only", TMPDIR="/nowhere", HOME="/nowhere")
 
     world.send(["cat"])
-    told = world.callbacks_for(["cat"])["cat"]
+    callback = world.callbacks_for(["cat"])["cat"]
     wait_for(lambda: world.messages_left() == 0)
     agent.signal(signal.SIGTERM)
 
-    assert told["status"] == "completed"
+    assert callback["status"] == "completed"
     assert agent.process.wait(10) == 0, agent.log.read_text()

@@ -14,7 +14,8 @@ from aiohttp.abc import AbstractResolver
 from PIL import Image
 from queue_agent.contract import RuntimeUnavailable, TaskError
 from queue_agent.task.addresses import PublicResolver, is_public
-from queue_agent.task.inputs import MAX_PIXELS, Inputs, Limits, url_at
+from queue_agent.task.images import MAX_PIXELS
+from queue_agent.task.inputs import InputLimits, Inputs, url_at
 
 from testing.account import Account
 
@@ -107,7 +108,7 @@ async def fetch(account: Account) -> AsyncIterator:
     port = runner.addresses[0][1]
     session = get_session()
     async with session.create_client("s3", **keys(account)) as s3:
-        limits = Limits(max_bytes=100_000, seconds=1, buckets=(f"inputs-{account.id}",))
+        limits = InputLimits(max_bytes=100_000, seconds=1, buckets=(f"inputs-{account.id}",))
         inputs = Inputs(s3, limits, Here(), tls=trusting)
 
         async def fetched(*urls: str):
@@ -186,16 +187,16 @@ async def test_a_server_that_is_broken_or_slow_is_the_worlds_fault(fetch, url: s
 
 
 async def test_many_inputs_of_one_task_may_not_be_large_together(fetch):
-    with pytest.raises(TaskError, match="together"):
+    with pytest.raises(TaskError, match="total size"):
         await fetch(*[f"https://HERE/nearly-big?{n}" for n in range(5)])
 
 
 def test_base64_and_what_is_no_text_are_no_urls():
     content = {"a": "iVBORw0KGgo=", "b": ["data:image/png;base64,iVBO"], "c": 7, "d": "https://e.org/"}
 
-    found = [url_at(content, field) for field in (("a",), ("b", 0), ("b", 1), ("c", "x"), ("e",), ("d",))]
+    urls = [url_at(content, field) for field in (("a",), ("b", 0), ("b", 1), ("c", "x"), ("e",), ("d",))]
 
-    assert found == [None] * 5 + ["https://e.org/"]
+    assert urls == [None] * 5 + ["https://e.org/"]
 
 
 @pytest.mark.parametrize(

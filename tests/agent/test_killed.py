@@ -64,7 +64,7 @@ def test_a_run_whose_agent_was_killed_is_interrupted_and_the_task_run_to_its_end
 
     assert world.callbacks_for(["cat"])["cat"]["status"] == "completed"
     assert (runtime.runs("interrupted"), runtime.runs()) == (["cat"], ["cat"])
-    assert "it is at work on something" in {line.get("problem") for line in log_records(after)}
+    assert "it is busy" in {line.get("problem") for line in log_records(after)}
     assert world.outputs() == ["cat/cat-1.png", "cat/result.json"]
 
 

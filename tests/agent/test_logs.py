@@ -12,9 +12,14 @@ def line(**extra: object) -> dict[str, object]:
 
 
 def test_an_event_is_one_line_of_json_with_what_came_with_it():
-    told = line(task="cat", created=0.25, msecs=250)
+    entry = line(task="cat", created=0.25, msecs=250)
 
-    assert told == {"time": "1970-01-01T00:00:00.250Z", "level": "info", "event": "task ended", "task": "cat"}
+    assert entry == {
+        "time": "1970-01-01T00:00:00.250Z",
+        "level": "info",
+        "event": "task ended",
+        "task": "cat",
+    }
 
 
 def test_a_value_that_json_does_not_know_does_not_lose_the_line():
@@ -25,6 +30,6 @@ def test_a_traceback_stays_on_the_line():
     try:
         raise ValueError("a\nb")
     except ValueError as fault:
-        told = line(exc_info=(type(fault), fault, fault.__traceback__))
+        entry = line(exc_info=(type(fault), fault, fault.__traceback__))
 
-    assert "ValueError: a\nb" in told["traceback"]
+    assert "ValueError: a\nb" in entry["traceback"]

@@ -3,66 +3,75 @@
 from dataclasses import replace
 
 import pytest
-from queue_agent.flow.lookahead import HOLD_SECONDS, MAX_AHEAD, Pace, View, choose, overheld, plan, remaining
+from queue_agent.flow.lookahead import (
+    HOLD_SECONDS,
+    MAX_AHEAD,
+    Pace,
+    Snapshot,
+    choose,
+    held_too_long,
+    plan,
+    remaining,
+)
 
-STEADY = View(Pace(run=10.0, lead=0.2), running_for=1.0, progress=0.0, ahead=0)
+STEADY = Snapshot(Pace(run=10.0, preparation=0.2), running_for=1.0, progress=0.0, ahead=0)
 
 
 def test_nothing_is_taken_while_the_running_task_has_long_to_go():
-    assert plan(STEADY).take == 0
+    assert plan(STEADY).receive == 0
 
 
 def test_it_looks_again_when_the_running_task_is_about_to_end():
-    assert plan(STEADY).look_again == pytest.approx(8.0)
+    assert plan(STEADY).check_after == pytest.approx(8.0)
 
 
 def test_one_is_taken_when_the_running_task_is_about_to_end():
-    assert plan(replace(STEADY, running_for=9.5)).take == 1
+    assert plan(replace(STEADY, running_for=9.5)).receive == 1
 
 
 def test_progress_counts_more_than_the_average():
-    assert plan(replace(STEADY, running_for=1.0, progress=0.9)).take == 1
+    assert plan(replace(STEADY, running_for=1.0, progress=0.9)).receive == 1
 
 
 def test_progress_that_was_heard_a_while_ago_still_says_when_the_task_ends():
-    halfway = replace(STEADY, running_for=7.0, progress=0.5, heard_ago=3.0)
+    halfway = replace(STEADY, running_for=7.0, progress=0.5, progress_age=3.0)
 
     assert remaining(halfway) == pytest.approx(1.0)
 
 
 def test_short_tasks_are_taken_several_at_once_but_never_without_bound():
-    short = View(Pace(run=0.05, lead=0.19), running_for=0.0, progress=0.0, ahead=0)
+    short = Snapshot(Pace(run=0.05, preparation=0.19), running_for=0.0, progress=0.0, ahead=0)
 
-    assert plan(short).take == 5
-    assert plan(replace(short, ahead=5)).take == 0
-    assert plan(replace(short, pace=Pace(run=0.0001, lead=5.0))).take == MAX_AHEAD
+    assert plan(short).receive == 5
+    assert plan(replace(short, ahead=5)).receive == 0
+    assert plan(replace(short, pace=Pace(run=0.0001, preparation=5.0))).receive == MAX_AHEAD
 
 
 def test_an_idle_agent_takes_one():
-    assert plan(replace(STEADY, running_for=None)).take == 1
+    assert plan(replace(STEADY, running_for=None)).receive == 1
 
 
 def test_one_more_is_taken_while_nobody_knows_how_long_tasks_take_here():
-    first = View(Pace(), running_for=0.0, progress=0.0, ahead=0)
+    first = Snapshot(Pace(), running_for=0.0, progress=0.0, ahead=0)
 
-    assert plan(first).take == 1
-    assert plan(replace(first, ahead=1)).take == 0
+    assert plan(first).receive == 1
+    assert plan(replace(first, ahead=1)).receive == 0
 
 
 def test_nothing_is_taken_behind_a_task_that_takes_far_longer_than_the_others():
     late = replace(STEADY, running_for=10 + HOLD_SECONDS + 1)
 
     assert remaining(late) is None
-    assert plan(late).take == 0
+    assert plan(late).receive == 0
 
 
 def test_what_is_held_behind_such_a_task_goes_back_unless_it_has_been_given_back_often():
     late = replace(STEADY, running_for=10 + HOLD_SECONDS + 1)
 
-    assert overheld(late, waited=HOLD_SECONDS + 1, attempt=1, max_attempts=5, grouping=0)
-    assert not overheld(late, waited=HOLD_SECONDS - 1, attempt=1, max_attempts=5, grouping=0)
-    assert not overheld(late, waited=HOLD_SECONDS + 1, attempt=3, max_attempts=5, grouping=0)
-    assert not overheld(STEADY, waited=HOLD_SECONDS - 1, attempt=1, max_attempts=5, grouping=0)
+    assert held_too_long(late, waited=HOLD_SECONDS + 1, attempt=1, max_attempts=5, grouping=0)
+    assert not held_too_long(late, waited=HOLD_SECONDS - 1, attempt=1, max_attempts=5, grouping=0)
+    assert not held_too_long(late, waited=HOLD_SECONDS + 1, attempt=3, max_attempts=5, grouping=0)
+    assert not held_too_long(STEADY, waited=HOLD_SECONDS - 1, attempt=1, max_attempts=5, grouping=0)
 
 
 def test_a_task_for_the_loaded_checkpoint_goes_first():

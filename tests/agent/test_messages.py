@@ -16,8 +16,8 @@ JSON = st.recursive(
 
 
 def body(content: object = None, **metadata: object) -> str:
-    told = {"id": "cat", "runtime": "painter", "tasktype": "text-to-image", **metadata}
-    return json.dumps({"metadata": told, "content": {} if content is None else content})
+    complete = {"id": "cat", "runtime": "painter", "tasktype": "text-to-image", **metadata}
+    return json.dumps({"metadata": complete, "content": {} if content is None else content})
 
 
 def test_a_task_has_what_its_sender_wrote():
@@ -40,11 +40,11 @@ def test_a_sender_may_ask_for_less_time_but_not_for_more():
 
 
 def test_a_task_type_may_be_left_out_where_there_is_one_only():
-    told = json.dumps({"metadata": {"id": "cat"}, "content": {"1": {}}})
+    text = json.dumps({"metadata": {"id": "cat"}, "content": {"1": {}}})
 
-    assert parse(told, Defaults("comfyui", 100), 1).tasktype == "pipeline"
+    assert parse(text, Defaults("comfyui", 100), 1).tasktype == "pipeline"
     with pytest.raises(MalformedMessageError, match="tasktype"):
-        parse(told, DEFAULTS, 1)
+        parse(text, DEFAULTS, 1)
 
 
 @given(JSON, JSON, JSON, JSON)

@@ -13,15 +13,15 @@ def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):
     world.agent(runtime.url)
 
     world.send(["cat"], {"batch_size": 2}, prefix="animals/small/", context={"user": 7})
-    told = world.callbacks_for(["cat"])["cat"]
+    callback = world.callbacks_for(["cat"])["cat"]
 
     record = world.object("animals/small/cat/result.json")
-    assert told["status"] == "completed" and told["result"] is True
-    assert told["context"] == {"user": 7}
-    assert told["image_url"] == [f"s3://{world.bucket}/animals/small/cat/cat-{n}.png" for n in (1, 2)]
-    assert told["output_url"] == f"s3://{world.bucket}/animals/small/cat/result.json"
+    assert callback["status"] == "completed" and callback["result"] is True
+    assert callback["context"] == {"user": 7}
+    assert callback["image_url"] == [f"s3://{world.bucket}/animals/small/cat/cat-{n}.png" for n in (1, 2)]
+    assert callback["output_url"] == f"s3://{world.bucket}/animals/small/cat/result.json"
     assert [each["content_type"] for each in record["outputs"]] == ["image/png"] * 2
-    assert record["seed"] == told["seed"]
+    assert record["seed"] == callback["seed"]
     assert wait_for(lambda: world.messages_left() == 0)
 
 
@@ -30,11 +30,11 @@ def test_a_task_that_the_runtime_rejects_fails_with_its_reason_and_is_not_repeat
     world.agent(runtime.url)
 
     world.send(["bad"], {"sampler_name": "Nonsense"})
-    told = world.callbacks_for(["bad"])["bad"]
+    callback = world.callbacks_for(["bad"])["bad"]
 
-    assert told["status"] == "failed" and told["result"] is False
-    assert "Sampler not found" in told["error"]["message"]
-    assert world.object("bad/result.json")["error"] == told["error"]
+    assert callback["status"] == "failed" and callback["result"] is False
+    assert "Sampler not found" in callback["error"]["message"]
+    assert world.object("bad/result.json")["error"] == callback["error"]
     assert wait_for(lambda: world.messages_left() == 0)
 
 
@@ -60,9 +60,9 @@ def test_the_sender_may_be_told_when_a_task_starts(world: World):
     world.agent(runtime.url, EXP_CALLBACK_WHEN_RUNNING="true")
 
     world.send(["cat"])
-    heard = world.wait_for_callbacks(lambda all_: len(all_) == 2)
+    callbacks = world.wait_for_callbacks(lambda callbacks: len(callbacks) == 2)
 
-    assert sorted(each["status"] for each in heard) == ["completed", "running"]
+    assert sorted(callback["status"] for callback in callbacks) == ["completed", "running"]
 
 
 def test_a_task_that_its_sender_cancelled_is_not_run(world: World):
@@ -126,8 +126,8 @@ def test_prometheus_reads_how_long_each_part_took_and_what_was_repeated(world: W
         world.callbacks_for(["cat", "dog"])
     wait_for(lambda: world.messages_left() == 0)
 
-    told = fetched(f"http://127.0.0.1:{port_of(agent)}/metrics")
-    values = dict(line.rsplit(" ", 1) for line in told.splitlines() if not line.startswith("#"))
+    metrics = fetched(f"http://127.0.0.1:{port_of(agent)}/metrics")
+    values = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
     counts = {
         name: values[f"queue_agent_{name}_seconds_count"]
         for name in ("queue_wait", "run", "upload", "gpu_idle_gap")
@@ -157,8 +157,8 @@ def test_faults_of_the_environment_are_all_named_and_end_it_with_status_2(world:
     agent = world.agent("http://127.0.0.1:1", S3_BUCKET="", MAX_ATTEMPTS="many")
 
     assert agent.process.wait(10) == 2
-    said = agent.log.read_text()
-    assert "S3_BUCKET: is not set" in said and "MAX_ATTEMPTS: 'many'" in said
+    log = agent.log.read_text()
+    assert "S3_BUCKET: is not set" in log and "MAX_ATTEMPTS: 'many'" in log
 
 
 def status(url: str) -> int:

@@ -1,11 +1,11 @@
-"""What the caller is told, and what is kept."""
+"""Callbacks, and the records that are stored."""
 
 import json
 from dataclasses import replace
 
-from queue_agent.aws.callbacks import PAYLOAD_BYTES, payload
+from queue_agent.aws.callbacks import PAYLOAD_MAX_BYTES, payload
 from queue_agent.task.record import (
-    ERROR_CHARACTERS,
+    ERROR_MAX_CHARACTERS,
     Error,
     StoredOutput,
     TaskRecord,
@@ -36,11 +36,11 @@ DONE = TaskRecord(
 def test_a_record_read_back_is_the_one_that_was_written():
     failed = replace(DONE, status="failed", error=Error("timeout", "too long"), message_id="m", outputs=())
 
-    assert [from_json(to_json(each)) for each in (DONE, failed)] == [DONE, failed]
+    assert [from_json(to_json(record)) for record in (DONE, failed)] == [DONE, failed]
 
 
 def test_what_a_stranger_wrote_is_no_record():
-    assert [from_json(each) for each in (b"", b"[]", b"{}", b'{"result": 1, "image_url": 3}')] == [None] * 4
+    assert [from_json(data) for data in (b"", b"[]", b"{}", b'{"result": 1, "image_url": 3}')] == [None] * 4
 
 
 def test_a_callback_has_the_fields_of_the_reference_system_and_ours():
@@ -64,12 +64,12 @@ def test_a_callback_for_thousands_of_images_fits_sns_and_says_that_it_is_cut():
 
     text = payload(many)
 
-    assert len(text.encode()) <= PAYLOAD_BYTES
-    told = json.loads(text)
-    assert told["image_url_truncated"] is True and len(told["image_url"]) > 900
+    assert len(text.encode()) <= PAYLOAD_MAX_BYTES
+    fields = json.loads(text)
+    assert fields["image_url_truncated"] is True and len(fields["image_url"]) > 900
 
 
 def test_a_long_error_is_cut():
-    told = callback(replace(DONE, status="failed", error=Error("x", "y" * 100_000)))
+    fields = callback(replace(DONE, status="failed", error=Error("x", "y" * 100_000)))
 
-    assert len(told["error"]["message"]) == ERROR_CHARACTERS
+    assert len(fields["error"]["message"]) == ERROR_MAX_CHARACTERS

@@ -1,6 +1,6 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from queue_agent.aws.retry import LONGEST_PAUSE_SECONDS, AwsUnavailable, insist, pause
+from queue_agent.aws.retry import MAX_BACKOFF_SECONDS, AwsUnavailable, backoff_seconds, call_with_retry
 
 
 def refusal(code: str) -> ClientError:
@@ -26,7 +26,7 @@ class Flaky:
 async def test_a_call_is_repeated_until_it_succeeds_and_each_failure_is_noted():
     call = Flaky(refusal("SlowDown"), EndpointConnectionError(endpoint_url="x"), TimeoutError())
 
-    assert await insist("PutObject", call, 10, call.note) == "done"
+    assert await call_with_retry("PutObject", call, 10, call.note) == "done"
     assert call.noted == ["SlowDown", "EndpointConnectionError", "TimeoutError"]
 
 
@@ -34,18 +34,18 @@ async def test_an_answer_is_not_repeated():
     call = Flaky(refusal("PreconditionFailed"))
 
     with pytest.raises(ClientError):
-        await insist("PutObject", call, 10, call.note)
+        await call_with_retry("PutObject", call, 10, call.note)
 
 
 async def test_it_gives_up_after_the_time_that_it_has():
     call = Flaky(*[refusal("SlowDown")] * 50)
 
     with pytest.raises(AwsUnavailable, match="SlowDown"):
-        await insist("PutObject", call, 0.5, call.note)
+        await call_with_retry("PutObject", call, 0.5, call.note)
     assert 2 <= len(call.noted) <= 5
 
 
 def test_pauses_grow_to_a_limit():
-    pauses = [pause(tries, 1.0) for tries in (1, 2, 3, 20, 1000)]
+    pauses = [backoff_seconds(failures, 1.0) for failures in (1, 2, 3, 20, 1000)]
 
-    assert pauses == [0.1, 0.2, 0.4, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]
+    assert pauses == [0.1, 0.2, 0.4, MAX_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS]

@@ -19,9 +19,9 @@ def test_a_task_whose_runtime_crashed_is_done_once_it_is_back(world: World):
 
     assert runtime.child.process.wait(15) == 137
     back = world.restart(runtime)
-    told = world.callbacks_for(["cat"])["cat"]
+    callback = world.callbacks_for(["cat"])["cat"]
 
-    assert told["status"] == "completed" and told["attempt"] == 2
+    assert callback["status"] == "completed" and callback["attempt"] == 2
     assert back.runs() == ["cat"]
     assert agent.alive
 
@@ -32,9 +32,9 @@ def test_a_task_that_runs_while_the_outputs_of_another_prove_broken_is_left_alon
     world.send(["cat", "dog"])
     world.agent(runtime.url)
 
-    told = world.callbacks_for(["cat", "dog"])
+    callbacks = world.callbacks_for(["cat", "dog"])
 
-    assert (told["cat"]["attempt"], told["dog"]["attempt"]) == (2, 1)
+    assert (callbacks["cat"]["attempt"], callbacks["dog"]["attempt"]) == (2, 1)
     assert runtime.runs("interrupted") == []
 
 
@@ -70,9 +70,9 @@ def test_work_whose_connection_broke_is_interrupted_before_another_agent_can_get
     world.agent(runtime.url)
     world.send(["cat"])
 
-    told = world.callbacks_for(["cat"])["cat"]
+    callback = world.callbacks_for(["cat"])["cat"]
 
-    assert told["status"] == "completed" and told["attempt"] == 2
+    assert callback["status"] == "completed" and callback["attempt"] == 2
     assert runtime.runs("interrupted") == ["cat"]
     assert runtime.runs() == ["cat"]
 
@@ -95,10 +95,10 @@ def test_a_task_that_takes_too_long_is_stopped_and_its_sender_told(world: World)
     world.agent(runtime.url)
 
     world.send(["cat", "dog"], timeoutSeconds=0.5)
-    told = world.callbacks_for(["cat", "dog"])
+    callbacks = world.callbacks_for(["cat", "dog"])
 
-    assert told["cat"]["error"]["code"] == "timeout"
-    assert told["dog"]["status"] == "completed"
+    assert callbacks["cat"]["error"]["code"] == "timeout"
+    assert callbacks["dog"]["status"] == "completed"
     assert runtime.runs("interrupted") == ["cat"]
 
 
@@ -146,10 +146,10 @@ def test_a_task_that_fails_each_time_is_set_aside_and_its_sender_told_why(world:
     world.agent(runtime.url, **QUICK)
 
     world.send(["cat"])
-    told = world.callbacks_for(["cat"], 40)["cat"]
+    callback = world.callbacks_for(["cat"], 40)["cat"]
 
-    assert told["error"]["code"] == "out_of_memory"
-    assert told["attempt"] == MAX_ATTEMPTS
+    assert callback["error"]["code"] == "out_of_memory"
+    assert callback["attempt"] == MAX_ATTEMPTS
     assert [json.loads(body)["metadata"]["id"] for body in world.take_dead_letters()] == ["cat"]
     assert wait_for(lambda: world.messages_left() == 0)
 

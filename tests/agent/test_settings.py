@@ -25,7 +25,7 @@ def test_all_faults_are_said_at_once():
     with pytest.raises(SettingsError) as refused:
         from_environment({"RUNTIME_TYPE": "paint", "MAX_ATTEMPTS": "0"})
 
-    named = {fault.partition(":")[0] for fault in refused.value.faults}
+    named = {error.partition(":")[0] for error in refused.value.errors}
     assert {"RUNTIME_TYPE", "MAX_ATTEMPTS", "SQS_QUEUE_URL", "AWS_REGION"} <= named
 
 
@@ -58,7 +58,7 @@ def test_an_sd_webui_has_either_a_model_or_dynamic_ones():
 
 
 def test_an_empty_variable_counts_as_unset_and_the_reference_systems_name_is_known():
-    told = from_environment(
+    settings = from_environment(
         NEEDED
         | {
             "TASK_TIMEOUT_SECONDS": "",
@@ -67,11 +67,11 @@ def test_an_empty_variable_counts_as_unset_and_the_reference_systems_name_is_kno
         }
     )
 
-    assert told.task_timeout_seconds == 1800
-    assert told.input_buckets == ("a-bucket", "b-bucket")
-    assert told.callback_when_running
+    assert settings.task_timeout_seconds == 1800
+    assert settings.input_buckets == ("a-bucket", "b-bucket")
+    assert settings.callback_when_running
 
 
-@pytest.mark.parametrize("made", [table, metrics.table])
-def test_the_tables_in_the_readme_are_those_that_the_code_makes(made: Callable[[], str]):
-    assert made() in README.read_text(), "run: make agent-readme"
+@pytest.mark.parametrize("make_table", [table, metrics.table])
+def test_the_tables_in_the_readme_are_those_that_the_code_makes(make_table: Callable[[], str]):
+    assert make_table() in README.read_text(), "run: make agent-readme"

@@ -31,7 +31,7 @@ METADATA = st.fixed_dictionaries(
 )
 
 
-def taken(metadata: dict[str, Any], content: dict[str, Any]) -> bool:
+def accepted_by_the_api(metadata: dict[str, Any], content: dict[str, Any]) -> bool:
     """Whether the API takes it."""
     body = {"task": {"metadata": metadata, "content": content}}
     wrong = [
@@ -45,27 +45,27 @@ def taken(metadata: dict[str, Any], content: dict[str, Any]) -> bool:
 def test_a_task_that_the_api_takes_is_a_task_to_the_agent(
     metadata: dict[str, Any], content: dict[str, Any]
 ) -> None:
-    if taken(metadata, content):
-        told = {"id": "a", **metadata, "prefix": metadata.get("prefix", "").strip("/")}
-        task = Task(Runtime("a", "sdwebui", "bucket", None), told, content, ("runtime", "a"))
+    if accepted_by_the_api(metadata, content):
+        complete = {"id": "a", **metadata, "prefix": metadata.get("prefix", "").strip("/")}
+        task = Task(Runtime("a", "sdwebui", "bucket", None), complete, content, ("runtime", "a"))
 
         parsed = messages.parse(task.message, DEFAULTS, attempt=1)
 
-        assert (parsed.id, parsed.prefix, parsed.content) == (told["id"], told["prefix"], content)
+        assert (parsed.id, parsed.prefix, parsed.content) == (complete["id"], complete["prefix"], content)
         assert parsed.request_sha256 == task.request["sha256"]
 
 
 @given(prefix=ODD | st.text(max_size=10))
 def test_both_refuse_the_same_prefixes(prefix: str) -> None:
-    told = {"id": "a", "tasktype": "b", "prefix": prefix}
-    body = protocol.canonical_json({"metadata": told, "content": {}})
+    metadata = {"id": "a", "tasktype": "b", "prefix": prefix}
+    body = protocol.canonical_json({"metadata": metadata, "content": {}})
     try:
         messages.parse(body, DEFAULTS, attempt=1)
         agent = True
     except messages.MalformedMessageError:
         agent = False
 
-    api = taken({"runtime": "a", "tasktype": "text-to-image", "prefix": prefix}, {"a": 1})
+    api = accepted_by_the_api({"runtime": "a", "tasktype": "text-to-image", "prefix": prefix}, {"a": 1})
 
     assert api is agent
 
@@ -81,7 +81,7 @@ def test_both_accept_the_deepest_task_and_refuse_a_deeper_one() -> None:
         metadata = {"id": "a", "runtime": "a", "tasktype": "text-to-image"}
         body = protocol.canonical_json({"metadata": metadata, "content": content})
 
-        assert taken(metadata, content) is accepted
+        assert accepted_by_the_api(metadata, content) is accepted
         if accepted:
             assert messages.parse(body, DEFAULTS, attempt=1).content == content
         else:

@@ -25,15 +25,15 @@ INLINE_CODE_MAX = 4 * 1024 * 1024
 
 
 def top_level_names(text: str) -> list[str]:
-    found: list[str] = []
+    names_: list[str] = []
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.append(node.name)
+            names_.append(node.name)
         elif isinstance(node, ast.Assign):
-            found += [target.id for target in node.targets if isinstance(target, ast.Name)]
+            names_ += [target.id for target in node.targets if isinstance(target, ast.Name)]
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            found.append(node.target.id)
-    return found
+            names_.append(node.target.id)
+    return names_
 
 
 def test_every_module_of_api_is_deployed() -> None:
@@ -136,13 +136,13 @@ BODIES = st.one_of(
 
 @given(body=BODIES, kind=st.sampled_from(KINDS))
 def test_the_checks_agree_with_jsonschema(body: Any, kind: str | None) -> None:
-    wanted = schema.task_schema(kind, ["a", "b"])
+    body_schema = schema.task_schema(kind, ["a", "b"])
     # Python's `$` lets a line break pass at the end, which ECMA-262, and so JSON Schema, does not.
-    strict = json.loads(json.dumps(wanted).replace('$"', '\\\\Z"'))
+    strict = json.loads(json.dumps(body_schema).replace('$"', '\\\\Z"'))
 
     valid = jsonschema.Draft202012Validator(strict).is_valid(body)
 
-    assert (not list(validation.schema_errors(body, wanted, ""))) is valid
+    assert (not list(validation.schema_errors(body, body_schema, ""))) is valid
 
 
 def test_a_runtime_is_named_in_a_path_as_in_the_config() -> None:

@@ -39,6 +39,6 @@ def test_the_example_requests_are_what_the_api_takes(path: Path) -> None:
     from api.schema import legacy_task_schema, task_schema
 
     body = json.loads(path.read_text())
-    wanted = task_schema(None, ()) if "task" in body else legacy_task_schema(())
+    body_schema = task_schema(None, ()) if "task" in body else legacy_task_schema(())
 
-    assert list(validation.schema_errors(body, wanted, "")) == []
+    assert list(validation.schema_errors(body, body_schema, "")) == []

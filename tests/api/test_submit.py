@@ -80,14 +80,14 @@ def test_a_v1alpha1_task_goes_where_its_model_is(api: Deployed) -> None:
     assert reply.body["runtime"] == "sdxl-turbo"
     assert reply.body["output_location"].endswith("/outputs/old/")
     [message] = api.messages("sdxl-turbo")
-    wanted = {
+    expected = {
         "id": "old",
         "runtime": "legacy",
         "tasktype": "text-to-image",
         "prefix": "outputs",
         "context": {},
     }
-    assert message["metadata"] == wanted
+    assert message["metadata"] == expected
     assert message["content"] == {"alwayson_scripts": scripts, "prompt": "a dog"}
 
 

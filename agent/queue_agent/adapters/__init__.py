@@ -1,4 +1,4 @@
-"""One adapter for each type of runtime: it knows the runtime's HTTP API and its traps, and nothing of AWS."""
+"""One adapter for each type of runtime: a client of its HTTP API, without any AWS."""
 
 from aiohttp import ClientSession
 
@@ -12,7 +12,7 @@ from queue_agent.settings import Settings
 
 
 def create(settings: Settings, session: ClientSession) -> Adapter:
-    """The adapter for the runtime that the settings name."""
+    """The adapter for the runtime type in the settings."""
     http = Http(session, settings.runtime_url, settings.output_max_bytes)
     match settings.runtime_type:
         case "sdwebui":

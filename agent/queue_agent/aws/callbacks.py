@@ -1,52 +1,52 @@
-"""Tells the results topic how a task fares."""
+"""Publishes callbacks to the results topic."""
 
 import json
 from typing import Any
 
-from queue_agent.aws.retry import Note, insist
+from queue_agent.aws.retry import OnRetry, call_with_retry
 from queue_agent.task.protocol import SNS_MAX_BYTES
 from queue_agent.task.record import TaskRecord, callback
 
 # The rest is for the message attributes.
-PAYLOAD_BYTES = SNS_MAX_BYTES - 2_144
+PAYLOAD_MAX_BYTES = SNS_MAX_BYTES - 2_144
 
 
 class Callbacks:
     """One results topic."""
 
-    def __init__(self, sns: Any, topic_arn: str, note: Note) -> None:
+    def __init__(self, sns: Any, topic_arn: str, on_retry: OnRetry) -> None:
         self._sns = sns
         self._topic_arn = topic_arn
-        self._note = note
+        self._on_retry = on_retry
 
-    async def publish(self, record: TaskRecord, seconds: float) -> None:
-        """Publish it, and try for `seconds`."""
-        told = {"runtime": record.runtime, "status": record.status}
-        await insist(
+    async def publish(self, record: TaskRecord, retry_seconds: float) -> None:
+        """Publish the callback of a record. Raises `AwsUnavailable` after `retry_seconds`."""
+        attributes = {"runtime": record.runtime, "status": record.status}
+        await call_with_retry(
             "Publish",
             lambda: self._sns.publish(
                 TopicArn=self._topic_arn,
                 Message=payload(record),
                 MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value} for name, value in told.items()
+                    name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
                 },
             ),
-            seconds,
-            self._note,
+            retry_seconds,
+            self._on_retry,
         )
 
 
 def payload(record: TaskRecord) -> str:
-    """The callback as text that fits SNS: of very many images only the first are named, and that is said.
+    """The callback as text that fits into an SNS message: of very many images only the first are listed.
 
-    It is ASCII, since SNS refuses some characters that JSON allows.
+    It then has the field `image_url_truncated`. It is ASCII: SNS refuses some characters that JSON allows.
     """
-    told = callback(record)
-    text = json.dumps(told)
-    while len(text) > PAYLOAD_BYTES and told["image_url"]:
-        urls = told["image_url"]
-        excess = len(text) + len('"image_url_truncated": true, ') - PAYLOAD_BYTES
+    fields = callback(record)
+    text = json.dumps(fields)
+    while len(text) > PAYLOAD_MAX_BYTES and fields["image_url"]:
+        urls = fields["image_url"]
+        excess = len(text) + len('"image_url_truncated": true, ') - PAYLOAD_MAX_BYTES
         fewer = max(1, excess * len(urls) // len(json.dumps(urls)) + 1)
-        told |= {"image_url": urls[:-fewer] if fewer < len(urls) else [], "image_url_truncated": True}
-        text = json.dumps(told)
+        fields |= {"image_url": urls[:-fewer] if fewer < len(urls) else [], "image_url_truncated": True}
+        text = json.dumps(fields)
     return text

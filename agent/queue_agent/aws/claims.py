@@ -1,4 +1,4 @@
-"""Who works on a task: a lease in the bucket, of which S3 is the referee."""
+"""Which agent runs a task: a lease in the bucket. Conditional writes to S3 decide races."""
 
 import asyncio
 import json
@@ -7,41 +7,46 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from queue_agent.aws.store import Lost, Store
+from queue_agent.aws.store import Store
 from queue_agent.contract import Task
 from queue_agent.task import protocol, record
+from queue_agent.task.protocol import ClaimState
 from queue_agent.task.record import TaskRecord
 
-RELEASE_SECONDS = 10.0
-RACES = 20
+RELEASE_RETRY_SECONDS = 10.0
+MAX_RACES = 20
 
 
 class LeaseLost(Exception):  # noqa: N818 (the outcome of a race)
-    """Another agent has the task now, or its sender cancelled it: nothing more may be done for it here."""
+    """Another agent has claimed the task, or its sender has cancelled it: this agent must stop."""
 
 
 @dataclass(frozen=True)
 class Busy:
-    """Another agent works on it until this unix time at least."""
+    """Another agent runs the task, until this Unix time at least."""
 
     until: float
     same_message: bool
 
 
 @dataclass(frozen=True)
-class Over:
-    """It has been done."""
+class AlreadyEnded:
+    """The task has a result."""
 
     record: TaskRecord
 
 
 @dataclass(frozen=True)
 class CancelledBySender:
-    """Its sender cancelled it while it waited."""
+    """The sender cancelled the task while it was queued."""
 
 
 class Lease:
-    """The right to work on one task, for a time. `former` is the version of a result that may be replaced."""
+    """The right to run one task, for `seconds` from each renewal.
+
+    `replaceable_result` is the ETag of a result that may be replaced, because the task was sent again from
+    the dead-letter queue.
+    """
 
     def __init__(self, store: Store, key: str, claim: dict[str, Any], seconds: float) -> None:
         self._store = store
@@ -50,68 +55,65 @@ class Lease:
         self._seconds = seconds
         self._lock = asyncio.Lock()
         self.etag = ""
-        self.former: str | None = None
+        self.replaceable_result: str | None = None
 
     @property
     def expires(self) -> float:
-        """Unix time at which others may take the task."""
+        """The Unix time from which other agents may claim the task."""
         return float(self._claim["expires"])
 
-    async def take(self, etag: str | None) -> bool:
-        """Write the claim where there is none, or over the version `etag`. False: somebody was faster."""
+    async def acquire(self, etag: str | None) -> bool:
+        """Write the claim: a new one, or over the version `etag`. False when another agent was faster."""
         self._claim |= {"expires": time.time() + self._seconds}
         data = json.dumps(self._claim).encode()
-        try:
-            if etag is None:
-                self.etag = await self._store.create(self._key, data)
-            else:
-                self.etag = await self._store.replace(self._key, data, etag)
-        except Lost:
+        if etag is None:
+            written = await self._store.create(self._key, data)
+        else:
+            written = await self._store.replace(self._key, data, etag)
+        if written is None:
             return False
+        self.etag = written
         return True
 
-    async def renew(self, patience: float | None = None) -> None:
-        """Hold it for another full time. Raises `LeaseLost`."""
+    async def renew(self, retry_seconds: float | None = None) -> None:
+        """Extend the lease by its full duration from now. Raises `LeaseLost`."""
         async with self._lock:
-            if self._claim["state"] == "running":
-                await self._write({"expires": time.time() + self._seconds}, patience)
+            if self._claim["state"] == ClaimState.RUNNING:
+                await self._update({"expires": time.time() + self._seconds}, retry_seconds)
 
-    async def ensure(self) -> None:
-        """Make sure that it holds for at least half its time from now. Raises `LeaseLost`."""
+    async def ensure_valid(self) -> None:
+        """Make sure that the lease lasts for at least half its duration from now. Raises `LeaseLost`."""
         if self.expires - time.time() < self._seconds / 2:
             await self.renew()
 
-    async def end(self, state: str) -> None:
-        """Let it go, as "done" or "released". Raises `LeaseLost`."""
+    async def release(self, state: ClaimState) -> None:
+        """End the lease, with the state DONE or RELEASED. Raises `LeaseLost`."""
         async with self._lock:
-            await self._write({"state": state, "expires": time.time()}, RELEASE_SECONDS)
+            await self._update({"state": state, "expires": time.time()}, RELEASE_RETRY_SECONDS)
 
-    async def _write(self, change: Mapping[str, Any], patience: float | None) -> None:
-        claim = {**self._claim, **change}
-        try:
-            self.etag = await self._store.replace(self._key, json.dumps(claim).encode(), self.etag, patience)
-        except Lost:
-            await self._adopt()
-            self.etag = await self._again(claim, patience)
-        self._claim = claim
-
-    async def _again(self, claim: dict[str, Any], patience: float | None) -> str:
-        try:
-            return await self._store.replace(self._key, json.dumps(claim).encode(), self.etag, patience)
-        except Lost as lost:
-            raise LeaseLost(self._key) from lost
-
-    async def _adopt(self) -> None:
-        """The version that is there, if it is ours: a write may have succeeded and its answer been lost."""
-        found = await self._store.read(self._key)
-        claim = _parsed(found.data) if found else {}
-        if found is None or claim.get("owner") != self._claim["owner"] or claim.get("state") != "running":
+    async def _update(self, changes: Mapping[str, Any], retry_seconds: float | None) -> None:
+        claim = {**self._claim, **changes}
+        data = json.dumps(claim).encode()
+        etag = await self._store.replace(self._key, data, self.etag, retry_seconds)
+        if etag is None:
+            current = await self._own_version()
+            etag = await self._store.replace(self._key, data, current, retry_seconds)
+        if etag is None:
             raise LeaseLost(self._key)
-        self.etag = found.etag
+        self.etag, self._claim = etag, claim
+
+    async def _own_version(self) -> str:
+        """The current ETag, if the claim is ours: the response to an earlier write may have been lost."""
+        stored = await self._store.read(self._key)
+        claim = _parsed(stored.data) if stored else {}
+        ours = claim.get("owner") == self._claim["owner"] and claim.get("state") == ClaimState.RUNNING
+        if stored is None or not ours:
+            raise LeaseLost(self._key)
+        return stored.etag
 
 
 class Claims:
-    """Every claim that one agent makes."""
+    """The claims of one agent, each of which lasts for `seconds`."""
 
     def __init__(self, store: Store, owner: str, seconds: float) -> None:
         self._store = store
@@ -119,7 +121,7 @@ class Claims:
         self._seconds = seconds
         self._number = 0
 
-    async def claim(self, task: Task, message_id: str) -> Lease | Busy | Over | CancelledBySender:
+    async def acquire(self, task: Task, message_id: str) -> Lease | Busy | AlreadyEnded | CancelledBySender:
         """The lease of the task, or why there is none."""
         self._number += 1
         owner = f"{self._owner}/{self._number}"
@@ -127,47 +129,48 @@ class Claims:
             "owner": owner,
             "attempt": task.attempt,
             "started": time.time(),
-            "state": "running",
+            "state": ClaimState.RUNNING,
             "message_id": message_id,
         }
         lease = Lease(self._store, protocol.claim_key(task.id), claim, self._seconds)
-        if await lease.take(None):
+        if await lease.acquire(None):
             return lease
-        for _ in range(RACES):
-            answer = await self._contested(task, lease, owner, message_id)
-            if answer is not None:
-                return answer
+        for _ in range(MAX_RACES):
+            outcome = await self._contest(task, lease, owner, message_id)
+            if outcome is not None:
+                return outcome
         return Busy(time.time() + self._seconds, same_message=False)
 
     async def result(self, task: Task) -> tuple[TaskRecord | None, str | None]:
-        """The record of the task and its ETag."""
-        found = await self._store.read(protocol.result_key(task.prefix, task.id))
-        return (record.from_json(found.data), found.etag) if found else (None, None)
+        """The record in the task's result.json and its ETag."""
+        stored = await self._store.read(protocol.result_key(task.prefix, task.id))
+        return (record.from_json(stored.data), stored.etag) if stored else (None, None)
 
-    async def _contested(
+    async def _contest(
         self, task: Task, lease: Lease, owner: str, message_id: str
-    ) -> Lease | Busy | Over | CancelledBySender | None:
-        """The same, when there has been a claim. None: ask again."""
-        found = await self._store.read(protocol.claim_key(task.id))
-        if found is None:
-            return lease if await lease.take(None) else None
-        theirs = _parsed(found.data)
-        if theirs.get("owner") == owner:  # our own first try, of which the answer was lost
-            lease.etag = found.etag
+    ) -> Lease | Busy | AlreadyEnded | CancelledBySender | None:
+        """The same when there is a claim already. None: it has changed meanwhile, try again."""
+        stored = await self._store.read(protocol.claim_key(task.id))
+        if stored is None:
+            return lease if await lease.acquire(None) else None
+        claim = _parsed(stored.data)
+        if claim.get("owner") == owner:  # our own first write, whose response was lost
+            lease.etag = stored.etag
             return lease
-        if theirs.get("state") == "cancelled":
+        if claim.get("state") == ClaimState.CANCELLED:
             return CancelledBySender()
-        expires = theirs.get("expires")
-        if theirs.get("state") == "running" and isinstance(expires, int | float) and expires > time.time():
-            return Busy(expires, theirs.get("message_id") == message_id)
-        known, lease.former = await self.result(task)
-        if known is not None and known.message_id in (None, message_id):
-            return Over(known)
-        return lease if await lease.take(found.etag) else None
+        expires = claim.get("expires")
+        running = claim.get("state") == ClaimState.RUNNING
+        if running and isinstance(expires, int | float) and expires > time.time():
+            return Busy(expires, claim.get("message_id") == message_id)
+        existing, lease.replaceable_result = await self.result(task)
+        if existing is not None and existing.message_id in (None, message_id):
+            return AlreadyEnded(existing)
+        return lease if await lease.acquire(stored.etag) else None
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
-    """A claim as its writer meant it; one that nobody can read binds nobody."""
+    """The claim as JSON; {} when it cannot be read, which leaves the task free."""
     try:
         claim = json.loads(data)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The queue of the runtime: receive, hold, give back, delete, set aside."""
+"""The queue of the runtime and its dead-letter queue."""
 
 import time
 from collections.abc import Mapping
@@ -7,13 +7,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from queue_agent.aws.retry import Note, code_of, insist
+from queue_agent.aws.retry import OnRetry, call_with_retry, error_code
 
 SQS_MAX_RECEIVE = 10
-# A receipt that SQS no longer knows: the message was deleted, or has been given to somebody else.
-GONE = ("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue")
-GIVE_BACK_SECONDS = 10.0
-REASON_CHARACTERS = 256
+# SQS takes ten message attributes; one is left for the reason.
+SQS_MAX_ATTRIBUTES = 10
+# A receipt handle that is no longer valid: the message was deleted, or has been delivered again.
+STALE_RECEIPT_CODES = ("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue")
+RETURN_RETRY_SECONDS = 10.0
+REASON_MAX_CHARACTERS = 256
 
 
 @dataclass(frozen=True)
@@ -21,118 +23,127 @@ class Message:
     """One delivery of one message."""
 
     id: str
-    receipt: str
+    receipt_handle: str
     body: str
-    attempt: int  # how often SQS has handed it out, this time included
-    sent: float  # unix time
-    received: float  # unix time
+    attempt: int  # deliveries so far, this one included
+    sent: float  # Unix time
+    received: float  # Unix time
     trace: str  # AWSTraceHeader, or ""
     attributes: Mapping[str, Any]
 
 
 class Queue:
-    """One queue and its dead-letter queue. Failed calls are repeated here, and only here."""
+    """One queue and its dead-letter queue. Failed calls are retried; then they raise `AwsUnavailable`."""
 
-    def __init__(self, sqs: Any, url: str, dead_letter_url: str, visibility: int, note: Note) -> None:
+    def __init__(
+        self, sqs: Any, url: str, dead_letter_url: str, visibility_timeout: int, on_retry: OnRetry
+    ) -> None:
         self._sqs = sqs
         self._url = url
         self._dead_letter_url = dead_letter_url
-        self._visibility = visibility
-        self._note = note
+        self._visibility_timeout = visibility_timeout
+        self._on_retry = on_retry
 
-    async def receive(self, count: int, wait: int) -> list[Message]:
-        """Up to `count` messages; waits `wait` seconds for the first. Tries until SQS answers."""
-        answer = await insist(
+    async def receive(self, count: int, wait_seconds: int) -> list[Message]:
+        """Up to `count` messages; waits for the first. Retries until SQS responds."""
+        response = await call_with_retry(
             "ReceiveMessage",
             lambda: self._sqs.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=min(count, SQS_MAX_RECEIVE),
-                WaitTimeSeconds=wait,
-                VisibilityTimeout=self._visibility,
+                WaitTimeSeconds=wait_seconds,
+                VisibilityTimeout=self._visibility_timeout,
                 MessageAttributeNames=["All"],
                 MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader"],
             ),
             float("inf"),
-            self._note,
+            self._on_retry,
         )
-        return [_message(each) for each in answer.get("Messages", [])]
+        return [_message(entry) for entry in response.get("Messages", [])]
 
-    async def hold(self, message: Message) -> bool:
-        """Hide it for another visibility timeout. False: it is no longer ours to hide."""
-        return await self._hide(message, self._visibility, self._visibility / 3)
+    async def extend_visibility(self, message: Message) -> bool:
+        """Hide the message for another visibility timeout. False when it is visible to other agents again."""
+        timeout = self._visibility_timeout
+        return await self._change_visibility(message, timeout, timeout / 3)
 
-    async def give_back(self, message: Message, after: float) -> bool:
-        """Let others have it in `after` seconds."""
-        return await self._hide(message, round(after), GIVE_BACK_SECONDS)
+    async def change_visibility(self, message: Message, after: float) -> bool:
+        """Make the message visible after `after` seconds. False when it is visible already."""
+        return await self._change_visibility(message, round(after), RETURN_RETRY_SECONDS)
 
-    async def delete(self, message: Message, seconds: float) -> None:
-        """Done with it. That it is gone already is as good."""
+    async def delete(self, message: Message, retry_seconds: float) -> None:
+        """Delete the message. No error when it is gone already."""
         try:
-            await insist(
+            await call_with_retry(
                 "DeleteMessage",
-                lambda: self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt),
-                seconds,
-                self._note,
+                lambda: self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt_handle),
+                retry_seconds,
+                self._on_retry,
             )
         except ClientError as error:
-            if code_of(error) not in GONE:
+            if error_code(error) not in STALE_RECEIPT_CODES:
                 raise
 
-    async def set_aside(self, message: Message, reason: str, seconds: float) -> None:
-        """Send a copy to the dead-letter queue. Its attributes say the reason, if SQS has room for them."""
-        text = "".join(c if c.isprintable() and c.isascii() else "?" for c in reason)[:REASON_CHARACTERS]
-        told = {"reason": {"DataType": "String", "StringValue": text or "?"}}
+    async def send_to_dead_letter_queue(self, message: Message, reason: str, retry_seconds: float) -> None:
+        """Send a copy to the dead-letter queue, with the attribute `reason` if SQS has room for it."""
+        text = "".join(c if c.isprintable() and c.isascii() else "?" for c in reason)[:REASON_MAX_CHARACTERS]
+        attributes = {
+            **_sendable(message.attributes),
+            "reason": {"DataType": "String", "StringValue": text or "?"},
+        }
         try:
-            await self._send(message.body, _sendable(message.attributes) | told, seconds)
+            await self._send(message.body, attributes, retry_seconds)
         except ClientError as error:
-            if code_of(error) != "InvalidParameterValue":
+            if error_code(error) != "InvalidParameterValue":
                 raise
-            await self._send(message.body, {}, seconds)  # attributes count towards the largest size
+            await self._send(message.body, {}, retry_seconds)  # attributes count towards the maximum size
 
-    async def _send(self, body: str, attributes: Mapping[str, Any], seconds: float) -> None:
-        await insist(
+    async def _send(self, body: str, attributes: Mapping[str, Any], retry_seconds: float) -> None:
+        await call_with_retry(
             "SendMessage",
             lambda: self._sqs.send_message(
                 QueueUrl=self._dead_letter_url, MessageBody=body, MessageAttributes=attributes
             ),
-            seconds,
-            self._note,
+            retry_seconds,
+            self._on_retry,
         )
 
-    async def _hide(self, message: Message, seconds: int, patience: float) -> bool:
+    async def _change_visibility(self, message: Message, seconds: int, retry_seconds: float) -> bool:
         try:
-            await insist(
+            await call_with_retry(
                 "ChangeMessageVisibility",
                 lambda: self._sqs.change_message_visibility(
-                    QueueUrl=self._url, ReceiptHandle=message.receipt, VisibilityTimeout=seconds
+                    QueueUrl=self._url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=seconds
                 ),
-                patience,
-                self._note,
+                retry_seconds,
+                self._on_retry,
             )
         except ClientError as error:
-            if code_of(error) in GONE:
+            if error_code(error) in STALE_RECEIPT_CODES:
                 return False
             raise
         return True
 
 
-def _message(answer: Mapping[str, Any]) -> Message:
-    system = answer.get("Attributes", {})
+def _message(entry: Mapping[str, Any]) -> Message:
+    system = entry.get("Attributes", {})
     now = time.time()
     return Message(
-        id=answer["MessageId"],
-        receipt=answer["ReceiptHandle"],
-        body=answer["Body"],
+        id=entry["MessageId"],
+        receipt_handle=entry["ReceiptHandle"],
+        body=entry["Body"],
         attempt=int(system.get("ApproximateReceiveCount", 1)),
         sent=int(system["SentTimestamp"]) / 1000 if "SentTimestamp" in system else now,
         received=now,
         trace=system.get("AWSTraceHeader", ""),
-        attributes=answer.get("MessageAttributes", {}),
+        attributes=entry.get("MessageAttributes", {}),
     )
 
 
 def _sendable(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Received attributes as SQS takes them again, with one left over for the reason (SQS takes ten)."""
-    names = ("DataType", "StringValue", "BinaryValue")
-    kept = {key: {name: value[name] for name in names if name in value} for key, value in attributes.items()}
-    return dict(list(kept.items())[:9])
+    """Received message attributes in the form in which they are sent."""
+    fields = ("DataType", "StringValue", "BinaryValue")
+    sendable = {
+        name: {field: value[field] for field in fields if field in value}
+        for name, value in attributes.items()
+    }
+    return dict(list(sendable.items())[: SQS_MAX_ATTRIBUTES - 1])

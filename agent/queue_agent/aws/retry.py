@@ -1,4 +1,4 @@
-"""Repeats an AWS call for as long as it pays, far longer than the SDK. Never used for work on the GPU."""
+"""Retries AWS calls, for far longer than the SDK does. Never used for calls to the runtime."""
 
 import asyncio
 import random
@@ -8,10 +8,10 @@ from typing import TypeVar
 from aiohttp import ClientError as HttpError
 from botocore.exceptions import BotoCoreError, ClientError
 
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 20.0
-# Answers that a repeat would only bring again: the caller knows what they mean.
-ANSWERS = frozenset(
+MIN_BACKOFF_SECONDS = 0.1
+MAX_BACKOFF_SECONDS = 20.0
+# Errors that a retry would only bring again: the caller handles them.
+FINAL_CODES = frozenset(
     {
         "404",
         "412",
@@ -25,47 +25,49 @@ ANSWERS = frozenset(
 )
 
 T = TypeVar("T")
-Note = Callable[[str, str], None]
+OnRetry = Callable[[str, str], None]  # called with the name of the call and the error code
 
 
-class AwsUnavailable(Exception):  # noqa: N818 (a state of the world)
-    """AWS refused one call for the whole time that was allowed."""
+class AwsUnavailable(Exception):  # noqa: N818 (a state, not an error of the task)
+    """A call to AWS failed until its time to retry was over."""
 
     def __init__(self, call: str, error: str) -> None:
         self.call, self.error = call, error
         super().__init__(f"{call}: {error}")
 
 
-def code_of(error: BaseException) -> str:
-    """AWS' own code of an error, or the name of its class."""
+def error_code(error: BaseException) -> str:
+    """The error code of AWS, or the name of the exception's class."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "Unknown"))
     return type(error).__name__
 
 
-def pause(tries: int, share: float) -> float:
-    """Seconds before the next try, after `tries` that failed; `share` in 0 … 1 spreads the callers."""
-    longest: float = min(FIRST_PAUSE_SECONDS * 2.0 ** min(tries - 1, 16), LONGEST_PAUSE_SECONDS)
-    return longest * (0.5 + share / 2)
+def backoff_seconds(failures: int, jitter: float) -> float:
+    """Seconds until the next attempt after so many failures; `jitter` in 0 … 1 spreads the callers."""
+    limit: float = min(MIN_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 16), MAX_BACKOFF_SECONDS)
+    return limit * (0.5 + jitter / 2)
 
 
-async def insist(name: str, call: Callable[[], Awaitable[T]], seconds: float, note: Note) -> T:
-    """The result of `call`, repeated until `seconds` are over; `note(name, code)` hears of each failure.
+async def call_with_retry(
+    name: str, call: Callable[[], Awaitable[T]], seconds: float, on_retry: OnRetry
+) -> T:
+    """The result of `call`, which is retried until `seconds` are over.
 
-    An error in `ANSWERS` is raised at once, others as `AwsUnavailable` in the end.
+    Raises `ClientError` at once for an error of `FINAL_CODES`, and in the end `AwsUnavailable` for others.
     """
     end = asyncio.get_running_loop().time() + seconds
-    tries = 0
+    failures = 0
     while True:
         try:
             return await call()
         except (ClientError, BotoCoreError, HttpError, OSError, TimeoutError) as error:
-            code = code_of(error)
-            if code in ANSWERS:
+            code = error_code(error)
+            if code in FINAL_CODES:
                 raise
-            tries += 1
-            note(name, code)
-            wait = pause(tries, random.random())  # noqa: S311 (spreads callers, guards nothing)
+            failures += 1
+            on_retry(name, code)
+            wait = backoff_seconds(failures, random.random())  # noqa: S311 (spreads callers, guards nothing)
             if asyncio.get_running_loop().time() + wait > end:
                 raise AwsUnavailable(name, code) from error
         await asyncio.sleep(wait)

@@ -1,4 +1,4 @@
-"""The bucket of the runtime: outputs, and the small objects that are written only if nobody was faster."""
+"""The bucket of the runtime: outputs, and JSON objects that are written only if nobody else was first."""
 
 import asyncio
 import hashlib
@@ -7,88 +7,88 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from queue_agent.aws.retry import Note, code_of, insist
+from queue_agent.aws.retry import OnRetry, call_with_retry, error_code
 
-ABSENT = ("NoSuchKey", "NotFound", "404")
-LOST = ("PreconditionFailed", "412")
-# Hashing this much takes about a millisecond: more is done in a thread, so that the GPU's next task starts.
+ABSENT_CODES = ("NoSuchKey", "NotFound", "404")
+# IfMatch on an object that has been deleted answers 404.
+CONFLICT_CODES = ("PreconditionFailed", "412", *ABSENT_CODES)
+# Hashing this much takes about a millisecond. More is hashed in a thread, so that the next task can start.
 INLINE_HASH_BYTES = 2**20
 
 
-class Lost(Exception):  # noqa: N818 (the outcome of a race)
-    """Somebody else wrote the object first."""
-
-
 @dataclass(frozen=True)
-class Stored:
-    """An object and the version of it that was read."""
+class StoredObject:
+    """An object and the version that was read."""
 
     data: bytes
     etag: str
 
 
 class Store:
-    """One bucket."""
+    """One bucket. A failed call is retried for `retry_seconds`, then it raises `AwsUnavailable`."""
 
-    def __init__(self, s3: Any, bucket: str, seconds: float, note: Note) -> None:
+    def __init__(self, s3: Any, bucket: str, retry_seconds: float, on_retry: OnRetry) -> None:
         self._s3 = s3
-        self._seconds = seconds
-        self._note = note
+        self._retry_seconds = retry_seconds
+        self._on_retry = on_retry
         self.bucket = bucket
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Write an object, whatever was there."""
-        await self._put(key, data, content_type, {}, self._seconds)
+        """Write an object, whether or not there is one."""
+        await self._put(key, data, content_type, {}, self._retry_seconds)
 
-    async def create(self, key: str, data: bytes, seconds: float | None = None) -> str:
-        """Write a JSON object that must not be there yet; its ETag. Raises `Lost`."""
-        return await self._put_json(key, data, {"IfNoneMatch": "*"}, seconds)
+    async def create(self, key: str, data: bytes, retry_seconds: float | None = None) -> str | None:
+        """Write a new JSON object and return its ETag; None when there is one already."""
+        return await self._put_json(key, data, {"IfNoneMatch": "*"}, retry_seconds)
 
-    async def replace(self, key: str, data: bytes, etag: str, seconds: float | None = None) -> str:
-        """Write a JSON object over the version that was read; the new ETag. Raises `Lost`."""
-        return await self._put_json(key, data, {"IfMatch": etag}, seconds)
+    async def replace(
+        self, key: str, data: bytes, etag: str, retry_seconds: float | None = None
+    ) -> str | None:
+        """Replace the version `etag` of a JSON object and return the new ETag; None when it has changed."""
+        return await self._put_json(key, data, {"IfMatch": etag}, retry_seconds)
 
-    async def read(self, key: str) -> Stored | None:
-        """The object, or None."""
+    async def read(self, key: str) -> StoredObject | None:
+        """The object; None when there is none."""
 
-        async def get() -> Stored:
-            answer = await self._s3.get_object(Bucket=self.bucket, Key=key)
-            async with answer["Body"] as body:
-                return Stored(await body.read(), answer["ETag"])
+        async def get() -> StoredObject:
+            response = await self._s3.get_object(Bucket=self.bucket, Key=key)
+            async with response["Body"] as body:
+                return StoredObject(await body.read(), response["ETag"])
 
         try:
-            return await insist("GetObject", get, self._seconds, self._note)
+            return await call_with_retry("GetObject", get, self._retry_seconds, self._on_retry)
         except ClientError as error:
-            if code_of(error) in ABSENT:
+            if error_code(error) in ABSENT_CODES:
                 return None
             raise
 
-    async def _put_json(self, key: str, data: bytes, condition: dict[str, str], seconds: float | None) -> str:
-        patience = self._seconds if seconds is None else seconds
+    async def _put_json(
+        self, key: str, data: bytes, condition: dict[str, str], retry_seconds: float | None
+    ) -> str | None:
+        seconds = self._retry_seconds if retry_seconds is None else retry_seconds
         try:
-            return await self._put(key, data, "application/json", condition, patience)
+            return await self._put(key, data, "application/json", condition, seconds)
         except ClientError as error:
-            # IfMatch on an object that is gone answers 404.
-            if code_of(error) in LOST + ABSENT:
-                raise Lost(key) from error
+            if error_code(error) in CONFLICT_CODES:
+                return None
             raise
 
     async def _put(
-        self, key: str, data: bytes, content_type: str, condition: dict[str, str], patience: float
+        self, key: str, data: bytes, content_type: str, condition: dict[str, str], retry_seconds: float
     ) -> str:
-        answer = await insist(
+        response = await call_with_retry(
             "PutObject",
             lambda: self._s3.put_object(
                 Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, **condition
             ),
-            patience,
-            self._note,
+            retry_seconds,
+            self._on_retry,
         )
-        return str(answer["ETag"])
+        return str(response["ETag"])
 
 
 async def sha256(data: bytes) -> str:
-    """The digest of an output."""
+    """The SHA-256 digest in hexadecimal."""
     if len(data) <= INLINE_HASH_BYTES:
         return hashlib.sha256(data).hexdigest()
     return (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()

@@ -1,1 +1,1 @@
-"""The way of a task through the agent."""
+"""The flow of tasks through the agent, from the queue to the result."""

@@ -1,4 +1,4 @@
-"""The end of a task: outputs stored, the record last, the caller told, the message gone. Or given back."""
+"""Ends a task: stores its result, publishes the callback, deletes the message. Or returns it to the queue."""
 
 import asyncio
 import time
@@ -7,29 +7,33 @@ from dataclasses import replace
 from queue_agent.aws.claims import LeaseLost
 from queue_agent.aws.queue import Message
 from queue_agent.aws.retry import AwsUnavailable
-from queue_agent.aws.store import Lost, sha256
+from queue_agent.aws.store import sha256
+from queue_agent.concurrency import gather_or_cancel
 from queue_agent.contract import Output, RunResult
 from queue_agent.flow.job import Job
 from queue_agent.flow.services import Services
-from queue_agent.flow.together import together
 from queue_agent.ops.logs import log
 from queue_agent.task import protocol, record
+from queue_agent.task.protocol import ClaimState, TaskState
 from queue_agent.task.record import Error, StoredOutput, TaskRecord
 
-# How long a message stays away after a failure: 2 s, 6 s, 18 s …
-FIRST_RETURN_SECONDS = 2.0
-LONGEST_RETURN_SECONDS = 300.0
+# Delay of the next delivery after a failure: 2 s, 6 s, 18 s …
+FIRST_RETRY_SECONDS = 2.0
+MAX_RETRY_SECONDS = 300.0
 
 
-async def deliver(kit: Services, job: Job, result: RunResult, started: float, duration: float) -> None:
-    """Store what a task gave, then announce it. Raises `AwsUnavailable` or `LeaseLost`."""
+async def deliver(services: Services, job: Job, result: RunResult, started: float, duration: float) -> None:
+    """Store the result of a task, then announce it; `duration` is the run's, in seconds.
+
+    Raises `AwsUnavailable` or `LeaseLost`.
+    """
     ended = asyncio.get_running_loop().time()
-    await _still_ours(job)
-    numbered = enumerate(result.outputs, 1)
-    outputs = tuple(await together(_put(kit, job, number, output) for number, output in numbered))
-    done = replace(
-        blank(kit, job, "completed"),
-        image_url=tuple(protocol.s3_url(kit.store.bucket, each.key) for each in outputs),
+    await _ensure_lease(job)
+    uploads = (_store_output(services, job, n, output) for n, output in enumerate(result.outputs, 1))
+    outputs = tuple(await gather_or_cancel(uploads))
+    completed = replace(
+        base_record(services, job, TaskState.COMPLETED),
+        image_url=tuple(protocol.s3_url(services.store.bucket, output.key) for output in outputs),
         duration=round(duration, 3),
         seed=result.seed,
         model=result.model,
@@ -38,156 +42,159 @@ async def deliver(kit: Services, job: Job, result: RunResult, started: float, du
         started=started,
         finished=time.time(),
     )
-    kept = await _write(kit, job, done)
-    kit.metrics.upload.observe(asyncio.get_running_loop().time() - ended)
-    await announce(kit, job, kept)
+    stored = await _write_record(services, job, completed)
+    services.metrics.upload.observe(asyncio.get_running_loop().time() - ended)
+    await announce(services, job, stored)
 
 
-async def fail(kit: Services, job: Job, code: str, message: str) -> None:
-    """The task is wrong: keep that, and tell its caller. Raises `AwsUnavailable` or `LeaseLost`."""
-    failed = replace(blank(kit, job, "failed"), error=Error(code, message), finished=time.time())
-    if job.lease is None:  # the id is another task's: its record stays as it is
-        await announce(kit, job, replace(failed, output_url=""))
-        return
-    await announce(kit, job, await _write(kit, job, failed))
-
-
-async def announce(kit: Services, job: Job, known: TaskRecord) -> None:
-    """Publish the callback, then delete the message. The claim says "done" meanwhile."""
-    seconds = kit.settings.aws_retry_seconds
-    closing = asyncio.ensure_future(_end(job, "done"))
-    try:
-        await kit.callbacks.publish(known, seconds)
-        await kit.queue.delete(job.message, seconds)
-    finally:
-        await closing
-    kit.metrics.tasks.labels(known.status, known.error.code if known.error else "").inc()
-    log.info("task ended", extra={**job.told(), **_said(known)})
-
-
-async def give_back(kit: Services, job: Job, reason: str, after: float) -> None:
-    """Let another agent, or this one, have it in `after` seconds."""
-    kit.metrics.returned.labels(reason).inc()
-    log.info("task given back", extra={**job.told(), "reason": reason, "after": after})
-    await _end(job, "released")
-    try:
-        await kit.queue.give_back(job.message, after)
-    except AwsUnavailable as fault:  # it comes back by itself when its visibility timeout ends
-        log.warning("could not give a task back", extra={**job.told(), "error": str(fault)})
-
-
-async def world_failed(kit: Services, job: Job, code: str, message: str) -> None:
-    """Not the task's fault: back to the queue, or aside when it has been tried often enough."""
-    if job.message.attempt < kit.settings.max_attempts:
-        wait = min(FIRST_RETURN_SECONDS * 3.0 ** (job.message.attempt - 1), LONGEST_RETURN_SECONDS)
-        await give_back(kit, job, code, wait)
-        return
-    try:
-        await set_aside(kit, job, code, message)
-    except AwsUnavailable as fault:
-        log.warning("could not set a task aside", extra={**job.told(), "error": str(fault)})
-        await give_back(kit, job, code, LONGEST_RETURN_SECONDS)
-
-
-async def set_aside(kit: Services, job: Job, code: str, message: str) -> None:
-    """To the dead-letter queue, from where it may be sent again; its caller is told why."""
-    seconds = kit.settings.aws_retry_seconds
-    await _still_ours(job)
-    await kit.queue.set_aside(job.message, f"{code}: {message}", seconds)
-    kit.metrics.set_aside.labels(code).inc()
-    reason = f"tried {job.message.attempt} times; the last time: {message}"
+async def fail(services: Services, job: Job, code: str, message: str) -> None:
+    """Store and announce that the task itself is wrong. Raises `AwsUnavailable` or `LeaseLost`."""
     failed = replace(
-        blank(kit, job, "failed"),
+        base_record(services, job, TaskState.FAILED), error=Error(code, message), finished=time.time()
+    )
+    if job.lease is None:  # another task has the id: its record stays as it is
+        await announce(services, job, replace(failed, output_url=""))
+        return
+    await announce(services, job, await _write_record(services, job, failed))
+
+
+async def announce(services: Services, job: Job, ended: TaskRecord) -> None:
+    """Publish the callback, then delete the message. The claim becomes "done" in parallel."""
+    seconds = services.settings.aws_retry_seconds
+    releasing = asyncio.ensure_future(_release_claim(job, ClaimState.DONE))
+    try:
+        await services.callbacks.publish(ended, seconds)
+        await services.queue.delete(job.message, seconds)
+    finally:
+        await releasing
+    services.metrics.tasks.labels(ended.status, ended.error.code if ended.error else "").inc()
+    log.info("task ended", extra={**job.log_fields(), **_log_fields(ended)})
+
+
+async def return_to_queue(services: Services, job: Job, reason: str, after: float) -> None:
+    """Make the message visible again after `after` seconds, for any agent."""
+    services.metrics.returned.labels(reason).inc()
+    log.info("task returned to the queue", extra={**job.log_fields(), "reason": reason, "after": after})
+    await _release_claim(job, ClaimState.RELEASED)
+    try:
+        await services.queue.change_visibility(job.message, after)
+    except AwsUnavailable as error:  # it becomes visible when its visibility timeout ends
+        extra = {**job.log_fields(), "error": str(error)}
+        log.warning("the task could not be returned to the queue", extra=extra)
+
+
+async def retry_or_dead_letter(services: Services, job: Job, code: str, message: str) -> None:
+    """Return a task that is not at fault to the queue, after its last attempt to the dead-letter queue."""
+    if job.message.attempt < services.settings.max_attempts:
+        after = min(FIRST_RETRY_SECONDS * 3.0 ** (job.message.attempt - 1), MAX_RETRY_SECONDS)
+        await return_to_queue(services, job, code, after)
+        return
+    try:
+        await dead_letter(services, job, code, message)
+    except AwsUnavailable as error:
+        extra = {**job.log_fields(), "error": str(error)}
+        log.warning("the task could not be sent to the dead-letter queue", extra=extra)
+        await return_to_queue(services, job, code, MAX_RETRY_SECONDS)
+
+
+async def dead_letter(services: Services, job: Job, code: str, message: str) -> None:
+    """Send the task to the dead-letter queue, from where it may be sent again, and announce the reason."""
+    seconds = services.settings.aws_retry_seconds
+    await _ensure_lease(job)
+    await services.queue.send_to_dead_letter_queue(job.message, f"{code}: {message}", seconds)
+    services.metrics.dead_lettered.labels(code).inc()
+    reason = f"{job.message.attempt} attempts failed; the last error: {message}"
+    failed = replace(
+        base_record(services, job, TaskState.FAILED),
         error=Error(code, reason),
         finished=time.time(),
         message_id=job.message.id,
     )
-    await _write(kit, job, failed)
-    await kit.callbacks.publish(failed, seconds)
-    await kit.queue.delete(job.message, seconds)
-    await _end(job, "released")
-    kit.metrics.tasks.labels("failed", code).inc()
-    log.error("task set aside", extra={**job.told(), **_said(failed)})
+    await _write_record(services, job, failed)
+    await services.callbacks.publish(failed, seconds)
+    await services.queue.delete(job.message, seconds)
+    await _release_claim(job, ClaimState.RELEASED)
+    services.metrics.tasks.labels(TaskState.FAILED, code).inc()
+    log.error("task sent to the dead-letter queue", extra={**job.log_fields(), **_log_fields(failed)})
 
 
-async def refuse(kit: Services, message: Message, task_id: str | None, reason: str) -> None:
-    """A message that is no task: aside, with a callback when there is an id to call it by."""
-    seconds = kit.settings.aws_retry_seconds
-    log.error("message set aside", extra={"task": task_id, "message_id": message.id, "reason": reason})
+async def reject_message(services: Services, message: Message, task_id: str | None, reason: str) -> None:
+    """Send a malformed message to the dead-letter queue; publish a callback when it has a task id."""
+    seconds = services.settings.aws_retry_seconds
+    extra = {"task": task_id, "message_id": message.id, "reason": reason}
+    log.error("malformed message", extra=extra)
     try:
-        await kit.queue.set_aside(message, reason, seconds)
+        await services.queue.send_to_dead_letter_queue(message, reason, seconds)
         if task_id is not None:
-            error = Error("malformed", reason)
-            told = TaskRecord(
-                kit.settings.runtime_name, task_id, "failed", "", {}, message.attempt, error=error
-            )
-            await kit.callbacks.publish(told, seconds)
-        await kit.queue.delete(message, seconds)
-    except AwsUnavailable as fault:  # it comes back by itself
-        log.warning("could not set a message aside", extra={"message_id": message.id, "error": str(fault)})
+            runtime, error = services.settings.runtime_name, Error("malformed", reason)
+            failed = TaskRecord(runtime, task_id, TaskState.FAILED, "", {}, message.attempt, error=error)
+            await services.callbacks.publish(failed, seconds)
+        await services.queue.delete(message, seconds)
+    except AwsUnavailable as fault:  # it is delivered again after its visibility timeout
+        extra["error"] = str(fault)
+        log.warning("the message could not be sent to the dead-letter queue", extra=extra)
         return
-    kit.metrics.set_aside.labels("malformed").inc()
-    kit.metrics.tasks.labels("failed", "malformed").inc()
+    services.metrics.dead_lettered.labels("malformed").inc()
+    services.metrics.tasks.labels(TaskState.FAILED, "malformed").inc()
 
 
-def blank(kit: Services, job: Job, status: str) -> TaskRecord:
-    """What every record of this task says."""
+def base_record(services: Services, job: Job, status: TaskState) -> TaskRecord:
+    """The fields that every record of the task has."""
     return TaskRecord(
-        runtime=kit.settings.runtime_name,
+        runtime=services.settings.runtime_name,
         id=job.task.id,
         status=status,
-        output_url=protocol.s3_url(kit.store.bucket, protocol.result_key(job.task.prefix, job.task.id)),
+        output_url=protocol.s3_url(services.store.bucket, protocol.result_key(job.task.prefix, job.task.id)),
         context=job.task.context,
         attempt=job.task.attempt,
         request_sha256=job.task.request_sha256,
     )
 
 
-def running(kit: Services, job: Job, started: float) -> TaskRecord:
-    """What is told when a task starts."""
-    return replace(blank(kit, job, "running"), output_url="", started=started)
+def running_record(services: Services, job: Job, started: float) -> TaskRecord:
+    """The record that is announced when a task starts, at Unix time `started`."""
+    return replace(base_record(services, job, TaskState.RUNNING), output_url="", started=started)
 
 
-async def _put(kit: Services, job: Job, number: int, output: Output) -> StoredOutput:
+async def _store_output(services: Services, job: Job, number: int, output: Output) -> StoredOutput:
     key = protocol.output_key(job.task.prefix, job.task.id, number, output.extension)
     digest = await sha256(output.data)
-    await kit.store.put(key, output.data, output.content_type)
+    await services.store.put(key, output.data, output.content_type)
     return StoredOutput(key, output.content_type, len(output.data), digest, output.kind, output.metadata)
 
 
-async def _write(kit: Services, job: Job, new: TaskRecord) -> TaskRecord:
-    """Write result.json, unless another agent did: then that one counts."""
-    await _still_ours(job)
+async def _write_record(services: Services, job: Job, new: TaskRecord) -> TaskRecord:
+    """Write result.json and return its record: the one of another agent, if that was first."""
+    await _ensure_lease(job)
     key, data = protocol.result_key(job.task.prefix, job.task.id), record.to_json(new)
-    former = job.lease.former if job.lease else None
-    try:
-        if former is None:
-            await kit.store.create(key, data)
-        else:
-            await kit.store.replace(key, data, former)
-    except Lost:
-        known, _ = await kit.claims.result(job.task)
-        if known is None:
-            raise LeaseLost(key) from None
-        return known
-    return new
+    replaceable = job.lease.replaceable_result if job.lease else None
+    if replaceable is None:
+        etag = await services.store.create(key, data)
+    else:
+        etag = await services.store.replace(key, data, replaceable)
+    if etag is not None:
+        return new
+    existing, _ = await services.claims.result(job.task)
+    if existing is None:
+        raise LeaseLost(key)
+    return existing
 
 
-async def _still_ours(job: Job) -> None:
+async def _ensure_lease(job: Job) -> None:
     if job.lease is not None:
-        await job.lease.ensure()
+        await job.lease.ensure_valid()
 
 
-async def _end(job: Job, state: str) -> None:
-    """The claim's last word. Without it the claim ends by itself, so that a failure is no matter."""
+async def _release_claim(job: Job, state: ClaimState) -> None:
+    """Release the claim. If this fails, the claim expires."""
     if job.lease is None:
         return
     try:
-        await job.lease.end(state)
-    except (LeaseLost, AwsUnavailable) as fault:
-        log.info("the claim could not be ended", extra={**job.told(), "error": str(fault)})
+        await job.lease.release(state)
+    except (LeaseLost, AwsUnavailable) as error:
+        log.info("the claim could not be released", extra={**job.log_fields(), "error": str(error)})
 
 
-def _said(known: TaskRecord) -> dict[str, object]:
-    code = known.error.code if known.error else None
-    return {"status": known.status, "code": code, "duration": known.duration, "outputs": len(known.outputs)}
+def _log_fields(ended: TaskRecord) -> dict[str, object]:
+    code = ended.error.code if ended.error else None
+    return {"status": ended.status, "code": code, "duration": ended.duration, "outputs": len(ended.outputs)}

@@ -1,81 +1,81 @@
-"""From a message to a task that can run at once."""
+"""From a received message to a claimed task."""
 
 import time
+from dataclasses import dataclass
 
-from queue_agent.aws.claims import Busy, CancelledBySender, Lease, Over
+from queue_agent.aws.claims import AlreadyEnded, Busy, CancelledBySender, Lease
 from queue_agent.aws.queue import Message
 from queue_agent.contract import TaskError
 from queue_agent.flow.job import Job
 from queue_agent.flow.services import Services
 from queue_agent.task.messages import Defaults, MalformedMessageError, parse
+from queue_agent.task.protocol import TaskState
 from queue_agent.task.record import TaskRecord
 
-LONGEST_AWAY_SECONDS = 3600.0
+MAX_RETRY_AFTER_SECONDS = 3600.0
 
 
-class Settled(Exception):  # noqa: N818 (the outcome, not an error)
-    """There is nothing to run: `record` is to be announced, and the message deleted."""
+@dataclass(frozen=True)
+class Ended:
+    """There is nothing to run: `record` is to be announced and the message deleted."""
 
-    def __init__(self, record: TaskRecord) -> None:
-        self.record = record
-        super().__init__(record.status)
-
-
-class TakenElsewhere(Exception):  # noqa: N818 (see above)
-    """Another agent works on it: the message is to come back in `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        super().__init__(f"for {seconds:.0f} s")
+    record: TaskRecord
 
 
-def accept(kit: Services, message: Message, now: float) -> Job:
-    """The job of a message. Raises `MalformedMessageError`."""
-    defaults = Defaults(kit.settings.runtime_type, kit.settings.task_timeout_seconds)
+@dataclass(frozen=True)
+class ClaimedElsewhere:
+    """Another agent runs the task: the message is to be delivered again after this many seconds."""
+
+    retry_after: float
+
+
+def accept(services: Services, message: Message, now: float) -> Job:
+    """The job of a message that was received at `now`. Raises `MalformedMessageError`."""
+    settings = services.settings
+    defaults = Defaults(settings.runtime_type, settings.task_timeout_seconds)
     task = parse(message.body, defaults, message.attempt)
     try:
-        model = kit.adapter.model(task) if kit.settings.dynamic_model else None
-    except TaskError as fault:
-        raise MalformedMessageError(str(fault), task.id) from fault
+        model = services.adapter.model(task) if settings.dynamic_model else None
+    except TaskError as error:
+        raise MalformedMessageError(str(error), task.id) from error
     return Job(message, task, model, now)
 
 
-async def claim(kit: Services, job: Job) -> None:
-    """Make the task ours. Raises `Settled`, `TakenElsewhere` or `TaskError`."""
-    answer = await kit.claims.claim(job.task, job.message.id)
-    match answer:
+async def claim(services: Services, job: Job) -> Lease | Ended | ClaimedElsewhere:
+    """The lease of the job's task, or why there is none. Raises `TaskError` and `AwsUnavailable`."""
+    claim = await services.claims.acquire(job.task, job.message.id)
+    match claim:
         case Lease():
-            job.lease = answer
+            return claim
         case Busy():
-            raise TakenElsewhere(
-                away(answer, job.message.attempt, time.time(), kit.settings.visibility_timeout_seconds)
-            )
+            visibility = services.settings.visibility_timeout_seconds
+            return ClaimedElsewhere(retry_after(claim, job.message.attempt, time.time(), visibility))
         case CancelledBySender():
-            raise Settled(cancelled(kit, job))
-        case Over(record):
+            return Ended(cancelled_record(services, job))
+        case AlreadyEnded(record):
             if record.request_sha256 not in ("", job.task.request_sha256):
-                raise TaskError("id_in_use", "another task had this id before: give this one its own")
-            raise Settled(record)
+                raise TaskError("id_in_use", "another task has this id: choose a different one")
+            return Ended(record)
 
 
-def away(busy: Busy, attempt: int, now: float, visibility: float) -> float:
-    """How long a message stays away whose task another agent has.
+def retry_after(busy: Busy, attempt: int, now: float, visibility: float) -> float:
+    """Seconds until the message of a task that another agent runs is delivered again.
 
-    A second message for the task comes back later each time, so that it does not use up its attempts while
-    the first is at work. The same message is to be there when the other agent's lease ends.
+    A second message for the task is delayed longer each time, so that it does not use up its attempts while
+    the first is running. The same message must be back when the other agent's lease ends.
     """
     left = max(busy.until - now, 1.0)
     if busy.same_message:
         return left + 1.0
-    return float(min(max(left, visibility * 2.0 ** min(attempt - 1, 10)), LONGEST_AWAY_SECONDS))
+    return float(min(max(left, visibility * 2.0 ** min(attempt - 1, 10)), MAX_RETRY_AFTER_SECONDS))
 
 
-def cancelled(kit: Services, job: Job) -> TaskRecord:
-    """What is told of a task whose sender cancelled it: nothing of it is in the bucket."""
+def cancelled_record(services: Services, job: Job) -> TaskRecord:
+    """The record of a task that its sender cancelled: nothing of it is in the bucket."""
     return TaskRecord(
-        runtime=kit.settings.runtime_name,
+        runtime=services.settings.runtime_name,
         id=job.task.id,
-        status="cancelled",
+        status=TaskState.CANCELLED,
         output_url="",
         context=job.task.context,
         attempt=job.task.attempt,

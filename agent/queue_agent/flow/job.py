@@ -1,4 +1,4 @@
-"""One message on its way through the agent."""
+"""One task in the agent, with the message that it came in."""
 
 import asyncio
 import enum
@@ -10,9 +10,9 @@ from queue_agent.contract import Task
 
 
 class Stage(enum.Enum):
-    """Where a job is."""
+    """How far a job has got."""
 
-    KEPT = "kept"  # received, not begun: others may still be asked first
+    RECEIVED = "received"  # not prepared yet: another task may go first
     PREPARING = "preparing"
     READY = "ready"
     RUNNING = "running"
@@ -21,28 +21,28 @@ class Stage(enum.Enum):
 
 @dataclass(eq=False)
 class Job:
-    """A task, the message that it came in, and where it is. Times are those of the event loop."""
+    """A task, its message and its stage. Times are seconds of the event loop's clock."""
 
     message: Message
     task: Task
     model: str | None
-    taken: float
-    stage: Stage = Stage.KEPT
-    begin: asyncio.Event = field(default_factory=asyncio.Event)
-    turn: asyncio.Event = field(default_factory=asyncio.Event)
+    received_at: float
+    stage: Stage = Stage.RECEIVED
+    may_prepare: asyncio.Event = field(default_factory=asyncio.Event)
+    may_run: asyncio.Event = field(default_factory=asyncio.Event)
     lease: Lease | None = None
     started: float = 0.0
     progress: float = 0.0
-    heard: float = 0.0  # when it was so far
-    abandoned: str = ""
-    life: asyncio.Task[None] | None = None
+    progress_at: float = 0.0
+    abandon_reason: str = ""
+    runner: asyncio.Task[None] | None = None  # the asyncio task that runs its stages
 
     def abandon(self, reason: str) -> None:
-        """Give it up at the next chance, unless its work is done and only has to be stored."""
-        if self.stage is not Stage.FINISHING and not self.abandoned and self.life is not None:
-            self.abandoned = reason
-            self.life.cancel()
+        """Cancel its stages, unless its run is over and only its result has to be stored."""
+        if self.stage is not Stage.FINISHING and not self.abandon_reason and self.runner is not None:
+            self.abandon_reason = reason
+            self.runner.cancel()
 
-    def told(self) -> dict[str, object]:
-        """What every line of the log says of it."""
+    def log_fields(self) -> dict[str, object]:
+        """The fields of every log line about the job."""
         return {"task": self.task.id, "attempt": self.task.attempt}

@@ -1,51 +1,65 @@
-"""One task on the runtime: with a deadline, a watch over a runtime that falls silent, and a clean end."""
+"""Runs one task on the runtime, with a deadline, and a watchdog for a runtime that stops responding."""
 
 import asyncio
 import contextlib
 
-from queue_agent.contract import Adapter, Prepared, Progress, Ran, RuntimeUnavailable, Task, TaskError
+from queue_agent.contract import (
+    Adapter,
+    FinishedRun,
+    Prepared,
+    ProgressCallback,
+    RuntimeUnavailable,
+    Task,
+    TaskError,
+)
 from queue_agent.ops.logs import log
 
 IDLE_POLL_SECONDS = 0.2
-CALL_OFF_SECONDS = 5.0
+CANCEL_SECONDS = 5.0
 
 
 async def run(
-    adapter: Adapter, prepared: Prepared, on_progress: Progress, silence: float, grace: float
-) -> Ran:
-    """Run it to its end. Raises what the adapter raises, and for a task that took too long `TaskError`.
+    adapter: Adapter,
+    prepared: Prepared,
+    on_progress: ProgressCallback,
+    silence_seconds: float,
+    grace_seconds: float,
+) -> FinishedRun:
+    """Run the task to its end. Raises what the adapter raises, and `TaskError` when the task takes too long.
 
-    When this coroutine is cancelled, the caller has `stop` to call. The adapter's coroutine is awaited as it
-    is: each task between would let other work of the event loop go first, while the GPU waits.
+    After cancelling this coroutine, the caller must call `stop`. The adapter's coroutine is awaited directly:
+    with a task of its own, other work of the event loop would go first, while the GPU waits.
     """
     task = prepared.task
     clock = asyncio.get_running_loop().time
     end = clock() + task.timeout_seconds
     try:
         async with asyncio.timeout_at(end) as deadline:
-            watch = asyncio.ensure_future(_silent(adapter, silence, deadline))
+            watchdog = asyncio.ensure_future(_watch_silence(adapter, silence_seconds, deadline))
             try:
                 return await adapter.run(prepared, on_progress)
             except RuntimeUnavailable:
-                await _call_off(adapter, task)
+                await _try_cancel(adapter, task)
                 raise
             finally:
-                watch.cancel()
+                watchdog.cancel()
     except TimeoutError:
         if not deadline.expired():
             raise
     if clock() < end:
-        await stop(adapter, task, grace)
-        raise RuntimeUnavailable("runtime_silent", f"the runtime has not answered for {silence:g} s")
-    if not await stop(adapter, task, grace):
-        raise RuntimeUnavailable("runtime_hung", "the task took too long and the runtime does not stop it")
+        await stop(adapter, task, grace_seconds)
+        raise RuntimeUnavailable("runtime_silent", f"the runtime has not responded for {silence_seconds:g} s")
+    if not await stop(adapter, task, grace_seconds):
+        raise RuntimeUnavailable(
+            "runtime_hung", "the task took too long and the runtime did not stop it when asked to"
+        )
     raise TaskError("timeout", f"the task took longer than {task.timeout_seconds:g} s")
 
 
-async def stop(adapter: Adapter, task: Task, grace: float) -> bool:
-    """Stop the task and wait until the runtime is idle; False when it is not within `grace` seconds."""
+async def stop(adapter: Adapter, task: Task, grace_seconds: float) -> bool:
+    """Cancel the task and wait until the runtime is idle; False when it is not within `grace_seconds`."""
     try:
-        async with asyncio.timeout(grace):
+        async with asyncio.timeout(grace_seconds):
             while True:
                 with contextlib.suppress(RuntimeUnavailable):
                     await adapter.cancel(task)
@@ -53,24 +67,24 @@ async def stop(adapter: Adapter, task: Task, grace: float) -> bool:
                         return True
                 await asyncio.sleep(IDLE_POLL_SECONDS)
     except TimeoutError:
-        log.warning("the runtime did not stop the task", extra={"task": task.id, "seconds": grace})
+        log.warning("the runtime did not stop the task", extra={"task": task.id, "seconds": grace_seconds})
         return False
 
 
-async def _call_off(adapter: Adapter, task: Task) -> None:
-    """Have a runtime that failed us let go: another agent is about to get what it may still be at."""
+async def _try_cancel(adapter: Adapter, task: Task) -> None:
+    """Cancel what a runtime that failed may still be running: another agent will get the task."""
     with contextlib.suppress(RuntimeUnavailable, TimeoutError):
-        async with asyncio.timeout(CALL_OFF_SECONDS):
+        async with asyncio.timeout(CANCEL_SECONDS):
             await adapter.cancel(task)
 
 
-async def _silent(adapter: Adapter, silence: float, deadline: asyncio.Timeout) -> None:
-    """End the run once the runtime has left its probe unanswered for so long."""
+async def _watch_silence(adapter: Adapter, silence_seconds: float, deadline: asyncio.Timeout) -> None:
+    """End the run once the runtime has not answered its probe for so long."""
     clock = asyncio.get_running_loop().time
-    heard = clock()
-    while clock() - heard < silence:
-        await asyncio.sleep(silence / 4)
+    answered = clock()
+    while clock() - answered < silence_seconds:
+        await asyncio.sleep(silence_seconds / 4)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(silence):
-                heard = clock() if await adapter.ready() else heard
+            async with asyncio.timeout(silence_seconds):
+                answered = clock() if await adapter.ready() else answered
     deadline.reschedule(clock())

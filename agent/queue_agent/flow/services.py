@@ -1,4 +1,4 @@
-"""What the stages of a task share."""
+"""The services that the stages of a task share."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from queue_agent.task.inputs import Inputs
 
 @dataclass(frozen=True)
 class Services:
-    """The agent's connections to the world."""
+    """The settings, the connections to AWS and to the runtime, metrics and tracing of one agent."""
 
     settings: Settings
     adapter: Adapter

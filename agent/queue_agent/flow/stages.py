@@ -1,4 +1,4 @@
-"""The way of one task from message to result. Whatever happens, it ends told or given back."""
+"""Runs a task through its stages: claim, prepare, run, finish. After a failure it fails or is retried."""
 
 import asyncio
 import contextlib
@@ -6,185 +6,199 @@ import time
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
-from queue_agent.aws.claims import LeaseLost
+from queue_agent.aws.claims import Lease, LeaseLost
 from queue_agent.aws.retry import AwsUnavailable
-from queue_agent.contract import Cancelled, Prepared, Ran, RuntimeUnavailable, TaskError
+from queue_agent.contract import Cancelled, FinishedRun, Prepared, RuntimeUnavailable, TaskError
 from queue_agent.flow import finish, intake, run
-from queue_agent.flow.intake import Settled, TakenElsewhere
+from queue_agent.flow.intake import ClaimedElsewhere, Ended
 from queue_agent.flow.job import Job, Stage
-from queue_agent.flow.line import Line
+from queue_agent.flow.scheduler import Scheduler
 from queue_agent.flow.services import Services
 from queue_agent.flow.supervisor import Supervisor
 from queue_agent.ops.logs import log
 
-# How long a stopped runtime may take to let go of its task when the pod is about to end.
-LAST_STOP_SECONDS = 5.0
+# The time that a runtime gets to stop an abandoned task; the pod may be about to end.
+FINAL_STOP_SECONDS = 5.0
 RUNNING_CALLBACK_SECONDS = 60.0
-# The request of the next task leaves before anything is done about the outputs of the last one.
+# The next task's request to the runtime is sent before the outputs of the last one are handled.
 HEAD_START_SECONDS = 0.005
-# The answer to a fault may meet faults of its own, and so may the answer to those.
-ANSWERS = 3
+# Handling an error may fail too, and so may handling that failure.
+MAX_HANDLED_ERRORS = 3
 
 
 class TaskRunner:
-    """Leads tasks through their stages. `others` is what goes on beside them."""
+    """Runs each task through its stages. `background` holds the work that goes on in parallel."""
 
-    def __init__(self, kit: Services, line: Line, supervisor: Supervisor) -> None:
-        self._kit = kit
-        self._line = line
+    def __init__(self, services: Services, scheduler: Scheduler, supervisor: Supervisor) -> None:
+        self._services = services
+        self._scheduler = scheduler
         self._supervisor = supervisor
         self._clock = asyncio.get_running_loop().time
-        self.others: set[asyncio.Task[None]] = set()
-        self.round_trip = 0.0  # seconds that the queue takes to hand out what it has
+        self.background: set[asyncio.Task[None]] = set()
+        self.round_trip = 0.0  # seconds of a call that receives waiting messages
 
-    async def live(self, job: Job) -> None:
-        """The whole way."""
-        beat = asyncio.ensure_future(self._keep(job))
+    async def run(self, job: Job) -> None:
+        """Run all stages of a job, and handle every error. Returns when nothing is left to do."""
+        heartbeat = asyncio.ensure_future(self._heartbeat(job))
         try:
-            fault = await fault_of(self._stages(job))
-            for _ in range(ANSWERS):
-                if fault is None:
+            error = await exception_of(self._run_stages(job))
+            for _ in range(MAX_HANDLED_ERRORS):
+                if error is None:
                     break
                 job.stage = Stage.FINISHING
-                fault = await fault_of(self._answer(job, fault))
+                error = await exception_of(self._handle_error(job, error))
         except asyncio.CancelledError:
-            if not job.abandoned:
+            if not job.abandon_reason:
                 raise
-            _carry_on()
+            _uncancel()
             job.stage = Stage.FINISHING
-            if job.abandoned != "lease_lost":
-                await finish.give_back(self._kit, job, job.abandoned, 0)
+            if job.abandon_reason != "lease_lost":
+                await finish.return_to_queue(self._services, job, job.abandon_reason, 0)
         finally:
-            beat.cancel()
-            self._line.forget(job)
+            heartbeat.cancel()
+            self._scheduler.remove(job)
 
-    def aside(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do this beside the tasks."""
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this in parallel to the tasks."""
 
         async def logged() -> None:
-            if (fault := await fault_of(work)) is not None:
-                log.error("a fault beside the tasks", exc_info=fault)
+            if (error := await exception_of(work)) is not None:
+                log.error("background work failed", exc_info=error)
 
         task = asyncio.ensure_future(logged())
-        self.others.add(task)
-        task.add_done_callback(self.others.discard)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
 
-    async def _stages(self, job: Job) -> None:
-        kit = self._kit
-        await job.begin.wait()
-        begun, job.stage = self._clock(), Stage.PREPARING
-        trace = kit.tracing.task(job.message.trace, job.task.id)
-        with kit.tracing.stage(trace, "prepare"):
-            await intake.claim(kit, job)
-            if job.message.attempt > kit.settings.max_attempts:
-                raise RuntimeUnavailable("attempts_exhausted", "every attempt ended without an answer")
-            images = await kit.inputs.fetch(job.task.content, kit.adapter.image_fields(job.task))
-            with self._suspecting():
-                prepared = await kit.adapter.prepare(job.task, images)
-        self._line.ready(job, self._clock() - begun + self.round_trip)
-        with kit.tracing.stage(trace, "run"):
-            started, ran, seconds = await self._on_gpu(job, prepared)
-        with kit.tracing.stage(trace, "finish"):
+    async def _run_stages(self, job: Job) -> None:
+        services = self._services
+        await job.may_prepare.wait()
+        began, job.stage = self._clock(), Stage.PREPARING
+        trace = services.tracing.task(job.message.trace, job.task.id)
+        with services.tracing.stage(trace, "prepare"):
+            claim = await intake.claim(services, job)
+            if isinstance(claim, Lease):
+                job.lease = claim
+                prepared = await self._prepare(job)
+        if not isinstance(claim, Lease):
+            await self._finish_without_run(job, claim)
+            return
+        self._scheduler.mark_ready(job, self._clock() - began + self.round_trip)
+        with services.tracing.stage(trace, "run"):
+            started, finished_run, seconds = await self._run_when_free(job, prepared)
+        with services.tracing.stage(trace, "finish"):
             await asyncio.sleep(HEAD_START_SECONDS)
-            with self._suspecting():
-                result = await kit.adapter.collect(ran)
-            await finish.deliver(kit, job, result, started, seconds)
+            with self._reporting_failure():
+                result = await services.adapter.collect(finished_run)
+            await finish.deliver(services, job, result, started, seconds)
 
-    async def _on_gpu(self, job: Job, prepared: Prepared) -> tuple[float, Ran, float]:
-        """Wait for the turn of the task and run it: unix time of its start, what it gave, its seconds."""
+    async def _prepare(self, job: Job) -> Prepared:
+        services = self._services
+        if job.message.attempt > services.settings.max_attempts:
+            raise RuntimeUnavailable("attempts_exhausted", "no attempt came to an end")
+        images = await services.inputs.fetch(job.task.content, services.adapter.image_fields(job.task))
+        with self._reporting_failure():
+            return await services.adapter.prepare(job.task, images)
+
+    async def _run_when_free(self, job: Job, prepared: Prepared) -> tuple[float, FinishedRun, float]:
+        """Wait for the runtime and run the task: Unix time of its start, the run, its seconds."""
         try:
-            await job.turn.wait()
+            await job.may_run.wait()
             if job.lease is not None:
-                await job.lease.ensure()
+                await job.lease.ensure_valid()
             job.stage, started = Stage.RUNNING, time.time()
-            self._tell_running(job, started)
-            with self._suspecting():
-                ran = await run.run(
-                    self._kit.adapter,
+            self._announce_start(job, started)
+            with self._reporting_failure():
+                finished_run = await run.run(
+                    self._services.adapter,
                     prepared,
-                    lambda progress: self._line.progressed(job, progress),
-                    self._kit.settings.runtime_silence_seconds,
-                    self._kit.settings.cancel_grace_seconds,
+                    lambda progress: self._scheduler.update_progress(job, progress),
+                    self._services.settings.runtime_silence_seconds,
+                    self._services.settings.cancel_grace_seconds,
                 )
-            return started, ran, self._line.ran(job)
+            return started, finished_run, self._scheduler.mark_ran(job)
         except asyncio.CancelledError:
             if job.stage is Stage.RUNNING:
-                await self._stop(job)
+                await self._stop_runtime(job)
             raise
         finally:
-            self._line.leave(job)
+            self._scheduler.release_runtime(job)
 
-    async def _stop(self, job: Job) -> None:
-        _carry_on()
-        grace = min(self._kit.settings.cancel_grace_seconds, LAST_STOP_SECONDS)
-        if not await run.stop(self._kit.adapter, job.task, grace):
-            self._supervisor.suspect()
+    async def _stop_runtime(self, job: Job) -> None:
+        _uncancel()
+        grace_seconds = min(self._services.settings.cancel_grace_seconds, FINAL_STOP_SECONDS)
+        if not await run.stop(self._services.adapter, job.task, grace_seconds):
+            self._supervisor.report_failure()
 
-    async def _answer(self, job: Job, fault: Exception) -> None:
-        """What follows from a fault."""
-        kit = self._kit
-        match fault:
-            case Settled(record=record):
-                await finish.announce(kit, job, record)
-            case TakenElsewhere(seconds=seconds):
-                await finish.give_back(kit, job, "taken_elsewhere", seconds)
+    async def _finish_without_run(self, job: Job, claim: Ended | ClaimedElsewhere) -> None:
+        job.stage = Stage.FINISHING
+        match claim:
+            case Ended(record):
+                await finish.announce(self._services, job, record)
+            case ClaimedElsewhere(seconds):
+                await finish.return_to_queue(self._services, job, "taken_elsewhere", seconds)
+
+    async def _handle_error(self, job: Job, error: Exception) -> None:
+        """Fail the task, or return it to the queue, by the kind of error."""
+        services = self._services
+        match error:
             case TaskError(code=code, message=message):
-                await finish.fail(kit, job, code, message)
+                await finish.fail(services, job, code, message)
             case RuntimeUnavailable(code=code, message=message):
-                await finish.world_failed(kit, job, code, message)
+                await finish.retry_or_dead_letter(services, job, code, message)
             case Cancelled():
-                await finish.world_failed(kit, job, "interrupted", "somebody stopped it on the runtime")
+                message = "the task was interrupted on the runtime"
+                await finish.retry_or_dead_letter(services, job, "interrupted", message)
             case AwsUnavailable():
-                await finish.world_failed(kit, job, "aws_unavailable", str(fault))
+                await finish.retry_or_dead_letter(services, job, "aws_unavailable", str(error))
             case LeaseLost():
-                log.warning("another agent has the task now", extra=job.told())
+                log.warning("lease lost to another agent", extra=job.log_fields())
             case _:
-                log.error("a fault of the agent", extra=job.told(), exc_info=fault)
-                await finish.world_failed(kit, job, "internal_error", type(fault).__name__)
+                log.error("internal error", extra=job.log_fields(), exc_info=error)
+                await finish.retry_or_dead_letter(services, job, "internal_error", type(error).__name__)
 
-    async def _keep(self, job: Job) -> None:
-        """The heartbeat: nobody else is given the message, and nobody else may take the task."""
-        pause = self._kit.settings.visibility_timeout_seconds / 3
+    async def _heartbeat(self, job: Job) -> None:
+        """Extend the message's visibility timeout and the lease, until cancelled."""
+        pause = self._services.settings.visibility_timeout_seconds / 3
         while True:
             await asyncio.sleep(pause)
             try:
-                if not await self._kit.queue.hold(job.message):
-                    log.warning("the queue has taken the message back", extra=job.told())
+                if not await self._services.queue.extend_visibility(job.message):
+                    log.warning("the message is visible again", extra=job.log_fields())
                 if job.lease is not None:
                     await job.lease.renew(pause)
-            except AwsUnavailable as fault:
-                log.warning("no heartbeat", extra={**job.told(), "error": str(fault)})
+            except AwsUnavailable as error:
+                log.warning("heartbeat failed", extra={**job.log_fields(), "error": str(error)})
             except LeaseLost:
-                log.warning("another agent has the task now", extra=job.told())
+                log.warning("lease lost to another agent", extra=job.log_fields())
                 job.abandon("lease_lost")
                 return
 
-    def _tell_running(self, job: Job, started: float) -> None:
-        log.debug("task starts", extra=job.told())
-        if self._kit.settings.callback_when_running:
-            told = finish.running(self._kit, job, started)
-            self.aside(self._kit.callbacks.publish(told, RUNNING_CALLBACK_SECONDS))
+    def _announce_start(self, job: Job, started: float) -> None:
+        log.debug("task started", extra=job.log_fields())
+        if self._services.settings.callback_when_running:
+            record = finish.running_record(self._services, job, started)
+            self.run_in_background(self._services.callbacks.publish(record, RUNNING_CALLBACK_SECONDS))
 
     @contextlib.contextmanager
-    def _suspecting(self) -> Iterator[None]:
-        """Take no more work to a runtime that could not do this, until it has proved itself."""
+    def _reporting_failure(self) -> Iterator[None]:
+        """Report to the supervisor when the runtime fails, so that no task runs until it is ready again."""
         try:
             yield
         except RuntimeUnavailable:
-            self._supervisor.suspect()
+            self._supervisor.report_failure()
             raise
 
 
-async def fault_of(work: Coroutine[Any, Any, None]) -> Exception | None:
-    """What `work` failed with. The one place that catches everything: no task takes the agent along."""
+async def exception_of(work: Coroutine[Any, Any, None]) -> Exception | None:
+    """The exception that `work` ends with. The one place that catches all: no task may end the agent."""
     try:
         await work
-    except Exception as fault:
-        return fault
+    except Exception as error:
+        return error
     return None
 
 
-def _carry_on() -> None:
-    """Go on after a cancellation that we asked for ourselves."""
+def _uncancel() -> None:
+    """Continue after a cancellation that the agent itself requested."""
     if (task := asyncio.current_task()) is not None:
         task.uncancel()

@@ -1,4 +1,4 @@
-"""Knows whether the runtime takes work: at start, after it failed, and while nothing runs."""
+"""Watches whether the runtime can run tasks: at start, after a failure, and while nothing runs."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,83 +8,83 @@ from queue_agent.ops.logs import log
 from queue_agent.ops.metrics import Metrics
 
 IDLE_PROBE_SECONDS = 2.0
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 2.0
-# One unanswered probe of an idle runtime is a hiccup, two are a fault.
-PROBES = 2
+MIN_PAUSE_SECONDS = 0.1
+MAX_PAUSE_SECONDS = 2.0
+# A single unanswered probe of an idle runtime is not a failure yet.
+PROBE_ATTEMPTS = 2
 
 
 class Supervisor:
-    """Watches one runtime. `up` is set while it takes work; `changed` hears of it at once."""
+    """Watches one runtime. `available` is set while tasks can run; `on_change` is called at each change."""
 
     def __init__(
         self,
         adapter: Adapter,
         metrics: Metrics,
         running: Callable[[], bool],
-        changed: Callable[[bool], None],
+        on_change: Callable[[bool], None],
     ) -> None:
         self._adapter = adapter
         self._metrics = metrics
         self._running = running
-        self._changed = changed
-        self._look = asyncio.Event()
-        self.up = asyncio.Event()
+        self._on_change = on_change
+        self._failure_reported = asyncio.Event()
+        self.available = asyncio.Event()
 
-    def suspect(self) -> None:
-        """A task found the runtime wanting: no work until it has proved itself again."""
-        self._mark(up=False)
-        self._look.set()
+    def report_failure(self) -> None:
+        """The runtime could not do what a task needed: no task runs until it is ready again."""
+        self._set_available(False)
+        self._failure_reported.set()
 
     async def watch(self) -> None:
-        """Run for ever."""
+        """Watch until cancelled."""
         while True:
-            if not self.up.is_set():
-                await self._bring_up()
-            self._look.clear()
+            if not self.available.is_set():
+                await self._wait_until_ready()
+            self._failure_reported.clear()
             try:
-                await asyncio.wait_for(self._look.wait(), IDLE_PROBE_SECONDS)
+                await asyncio.wait_for(self._failure_reported.wait(), IDLE_PROBE_SECONDS)
             except TimeoutError:
-                if self.up.is_set() and not self._running() and not await self._answers():
-                    log.warning("the runtime does not answer any more")
-                    self._mark(up=False)
+                if self.available.is_set() and not self._running() and not await self._responds():
+                    log.warning("the runtime does not respond")
+                    self._set_available(False)
 
-    async def _bring_up(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        said = ""
+    async def _wait_until_ready(self) -> None:
+        pause = MIN_PAUSE_SECONDS
+        logged = ""
         while (problem := await self._problem()) is not None:
-            if problem != said:
+            if problem != logged:
                 log.info("waiting for the runtime", extra={"problem": problem})
-                said = problem
+                logged = problem
             await asyncio.sleep(pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
-        self._mark(up=True)
+            pause = min(pause * 1.5, MAX_PAUSE_SECONDS)
+        self._set_available(True)
         log.info("the runtime is ready")
 
     async def _problem(self) -> str | None:
-        """Why it cannot take work; None when it can."""
+        """Why the runtime cannot run tasks; None when it can."""
         if not await self._adapter.ready():
-            return "it does not answer"
+            return "it does not respond"
         try:
             if not await self._adapter.idle():
                 if not self._running():
                     await self._adapter.clear()
-                return "it is at work on something"
+                return "it is busy"
             await self._adapter.warm_up()
-        except RuntimeUnavailable as fault:
-            return str(fault)
+        except RuntimeUnavailable as error:
+            return str(error)
         return None
 
-    async def _answers(self) -> bool:
-        for _ in range(PROBES):
+    async def _responds(self) -> bool:
+        for _ in range(PROBE_ATTEMPTS):
             if await self._adapter.ready():
                 return True
         return False
 
-    def _mark(self, *, up: bool) -> None:
-        self._metrics.ready.set(int(up))
-        if up:
-            self.up.set()
+    def _set_available(self, available: bool) -> None:
+        self._metrics.ready.set(int(available))
+        if available:
+            self.available.set()
         else:
-            self.up.clear()
-        self._changed(up)
+            self.available.clear()
+        self._on_change(available)

@@ -1,4 +1,4 @@
-"""The agent's own endpoints, for the kubelet, for Prometheus and for the runtime's preStop hook."""
+"""The agent's endpoints for the kubelet, for Prometheus and for the preStop hook of the runtime."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from queue_agent.ops.metrics import Metrics
 
 
 class Health:
-    """A small server. `ready` says whether tasks are taken, `drained` that nothing runs after SIGTERM."""
+    """The HTTP server. `ready` tells whether tasks can run, `drained` that nothing runs after SIGTERM."""
 
     def __init__(self, metrics: Metrics, ready: Callable[[], bool], drained: asyncio.Event) -> None:
         self._metrics = metrics
@@ -19,14 +19,14 @@ class Health:
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; the port, which is another one for 0."""
+        """Start to listen; returns the port, which is a free one for 0."""
         app = web.Application()
         app.add_routes(
             [
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
-                web.get("/metrics", self._text),
-                web.get("/drained", self._when_drained),
+                web.get("/metrics", self._metrics_text),
+                web.get("/drained", self._drained_response),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -35,7 +35,7 @@ class Health:
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Answer what is open, then stop listening."""
+        """Answer open requests, then stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -46,9 +46,9 @@ class Health:
         ready = self._ready()
         return web.Response(status=200 if ready else 503, text="ready\n" if ready else "not ready\n")
 
-    async def _text(self, _: web.Request) -> web.Response:
+    async def _metrics_text(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def _when_drained(self, _: web.Request) -> web.Response:
+    async def _drained_response(self, _: web.Request) -> web.Response:
         await self._drained.wait()
         return web.Response(text="drained\n")

@@ -1,26 +1,26 @@
-"""One line of JSON for each event, with the task's id. Never a payload, a URL's query or a secret."""
+"""Logs one line of JSON for each event, with the task's id. Never a payload, a URL's query or a secret."""
 
 import json
 import logging
 import sys
 import time
 
-# What every LogRecord has; the rest came in by `extra`.
-OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# The attributes of every LogRecord; the others come from `extra`.
+STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 log = logging.getLogger("queue_agent")
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of JSON."""
+    """Formats a log record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        timestamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line = {
-            "time": f"{moment}.{int(record.msecs):03d}Z",
+            "time": f"{timestamp}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
-            **{key: value for key, value in vars(record).items() if key not in OWN},
+            **{key: value for key, value in vars(record).items() if key not in STANDARD_ATTRIBUTES},
         }
         if record.name != log.name:
             line["logger"] = record.name
@@ -30,7 +30,7 @@ class JsonLines(logging.Formatter):
 
 
 def set_up(level: str, runtime: str) -> None:
-    """Log to stdout. Libraries speak from WARNING on: at DEBUG they print bodies and signatures."""
+    """Log to stdout. Libraries log from WARNING: at DEBUG they print bodies and signatures."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
     handler.addFilter(lambda record: bool(vars(record).setdefault("runtime", runtime)))

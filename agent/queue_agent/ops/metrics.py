@@ -1,35 +1,43 @@
-"""What Prometheus reads on /metrics."""
+"""The metrics that Prometheus reads from /metrics."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-LONG = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+SHORT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+LONG_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 class Metrics:
-    """Every metric of one agent."""
+    """All metrics of one agent."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.tasks = self._counter("tasks", "Tasks that ended, by status and error code", "status", "code")
-        self.returned = self._counter("tasks_returned", "Tasks given back to the queue, by reason", "reason")
-        self.set_aside = self._counter("tasks_set_aside", "Messages sent to the dead-letter queue", "reason")
-        self.retries = self._counter("aws_retries", "AWS calls that failed and were repeated", "call", "code")
-        self.queue_wait = self._histogram("queue_wait_seconds", "From sending to receiving", LONG)
-        self.run = self._histogram("run_seconds", "On the runtime", LONG)
-        self.upload = self._histogram("upload_seconds", "From the end of the run to result.json", SHORT)
-        self.idle_gap = self._histogram("gpu_idle_gap_seconds", "Without work while a task was here", SHORT)
-        self.ahead = self._gauge("tasks_ahead", "Tasks taken and not yet started")
+        self.returned = self._counter("tasks_returned", "Tasks returned to the queue, by reason", "reason")
+        self.dead_lettered = self._counter(
+            "tasks_set_aside", "Messages sent to the dead-letter queue", "reason"
+        )
+        self.retries = self._counter("aws_retries", "AWS calls that failed and were retried", "call", "code")
+        self.queue_wait = self._histogram(
+            "queue_wait_seconds", "From the sending of a message to its receipt", LONG_BUCKETS
+        )
+        self.run = self._histogram("run_seconds", "Time of a task on the runtime", LONG_BUCKETS)
+        self.upload = self._histogram(
+            "upload_seconds", "From the end of the run to result.json", SHORT_BUCKETS
+        )
+        self.idle_gap = self._histogram(
+            "gpu_idle_gap_seconds", "GPU idle although a task was here", SHORT_BUCKETS
+        )
+        self.ahead = self._gauge("tasks_ahead", "Tasks received and not yet started")
         self.running = self._gauge("tasks_running", "Tasks on the runtime: 0 or 1")
         self.finishing = self._gauge("tasks_finishing", "Tasks whose outputs are being stored or announced")
-        self.ready = self._gauge("runtime_ready", "1 when the runtime takes work")
+        self.ready = self._gauge("runtime_ready", "1 when the runtime can run tasks")
 
     def text(self) -> bytes:
-        """All of it, in Prometheus' text format."""
+        """All metrics, in the text format of Prometheus."""
         return generate_latest(self.registry)
 
     def retried(self, call: str, code: str) -> None:
-        """Count a failed AWS call."""
+        """Count an AWS call that failed with the error code and is retried."""
         self.retries.labels(call, code).inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -44,8 +52,8 @@ class Metrics:
 
 def table() -> str:
     """The metrics as the Markdown table of README.md."""
-    rows = ["| metric | kind | what |", "|---|---|---|"]
-    for each in Metrics().registry.collect():
-        name = f"{each.name}_total" if each.type == "counter" else each.name
-        rows.append(f"| `{name}` | {each.type} | {each.documentation} |")
+    rows = ["| metric | type | meaning |", "|---|---|---|"]
+    for metric in Metrics().registry.collect():
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        rows.append(f"| `{name}` | {metric.type} | {metric.documentation} |")
     return "\n".join(rows) + "\n"

@@ -1,4 +1,4 @@
-"""Spans that continue the AWS trace of a message: an optional extra, without cost when it is off."""
+"""Spans that continue the X-Ray trace of a message: an optional extra, without cost when it is off."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from queue_agent.ops.logs import log
 
 
 class Tracing(Protocol):
-    """Something that times named stages."""
+    """Records the stages of tasks as spans."""
 
     def task(self, trace_header: str, task_id: str) -> Any:
         """The trace that a message belongs to."""
@@ -17,7 +17,7 @@ class Tracing(Protocol):
         """One stage of the task."""
 
     def close(self) -> None:
-        """Send what is left."""
+        """Export the spans that are left."""
 
 
 class NoTracing:
@@ -31,7 +31,7 @@ class NoTracing:
         return contextlib.nullcontext()
 
     def close(self) -> None:
-        """Nothing is left."""
+        """No spans."""
 
 
 class OpenTelemetry:
@@ -51,7 +51,7 @@ class OpenTelemetry:
         self._propagator = AwsXRayPropagator()
 
     def task(self, trace_header: str, task_id: str) -> tuple[Any, str]:
-        """The context that the header names; a new trace without one."""
+        """The trace context of the header; a new trace when the header is empty."""
         return self._propagator.extract({"X-Amzn-Trace-Id": trace_header} if trace_header else {}), task_id
 
     @contextlib.contextmanager
@@ -62,16 +62,16 @@ class OpenTelemetry:
             yield
 
     def close(self) -> None:
-        """Send what is left."""
+        """Export the spans that are left."""
         self._provider.shutdown()
 
 
 def create(endpoint: str, runtime: str) -> Tracing:
-    """Tracing to this endpoint; off without one, and, aloud, without the extra."""
+    """Tracing to this endpoint; off without one, and, with a warning, without the extra."""
     if not endpoint:
         return NoTracing()
     try:
         return OpenTelemetry(endpoint, runtime)
-    except ModuleNotFoundError as missing:
-        log.warning("tracing is off: install the extra `tracing`", extra={"missing": missing.name})
+    except ModuleNotFoundError as error:
+        log.warning("tracing is off: install the extra `tracing`", extra={"missing": error.name})
         return NoTracing()

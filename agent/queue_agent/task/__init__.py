@@ -1,1 +1,1 @@
-"""What a task is: its message, its inputs, its record, its keys."""
+"""The task: the contract with the API, its message, its inputs, its record."""

@@ -1,4 +1,4 @@
-"""Which addresses are public: nothing that a task names may lead into the pod, its node or the cluster."""
+"""Which addresses are public: no URL of a task may lead into the pod, its node or the cluster."""
 
 import ipaddress
 import socket
@@ -8,22 +8,22 @@ from aiohttp.resolver import ThreadedResolver
 
 
 class RefusedAddressError(OSError):
-    """A name or address leads to somewhere that is not public."""
+    """The address of a host is not public."""
 
 
 def is_public(text: str) -> bool:
-    """Whether this address belongs to the whole internet, and so is nothing of ours."""
+    """Whether the text is an address of the public internet."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return False
-    # Addresses of IPv6 that stand for one of IPv4 are reserved, but for those of 6to4.
-    stands_for_another = isinstance(address, ipaddress.IPv6Address) and address.sixtofour is not None
-    return address.is_global and not (address.is_multicast or address.is_reserved or stands_for_another)
+    # IPv6 addresses that embed an IPv4 address are reserved, except those of 6to4.
+    embeds_ipv4 = isinstance(address, ipaddress.IPv6Address) and address.sixtofour is not None
+    return address.is_global and not (address.is_multicast or address.is_reserved or embeds_ipv4)
 
 
 def is_literal(host: str) -> bool:
-    """Whether `host` is an address itself, which no resolver is asked for."""
+    """Whether `host` is an address itself, which needs no resolver."""
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -32,9 +32,9 @@ def is_literal(host: str) -> bool:
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names, and refuses those of which any address is not public.
+    """Resolves host names, and refuses those with an address that is not public.
 
-    The connection is made to the very addresses that were checked: a second look-up could answer otherwise.
+    The connection uses the addresses that were checked: a second look-up could return others.
     """
 
     def __init__(self) -> None:
@@ -44,11 +44,11 @@ class PublicResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """The addresses of `host`. Raises `RefusedAddressError`."""
-        found = await self._resolver.resolve(host, port, family)
-        if not found or not all(is_public(each["host"]) for each in found):
+        addresses = await self._resolver.resolve(host, port, family)
+        if not addresses or not all(is_public(address["host"]) for address in addresses):
             raise RefusedAddressError(f"{host} is not a public address")
-        return found
+        return addresses
 
     async def close(self) -> None:
-        """Let go of the resolver."""
+        """Close the resolver."""
         await self._resolver.close()

@@ -1,11 +1,13 @@
-"""What is known of a finished task: the content of result.json, from which every callback is made."""
+"""The record of a task: the content of result.json, from which every callback is made."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ERROR_CHARACTERS = 2000
+from queue_agent.task.protocol import TaskState
+
+ERROR_MAX_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,10 @@ class StoredOutput:
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """How one task ended. `message_id` is set when it was set aside: sent again from there, it runs again."""
+    """The state and the result of one task.
+
+    `message_id` is set when the task is in the dead-letter queue: sent again from there, it runs again.
+    """
 
     runtime: str
     id: str
@@ -46,14 +51,14 @@ class TaskRecord:
     outputs: tuple[StoredOutput, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     request_sha256: str = ""
-    started: float | None = None  # unix time
+    started: float | None = None  # Unix time
     finished: float | None = None
     message_id: str | None = None
 
 
 def to_json(record: TaskRecord) -> bytes:
     """The record as the bytes of result.json: the same record gives the same bytes."""
-    document = {"result": record.status == "completed", **asdict(record)}
+    document = {"result": record.status == TaskState.COMPLETED, **asdict(record)}
     for name in ("error", "message_id"):
         if document[name] is None:
             del document[name]
@@ -61,12 +66,12 @@ def to_json(record: TaskRecord) -> bytes:
 
 
 def from_json(data: bytes) -> TaskRecord | None:
-    """The record in these bytes; None when they are no such thing, which only a stranger can have written."""
+    """The record in these bytes; None when they hold none, because somebody else wrote the object."""
     try:
         document = json.loads(data)
         document.pop("result")
         document["image_url"] = tuple(document["image_url"])
-        document["outputs"] = tuple(StoredOutput(**each) for each in document["outputs"])
+        document["outputs"] = tuple(StoredOutput(**output) for output in document["outputs"])
         document["error"] = Error(**document["error"]) if "error" in document else None
         return TaskRecord(**document)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -74,11 +79,11 @@ def from_json(data: bytes) -> TaskRecord | None:
 
 
 def callback(record: TaskRecord) -> dict[str, Any]:
-    """The fields of the callback, in the form that users of the reference system read."""
-    told: dict[str, Any] = {
+    """The fields of the callback, in the format of the reference system."""
+    fields: dict[str, Any] = {
         "runtime": record.runtime,
         "id": record.id,
-        "result": record.status == "completed",
+        "result": record.status == TaskState.COMPLETED,
         "status": record.status,
         "image_url": list(record.image_url),
         "output_url": record.output_url,
@@ -86,6 +91,6 @@ def callback(record: TaskRecord) -> dict[str, Any]:
         "attempt": record.attempt,
     }
     if record.error is not None:
-        told["error"] = {"code": record.error.code, "message": record.error.message[:ERROR_CHARACTERS]}
+        fields["error"] = {"code": record.error.code, "message": record.error.message[:ERROR_MAX_CHARACTERS]}
     optional = {"duration": record.duration, "seed": record.seed, "model": record.model}
-    return told | {name: value for name, value in optional.items() if value is not None}
+    return fields | {name: value for name, value in optional.items() if value is not None}

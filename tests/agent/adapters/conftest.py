@@ -80,8 +80,8 @@ def simulate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
 
 @pytest.fixture
 async def session() -> AsyncIterator[ClientSession]:
-    async with runtime_session() as made:
-        yield made
+    async with runtime_session() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def http(session: ClientSession) -> Callable[[Sim], Http]:
 
 def task(tasktype: str, content: dict[str, Any], **changes: Any) -> Task:
     """A task with an id of its own."""
-    made = {
+    defaults = {
         "id": f"t{uuid.uuid4().hex[:12]}",
         "runtime": "painter",
         "tasktype": tasktype,
@@ -102,7 +102,7 @@ def task(tasktype: str, content: dict[str, Any], **changes: Any) -> Task:
         "timeout_seconds": 60.0,
         "attempt": 1,
     }
-    return Task(**{**made, **changes})
+    return Task(**{**defaults, **changes})
 
 
 @dataclass

@@ -6,7 +6,7 @@ from queue_agent.contract import RuntimeUnavailable
 
 
 def test_files_of_every_kind_are_found():
-    made = {
+    outputs = {
         "1": {"gifs": [{"filename": "a.gif", "type": "output"}], "animated": [True]},
         "2": {
             "audio": [{"filename": "b.flac", "type": "output"}],
@@ -15,12 +15,12 @@ def test_files_of_every_kind_are_found():
         "3": {"3d": [{"filename": "c.glb", "type": "output"}], "text": ["a caption"]},
     }
 
-    assert [(node, file["filename"]) for node, file in files(made)] == [
+    assert [(node, file["filename"]) for node, file in files(outputs)] == [
         ("1", "a.gif"),
         ("2", "b.flac"),
         ("3", "c.glb"),
     ]
-    assert [(text.data, text.kind) for text in texts(made)] == [(b"a caption", "text")]
+    assert [(text.data, text.kind) for text in texts(outputs)] == [(b"a caption", "text")]
 
 
 @pytest.mark.parametrize("kind", ["torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError"])
@@ -28,6 +28,6 @@ def test_out_of_memory_is_known_whatever_the_version_of_torch(kind: str):
     error = {"exception_type": kind, "exception_message": "Allocation on device"}
     entry = {"status": {"status_str": "error", "messages": [["execution_error", error]]}}
 
-    found = failure(entry)
+    error = failure(entry)
 
-    assert isinstance(found, RuntimeUnavailable) and found.code == "out_of_memory"
+    assert isinstance(error, RuntimeUnavailable) and error.code == "out_of_memory"

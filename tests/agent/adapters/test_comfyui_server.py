@@ -15,10 +15,10 @@ async def test_a_server_that_gives_tasks_ids_of_its_own_is_too_old(session: Clie
         return web.json_response({"prompt_id": "its-own", "number": 1, "node_errors": {}})
 
     async def rest(request: web.Request) -> web.Response:
-        told.append((request.path, await request.text()))
+        calls.append((request.path, await request.text()))
         return web.json_response({})
 
-    told: list[tuple[str, str]] = []
+    calls: list[tuple[str, str]] = []
     app = web.Application()
     app.add_routes([web.post("/prompt", submit), web.route("*", "/{path:.*}", rest)])
     async with TestServer(app) as server:
@@ -26,7 +26,7 @@ async def test_a_server_that_gives_tasks_ids_of_its_own_is_too_old(session: Clie
         with pytest.raises(RuntimeUnavailable, match="runtime_too_old"):
             await run_task(adapter, task("pipeline", workflow()))
 
-    assert ("/queue", '{"delete": ["its-own"]}') in told
+    assert ("/queue", '{"delete": ["its-own"]}') in calls
 
 
 async def test_progress_comes_by_websocket(simulate, http):

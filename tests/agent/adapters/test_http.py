@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
-from queue_agent.adapters.shared.http import KEEP_SECONDS, Http
+from queue_agent.adapters.shared.http import KEEP_ALIVE_SECONDS, Http
 from queue_agent.contract import RuntimeUnavailable
 
 
@@ -21,8 +21,8 @@ async def server() -> AsyncIterator[TestServer]:
 
     app = web.Application()
     app.router.add_post("/", port)
-    async with TestServer(app) as made:
-        yield made
+    async with TestServer(app) as running:
+        yield running
 
 
 async def ports(session: ClientSession, server: TestServer, pause: float) -> list[int]:
@@ -38,7 +38,7 @@ async def test_the_next_task_has_the_connection_of_the_last(session: ClientSessi
 
 
 async def test_a_connection_that_was_idle_is_not_used_again(session: ClientSession, server: TestServer):
-    first, second = await ports(session, server, KEEP_SECONDS + 0.1)
+    first, second = await ports(session, server, KEEP_ALIVE_SECONDS + 0.1)
     assert first != second
 
 

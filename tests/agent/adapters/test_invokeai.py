@@ -39,9 +39,9 @@ def invokeai(sim: Sim, http: Callable[[Sim], Http]) -> InvokeAi:
 
 def graph(**noise: Any) -> dict[str, Any]:
     """The example's graph."""
-    made = copy.deepcopy(examples()["invokeai-graph"]["task"]["content"]["graph"])
-    made["nodes"]["noise"].update(noise)
-    return dict(made)
+    edited = copy.deepcopy(examples()["invokeai-graph"]["task"]["content"]["graph"])
+    edited["nodes"]["noise"].update(noise)
+    return dict(edited)
 
 
 def scaling(image: str) -> dict[str, Any]:
@@ -68,10 +68,10 @@ async def test_the_content_may_be_the_graph_itself(invokeai: InvokeAi):
 
 @pytest.mark.parametrize("model", [{"name": MODEL}, {"name": MODEL, "key": "of-another-installation"}])
 async def test_a_model_is_found_by_its_name(sim: Sim, invokeai: InvokeAi, model: dict[str, str]):
-    made = graph()
-    made["nodes"]["model"]["model"] = model
+    edited = graph()
+    edited["nodes"]["model"]["model"] = model
 
-    prepared = await invokeai.prepare(task("graph", made), {})
+    prepared = await invokeai.prepare(task("graph", edited), {})
 
     key = sim.ask("GET", f"/api/v2/models/?model_name={MODEL}")["models"][0]["key"]
     sent = prepared.payload["batch"]["graph"]["nodes"]["model"]["model"]
@@ -79,11 +79,11 @@ async def test_a_model_is_found_by_its_name(sim: Sim, invokeai: InvokeAi, model:
 
 
 async def test_a_model_that_is_not_there_is_the_tasks_fault(invokeai: InvokeAi):
-    made = graph()
-    made["nodes"]["model"]["model"] = {"name": "dream"}
+    edited = graph()
+    edited["nodes"]["model"]["model"] = {"name": "dream"}
 
     with pytest.raises(TaskError, match="model_unknown"):
-        await invokeai.prepare(task("graph", made), {})
+        await invokeai.prepare(task("graph", edited), {})
 
 
 async def test_a_fetched_picture_is_uploaded_under_a_name_of_invokeais(sim: Sim, invokeai: InvokeAi):
@@ -112,27 +112,27 @@ async def test_neither_pictures_nor_items_stay_behind(sim: Sim, invokeai: Invoke
 
 
 async def test_an_intermediate_picture_is_not_delivered_and_not_left(sim: Sim, invokeai: InvokeAi):
-    made = graph()
-    made["nodes"]["picture"]["is_intermediate"] = True
-    made["nodes"]["small"] = {"id": "small", "type": "img_resize", "width": 64, "height": 64}
+    edited = graph()
+    edited["nodes"]["picture"]["is_intermediate"] = True
+    edited["nodes"]["small"] = {"id": "small", "type": "img_resize", "width": 64, "height": 64}
     link = {
         "source": {"node_id": "picture", "field": "image"},
         "destination": {"node_id": "small", "field": "image"},
     }
-    made["edges"].append(link)
+    edited["edges"].append(link)
     before = left(sim)
 
-    outputs = (await run_task(invokeai, task("graph", made))).result.outputs
+    outputs = (await run_task(invokeai, task("graph", edited))).result.outputs
 
     assert [o.metadata["node"] for o in outputs] == ["small"]
     assert left(sim) == before
 
 
 async def test_a_node_that_says_nothing_of_it_is_kept_and_not_cached(invokeai: InvokeAi):
-    made = graph()
-    del made["nodes"]["picture"]["is_intermediate"]
+    edited = graph()
+    del edited["nodes"]["picture"]["is_intermediate"]
 
-    prepared = await invokeai.prepare(task("graph", made), {})
+    prepared = await invokeai.prepare(task("graph", edited), {})
 
     assert prepared.payload["batch"]["graph"]["nodes"]["picture"]["use_cache"] is False
     assert len((await invokeai.collect(await invokeai.run(prepared, lambda _: None))).outputs) == 1
@@ -198,20 +198,20 @@ async def test_a_full_queue_that_answers_200_is_worth_another_try(sim: Sim, invo
 
 
 async def test_an_unknown_node_is_refused_in_few_words(invokeai: InvokeAi):
-    made = graph()
-    made["nodes"]["noise"]["type"] = "nose"
+    edited = graph()
+    edited["nodes"]["noise"]["type"] = "nose"
 
     with pytest.raises(TaskError, match=r"nodes\.noise: Input tag 'nose'") as caught:
-        await run_task(invokeai, task("graph", made))
+        await run_task(invokeai, task("graph", edited))
     assert len(caught.value.message) < 400
 
 
 async def test_an_input_that_is_missed_only_at_run_time_is_the_tasks_fault(invokeai: InvokeAi):
-    made = graph()
-    made["edges"] = [edge for edge in made["edges"] if edge["destination"]["field"] != "latents"]
+    edited = graph()
+    edited["edges"] = [edge for edge in edited["edges"] if edge["destination"]["field"] != "latents"]
 
     with pytest.raises(TaskError, match="MissingInputException"):
-        await run_task(invokeai, task("graph", made))
+        await run_task(invokeai, task("graph", edited))
 
 
 async def test_a_picture_that_is_not_there_is_the_tasks_fault(invokeai: InvokeAi):

@@ -2,7 +2,9 @@
 
 import pytest
 from queue_agent.adapters.sdwebui.adapter import SdWebUi
+from queue_agent.adapters.sdwebui.request import ENDPOINTS
 from queue_agent.contract import TaskError
+from queue_agent.task.protocol import TASK_TYPES
 
 from tests.agent.adapters.conftest import STATIC, naming, run_task, task
 
@@ -48,3 +50,7 @@ async def test_the_warm_up_waits_until_the_model_is_loaded(simulate, http):
     await adapter.warm_up()
 
     assert sim.report()["loaded"] == STATIC
+
+
+def test_every_task_type_of_sd_webui_has_its_endpoint():
+    assert set(ENDPOINTS) == set(TASK_TYPES["sdwebui"])

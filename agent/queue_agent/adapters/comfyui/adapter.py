@@ -1,8 +1,8 @@
 """ComfyUI: https://github.com/comfyanonymous/ComfyUI (server.py, execution.py).
 
-A submission is answered at once; success or failure stands only in `/history/{id}`. Queue and history are in
+A submission returns at once; its success or failure is only in `/history/{id}`. Queue and history are in
 memory: a prompt that is in neither is lost. The task's id is the prompt's id, so an agent that was restarted
-finds the work it had submitted. The websocket tells progress, and when to look into the history.
+finds the work that it had submitted. The WebSocket reports progress, and when to read the history.
 """
 
 import asyncio
@@ -13,16 +13,17 @@ from typing import Any
 from aiohttp import FormData, WSMsgType
 
 from queue_agent.adapters.comfyui import graph as graphs
-from queue_agent.adapters.shared import inline, sniff
-from queue_agent.adapters.shared.beside import beside, heard
+from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.http import Http
+from queue_agent.adapters.shared.listener import listening, wait_for_event
+from queue_agent.adapters.shared.outputs import BrokenOutput, output_of
 from queue_agent.contract import (
+    FieldPath,
+    FinishedRun,
     InputImage,
     Output,
-    Path,
     Prepared,
-    Progress,
-    Ran,
+    ProgressCallback,
     RunResult,
     RuntimeUnavailable,
     Task,
@@ -31,10 +32,10 @@ from queue_agent.contract import (
 from queue_agent.task.protocol import TASK_TYPES
 
 ACCEPTED_TASK_TYPES = TASK_TYPES["comfyui"]
-# Events go only to the client that a prompt names.
+# Events are sent only to the client that a prompt names.
 CLIENT = "queue-agent"
-# So long a prompt without an entry in the history counts as queued, and the queue is not asked.
-QUEUE_LOOK_SECONDS = 0.5
+# For this long a prompt without a history entry counts as queued, without a look at the queue.
+ASSUME_QUEUED_SECONDS = 0.5
 
 
 class ComfyUi:
@@ -44,23 +45,23 @@ class ComfyUi:
         self._http = http
 
     def model(self, task: Task) -> str | None:
-        """The first checkpoint that the workflow loads."""
+        """The first model that the workflow loads."""
         return graphs.model(graphs.graph_of(task.content))
 
-    def image_fields(self, task: Task) -> Sequence[Path]:
+    def image_fields(self, task: Task) -> Sequence[FieldPath]:
         """`inputs.image` of every node that loads an image."""
         return graphs.image_fields(task.content)
 
     async def ready(self) -> bool:
-        """It answers only once its nodes are loaded, and can queue from then on."""
-        answer = await self._http.probe("/prompt")
-        return answer is not None and answer.ok and b"queue_remaining" in answer.body
+        """Whether it responds: it does only once its nodes are loaded, and accepts prompts from then on."""
+        response = await self._http.probe("/prompt")
+        return response is not None and response.ok and b"queue_remaining" in response.body
 
     async def warm_up(self) -> None:
-        """Nothing to prove: the workflow chooses the model."""
+        """Nothing to check: the workflow chooses the model."""
 
-    async def prepare(self, task: Task, images: Mapping[Path, InputImage]) -> Prepared:
-        """Check the workflow's shape, send its images ahead, give its files a name of the task's own."""
+    async def prepare(self, task: Task, images: Mapping[FieldPath, InputImage]) -> Prepared:
+        """Validate the workflow, upload its images, give its files names that are unique to the task."""
         if task.tasktype not in ACCEPTED_TASK_TYPES:
             raise TaskError(
                 "unknown_tasktype", f"{task.tasktype!r} is not one of {', '.join(ACCEPTED_TASK_TYPES)}"
@@ -68,7 +69,9 @@ class ComfyUi:
         graph = graphs.checked(task)
         for n, path in enumerate(graphs.image_fields(task.content)):
             inputs = graph[str(path[-3])]["inputs"]
-            image = images.get(path) or inline.input_image(inputs["image"], f"the image of node {path[-3]}")
+            image = images.get(path) or data_uris.input_image(
+                inputs["image"], f"the image of node {path[-3]}"
+            )
             if image is not None:
                 inputs["image"] = await self._upload(f"{task.id}-{n}.{image.extension}", image)
         graphs.name_files(graph, task)
@@ -82,142 +85,147 @@ class ComfyUi:
         form = FormData()
         form.add_field("image", image.data, filename=name, content_type=image.content_type)
         form.add_field("overwrite", "true")
-        answer = await self._http.call("POST", "/upload/image", form=form)
-        if not answer.ok:
-            raise RuntimeUnavailable("upload_failed", answer.reason())
-        said = answer.json()
-        return "/".join(part for part in (said.get("subfolder"), said["name"]) if part)
+        response = await self._http.call("POST", "/upload/image", form=form)
+        if not response.ok:
+            raise RuntimeUnavailable("upload_failed", response.reason())
+        file = response.json()
+        return "/".join(part for part in (file.get("subfolder"), file["name"]) if part)
 
-    async def run(self, prepared: Prepared, on_progress: Progress) -> Ran:
-        """Submit unless it is there already, then follow the history until it has the end."""
+    async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:
+        """Submit the prompt unless it is there already, then wait for its history entry."""
         task, graph = prepared.task, prepared.payload["prompt"]
-        # Asked for in this order: what leaves the queue in between is in the history by then.
+        # In this order: a prompt that leaves the queue in between is in the history by then.
         queued, entry = await self._queued(task.id), await self._history(task.id)
         if entry is not None and graphs.failure(entry) is not None:
-            await self._forget(task.id)  # an earlier attempt's: this one is its own
+            await self._forget(task.id)  # of an earlier attempt
             entry = None
         if entry is None:
-            hint = asyncio.Event()
-            async with beside(self._listen(task.id, graph, on_progress, hint)):
+            done_event = asyncio.Event()
+            async with listening(self._listen(task.id, graph, on_progress, done_event)):
                 if not queued:
                     await self._submit(prepared.payload)
-                entry = await self._end(task.id, hint)
+                entry = await self._wait_for_end(task.id, done_event)
         failure = graphs.failure(entry)
         if failure is not None:
             await self._forget(task.id)
             raise failure
         on_progress(1.0)
-        return Ran(task, (graph, entry))
+        return FinishedRun(task, (graph, entry))
 
     async def _submit(self, body: Mapping[str, Any]) -> None:
-        answer = await self._http.call("POST", "/prompt", payload=body)
-        if answer.status in {400, 413}:
+        response = await self._http.call("POST", "/prompt", payload=body)
+        if response.status in {400, 413}:
             raise TaskError(
-                "bad_workflow", graphs.refusal(answer.json()) if answer.status == 400 else "it is too large"
+                "bad_workflow",
+                graphs.rejection(response.json()) if response.status == 400 else "the workflow is too large",
             )
-        if not answer.ok:
-            raise RuntimeUnavailable("runtime_error", f"{answer.status}: {answer.reason()}")
-        said = answer.json()
-        if said.get("node_errors"):
-            # The rest of the workflow was queued, without the outputs that are wrong.
-            await self._give_up(str(body["prompt_id"]))
-            raise TaskError("bad_workflow", graphs.refusal(said))
-        if said.get("prompt_id") != body["prompt_id"]:
-            await self._give_up(str(said.get("prompt_id")))
-            text = "ComfyUI gave the task an id of its own: the agent needs version 0.3.45 or later"
+        if not response.ok:
+            raise RuntimeUnavailable("runtime_error", f"{response.status}: {response.reason()}")
+        receipt = response.json()
+        if receipt.get("node_errors"):
+            # The rest of the workflow was queued, without the outputs that have errors.
+            await self._discard(str(body["prompt_id"]))
+            raise TaskError("bad_workflow", graphs.rejection(receipt))
+        if receipt.get("prompt_id") != body["prompt_id"]:
+            await self._discard(str(receipt.get("prompt_id")))
+            text = "ComfyUI ignored the prompt id: the agent needs version 0.3.45 or later"
             raise RuntimeUnavailable("runtime_too_old", text)
 
-    async def _give_up(self, prompt_id: str) -> None:
-        """Leave neither work nor history of a prompt that was queued against our will."""
+    async def _discard(self, prompt_id: str) -> None:
+        """Stop a prompt that must not run, and delete its history entry."""
         await self._stop(prompt_id)
-        with contextlib.suppress(RuntimeUnavailable):  # it never began
-            await self._end(prompt_id, asyncio.Event())
+        with contextlib.suppress(RuntimeUnavailable):  # it never started
+            await self._wait_for_end(prompt_id, asyncio.Event())
         await self._forget(prompt_id)
 
-    async def _end(self, prompt_id: str, hint: asyncio.Event) -> Mapping[str, Any]:
-        """The entry in the history, once it is there."""
+    async def _wait_for_end(self, prompt_id: str, done_event: asyncio.Event) -> Mapping[str, Any]:
+        """The history entry, once it is there. Raises `RuntimeUnavailable` when the prompt is lost."""
         clock = asyncio.get_running_loop().time
         began = clock()
         while True:
             waited = clock() - began
-            await heard(hint, waited)
-            queued = waited < QUEUE_LOOK_SECONDS or await self._queued(prompt_id)
+            await wait_for_event(done_event, waited)
+            queued = waited < ASSUME_QUEUED_SECONDS or await self._queued(prompt_id)
             entry = await self._history(prompt_id)
             if entry is not None:
                 return entry
             if not queued:
-                raise RuntimeUnavailable("lost", "the runtime has neither result nor task: it was restarted")
+                raise RuntimeUnavailable("lost", "the runtime has lost the task: it was restarted")
 
     async def _listen(
-        self, prompt_id: str, graph: Mapping[str, Any], on_progress: Progress, hint: asyncio.Event
+        self,
+        prompt_id: str,
+        graph: Mapping[str, Any],
+        on_progress: ProgressCallback,
+        done_event: asyncio.Event,
     ) -> None:
-        """The share of all sampling steps that is done; then the hint that it is over, well or not."""
+        """Report the share of all sampling steps that is done; set `done_event` at the end of the prompt."""
         steps = graphs.steps(graph)
         done = dict.fromkeys(steps, 0.0)
         async with self._http.socket("/ws", {"clientId": CLIENT}) as socket:
             async for frame in socket:
-                event = frame.json() if frame.type is WSMsgType.TEXT else {}  # others are previews
+                event = frame.json() if frame.type is WSMsgType.TEXT else {}  # binary frames are previews
                 data = event.get("data") or {}
                 if data.get("prompt_id") != prompt_id:
                     continue
                 node = data.get("node")
                 if event["type"] == "executing" and node is None:
-                    hint.set()
+                    done_event.set()
                 elif event["type"] == "progress" and str(node) in done:
                     done[str(node)] = min(data["value"] / data["max"], 1.0) * steps[str(node)]
                     on_progress(sum(done.values()) / sum(steps.values()))
 
-    async def collect(self, ran: Ran) -> RunResult:
-        """Fetch every file and text that the workflow made."""
-        graph, entry = ran.payload
-        made = entry.get("outputs") or {}
+    async def collect(self, run: FinishedRun) -> RunResult:
+        """Fetch every file and text that the workflow has made."""
+        graph, entry = run.payload
+        entry_outputs = entry.get("outputs") or {}
         try:
-            outputs = [await self._fetch(node, file) for node, file in graphs.files(made)]
-        except sniff.BrokenOutput:
-            await self._forget(ran.task.id)  # or the next attempt would find the same
+            outputs = [await self._fetch(node, file) for node, file in graphs.files(entry_outputs)]
+        except BrokenOutput:
+            await self._forget(run.task.id)  # otherwise the next attempt would find the same files
             raise
-        outputs += graphs.texts(made)
-        await self._forget(ran.task.id)
+        outputs += graphs.texts(entry_outputs)
+        await self._forget(run.task.id)
         if not outputs:
-            text = "the workflow ended well and left no file: it needs a node that saves, such as SaveImage"
+            text = "the workflow saved no file: it needs a node such as SaveImage"
             raise TaskError("no_output", text)
         return RunResult(outputs, graphs.seed(graph), graphs.model(graph), {"prompt": graph})
 
     async def _fetch(self, node: str, file: Mapping[str, Any]) -> Output:
         params = {key: str(file.get(key, "")) for key in ("filename", "subfolder", "type")}
-        answer = await self._http.call("GET", "/view", params=params)
-        if not answer.ok:
-            text = f"/view answers {answer.status} for {params['filename']}"
-            raise sniff.BrokenOutput(text)
-        return sniff.output(answer.body, {"node": node}, params["filename"])
+        response = await self._http.call("GET", "/view", params=params)
+        if not response.ok:
+            text = f"/view returned HTTP {response.status} for {params['filename']}"
+            raise BrokenOutput(text)
+        return output_of(response.body, {"node": node}, params["filename"])
 
     async def cancel(self, task: Task) -> None:
-        """Out of the queue first: an interrupt that comes before the start is lost."""
+        """Delete it from the queue first: an interrupt before its start has no effect."""
         await self._stop(task.id)
 
     async def _stop(self, prompt_id: str) -> None:
         await self._http.call("POST", "/queue", payload={"delete": [prompt_id]})
-        # Versions before September 2025 interrupt whatever runs; only the core's own task can.
+        # Versions before September 2025 interrupt any prompt; only the core's own can be running.
         await self._http.call("POST", "/interrupt", payload={"prompt_id": prompt_id})
 
     async def clear(self) -> None:
-        """Nothing: `run` joins what it finds."""
+        """Nothing to stop: `run` continues with a prompt that it finds."""
 
     async def idle(self) -> bool:
-        """Whether nothing runs and nothing waits."""
-        answer = await self._http.call("GET", "/prompt", seconds=5)
-        return bool(answer.ok and answer.json()["exec_info"]["queue_remaining"] == 0)
+        """Whether nothing runs and nothing is queued."""
+        response = await self._http.call("GET", "/prompt", seconds=5)
+        return bool(response.ok and response.json()["exec_info"]["queue_remaining"] == 0)
 
     async def _history(self, prompt_id: str) -> Mapping[str, Any] | None:
-        answer = await self._http.call("GET", f"/history/{prompt_id}")
-        found = answer.json().get(prompt_id) if answer.ok else None
-        return found if isinstance(found, Mapping) else None
+        response = await self._http.call("GET", f"/history/{prompt_id}")
+        entry = response.json().get(prompt_id) if response.ok else None
+        return entry if isinstance(entry, Mapping) else None
 
     async def _queued(self, prompt_id: str) -> bool:
-        said = (await self._http.call("GET", "/queue")).json()
-        rows = [row for key in ("queue_running", "queue_pending") for row in said.get(key) or ()]
+        queue = (await self._http.call("GET", "/queue")).json()
+        rows = [row for key in ("queue_running", "queue_pending") for row in queue.get(key) or ()]
         return any(row[1] == prompt_id for row in rows)
 
     async def _forget(self, prompt_id: str) -> None:
-        """Out of the history, which would hold the whole workflow until ten thousand others came."""
+        """Delete the history entry, which would hold the whole workflow until 10,000 others have come."""
         await self._http.call("POST", "/history", payload={"delete": [prompt_id]})

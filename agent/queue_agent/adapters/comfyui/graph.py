@@ -1,4 +1,4 @@
-"""What a ComfyUI workflow says, and what ComfyUI says of one. Pure."""
+"""Reads ComfyUI workflows, history entries and error responses. Pure."""
 
 import copy
 import json
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from queue_agent.adapters.shared.http import out_of_memory
-from queue_agent.contract import Cancelled, Output, Path, RuntimeUnavailable, Task, TaskError
+from queue_agent.contract import Cancelled, FieldPath, Output, RuntimeUnavailable, Task, TaskError
 
-# An exception of these is the machine's fault; any other would come again with the same workflow.
-WORLD_ERRORS = ("cuda error", "cudnn", "no space left", "input/output error", "nccl", "hip error")
+# Exceptions with these texts are caused by the machine; others would come again with the same workflow.
+MACHINE_ERRORS = ("cuda error", "cudnn", "no space left", "input/output error", "nccl", "hip error")
 TEXT_KEYS = ("text", "string")
-LONGEST_REASON = 2000
+REASON_MAX_CHARACTERS = 2000
 
 
 def graph_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -20,10 +20,10 @@ def graph_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) and "class_type" not in inner else content
 
 
-def image_fields(content: Mapping[str, Any]) -> list[Path]:
+def image_fields(content: Mapping[str, Any]) -> list[FieldPath]:
     """`inputs.image` of every node that loads an image."""
     graph = graph_of(content)
-    head: Path = () if graph is content else ("prompt",)
+    head: FieldPath = () if graph is content else ("prompt",)
     return [
         (*head, node_id, "inputs", "image")
         for node_id, node in graph.items()
@@ -32,18 +32,20 @@ def image_fields(content: Mapping[str, Any]) -> list[Path]:
 
 
 def checked(task: Task) -> dict[str, Any]:
-    """A copy of the task's workflow. Raises `TaskError` for what ComfyUI would answer with a bare 500."""
+    """A copy of the task's workflow. Raises `TaskError` where ComfyUI would return a 500 without reason."""
     graph = graph_of(task.content)
-    sound = all(_class(node) and isinstance(node.get("inputs"), Mapping) for node in graph.values())
-    if not graph or not sound:
-        raise TaskError("bad_workflow", "content is no workflow in API format: node id → class_type, inputs")
+    valid = all(_class(node) and isinstance(node.get("inputs"), Mapping) for node in graph.values())
+    if not graph or not valid:
+        raise TaskError(
+            "bad_workflow", "content is not a workflow in API format: node id → class_type, inputs"
+        )
     return copy.deepcopy(dict(graph))
 
 
 def name_files(graph: Mapping[str, Any], task: Task) -> None:
-    """Give the workflow's files a folder of this attempt's own.
+    """Give the workflow's files a folder of their own for each attempt.
 
-    Without it the same workflow twice would be answered with the files of the first time, gone or broken.
+    Otherwise ComfyUI would answer a repeated workflow with the files of the first run, which may be gone.
     """
     for node in graph.values():
         prefix = node["inputs"].get("filename_prefix")
@@ -60,72 +62,69 @@ def values(graph: Mapping[str, Any], name: str) -> Iterator[Any]:
 
 def seed(graph: Mapping[str, Any]) -> int | None:
     """The first seed of the workflow."""
-    found = (each for name in ("seed", "noise_seed") for each in values(graph, name))
-    return next((each for each in found if isinstance(each, int)), None)
+    seeds = (value for name in ("seed", "noise_seed") for value in values(graph, name))
+    return next((value for value in seeds if isinstance(value, int)), None)
 
 
 def model(graph: Mapping[str, Any]) -> str | None:
-    """The first checkpoint, or the first model without one, that the workflow loads."""
-    found = (each for name in ("ckpt_name", "unet_name") for each in values(graph, name))
-    return next((each for each in found if isinstance(each, str)), None)
+    """The first checkpoint that the workflow loads; without one, the first diffusion model."""
+    names = (value for name in ("ckpt_name", "unet_name") for value in values(graph, name))
+    return next((value for value in names if isinstance(value, str)), None)
 
 
 def steps(graph: Mapping[str, Any]) -> dict[str, int]:
-    """The sampling steps of each node that says how many it takes."""
-    found = {node_id: _inputs(node).get("steps") for node_id, node in graph.items()}
-    return {node_id: each for node_id, each in found.items() if isinstance(each, int) and each > 0}
+    """The number of sampling steps of each node that has one."""
+    inputs = {node_id: _inputs(node).get("steps") for node_id, node in graph.items()}
+    return {node_id: count for node_id, count in inputs.items() if isinstance(count, int) and count > 0}
 
 
 def failure(entry: Mapping[str, Any]) -> Exception | None:
-    """Why a finished prompt is no success; None when it is one."""
+    """The error of a finished prompt; None when it succeeded."""
     status = entry.get("status") or {}
-    said: dict[str, Any] = dict(status.get("messages") or ())
-    if "execution_interrupted" in said:
+    messages: dict[str, Any] = dict(status.get("messages") or ())
+    if "execution_interrupted" in messages:
         return Cancelled()
-    if status.get("status_str") == "success" and "execution_error" not in said:
+    if status.get("status_str") == "success" and "execution_error" not in messages:
         return None
-    error = said.get("execution_error", {})
+    error = messages.get("execution_error", {})
     kind, message = str(error.get("exception_type", "")), str(error.get("exception_message", "unknown"))
-    reason = f"{error.get('node_type', 'node')}: {kind}: {message.strip()}"[:LONGEST_REASON]
+    reason = f"{error.get('node_type', 'node')}: {kind}: {message.strip()}"[:REASON_MAX_CHARACTERS]
     if out_of_memory(kind) or out_of_memory(message):
         return RuntimeUnavailable("out_of_memory", reason)
-    if not error or any(mark in message.lower() for mark in WORLD_ERRORS):
+    if not error or any(mark in message.lower() for mark in MACHINE_ERRORS):
         return RuntimeUnavailable("execution_error", reason)
     return TaskError("execution_error", reason)
 
 
-def refusal(said: Any) -> str:
-    """ComfyUI's reasons node by node: `error.details` alone is often empty."""
-    answer = said if isinstance(said, Mapping) else {}
-    error, nodes = answer.get("error"), answer.get("node_errors")
+def rejection(document: Any) -> str:
+    """ComfyUI's reasons for each node: `error.details` alone is often empty."""
+    fields = document if isinstance(document, Mapping) else {}
+    error, nodes = fields.get("error"), fields.get("node_errors")
     parts = [_joined(error)] if isinstance(error, Mapping) else []
     for node_id, node in nodes.items() if isinstance(nodes, Mapping) else ():
-        reasons = "; ".join(_joined(each) for each in node.get("errors", ()))
+        reasons = "; ".join(_joined(reason) for reason in node.get("errors", ()))
         parts.append(f"node {node_id} ({node.get('class_type')}): {reasons or 'its output is dropped'}")
-    return (" | ".join(part for part in parts if part) or json.dumps(said))[:LONGEST_REASON]
+    return (" | ".join(part for part in parts if part) or json.dumps(document))[:REASON_MAX_CHARACTERS]
 
 
 def files(outputs: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Every file of every node, under whatever key its kind of node has: images, gifs, audio, 3d.
-
-    What ComfyUI only previews counts when there is nothing else.
-    """
-    found = [
+    """(node, file) of every file, under any key: images, gifs, audio, 3d. Previews only without others."""
+    every = [
         (node, item)
-        for node, made in outputs.items()
-        for items in (made.values() if isinstance(made, Mapping) else ())
+        for node, output in outputs.items()
+        for items in (output.values() if isinstance(output, Mapping) else ())
         for item in (items if isinstance(items, list) else ())
         if isinstance(item, Mapping) and "filename" in item
     ]
-    return [each for each in found if each[1].get("type") != "temp"] or found
+    return [(node, item) for node, item in every if item.get("type") != "temp"] or every
 
 
 def texts(outputs: Mapping[str, Any]) -> Iterator[Output]:
     """Every text that a node shows."""
-    for node, made in outputs.items():
+    for node, output in outputs.items():
         for key in TEXT_KEYS:
-            found = made.get(key) if isinstance(made, Mapping) else None
-            for text in found if isinstance(found, list) else ():
+            lines = output.get(key) if isinstance(output, Mapping) else None
+            for text in lines if isinstance(lines, list) else ():
                 if isinstance(text, str) and text:
                     yield Output(text.encode(), "text/plain", "text", "txt", {"node": node})
 
@@ -139,5 +138,5 @@ def _class(node: Any) -> str:
 
 
 def _inputs(node: Any) -> Mapping[str, Any]:
-    found = node.get("inputs") if isinstance(node, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    inputs = node.get("inputs") if isinstance(node, Mapping) else None
+    return inputs if isinstance(inputs, Mapping) else {}

@@ -1,1 +1,1 @@
-"""A container of the user's own."""
+"""A container that the user provides."""

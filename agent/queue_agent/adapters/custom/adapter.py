@@ -1,9 +1,9 @@
-"""A container of the user's own: each task is one POST, whose answer holds the pictures.
+"""A container that the user provides: each task is one POST, whose response holds the images.
 
-The body is the task as it came: `{"id", "tasktype", "context", "content"}`. The answer is a picture itself,
+The body is the task: `{"id", "tasktype", "context", "content"}`. The response is an image,
 or JSON `{"images": [base64, data URI, URL or {"url": URL or path}], "seed"?, "model"?, "metadata"?}`; a URL
-must be the program's own. A 4xx says that the task is wrong, a 5xx that it is worth another try. A program
-that honours the header `Idempotency-Key` (the task's id) does no task twice.
+must belong to the container itself. A 4xx means that the task is wrong, a 5xx that it is retried. A container
+that supports the header `Idempotency-Key` (the task's id) runs no task twice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,16 @@ from typing import Any
 
 from yarl import URL
 
-from queue_agent.adapters.shared import inline, sniff
+from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.http import Http, out_of_memory
+from queue_agent.adapters.shared.outputs import BrokenOutput, output_of
 from queue_agent.contract import (
+    FieldPath,
+    FinishedRun,
     InputImage,
     Output,
-    Path,
     Prepared,
-    Progress,
-    Ran,
+    ProgressCallback,
     RunResult,
     RuntimeUnavailable,
     Task,
@@ -28,12 +29,12 @@ from queue_agent.contract import (
 
 IMAGE_KEYS = ("image", "mask")
 IMAGE_LISTS = ("images", "init_images")
-# Answers that ask for patience, not for another task.
-LATER = (408, 425, 429)
+# A 4xx after which the task is retried.
+RETRY_STATUSES = (408, 425, 429)
 
 
 class Custom:
-    """One program behind a port, with its two paths."""
+    """One container, with the paths for tasks and for its readiness."""
 
     def __init__(self, http: Http, task_path: str, ready_path: str) -> None:
         self._http, self._task_path, self._ready_path = http, task_path, ready_path
@@ -41,13 +42,13 @@ class Custom:
 
     def model(self, task: Task) -> str | None:
         """`content.model`, when the task names one."""
-        wanted = task.content.get("model")
-        return wanted if isinstance(wanted, str) else None
+        model = task.content.get("model")
+        return model if isinstance(model, str) else None
 
-    def image_fields(self, task: Task) -> Sequence[Path]:
+    def image_fields(self, task: Task) -> Sequence[FieldPath]:
         """`image`, `mask`, `images[]` and `init_images[]` of the content."""
         content = task.content
-        single: list[Path] = [(key,) for key in IMAGE_KEYS if isinstance(content.get(key), str)]
+        single: list[FieldPath] = [(key,) for key in IMAGE_KEYS if isinstance(content.get(key), str)]
         lists = ((key, content.get(key)) for key in IMAGE_LISTS)
         return single + [
             (key, n)
@@ -58,18 +59,18 @@ class Custom:
         ]
 
     async def ready(self) -> bool:
-        """Its probe answers 2xx."""
-        answer = await self._http.probe(self._ready_path)
-        return answer is not None and answer.ok
+        """Whether its readiness path returns 2xx."""
+        response = await self._http.probe(self._ready_path)
+        return response is not None and response.ok
 
     async def warm_up(self) -> None:
-        """Its own readiness is all that is known of it."""
+        """Nothing to check but its readiness."""
 
-    async def prepare(self, task: Task, images: Mapping[Path, InputImage]) -> Prepared:
-        """The body to post, with fetched images as data URIs in place of their URLs."""
+    async def prepare(self, task: Task, images: Mapping[FieldPath, InputImage]) -> Prepared:
+        """The request body, with fetched images as data URIs instead of their URLs."""
         content: dict[str, Any] = dict(task.content)
         for path, image in images.items():
-            text = inline.data_uri(image)
+            text = data_uris.data_uri(image)
             if len(path) == 1:
                 content[str(path[0])] = text
             else:
@@ -80,37 +81,37 @@ class Custom:
             task, {"id": task.id, "tasktype": task.tasktype, "context": task.context, "content": content}
         )
 
-    async def run(self, prepared: Prepared, on_progress: Progress) -> Ran:
-        """Post it once and wait for the answer."""
+    async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:
+        """Send the request once and wait for the response."""
         self._running += 1
         try:
-            answer = await self._http.call(
+            response = await self._http.call(
                 "POST", self._task_path, payload=prepared.payload, seconds=None,
                 headers={"Idempotency-Key": prepared.task.id},
             )  # fmt: skip
         finally:
             self._running -= 1
-        if 400 <= answer.status < 500 and answer.status not in LATER:
-            raise TaskError("rejected", f"{answer.status}: {answer.reason()}")
-        if not answer.ok:
-            reason = answer.reason()
+        if 400 <= response.status < 500 and response.status not in RETRY_STATUSES:
+            raise TaskError("rejected", f"{response.status}: {response.reason()}")
+        if not response.ok:
+            reason = response.reason()
             code = "out_of_memory" if out_of_memory(reason) else "runtime_error"
-            raise RuntimeUnavailable(code, f"{answer.status}: {reason}")
+            raise RuntimeUnavailable(code, f"{response.status}: {reason}")
         on_progress(1.0)
-        return Ran(prepared.task, answer)
+        return FinishedRun(prepared.task, response)
 
-    async def collect(self, ran: Ran) -> RunResult:
-        """The pictures in the answer."""
-        answer = ran.payload
-        if answer.content_type.startswith(("image/", "video/", "audio/")):
-            return RunResult([sniff.output(answer.body, {})])
-        said = answer.json()
-        if not isinstance(said, Mapping):
-            raise RuntimeUnavailable("runtime_answer", "the answer is neither a picture nor an object")
-        outputs = [await self._output(image) for image in _list(said.get("images"))]
+    async def collect(self, run: FinishedRun) -> RunResult:
+        """The images in the response."""
+        response = run.payload
+        if response.content_type.startswith(("image/", "video/", "audio/")):
+            return RunResult([output_of(response.body, {})])
+        document = response.json()
+        if not isinstance(document, Mapping):
+            raise RuntimeUnavailable("runtime_answer", "the response is neither an image nor a JSON object")
+        outputs = [await self._output(image) for image in _list(document.get("images"))]
         if not outputs:
-            raise RuntimeUnavailable("no_output", "the answer holds no images")
-        seed, model, metadata = said.get("seed"), said.get("model"), said.get("metadata")
+            raise RuntimeUnavailable("no_output", "the response holds no images")
+        seed, model, metadata = (document.get(key) for key in ("seed", "model", "metadata"))
         return RunResult(
             outputs,
             seed if isinstance(seed, int) else None,
@@ -121,38 +122,40 @@ class Custom:
     async def _output(self, image: Any) -> Output:
         url = image.get("url", "") if isinstance(image, Mapping) else image
         if isinstance(image, Mapping) or str(url).startswith(("http://", "https://")):
-            path = self._own(str(url))
-            answer = await self._http.call("GET", path)
-            if not answer.ok:
-                raise sniff.BrokenOutput(f"{answer.status} for {path[:200]}")
-            return sniff.output(answer.body, {}, path)
+            path = self._own_path(str(url))
+            response = await self._http.call("GET", path)
+            if not response.ok:
+                raise BrokenOutput(f"HTTP {response.status} for {path[:200]}")
+            return output_of(response.body, {}, path)
         try:
-            made = sniff.output(inline.decoded(str(image)), {})
+            output = output_of(data_uris.decode(str(image)), {})
         except ValueError:
-            raise sniff.BrokenOutput("an image in the answer is no base64") from None
-        if made.kind in ("text", "file"):
-            raise sniff.BrokenOutput("an image in the answer is no picture, video or sound")
-        return made
+            raise BrokenOutput("an image in the response is not valid base64") from None
+        if output.kind in ("text", "file"):
+            raise BrokenOutput("an image in the response is not an image, video or audio file")
+        return output
 
-    def _own(self, text: str) -> str:
-        """The path of a URL of the program's own: this pod's network may reach what nobody else may."""
+    def _own_path(self, text: str) -> str:
+        """The path of a URL of the container itself: through others it could reach into the pod's network."""
         base = self._http.base
         try:
             url = str(URL(f"{base}/").join(URL(text)))
         except ValueError:
             url = ""
         if not text or not url.startswith(f"{base}/"):
-            raise TaskError("output_refused", f"the URL of an output is not one of {base}: {text[:200]}")
+            raise TaskError(
+                "output_refused", f"the URL of an output does not start with {base}/: {text[:200]}"
+            )
         return url.removeprefix(base)
 
     async def cancel(self, task: Task) -> None:
-        """Closing the connection is all that is known to every program; `run` did that."""
+        """Nothing more than `run` has done, which has closed the connection: there is no standard for it."""
 
     async def clear(self) -> None:
-        """Nothing: what is at work is not known."""
+        """Nothing: it is unknown what runs."""
 
     async def idle(self) -> bool:
-        """Whether no POST of ours is open."""
+        """Whether no request of the agent is open."""
         return self._running == 0
 
 

@@ -1,16 +1,16 @@
-"""What an InvokeAI graph says, and what a queue item says of its session. Pure."""
+"""Reads InvokeAI graphs, queue items and error responses. Pure."""
 
 import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from queue_agent.adapters.shared.http import out_of_memory
-from queue_agent.contract import Cancelled, Path, RuntimeUnavailable, Task, TaskError
+from queue_agent.contract import Cancelled, FieldPath, RuntimeUnavailable, Task, TaskError
 
 MODEL_FIELDS = ("key", "hash", "name", "base", "type")
-# What may stand beside a model's name; an object with anything else is no model.
+# The keys of a model; an object with other keys is not a model.
 MODEL_KEYS = frozenset((*MODEL_FIELDS, "submodel_type"))
-# What comes again with the same graph; anything else may be the machine's fault.
+# Errors that would come again with the same graph; others may be caused by the machine.
 TASK_ERRORS = (
     "MissingInputException",
     "ImageRecordNotFoundException",
@@ -18,7 +18,7 @@ TASK_ERRORS = (
     "ValueError",
     "TypeError",
 )
-LONGEST_REASON = 2000
+REASON_MAX_CHARACTERS = 2000
 
 
 def graph_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -28,7 +28,7 @@ def graph_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def checked(task: Task) -> dict[str, Any]:
-    """A copy of the task's graph that is fit to be queued. Raises `TaskError`."""
+    """A copy of the task's graph that can be queued. Raises `TaskError`."""
     graph = copy.deepcopy(dict(graph_of(task.content)))
     nodes = graph.get("nodes")
     if (
@@ -36,20 +36,20 @@ def checked(task: Task) -> dict[str, Any]:
         or not nodes
         or not all(isinstance(node, dict) and isinstance(node.get("type"), str) for node in nodes.values())
     ):
-        raise TaskError("bad_graph", "content is no graph: {nodes: {id: {type, id, …}}, edges: […]}")
+        raise TaskError("bad_graph", "content is not a graph: {nodes: {id: {type, id, …}}, edges: […]}")
     for node_id, node in nodes.items():
         node.setdefault("id", node_id)
-        # A cached node would point to the picture of an earlier task, which may be gone by then.
+        # A cached node would return the image of an earlier task, which may be deleted by then.
         if not node.get("is_intermediate"):
             node["use_cache"] = False
     graph.setdefault("edges", [])
     return graph
 
 
-def image_fields(content: Mapping[str, Any]) -> list[Path]:
+def image_fields(content: Mapping[str, Any]) -> list[FieldPath]:
     """`image_name` of every field that takes an image."""
     graph = graph_of(content)
-    head: Path = () if graph is content else ("graph",)
+    head: FieldPath = () if graph is content else ("graph",)
     return [
         (*head, "nodes", node_id, name, "image_name")
         for node_id, node in nodes_of(graph).items()
@@ -69,38 +69,38 @@ def models(graph: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, An
 
 def model(graph: Mapping[str, Any]) -> str | None:
     """The name of the first model."""
-    return next((str(each["name"]) for _, _, each in models(graph)), None)
+    return next((str(model["name"]) for _, _, model in models(graph)), None)
 
 
 def seed(graph: Mapping[str, Any]) -> int | None:
     """The first seed."""
-    found = (node.get("seed") for node in nodes_of(graph).values())
-    return next((each for each in found if isinstance(each, int)), None)
+    seeds = (node.get("seed") for node in nodes_of(graph).values())
+    return next((seed for seed in seeds if isinstance(seed, int)), None)
 
 
 def samplers(graph: Mapping[str, Any]) -> list[str]:
-    """The nodes that take most of the time: they have steps."""
+    """The nodes that take most of the time: those with steps."""
     return [node_id for node_id, node in nodes_of(graph).items() if "steps" in node]
 
 
-def kept_images(session: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(node, image) of each output of a node that is no intermediate, in the order they were made."""
-    nodes, made_by = nodes_of(session["graph"]), session.get("prepared_source_mapping") or {}
-    made = ((str(made_by.get(ran)), each) for ran, each in _made(session))
-    return [(node, each) for node, each in made if not nodes.get(node, {}).get("is_intermediate")]
+def output_images(session: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(node, image) of each output of a node that is not intermediate, in the order of their creation."""
+    nodes, sources = nodes_of(session["graph"]), session.get("prepared_source_mapping") or {}
+    images = ((str(sources.get(prepared)), image) for prepared, image in _prepared_images(session))
+    return [(node, image) for node, image in images if not nodes.get(node, {}).get("is_intermediate")]
 
 
-def left_images(session: Mapping[str, Any]) -> list[str]:
-    """Every image that the session made, and those that were sent for it."""
-    return list(dict.fromkeys(each for _, each in _made(session)))
+def all_images(session: Mapping[str, Any]) -> list[str]:
+    """Every image that the session has made."""
+    return list(dict.fromkeys(image for _, image in _prepared_images(session)))
 
 
 def failure(item: Mapping[str, Any]) -> Exception:
-    """Why an item did not complete."""
+    """The error of an item that did not complete."""
     if item.get("status") == "canceled":
         return Cancelled()
     kind, message = str(item.get("error_type") or ""), str(item.get("error_message") or "unknown")
-    reason = f"{kind}: {message}"[:LONGEST_REASON]
+    reason = f"{kind}: {message}"[:REASON_MAX_CHARACTERS]
     if out_of_memory(kind) or out_of_memory(message):
         return RuntimeUnavailable("out_of_memory", reason)
     if kind in TASK_ERRORS or "Unknown model" in message:
@@ -108,26 +108,27 @@ def failure(item: Mapping[str, Any]) -> Exception:
     return RuntimeUnavailable("execution_error", reason)
 
 
-def refusal(said: Any) -> str:
-    """The reasons of a 422 by their places; one of an unknown node lists every node there is."""
-    detail = said.get("detail") if isinstance(said, Mapping) else said
-    found = [each for each in detail if isinstance(each, Mapping)] if isinstance(detail, list) else []
+def rejection(document: Any) -> str:
+    """The reasons of a 422, each with its location, and cut: that of an unknown node lists all nodes."""
+    detail = document.get("detail") if isinstance(document, Mapping) else document
+    errors = [entry for entry in detail if isinstance(entry, Mapping)] if isinstance(detail, list) else []
     reasons = [
-        f"{'.'.join(map(str, each.get('loc', ())[3:]))}: {str(each.get('msg'))[:200]}" for each in found
+        f"{'.'.join(map(str, error.get('loc', ())[3:]))}: {str(error.get('msg'))[:200]}" for error in errors
     ]
-    return ("; ".join(reasons) or str(detail))[:LONGEST_REASON]
+    return ("; ".join(reasons) or str(detail))[:REASON_MAX_CHARACTERS]
 
 
 def nodes_of(graph: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The nodes that are objects; none when there are none."""
+    """The nodes of a graph that are objects, by id."""
     nodes = graph.get("nodes")
-    found = nodes.items() if isinstance(nodes, Mapping) else ()
-    return {str(key): node for key, node in found if isinstance(node, Mapping)}
+    items = nodes.items() if isinstance(nodes, Mapping) else ()
+    return {str(key): node for key, node in items if isinstance(node, Mapping)}
 
 
-def _made(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for ran, result in (session.get("results") or {}).items():
+def _prepared_images(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(prepared node, image): InvokeAI runs a copy of each node under an id of its own."""
+    for prepared, result in (session.get("results") or {}).items():
         several = result.get("type") == "image_collection_output"
         for image in (result.get("collection") or ()) if several else (result.get("image"),):
             if isinstance(image, Mapping) and "image_name" in image:
-                yield ran, str(image["image_name"])
+                yield prepared, str(image["image_name"])

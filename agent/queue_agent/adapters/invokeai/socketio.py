@@ -1,4 +1,4 @@
-"""Socket.IO over one websocket, as little of it as hearing events takes.
+"""The part of Socket.IO over a WebSocket that is needed to receive events.
 
 Protocol: https://socket.io/docs/v4/socket-io-protocol/ on https://socket.io/docs/v4/engine-io-protocol/.
 """
@@ -10,14 +10,14 @@ from typing import Any
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
 QUERY = {"EIO": "4", "transport": "websocket"}
-# Engine.IO's packet types, with Socket.IO's behind a message (4).
+# Packet types of Engine.IO; a message (4) is followed by the packet type of Socket.IO.
 OPEN, PING, PONG, CONNECT, EVENT = "0", "2", "3", "40", "42"
 
 
 async def events(
     socket: ClientWebSocketResponse, emit: str, data: object
 ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """Every event that the server sends after `emit` was sent with `data`: name and data."""
+    """The name and data of every event, after the event `emit` has been sent with `data`."""
     async for frame in socket:
         text = str(frame.data) if frame.type is WSMsgType.TEXT else ""
         if text.startswith(OPEN):
@@ -27,5 +27,5 @@ async def events(
         elif text == PING:
             await socket.send_str(PONG)
         elif text.startswith(EVENT):
-            name, said, *_ = json.loads(text.removeprefix(EVENT))
-            yield str(name), said
+            name, payload, *_ = json.loads(text.removeprefix(EVENT))
+            yield str(name), payload

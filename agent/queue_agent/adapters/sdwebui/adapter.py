@@ -1,7 +1,7 @@
 """SD WebUI (AUTOMATIC1111 and Forge): https://github.com/AUTOMATIC1111/stable-diffusion-webui, `/sdapi/v1`.
 
-A request is answered when its picture is done. A request that waits behind another one is seen by nobody
-and cannot be cancelled, so none is sent before the runtime is idle, and none is ever sent twice.
+A request returns when its image is done. A request that is queued behind another one is not visible in any
+way and cannot be cancelled, so none is sent before the runtime is idle, and none is sent twice.
 """
 
 import asyncio
@@ -13,17 +13,18 @@ from typing import Any
 
 from queue_agent.adapters.sdwebui import request as bodies
 from queue_agent.adapters.sdwebui.models import named, same_model, titles
-from queue_agent.adapters.shared import inline, sniff
-from queue_agent.adapters.shared.beside import beside
-from queue_agent.adapters.shared.http import Answer, Http, out_of_memory
+from queue_agent.adapters.shared import data_uris
+from queue_agent.adapters.shared.http import Http, Response, out_of_memory
+from queue_agent.adapters.shared.listener import listening
+from queue_agent.adapters.shared.outputs import BrokenOutput, image_output
 from queue_agent.contract import (
     Cancelled,
+    FieldPath,
+    FinishedRun,
     InputImage,
     Output,
-    Path,
     Prepared,
-    Progress,
-    Ran,
+    ProgressCallback,
     RunResult,
     RuntimeUnavailable,
     Task,
@@ -33,9 +34,9 @@ from queue_agent.contract import (
 API = "/sdapi/v1"
 PROGRESS = f"{API}/progress?skip_current_image=true"
 PROGRESS_SECONDS = 0.5
-# The smallest picture that A1111 makes: it waits for the model's load like any other.
+# The smallest image of A1111: the request waits until the model is loaded.
 WARM_UP = {"prompt": "", "steps": 1, "width": 64, "height": 64, "send_images": False, "save_images": False}
-# Errors of a 500 that the task itself brings about, in A1111's words.
+# Messages of a 500 that the task itself has caused.
 TASK_ERRORS = ("Invalid encoded image", "Request to local resource not allowed", "Could not find checkpoint")
 
 
@@ -43,11 +44,11 @@ TASK_ERRORS = ("Invalid encoded image", "Request to local resource not allowed",
 class _Request:
     endpoint: str
     body: dict[str, Any]
-    model: str | None  # the one that has to make the picture, where that is known
+    model: str | None  # the one that must make the image, where that is known
 
 
 class SdWebUi:
-    """One SD WebUI; `static_model` is the file it was started with, `dynamic` that tasks name theirs."""
+    """One SD WebUI: with `static_model`, the file it was started with, or `dynamic`: tasks name a model."""
 
     def __init__(self, http: Http, static_model: str, *, dynamic: bool) -> None:
         self._http = http
@@ -55,156 +56,161 @@ class SdWebUi:
         self._interrupted: str | None = None
 
     def model(self, task: Task) -> str | None:
-        """The checkpoint that the task names, on a dynamic runtime."""
+        """The model that the task names, on a dynamic runtime."""
         return named(task.content) if self._dynamic else None
 
-    def image_fields(self, task: Task) -> Sequence[Path]:
-        """`init_images`, `mask`, `image`, `imageList` and the images of ControlNet's units."""
+    def image_fields(self, task: Task) -> Sequence[FieldPath]:
+        """`init_images`, `mask`, `image`, `imageList` and the images of ControlNet units."""
         return bodies.image_fields(task.content)
 
     async def ready(self) -> bool:
-        """It answers; whether its model is loaded only a picture can tell."""
-        answer = await self._http.probe(PROGRESS)
-        return answer is not None and answer.ok
+        """Whether it responds. That its model is loaded only a request for an image shows."""
+        response = await self._http.probe(PROGRESS)
+        return response is not None and response.ok
 
     async def warm_up(self) -> None:
-        """Make the smallest picture: with a static model that proves the model."""
+        """Make the smallest image, which shows that a static model is loaded."""
         if self._dynamic:
             return
-        answer = await self._http.call("POST", f"{API}/txt2img", payload=WARM_UP, seconds=None)
-        if not answer.ok:
-            raise RuntimeUnavailable("model_not_loaded", answer.reason())
-        used = _info(answer.json()).get("sd_model_name")
+        response = await self._http.call("POST", f"{API}/txt2img", payload=WARM_UP, seconds=None)
+        if not response.ok:
+            raise RuntimeUnavailable("model_not_loaded", response.reason())
+        used = _info(response.json()).get("sd_model_name")
         if self._static and used and not same_model(str(used), self._static):
             raise RuntimeUnavailable("model_not_loaded", f"{used} is loaded, not {self._static}")
 
-    async def prepare(self, task: Task, images: Mapping[Path, InputImage]) -> Prepared:
-        """Check the task; put fetched images, model and old-style settings where SD WebUI wants them."""
+    async def prepare(self, task: Task, images: Mapping[FieldPath, InputImage]) -> Prepared:
+        """Validate the task and make the request body, with the fetched images and the model."""
         if task.tasktype not in bodies.ENDPOINTS:
-            raise TaskError("unknown_tasktype", f"{task.tasktype!r} is none of {', '.join(bodies.ENDPOINTS)}")
-        body = bodies.body(task, images)
+            raise TaskError(
+                "unknown_tasktype", f"{task.tasktype!r} is not one of {', '.join(bodies.ENDPOINTS)}"
+            )
+        body = bodies.request_body(task, images)
         model = None
         if task.tasktype in bodies.MODEL_TASKS:
             model = await self._checked_model(named(task.content))
             body = bodies.with_model(body, model) if model and self._dynamic else body
         return Prepared(task, _Request(bodies.ENDPOINTS[task.tasktype], body, model))
 
-    async def _checked_model(self, wanted: str | None) -> str | None:
-        """The checkpoint that has to make the picture: SD WebUI takes the current one for a wrong name."""
+    async def _checked_model(self, name: str | None) -> str | None:
+        """The model that must make the image. For an unknown name SD WebUI would use the current model."""
         if not self._dynamic:
-            if wanted and self._static and not same_model(wanted, self._static):
-                raise TaskError("model_unknown", f"this runtime serves {self._static}, not {wanted}")
+            if name and self._static and not same_model(name, self._static):
+                raise TaskError("model_unknown", f"this runtime serves {self._static}, not {name}")
             return self._static or None
-        if wanted is None:
-            raise TaskError("model_missing", "this runtime is dynamic: name one in sd_model_checkpoint")
-        found = await self._titles(wanted)
-        if not found:
+        if name is None:
+            raise TaskError("model_missing", "this runtime has no default model: set sd_model_checkpoint")
+        matches = await self._titles(name)
+        if not matches:
             await self._http.call("POST", f"{API}/refresh-checkpoints")
-            found = await self._titles(wanted)
-        if not found:
-            raise TaskError("model_unknown", f"no checkpoint is called {wanted}")
-        if len(found) > 1:
-            raise TaskError("model_ambiguous", f"{wanted} may be any of {', '.join(found[:10])}")
-        return found[0]
+            matches = await self._titles(name)
+        if not matches:
+            raise TaskError("model_unknown", f"there is no model {name}")
+        if len(matches) > 1:
+            raise TaskError("model_ambiguous", f"{name} matches {', '.join(matches[:10])}")
+        return matches[0]
 
-    async def _titles(self, wanted: str) -> list[str]:
+    async def _titles(self, name: str) -> list[str]:
         listed = (await self._http.call("GET", f"{API}/sd-models")).json()
-        return titles(listed if isinstance(listed, list) else [], wanted)
+        return titles(listed if isinstance(listed, list) else [], name)
 
-    async def run(self, prepared: Prepared, on_progress: Progress) -> Ran:
-        """Send it once; the answer is the record."""
+    async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:
+        """Send the request once; its response holds the images."""
         request: _Request = prepared.payload
         self._interrupted = None
-        async with beside(self._follow(on_progress)):
-            answer = await self._http.call(
+        async with listening(self._follow(on_progress)):
+            response = await self._http.call(
                 "POST", f"{API}/{request.endpoint}", payload=request.body, seconds=None
             )
         if self._interrupted == prepared.task.id:
-            # The answer is 200 with a half-made picture, and nothing in it says so.
+            # The response is 200 with an unfinished image, and does not say so.
             raise Cancelled
-        if not answer.ok:
-            raise _failure(answer)
+        if not response.ok:
+            raise _failure(response)
         on_progress(1.0)
-        return Ran(prepared.task, (request, answer))
+        return FinishedRun(prepared.task, (request, response))
 
-    async def _follow(self, on_progress: Progress) -> None:
+    async def _follow(self, on_progress: ProgressCallback) -> None:
         while True:
             await asyncio.sleep(PROGRESS_SECONDS)
-            answer = await self._http.probe(PROGRESS)
-            if answer is not None and answer.ok:
-                on_progress(float(answer.json()["progress"]))
+            response = await self._http.probe(PROGRESS)
+            if response is not None and response.ok:
+                on_progress(float(response.json()["progress"]))
 
-    async def collect(self, ran: Ran) -> RunResult:
-        """The pictures, with what SD WebUI says of them; a picture of another model is a failure."""
-        request, answer = ran.payload
-        said = answer.json()
-        if not isinstance(said, Mapping):
-            raise RuntimeUnavailable("runtime_answer", "the answer is no object")
-        info = _info(said)
+    async def collect(self, run: FinishedRun) -> RunResult:
+        """The images with their metadata. An image of another model is a failure."""
+        request, response = run.payload
+        document = response.json()
+        if not isinstance(document, Mapping):
+            raise RuntimeUnavailable("runtime_answer", "the response is not a JSON object")
+        info = _info(document)
         used = info.get("sd_model_name")
         if request.model is not None and used and not same_model(str(used), request.model):
-            raise RuntimeUnavailable("wrong_model", f"{used} made the picture, not {request.model}")
+            raise RuntimeUnavailable("wrong_model", f"{used} made the image, not {request.model}")
         first = int(info.get("index_of_first_image") or 0)
-        images = [said["image"]] if "image" in said else (said.get("images") or [])[first:]
+        images = [document["image"]] if "image" in document else (document.get("images") or [])[first:]
         if not images:
-            raise RuntimeUnavailable("no_output", "the runtime made no picture")
+            raise RuntimeUnavailable("no_output", "the runtime made no image")
         texts = (info.get("infotexts") or [])[first:]
         seeds = info.get("all_seeds") or []
-        # A script may make one picture of many, such as the grid of an X/Y/Z plot.
-        wanted = 1 if request.body.get("script_name") else len(seeds or request.body.get("imageList") or ())
-        if len(images) < wanted:
-            # What an interrupt between two pictures leaves, which is no error to SD WebUI.
-            raise RuntimeUnavailable("partial_output", f"{len(images)} of {wanted} pictures were made")
+        # A script may join many images into one, such as the grid of an X/Y/Z plot.
+        expected = 1 if request.body.get("script_name") else len(seeds or request.body.get("imageList") or ())
+        if len(images) < expected:
+            # The result of an interrupt between two images, which SD WebUI does not report as an error.
+            raise RuntimeUnavailable("partial_output", f"{len(images)} of {expected} images were made")
         outputs = [_output(image, texts, seeds, n) for n, image in enumerate(images)]
         seed = seeds[0] if seeds else info.get("seed")
         return RunResult(
-            outputs, int(seed) if isinstance(seed, int) else None, used or request.model, _kept(info)
+            outputs,
+            int(seed) if isinstance(seed, int) else None,
+            used or request.model,
+            _result_metadata(info),
         )
 
     async def cancel(self, task: Task) -> None:
-        """Interrupt what runs. Only the core's own task can run, since none is sent to a busy runtime."""
+        """Interrupt the running request. It is the core's own: none is sent to a busy runtime."""
         self._interrupted = task.id
         await self._http.call("POST", f"{API}/interrupt")
 
     async def clear(self) -> None:
-        """Interrupt: the answer would go to a connection that is gone."""
+        """Interrupt the running request: its connection, and so its response, is lost."""
         await self._http.call("POST", f"{API}/interrupt")
 
     async def idle(self) -> bool:
         """Whether no job runs."""
-        answer = await self._http.call("GET", PROGRESS, seconds=5)
-        state = answer.json().get("state") or {} if answer.ok else {"job_count": 1}
+        response = await self._http.call("GET", PROGRESS, seconds=5)
+        state = response.json().get("state") or {} if response.ok else {"job_count": 1}
         return int(state.get("job_count") or 0) == 0
 
 
-def _info(said: Any) -> dict[str, Any]:
-    """The `info` of an answer, a JSON text within JSON; empty for extras."""
+def _info(document: Any) -> dict[str, Any]:
+    """The `info` of an response, a JSON text within JSON; empty for extras."""
     with contextlib.suppress(ValueError, TypeError, AttributeError):
-        found = json.loads(said.get("info") or "{}")
-        return found if isinstance(found, dict) else {}
+        info = json.loads(document.get("info") or "{}")
+        return info if isinstance(info, dict) else {}
     return {}
 
 
-def _kept(info: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `info` goes into the result: everything but the lists that the outputs carry."""
+def _result_metadata(info: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of `info` for the result: all but the lists that the outputs carry."""
     lists = ("infotexts", "all_prompts", "all_negative_prompts")
     return {key: value for key, value in info.items() if key not in lists}
 
 
 def _output(image: Any, texts: Sequence[str], seeds: Sequence[int], n: int) -> Output:
     try:
-        data = inline.decoded(str(image))
+        data = data_uris.decode(str(image))
     except ValueError:
-        raise sniff.BrokenOutput("a picture of the runtime is no base64") from None
+        raise BrokenOutput("an image of the runtime is not valid base64") from None
     named_lists = (("parameters", texts), ("seed", seeds))
-    return sniff.image(data, {name: values[n] for name, values in named_lists if n < len(values)})
+    return image_output(data, {name: values[n] for name, values in named_lists if n < len(values)})
 
 
-def _failure(answer: Answer) -> Exception:
-    """A 4xx, or a 500 that the task itself brings about, is the task's fault; the rest is the world's."""
-    reason = answer.reason()
+def _failure(response: Response) -> Exception:
+    """`TaskError` for a 4xx, or a 500 that the task itself has caused; else `RuntimeUnavailable`."""
+    reason = response.reason()
     if out_of_memory(reason):
         return RuntimeUnavailable("out_of_memory", reason)
-    if answer.status in (400, 404, 413, 422) or any(text in reason for text in TASK_ERRORS):
+    if response.status in (400, 404, 413, 422) or any(text in reason for text in TASK_ERRORS):
         return TaskError("rejected", reason)
-    return RuntimeUnavailable("runtime_error", f"{answer.status}: {reason}")
+    return RuntimeUnavailable("runtime_error", f"{response.status}: {reason}")

@@ -1,4 +1,4 @@
-"""HTTP to the runtime on loopback: no retries, answers of bounded size, faults as the core sorts them."""
+"""HTTP calls to the runtime on loopback: no retries, responses of limited size, errors as in the contract."""
 
 import contextlib
 import json
@@ -17,19 +17,19 @@ from aiohttp import (
 
 from queue_agent.contract import RuntimeUnavailable
 
-CHUNK = 2**20
+CHUNK_BYTES = 2**20
 PROBE_SECONDS = 5.0
-# A call that does no work on the GPU; the run itself is bounded by the task's deadline in the core.
+# Of a call that does not use the GPU. The run itself is limited by the task's deadline in the core.
 CALL_SECONDS = 60.0
-# uvicorn closes a connection that was idle for 5 s (its --timeout-keep-alive), aiohttp's server later.
-KEEP_SECONDS = 1.0
+# uvicorn closes a connection that was idle for 5 s (--timeout-keep-alive), aiohttp's server later.
+KEEP_ALIVE_SECONDS = 1.0
 OUT_OF_MEMORY = ("outofmemoryerror", "out of memory")
-LONGEST_REASON = 2000
+REASON_MAX_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the runtime said."""
+class Response:
+    """A response of the runtime."""
 
     status: int
     content_type: str
@@ -37,36 +37,36 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether it is a 2xx."""
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body parsed. Raises RuntimeUnavailable when it is no JSON: then this is not the API."""
+        """The parsed body. Raises `RuntimeUnavailable` when it is not JSON: then this is another API."""
         try:
             return json.loads(self.body)
         except ValueError:
-            raise RuntimeUnavailable("runtime_answer", f"no JSON in an answer {self.status}") from None
+            raise RuntimeUnavailable("runtime_answer", f"the response {self.status} is not JSON") from None
 
     def reason(self) -> str:
-        """The error in it, in the words of the runtime, short enough for a callback."""
+        """The error message of the runtime, short enough for a callback."""
         try:
-            said = json.loads(self.body)
+            document = json.loads(self.body)
         except ValueError:
-            return self.body.decode(errors="replace")[:LONGEST_REASON]
-        if not isinstance(said, Mapping):
-            return str(said)[:LONGEST_REASON]
-        # A1111 says `errors`, Forge `message`, FastAPI `detail`.
-        parts = [said.get(key) for key in ("error", "detail", "errors", "message")]
+            return self.body.decode(errors="replace")[:REASON_MAX_CHARACTERS]
+        if not isinstance(document, Mapping):
+            return str(document)[:REASON_MAX_CHARACTERS]
+        # A1111 has `errors`, Forge `message`, FastAPI `detail`.
+        parts = [document.get(key) for key in ("error", "detail", "errors", "message")]
         texts = [part if isinstance(part, str) else json.dumps(part) for part in parts if part]
-        return ": ".join(texts)[:LONGEST_REASON]
+        return ": ".join(texts)[:REASON_MAX_CHARACTERS]
 
 
 def session() -> ClientSession:
-    """Connections that end before the runtime ends them.
+    """A session that closes idle connections before the runtime does.
 
-    A POST that meets the end of an idle connection could not be told from one that was worked on.
+    When the runtime closes a connection during a POST, it is unknown whether it has processed the request.
     """
-    return ClientSession(connector=TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS))
+    return ClientSession(connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS))
 
 
 class Http:
@@ -85,10 +85,10 @@ class Http:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         seconds: float | None = CALL_SECONDS,
-    ) -> Answer:
-        """One call, never repeated. Raises RuntimeUnavailable when no whole answer comes.
+    ) -> Response:
+        """One call, never retried. Raises `RuntimeUnavailable` without a complete response.
 
-        The session is one of `session()`.
+        `seconds` is the timeout; None: no timeout.
         """
         try:
             async with self._session.request(
@@ -102,31 +102,31 @@ class Http:
                 allow_redirects=False,
             ) as response:
                 body = bytearray()
-                async for chunk in response.content.iter_chunked(CHUNK):
+                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                     body += chunk
                     if len(body) > self._max:
                         raise RuntimeUnavailable(
-                            "runtime_answer", f"an answer of more than {self._max} bytes"
+                            "runtime_answer", f"the response has more than {self._max} bytes"
                         )
-                return Answer(response.status, response.content_type, bytes(body))
+                return Response(response.status, response.content_type, bytes(body))
         except (ClientError, TimeoutError, OSError) as error:
             raise RuntimeUnavailable(
-                "runtime_down", f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+                "runtime_down", f"{type(error).__name__}: {error}"[:REASON_MAX_CHARACTERS]
             ) from error
 
     @contextlib.asynccontextmanager
     async def socket(self, path: str, params: Mapping[str, str]) -> AsyncIterator[ClientWebSocketResponse]:
-        """A websocket, for progress only. Raises RuntimeUnavailable when there is none."""
+        """A WebSocket, for progress only. Raises `RuntimeUnavailable` when it cannot be opened."""
         try:
             async with self._session.ws_connect(
                 self.base + path, params=params, max_msg_size=self._max
-            ) as found:
-                yield found
+            ) as socket:
+                yield socket
         except (ClientError, TimeoutError, OSError) as error:
             raise RuntimeUnavailable("runtime_down", f"{type(error).__name__}: {error}") from error
 
-    async def probe(self, path: str) -> Answer | None:
-        """A quick look; None when nothing answers."""
+    async def probe(self, path: str) -> Response | None:
+        """A GET with a short timeout; None when the runtime does not respond."""
         try:
             return await self.call("GET", path, seconds=PROBE_SECONDS)
         except RuntimeUnavailable:
@@ -134,5 +134,5 @@ class Http:
 
 
 def out_of_memory(reason: str) -> bool:
-    """Whether an error of any runtime says that the GPU's memory was too small."""
+    """Whether the error message of a runtime means that the GPU is out of memory."""
     return any(mark in reason.lower() for mark in OUT_OF_MEMORY)

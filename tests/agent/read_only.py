@@ -1,4 +1,4 @@
-"""The agent where nothing may be written, as on its container's read-only root: `-m tests.agent.quiet`."""
+"""The agent on a read-only file system, as in its container: `-m tests.agent.read_only`."""
 
 import os
 import runpy

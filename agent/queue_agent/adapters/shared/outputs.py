@@ -1,4 +1,4 @@
-"""The type of an output from its bytes: what a runtime says in names and headers is only a hint."""
+"""Determines the type of an output from its bytes: names and headers of a runtime are only a hint."""
 
 import json
 import mimetypes
@@ -11,44 +11,55 @@ import filetype
 from queue_agent.contract import Output, RuntimeUnavailable
 
 KINDS = {"image": "image", "video": "video", "audio": "audio", "text": "text", "model": "model"}
-# A file of these names whose bytes say nothing is not one of them.
-SURE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/tiff", "image/avif")
+# A file with the extension of one of these types, but other bytes, is damaged.
+RECOGNIZED_TYPES = (
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "image/bmp",
+    "image/tiff",
+    "image/avif",
+)
 ANIMATED_WEBP, ANIMATED_PNG = b"ANIM", b"acTL"
 
 
 class BrokenOutput(RuntimeUnavailable):
-    """An output that is not what it should be: only making it again will do."""
+    """An output is damaged or missing: the task must run again."""
 
     def __init__(self, message: str) -> None:
         super().__init__("broken_output", message)
 
 
-def output(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
-    """An output from its bytes and, where those say nothing, the ending of `name`."""
+def output_of(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
+    """The output of these bytes; the extension of `name` counts where the bytes are not recognized.
+
+    Raises `BrokenOutput`.
+    """
     if not data:
         raise BrokenOutput(f"the output {name or 'of the runtime'} is empty")
-    found = filetype.guess(data)
-    if found is not None:
-        mime, extension = found.mime, found.extension
+    guess = filetype.guess(data)
+    if guess is not None:
+        mime, extension = guess.mime, guess.extension
     else:
         mime, extension = _by_name(data, name)
     kind = KINDS.get(mime.partition("/")[0], "file")
-    return Output(data, mime, "animation" if _moves(data, mime) else kind, extension, metadata)
+    return Output(data, mime, "animation" if _is_animated(data, mime) else kind, extension, metadata)
 
 
-def image(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
-    """An output that has to be a picture. Raises BrokenOutput when it is none."""
-    made = output(data, metadata, name)
-    if made.kind not in ("image", "animation"):
-        raise BrokenOutput(f"the output {name or 'of the runtime'} is no picture")
-    return made
+def image_output(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
+    """The output of these bytes, which must be an image. Raises `BrokenOutput`."""
+    result = output_of(data, metadata, name)
+    if result.kind not in ("image", "animation"):
+        raise BrokenOutput(f"the output {name or 'of the runtime'} is not an image")
+    return result
 
 
 def _by_name(data: bytes, name: str) -> tuple[str, str]:
     extension = PurePosixPath(name).suffix.removeprefix(".").lower()
     mime = mimetypes.guess_type(name)[0]
-    if mime in SURE:
-        raise BrokenOutput(f"the output {name} is damaged: its bytes are no {mime}")
+    if mime in RECOGNIZED_TYPES:
+        raise BrokenOutput(f"the output {name} is damaged: its bytes are not {mime}")
     if mime and extension.isalnum():
         return mime, extension
     try:
@@ -62,7 +73,7 @@ def _by_name(data: bytes, name: str) -> tuple[str, str]:
     return "application/json", "json"
 
 
-def _moves(data: bytes, mime: str) -> bool:
+def _is_animated(data: bytes, mime: str) -> bool:
     head = data[:4096]
     return (
         mime == "image/gif" or (mime == "image/webp" and ANIMATED_WEBP in head) or ANIMATED_PNG in head[:64]

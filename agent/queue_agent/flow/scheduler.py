@@ -1,0 +1,132 @@
+"""Decides which task of this agent is prepared next and which runs: one at a time. Does no I/O."""
+
+import asyncio
+
+from queue_agent.flow import lookahead
+from queue_agent.flow.job import Job, Stage
+from queue_agent.flow.lookahead import Pace, Snapshot
+from queue_agent.ops.metrics import Metrics
+
+# Outputs that S3 does not accept stay in memory; with this many such tasks, no further one starts.
+MAX_FINISHING = 16
+
+
+class Scheduler:
+    """The jobs of one runtime. While `open` is false, none starts; `changed` is set after each change."""
+
+    def __init__(self, metrics: Metrics, grouping_seconds: float) -> None:
+        self._metrics = metrics
+        self._grouping = grouping_seconds
+        self._pace = Pace()
+        self._loaded_model: str | None = None
+        self._last_end = 0.0
+        self._clock = asyncio.get_running_loop().time
+        self.jobs: set[Job] = set()
+        self.received: list[Job] = []  # not prepared yet, in order of arrival
+        self.ahead: list[Job] = []  # being prepared or ready, in the order in which they will run
+        self.running: Job | None = None
+        self.open = False
+        self.changed = asyncio.Event()
+
+    @property
+    def waiting(self) -> list[Job]:
+        """Every job that has not started to run."""
+        return [*self.received, *self.ahead]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the decision to receive more tasks depends on."""
+        job = self.running
+        running_for = None if job is None else self._clock() - job.started
+        progress_age = 0.0 if job is None else self._clock() - job.progress_at
+        return Snapshot(self._pace, running_for, job.progress if job else 0.0, len(self.ahead), progress_age)
+
+    def add(self, job: Job) -> None:
+        """Add a job that was received."""
+        self.jobs.add(job)
+        self.received.append(job)
+
+    def prepare_next(self, *, any_model: bool = False) -> bool:
+        """Let one of the received jobs be prepared; False when none should be yet.
+
+        `any_model`: without waiting for further tasks that use the loaded model.
+        """
+        now = self._clock()
+        models = [job.model for job in self.received]
+        waited = [now - job.received_at for job in self.received]
+        limit = 0.0 if any_model else self._grouping
+        chosen = lookahead.choose(models, waited, self._next_loaded_model(), limit)
+        if chosen is None:
+            return False
+        job = self.received.pop(chosen)
+        self.ahead.append(job)
+        job.may_prepare.set()
+        return True
+
+    def mark_ready(self, job: Job, seconds: float) -> None:
+        """The job can run; receiving and preparing it took this long."""
+        job.stage = Stage.READY
+        self._pace = self._pace.after_preparation(seconds)
+        self.start_next()
+
+    def mark_ran(self, job: Job) -> float:
+        """The runtime has finished the running job: the seconds that it took."""
+        seconds = self._clock() - job.started
+        self._pace = self._pace.after_run(seconds)
+        self._metrics.run.observe(seconds)
+        job.stage = Stage.FINISHING
+        return seconds
+
+    def update_progress(self, job: Job, progress: float) -> None:
+        """The runtime reports the progress of the running job, 0.0 … 1.0."""
+        job.progress, job.progress_at = min(max(progress, job.progress), 1.0), self._clock()
+        self.changed.set()
+
+    def release_runtime(self, job: Job) -> None:
+        """The job does not need the runtime any more, or never will."""
+        if self.running is job:
+            self.running, self._last_end = None, self._clock()
+        self.start_next()
+        self.changed.set()
+
+    def remove(self, job: Job) -> None:
+        """The job has ended."""
+        self.jobs.discard(job)
+        for jobs in (self.received, self.ahead):
+            if job in jobs:
+                jobs.remove(job)
+        self.release_runtime(job)
+
+    def start_next(self) -> None:
+        """Start the first job that is ready, if the runtime is free."""
+        finishing = sum(job.stage is Stage.FINISHING for job in self.jobs)
+        if self.open and self.running is None and finishing < MAX_FINISHING:
+            job = next((job for job in self.ahead if job.stage is Stage.READY), None)
+            if job is not None:
+                self._start(job)
+        self._metrics.finishing.set(finishing)
+        self._metrics.ahead.set(len(self.ahead) + len(self.received))
+        self._metrics.running.set(int(self.running is not None))
+
+    def _start(self, job: Job) -> None:
+        self.ahead.remove(job)
+        self.running, self._loaded_model, job.started = job, job.model or self._loaded_model, self._clock()
+        if self._last_end:
+            self._metrics.idle_gap.observe(job.started - max(self._last_end, job.received_at))
+        job.may_run.set()
+        self.changed.set()
+
+    def held_too_long(self, max_attempts: int) -> list[Job]:
+        """Jobs that should be returned to the queue, because nobody knows when they will run."""
+        now, snapshot = self._clock(), self.snapshot
+        return [
+            job
+            for job in self.waiting
+            if lookahead.held_too_long(
+                snapshot, now - job.received_at, job.message.attempt, max_attempts, self._grouping
+            )
+        ]
+
+    def _next_loaded_model(self) -> str | None:
+        """The model that will be loaded when a job that is prepared now starts."""
+        return next((job.model for job in reversed(self.ahead) if job.model), self._loaded_model)
