@@ -7,24 +7,10 @@ from typing import Any
 from generator import paths
 from generator.build import api_function, api_gateway, interruption, jinja, stack_layout
 from generator.iam import policy, roles
-from generator.solution import names
+from generator.solution import limits, names
 from generator.solution.model import Runtime, Solution
 
 SQS_MAX_VISIBILITY_SECONDS = 43_200
-DAY_SECONDS = 86_400
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """How long messages, records and logs are kept."""
-
-    # A message keeps its age in the dead-letter queue, whose retention must be longer than the queue's.
-    retention: int = 10 * DAY_SECONDS
-    dead_letter_retention: int = 14 * DAY_SECONDS
-    # Longer than a message can stay in a queue and then in its dead-letter queue.
-    task_record_days: int = 30
-    log_days: int = 30
-    untaken_minutes: int = 15
 
 
 def files(solution: Solution) -> dict[str, str]:
@@ -114,7 +100,7 @@ def _context(solution: Solution, code: str) -> dict[str, Any]:
     return {
         "solution": solution,
         "names": names,
-        "limits": _Limits(),
+        "limits": limits,
         "tags": _tag_list(solution.resource_tags()),
         "alarms_topic_arn": policy.arn(solution, "sns", names.alarms_topic(solution.stack)),
         "interruption_rules": interruption.rules(solution),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from generator.facts.facts import Facts
 from generator.facts.prices import PriceList, Prices
 from generator.plan.model import Cost, CostLine, RuntimePlan
+from generator.solution import limits
 from generator.solution.model import Solution
 
 HOURS_A_MONTH = 730
@@ -14,7 +15,7 @@ SQS_CALLS = 5
 SNS_PUBLISHES = 2  # the task, the result
 S3_PUTS = 6  # the record of the request and the claim, each twice; one picture, result.json
 API_SECONDS = 0.3
-API_GIB = 0.5  # MemorySize of function.yaml.j2
+API_GIB = limits.API_FUNCTION_MIB / 1024
 
 
 def cost(
@@ -61,13 +62,13 @@ def _idle(
     control_plane = "eks_cluster_hour_extended" if extended else "eks_cluster_hour"
     support = "extended" if extended else "standard"
     nodes, kind = solution.components.desired_count, solution.components.instance_type
-    hours = HOURS_A_MONTH
+    hours, zones = HOURS_A_MONTH, len(solution.zones)
     service = prices.service
     yield _line(f"EKS control plane ({support} support)", hours, "h", service(control_plane))
     yield _line(f"controllers: {nodes} × {kind}", nodes * hours, "h", prices.instance(kind))
     yield _line("disks of the controllers", nodes * NODE_DISK_GB, "GB", service("ebs_gp3_gb_month"))
-    yield _line("3 NAT gateways", 3 * hours, "h", service("nat_gateway_hour"))
-    yield _line("3 public IPv4 addresses", 3 * hours, "h", service("public_ipv4_hour"))
+    yield _line(f"{zones} NAT gateways", zones * hours, "h", service("nat_gateway_hour"))
+    yield _line(f"{zones} public IPv4 addresses", zones * hours, "h", service("public_ipv4_hour"))
     alarms = stack_resources.get("AWS::CloudWatch::Alarm", 0)
     yield _line(f"{alarms} alarms", alarms, "alarms", service("cloudwatch_alarm_month"))
     for runtime in solution.runtimes:

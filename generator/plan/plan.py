@@ -24,14 +24,6 @@ MODEL_LICENCES = (
     " read that of each file in the model bucket."
 )
 
-# What eksctl creates for the fixed network (cluster.yaml).
-NETWORK = {
-    "VPC": 1,
-    "subnet": 6,
-    "internet gateway": 1,
-    "NAT gateway": 3,
-    "elastic IP": 3,
-}
 # Roles that eksctl creates in addition to those of service accounts: control plane, node group, VPC CNI.
 EKSCTL_ROLES = 3
 KUBERNETES_PER_RUNTIME = ("NodePool", "EC2NodeClass", "Deployment", "ScaledObject", "PersistentVolume")
@@ -92,12 +84,18 @@ def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterat
     for kind, count in sorted(stack_resources.items()):
         yield ResourceCount("stack.yaml", kind, count)
     roles = len(list(accounts.service_accounts(solution))) + EKSCTL_ROLES
+    zones = len(solution.zones)
     created = {
         "EKS cluster": 1,
         "node group": 1,
         "controller node": solution.components.desired_count,
         "IAM role": roles,
-        **NETWORK,
+        # The network: a public and a private subnet in each zone, with a NAT gateway and its address.
+        "VPC": 1,
+        "subnet": 2 * zones,
+        "internet gateway": 1,
+        "NAT gateway": zones,
+        "elastic IP": zones,
     }
     for kind, count in created.items():
         yield ResourceCount("cluster.yaml", kind, count)
@@ -106,6 +104,7 @@ def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterat
 
 
 def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) -> Iterator[QuotaNeed]:
+    zones = len(solution.zones)
     yield from _gpu_needs(runtimes)
     controllers = facts.instance_type(solution.components.instance_type)
     standard = quotas.of_instance(solution.components.instance_type, "on-demand")
@@ -113,7 +112,7 @@ def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) 
         vcpus = controllers.vcpu * solution.components.desired_count
         # A rolling update of the node group needs one additional node.
         yield QuotaNeed(standard, vcpus, vcpus + controllers.vcpu, "node group of the controllers")
-    yield QuotaNeed(quotas.ADDRESSES, 3, 3, "one for each NAT gateway")
+    yield QuotaNeed(quotas.ADDRESSES, zones, zones, "one for each NAT gateway")
     yield QuotaNeed(quotas.VPCS, 1, 1, "the cluster's own network")
     yield QuotaNeed(quotas.NAT_GATEWAYS, 1, 1, "one in each of three zones")
     rate, burst = solution.api.rate_limit, solution.api.burst_limit

@@ -1,1 +1,1 @@
-"""The resolved solution, and every name that follows from it."""
+"""The resolved solution and all names that follow from it."""

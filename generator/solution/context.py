@@ -1,4 +1,4 @@
-"""What a run knows beside the config: where it deploys to, and today's date."""
+"""Inputs of a run other than the config: region, account, today's date."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,9 +6,9 @@ from datetime import date
 
 @dataclass(frozen=True)
 class Context:
-    """Settled once, in the shell: flag first, then the config's own key, then the environment (or STS).
+    """Read once, outside the core: a flag first, then the config's key, then the environment (or STS).
 
-    `None` means that no one said it. Commands that derive names refuse that; `validate` warns.
+    `None`: not set. `validate` warns about it; commands that derive names report an error.
     """
 
     region: str | None

@@ -1,4 +1,4 @@
-"""The resolved solution: what every emitter reads. Frozen, typed, complete; nothing in it is looked up."""
+"""The resolved solution, which everything that is generated is made from. Nothing in it is looked up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class ClusterComponents:
 
 @dataclass(frozen=True)
 class Api:
-    """The HTTP API: stage, requests a second, burst of requests."""
+    """The HTTP API: its stage, and its limits in requests per second."""
 
     stage: str
     rate_limit: int
@@ -30,7 +30,7 @@ class Api:
 
 @dataclass(frozen=True)
 class Scaling:
-    """KEDA's numbers. Times in seconds; `queue_length` is tasks for each pod."""
+    """KEDA's settings. `queue_length` is the number of tasks per pod."""
 
     enabled: bool
     min_replicas: int
@@ -64,7 +64,7 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Models:
-    """Where a runtime's models come from. Not mounted: from a claim or an image of the user's."""
+    """The bucket with a runtime's models; not mounted where a claim or an image of the user has them."""
 
     bucket: str
     mounted: bool
@@ -83,7 +83,7 @@ class ContainerImage:
 
 @dataclass(frozen=True)
 class Runtime:
-    """One runtime with every derived name."""
+    """One runtime: its settings, and every name that follows from its own name."""
 
     name: str
     namespace: str
@@ -124,7 +124,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Solution:
-    """Everything that one config says, resolved."""
+    """Everything that follows from one config."""
 
     stack: str
     region: str

@@ -1,15 +1,15 @@
-"""Every name and ARN, as a function of stack, account, region and runtime name. No look-up is ever needed."""
+"""All names and ARNs, as functions of stack, account, region and runtime name. Nothing is looked up."""
 
 SQS_NAME_MAX = 80
 S3_NAME_MAX = 63
 IAM_ROLE_NAME_MAX = 64
 KUBERNETES_NAME_MAX = 63
 
-# The tags by which a solution's resources are known: in bills, and in what its deployer may touch.
+# The tags of a solution's resources, for cost allocation and for the conditions of the deployer's policy.
 STACK_TAG = "sd-on-eks/stack"
 RUNTIME_TAG = "sd-on-eks/runtime"
 
-# Where the one Helm release puts the operators, and the service accounts that their IAM roles trust.
+# The namespace of the Helm release, and the service accounts in the trust policies of the operators' roles.
 PLATFORM_NAMESPACE = "kube-system"
 KARPENTER_SERVICE_ACCOUNT = "karpenter"
 KEDA_SERVICE_ACCOUNT = "keda-operator"
@@ -17,17 +17,17 @@ S3_CSI_SERVICE_ACCOUNT = "s3-csi-driver-sa"
 
 
 def requests_topic(stack: str) -> str:
-    """SNS topic that takes tasks."""
+    """SNS topic that tasks are published to."""
     return f"{stack}-requests"
 
 
 def results_topic(stack: str) -> str:
-    """SNS topic that announces results."""
+    """SNS topic of callbacks."""
     return f"{stack}-results"
 
 
 def alarms_topic(stack: str) -> str:
-    """SNS topic that announces alarms."""
+    """SNS topic of alarms."""
     return f"{stack}-alarms"
 
 
@@ -42,12 +42,12 @@ def queue(stack: str, runtime: str) -> str:
 
 
 def dead_letter_queue(stack: str, runtime: str) -> str:
-    """SQS queue for the tasks of one runtime that were set aside."""
+    """Dead-letter queue of one runtime."""
     return f"{stack}-{runtime}-dead-letter"
 
 
 def output_bucket(stack: str, runtime: str, account: str, region: str) -> str:
-    """S3 bucket for the pictures of one runtime (at most 63 characters)."""
+    """S3 bucket for the pictures of one runtime. S3 allows 63 characters."""
     return f"{stack}-{runtime}-{account}-{region}"
 
 
@@ -62,12 +62,12 @@ def runtime_role(stack: str, runtime: str) -> str:
 
 
 def controller_role(stack: str, controller: str) -> str:
-    """IAM role of one part: `karpenter-controller`, `karpenter-node`, `keda-operator`, `s3-csi-driver`, …"""
+    """IAM role of a component: karpenter-controller, karpenter-node, keda-operator, s3-csi-driver, …"""
     return f"{stack}-{controller}"
 
 
 def interruption_queue(stack: str) -> str:
-    """SQS queue of spot interruptions that Karpenter reads."""
+    """SQS queue with the interruption events that Karpenter reads."""
     return f"{stack}-karpenter-interruption"
 
 
@@ -82,5 +82,5 @@ def arn(partition: str, service: str, region: str, account: str, resource: str) 
 
 
 def queue_url(dns_suffix: str, region: str, account: str, name: str) -> str:
-    """The URL under which SQS serves a queue."""
+    """The URL of an SQS queue."""
     return f"https://sqs.{region}.{dns_suffix}/{account}/{name}"

@@ -1,0 +1,14 @@
+"""Retention times and sizes that are the same for every solution."""
+
+DAY_SECONDS = 86_400
+
+QUEUE_RETENTION_SECONDS = 10 * DAY_SECONDS
+# A message keeps its age in the dead-letter queue, whose retention must be longer than the queue's.
+DEAD_LETTER_RETENTION_SECONDS = 14 * DAY_SECONDS
+# Longer than a message can stay in a queue and then in its dead-letter queue.
+TASK_RECORD_DAYS = 30
+LOG_DAYS = 30
+# Tasks wait and no agent receives: a new GPU node with a new image may need ten minutes to its first task.
+UNTAKEN_MINUTES = 15
+# Memory of the API's function, which gets CPU in proportion: the cold start takes half as long as at 256 MB.
+API_FUNCTION_MIB = 512
