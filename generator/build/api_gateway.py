@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PROBLEM = "'application/problem+json'"
-TOO_LARGE = "A task may have at most 256 KB: send images as https:// or s3:// URLs, not inside the task."
+TOO_LARGE = "A task may have at most 256 KB: send pictures as https:// or s3:// URLs, not inside the task."
 TOO_FAST = "This key exceeds the rate of its usage plan. Retry after one second, with exponential backoff."
 NO_OBJECT = (
     "The body must be a JSON object: with the key `task` for /v1alpha2, `alwayson_scripts` for /v1alpha1."
