@@ -30,7 +30,7 @@ class Problem:
     column: int
     path: str
     code: str
-    what: str
+    message: str
     help: str
     severity: Severity = Severity.ERROR
 
@@ -49,7 +49,7 @@ class ConfigError(Exception):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems))
-        super().__init__("\n".join(f"{p.source}:{p.line}: {p.path}: {p.what}" for p in self.problems))
+        super().__init__("\n".join(f"{p.source}:{p.line}: {p.path}: {p.message}" for p in self.problems))
 
 
 class AwsError(Exception):

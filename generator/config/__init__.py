@@ -1,1 +1,1 @@
-"""A solution config: read with line and column, checked, explained."""
+"""Solution configs: parsing with line and column, validation, documentation."""

@@ -1,4 +1,4 @@
-"""A config file as data, with the place (line and column) of every key and value."""
+"""A config file as data, with line and column of every key and value."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,13 +13,13 @@ from generator.errors import ConfigError, Problem, Severity
 # libyaml's parser is ten times faster; a Python without it still works.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-# Aliases may make a small file as big as memory. Nobody's config has more places than this.
-MAX_PLACES = 2_000_000
+# Aliases can expand a small file beyond memory. No real config has more nodes than this.
+MAX_NODES = 2_000_000
 
 Path = tuple[str | int, ...]
 Mark = tuple[int, int]
 
-# Keys that can stand in a path without quotes.
+# Keys that need no quotes in a path.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 YAML_TEXT = "SD001"
@@ -27,15 +27,15 @@ YAML_DUPLICATE = "SD002"
 YAML_SHAPE = "SD003"
 
 RULES: Mapping[str, tuple[Severity, str]] = {
-    YAML_TEXT: (Severity.ERROR, "A file that cannot be read, or that is no YAML."),
-    YAML_DUPLICATE: (Severity.ERROR, "A key that is there twice: YAML keeps the last and drops the first."),
-    YAML_SHAPE: (Severity.ERROR, "YAML that cannot be a config: empty, a list, endless aliases."),
+    YAML_TEXT: (Severity.ERROR, "A file that cannot be read, or is not valid YAML."),
+    YAML_DUPLICATE: (Severity.ERROR, "A duplicate key: YAML keeps the last one and drops the first."),
+    YAML_SHAPE: (Severity.ERROR, "YAML that cannot be a config: empty, a list, recursive aliases."),
 }
 
 
 @dataclass(frozen=True)
 class ConfigDocument:
-    """One file: its text, its data (keys are text, always), and what is wrong with it as YAML."""
+    """One file: its text, its data (keys are always strings), and its problems as YAML."""
 
     source: str
     text: str
@@ -44,7 +44,7 @@ class ConfigDocument:
     problems: tuple[Problem, ...] = ()
 
     def key(self, path: Path) -> Mark:
-        """Line and column (from 1) of the last key of `path`, or of the deepest part that the file has."""
+        """Line and column (from 1) of the last key of `path`, or of the deepest key that the file has."""
         return self._find(path)[0]
 
     def value(self, path: Path) -> Mark:
@@ -53,12 +53,12 @@ class ConfigDocument:
         return mark if node is None else _mark(node)
 
     def raw(self, path: Path) -> str:
-        """A scalar as the file spells it: `1.30`, where the data says 1.3."""
+        """A scalar as written in the file: `1.30`, where the data has 1.3."""
         node = self._find(path)[1]
         return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
 
     def has(self, path: Path) -> bool:
-        """Whether the file itself says something at `path`."""
+        """Whether the file has a value at `path`."""
         return self._find(path)[1] is not None
 
     @cached_property
@@ -69,16 +69,16 @@ class ConfigDocument:
     def _find(self, path: Path) -> tuple[Mark, yaml.Node | None]:
         mark, node = _mark(self.root), self.root
         for step in path:
-            found = _step(node, step)
-            if found is None:
+            entry = _step(node, step)
+            if entry is None:
                 return mark, None
-            key, node = found
+            key, node = entry
             mark = _mark(key)
         return mark, node
 
 
 def load(text: str, source: str) -> ConfigDocument:
-    """Read `text`. Raises ConfigError when it is no YAML, or is not a mapping at its top."""
+    """Parse `text`. Raises ConfigError when it is not valid YAML, or not a mapping."""
     try:
         loader = _Loader(text)
         root = loader.get_single_node()
@@ -100,9 +100,9 @@ def _mark(node: yaml.Node) -> Mark:
 
 
 def _step(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """The nodes of key and value (an item of a list is its own key), if `node` has this step."""
+    """The nodes of key and value at one step of a path (an item of a list is its own key), if they exist."""
     if isinstance(node, yaml.MappingNode):
-        # The last one of two equal keys is the one that counts.
+        # Of two equal keys, YAML uses the last.
         for key, value in reversed(node.value):
             if isinstance(key, yaml.ScalarNode) and key.value == step:
                 return key, value
@@ -112,7 +112,7 @@ def _step(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | Non
 
 
 def _construct(loader: Any, node: yaml.Node) -> Any:
-    """Plain data. Keys stay as they are spelled: `on:` is the label `on`, not the boolean true."""
+    """Plain data. Keys stay as written: `on:` is the label `on`, not the boolean true."""
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)  # `<<: *base`
         return {key.value: _construct(loader, value) for key, value in node.value}
@@ -131,14 +131,14 @@ def _duplicates(root: yaml.Node, source: str) -> Iterator[Problem]:
                 line, column = _mark(key)
                 yield Problem(
                     source, line, column, dotted((*path, key.value)), YAML_DUPLICATE,
-                    f"the key {key.value!r} is there twice, first on line {seen[key.value]}: the last counts",
-                    "keep one of them",
+                    f"duplicate key {key.value!r}, first on line {seen[key.value]}: YAML uses the last",
+                    "remove one of them",
                 )  # fmt: skip
             seen[key.value] = _mark(key)[0]
 
 
 def _mappings(root: yaml.Node) -> Iterator[tuple[yaml.MappingNode, Path]]:
-    """Every mapping, once (an alias leads to a mapping that was seen)."""
+    """Every mapping, once, even if aliases refer to it."""
     seen: set[int] = set()
     pending: list[tuple[yaml.Node, Path]] = [(root, ())]
     while pending:
@@ -154,78 +154,78 @@ def _mappings(root: yaml.Node) -> Iterator[tuple[yaml.MappingNode, Path]]:
 
 
 def _unusable(root: yaml.Node, source: str) -> Iterator[Problem]:
-    """Keys that are lists or mappings; aliases that go round in a circle or unfold without end."""
+    """Keys that are lists or mappings; aliases that are recursive or expand to too much data."""
     for node, path in _mappings(root):
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 line, column = _mark(key)
                 yield Problem(source, line, column, dotted(path), YAML_SHAPE,
-                              "a key is a list or a mapping", "write the key as plain text")  # fmt: skip
-    if _places(root, {}, set()) > MAX_PLACES:
+                              "a key is a list or a mapping", "write the key as a plain string")  # fmt: skip
+    if _expanded_size(root, {}, set()) > MAX_NODES:
         line, column = _mark(root)
         yield Problem(source, line, column, "$", YAML_SHAPE,
-                      "the aliases of this file unfold to too much data, or to themselves",
-                      "write the values out instead of `*alias`")  # fmt: skip
+                      "the aliases of this file expand to too much data, or are recursive",
+                      "write the values instead of `*alias`")  # fmt: skip
 
 
-def _places(node: yaml.Node, known: dict[int, int], above: set[int]) -> int:
-    """How many places the data has once aliases are unfolded; a circle counts as too many."""
+def _expanded_size(node: yaml.Node, sizes: dict[int, int], ancestors: set[int]) -> int:
+    """How many nodes the data has with aliases expanded; a recursive alias counts as too many."""
     if isinstance(node, yaml.ScalarNode):
         return 1
-    if id(node) in above:
-        return MAX_PLACES + 1
-    if id(node) not in known:
-        above.add(id(node))
+    if id(node) in ancestors:
+        return MAX_NODES + 1
+    if id(node) not in sizes:
+        ancestors.add(id(node))
         children = [part[1] for part in node.value] if isinstance(node, yaml.MappingNode) else node.value
-        known[id(node)] = 1 + sum(_places(child, known, above) for child in children)
-        above.discard(id(node))
-    return known[id(node)]
+        sizes[id(node)] = 1 + sum(_expanded_size(child, sizes, ancestors) for child in children)
+        ancestors.discard(id(node))
+    return sizes[id(node)]
 
 
 def _not_a_config(root: yaml.Node | None, source: str) -> Problem:
-    help = "start with `stackName:`, or let `generator init` write a first config"
+    help = "start with `stackName:`, or create a config with `generator init`"
     if root is None:
         return Problem(source, 1, 1, "$", YAML_SHAPE, "the file is empty", help)
     line, column = _mark(root)
     kind = "a list" if isinstance(root, yaml.SequenceNode) else "a single value"
-    return Problem(source, line, column, "$", YAML_SHAPE, f"the file holds {kind}, not keys and values", help)
+    return Problem(source, line, column, "$", YAML_SHAPE, f"the file contains {kind}, not a mapping", help)
 
 
 def _syntax(error: yaml.MarkedYAMLError, source: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    what = error.problem or error.context or "this is no YAML"
-    return Problem(source, line, column, "$", YAML_TEXT, f"not valid YAML: {what}", _yaml_help(what))
+    message = error.problem or error.context or "a syntax error"
+    return Problem(source, line, column, "$", YAML_TEXT, f"not valid YAML: {message}", _yaml_help(message))
 
 
-def _yaml_help(what: str) -> str:
-    """The usual reason for one of libyaml's or PyYAML's messages."""
-    cures = {
+def _yaml_help(message: str) -> str:
+    """The usual fix for one of the messages of libyaml or PyYAML."""
+    fixes = {
         "cannot start any token": "indent with spaces, not tabs; quote a value that starts with @, ` or %",
-        "mapping values are not allowed": "quote a value that holds `: `; check the indentation here",
+        "mapping values are not allowed": "quote a value that contains `: `; check the indentation here",
         "did not find expected key": "check the indentation of this line and the one above",
         "did not find expected '-'": "indent this line as far as the other keys of its list item",
         "could not find expected ':'": "put `: ` between key and value, and check the indentation",
-        "did not find expected ',' or": "close the bracket or brace that was opened before",
-        "but found another document": "keep one config in a file, and remove the `---`",
+        "did not find expected ',' or": "close the bracket or brace opened before",
+        "but found another document": "keep one config per file, and remove the `---`",
         "found undefined alias": "define the anchor (`&name`) above its alias (`*name`), or quote the value",
-        "could not determine a constructor": "remove the `!tag`: a config holds plain values only",
-        "found unexpected end of stream": "close the quote that was opened before",
+        "could not determine a constructor": "remove the `!tag`: a config has plain values only",
+        "found unexpected end of stream": "close the quote opened before",
     }
     return next(
-        (cure for sign, cure in cures.items() if sign in what), "check the indentation and the quotes here"
+        (fix for text, fix in fixes.items() if text in message), "check the indentation and the quotes here"
     )
 
 
 def _unreadable(error: yaml.reader.ReaderError, text: str, source: str) -> Problem:
     before = text[: error.position] if isinstance(error.position, int) else ""
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    what = "not valid YAML: a character that YAML does not allow"
-    return Problem(source, line, column, "$", YAML_TEXT, what, "remove the control character")
+    message = "not valid YAML: a character that YAML does not allow"
+    return Problem(source, line, column, "$", YAML_TEXT, message, "remove the control character")
 
 
 def dotted(path: Path) -> str:
-    """`modelsRuntime[0].name`, as people write it; `$` for the whole file."""
+    """A path in the usual notation: `modelsRuntime[0].name`; `$` for the whole file."""
     text = ""
     for step in path:
         if isinstance(step, int):

@@ -1,4 +1,4 @@
-"""Keys of the config and rules, in words: for a terminal, and as docs/config.md and docs/rules.md."""
+"""Describes keys and rules: for a terminal, and as docs/config.md and docs/rules.md."""
 
 import json
 import textwrap
@@ -15,7 +15,7 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Key:
-    """One key: the way to it (`[]` stands for each item of a list), its schema, whether it must be there."""
+    """One key: its path (`[]` stands for each item of a list), its schema, whether it is required."""
 
     steps: tuple[str, ...]
     schema: Schema
@@ -28,13 +28,13 @@ class Key:
 
     @property
     def path(self) -> str:
-        """The key with all above it. A name with a dot in it is one step, not two."""
+        """The full path. A key that contains a dot is one step."""
         rest = "".join(f'["{step}"]' if "." in step else f".{step}" for step in self.steps)
         return rest.removeprefix(".").replace(".[]", "[]")
 
 
 def keys(schema: Schema) -> Iterator[Key]:
-    """Every key, from top to bottom."""
+    """Every key, parents first."""
     yield from _below((), schema, schema)
 
 
@@ -49,21 +49,21 @@ def _below(steps: tuple[str, ...], here: Schema, root: Schema, deep: bool = True
         yield from _below((*steps, "[]"), resolved(here["items"], root), root, deep)
 
 
-def find(schema: Schema, wanted: str) -> list[Key]:
-    """The keys that people may mean: by whole path, by the end of it, by name."""
-    plain = wanted.replace("[]", "").strip(".")
-    known = [(key, key.path.replace("[]", "")) for key in keys(schema)]
-    exact = [key for key, path in known if path == plain]
-    return exact or [key for key, path in known if path.endswith((f".{plain}", f'["{plain}"]'))]
+def find(schema: Schema, query: str) -> list[Key]:
+    """The keys that match a full path; without such, those that match the end of their path."""
+    plain = query.replace("[]", "").strip(".")
+    paths = [(key, key.path.replace("[]", "")) for key in keys(schema)]
+    exact = [key for key, path in paths if path == plain]
+    return exact or [key for key, path in paths if path.endswith((f".{plain}", f'["{plain}"]'))]
 
 
-def suggestion(schema: Schema, wanted: str) -> str | None:
-    """A key that `wanted` may be a slip of."""
-    return nearest(wanted.rpartition(".")[2], {key.name for key in keys(schema)})
+def suggestion(schema: Schema, query: str) -> str | None:
+    """A key that `query` may be a typo of."""
+    return nearest(query.rpartition(".")[2], {key.name for key in keys(schema)})
 
 
 def page(key: Key, root: Schema) -> str:
-    """One key, as `kubectl explain` shows one."""
+    """One key, in the style of `kubectl explain`."""
     rows = {
         "KEY": key.path,
         "TYPE": kind(key.schema),
@@ -71,61 +71,61 @@ def page(key: Key, root: Schema) -> str:
         "ALLOWED": allowed(key.schema),
     }
     head = "".join(f"{name:<9}{value}\n" for name, value in rows.items() if value)
-    text = f"{head}\n{_filled(_words(key.schema), 2)}\n"
+    text = f"{head}\n{_wrapped(_description(key.schema), 2)}\n"
     if examples := key.schema.get("examples"):
         text += "\nEXAMPLE" + ("S" if len(examples) > 1 else "") + "\n"
-        text += "".join(f"  {key.name}: {shown(example)}\n" for example in examples)
+        text += "".join(f"  {key.name}: {yaml_line(example)}\n" for example in examples)
     return text + fields(key.steps, key.schema, root)
 
 
 def fields(steps: tuple[str, ...], here: Schema, root: Schema) -> str:
-    """The keys just below one, each with its type and what it is."""
+    """The keys directly below one, each with its type and description."""
     lines = []
     for key in _below(steps, here, root, deep=False):
         need = " (required)" if key.required else ""
-        lines.append(f"  {key.name} <{kind(key.schema)}>{need}\n{_filled(_words(key.schema), 6)}\n")
+        lines.append(f"  {key.name} <{kind(key.schema)}>{need}\n{_wrapped(_description(key.schema), 6)}\n")
     return "\nKEYS\n" + "".join(lines) if lines else ""
 
 
-def _filled(words: str, indent: int) -> str:
+def _wrapped(words: str, indent: int) -> str:
     space = " " * indent
     return textwrap.fill(words, WIDTH, initial_indent=space, subsequent_indent=space)
 
 
-def _words(here: Schema) -> str:
-    """The description; for a key without effect the reason."""
+def _description(here: Schema) -> str:
+    """The description; for a key without effect, the reason."""
     reason = here.get("x-no-effect")
     return f"No effect here: {reason}." if reason else str(here["description"])
 
 
 def kind(here: Schema) -> str:
-    """The type of a key, in words."""
+    """The type of a key."""
     types = here["type"] if isinstance(here["type"], list) else [here["type"]]
     return " or ".join(TYPES[name] for name in types)
 
 
 def default(key: Key) -> str:
-    """What holds when the config says nothing."""
+    """The value that is used when the config has none."""
     if key.required:
         return "none: required"
     if "default" in key.schema:
-        return shown(key.schema["default"])
+        return yaml_line(key.schema["default"])
     return str(key.schema.get("x-default", ""))
 
 
 def allowed(here: Schema) -> str:
-    """Which values the schema lets pass."""
+    """The values that the schema allows."""
     if "enum" in here:
         return ", ".join(map(str, here["enum"]))
-    if "x-says" in here:
-        return str(here["x-says"])
-    least, most = here.get("minimum"), here.get("maximum")
-    if least is not None and most is not None:
-        return f"{least} to {most}"
-    return f"from {least}" if least is not None else ""
+    if "x-expected" in here:
+        return str(here["x-expected"])
+    minimum, maximum = here.get("minimum"), here.get("maximum")
+    if minimum is not None and maximum is not None:
+        return f"{minimum} to {maximum}"
+    return f"at least {minimum}" if minimum is not None else ""
 
 
-def shown(value: Any) -> str:
+def yaml_line(value: Any) -> str:
     """A value as one line of YAML."""
     if isinstance(value, str):
         return value if value and value.isalpha() else json.dumps(value, ensure_ascii=False)
@@ -142,12 +142,12 @@ def config_page(schema: Schema) -> str:
         "",
         "`[]` stands for each item of a list. A key that is required has no default.",
         "",
-        "| key | type | default | what it is |",
+        "| key | type | default | description |",
         "|---|---|---|---|",
     ]
     for key in keys(schema):
         limits = f" Allowed: {allowed(key.schema)}." if allowed(key.schema) else ""
-        cells = (f"`{key.path}`", kind(key.schema), _code(default(key)), _words(key.schema) + limits)
+        cells = (f"`{key.path}`", kind(key.schema), _code(default(key)), _description(key.schema) + limits)
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

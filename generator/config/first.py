@@ -1,11 +1,13 @@
-"""The text of a first config, with comments."""
+"""The text of a first config, with comments, for `generator init`."""
 
 from dataclasses import dataclass
+
+from generator.facts import image_reference
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a first config needs to be told."""
+    """The values that a first config needs. An empty `account` or `model_filename` is left out."""
 
     stack: str
     region: str
@@ -16,12 +18,12 @@ class Answers:
 
 
 def text(answers: Answers) -> str:
-    """A config that says what each line is for and which to change first."""
+    """A config with a comment for each line."""
     return "\n".join([*_top(answers), *_runtime(answers)]) + "\n"
 
 
 def partition(region: str) -> str:
-    """The partition that a region's name tells."""
+    """The partition of a region, by the region's name."""
     return "aws-cn" if region.startswith("cn-") else "aws"
 
 
@@ -30,26 +32,26 @@ def _top(answers: Answers) -> list[str]:
     if not answers.account:
         account = '# accountId: "123456789012"   (or --account, or --account-from-sts)'
     lines = [
-        "# A solution config. `generator validate` checks it, `generator build` makes everything from it,",
-        "# `generator explain KEY` says what a key means and what else there is to set.",
+        "# A solution config. `generator validate` checks it, `generator build` creates all files from it,",
+        "# `generator explain KEY` describes a key.",
         "",
         "# The prefix of every name: cluster, queues, buckets, roles.",
         f"stackName: {answers.stack}",
         "",
-        "# Where it is deployed to.",
+        "# Where it is deployed.",
         f"region: {answers.region}",
         account,
         "",
-        "# A bucket of yours with the models; pods see it read-only at /opt/ml/code/models.",
+        "# Your bucket with the models; pods mount it read-only at /opt/ml/code/models.",
         f"modelBucketArn: arn:{partition(answers.region)}:s3:::{answers.model_bucket}",
         "",
-        "# 1.28 is the default; AWS creates new clusters only of versions that it supports.",
+        "# The default is 1.28; AWS creates new clusters only with versions that it supports.",
         'eksVersion: "1.34"',
     ]
     if partition(answers.region) == "aws-cn":
         lines += [
             "",
-            "# Public registries cannot be relied on in China: `generator images` copies all images here.",
+            "# Public registries are not reliable from China: `generator images` copies all images here.",
             f"imageRegistry: {_registry(answers)}",
         ]
     return lines
@@ -58,16 +60,16 @@ def _top(answers: Answers) -> list[str]:
 def _registry(answers: Answers) -> str:
     if not answers.account:
         return "registry.example.com.cn"
-    return f"{answers.account}.dkr.ecr.{answers.region}.amazonaws.com.cn"
+    return image_reference.ecr_host(answers.account, answers.region, "amazonaws.com.cn")
 
 
 def _runtime(answers: Answers) -> list[str]:
     lines = [
         "",
         "modelsRuntime:",
-        "  # Each runtime has a queue, a bucket and GPU nodes of its own. Add as many as you like.",
+        "  # Each runtime has its own queue, bucket and GPU nodes. Add as many as you need.",
         f"  - name: {answers.runtime_type}",
-        "    # sdwebui, comfyui, invokeai, or custom for a container of your own",
+        "    # sdwebui, comfyui, invokeai, or custom for your own container",
         f"    type: {answers.runtime_type}",
     ]
     if answers.runtime_type == "sdwebui" and answers.model_filename:
@@ -86,7 +88,7 @@ def _extra(answers: Answers) -> list[str]:
         lines += [
             "      karpenter:",
             "        provisioner:",
-            "          # What China offers of the usual types.",
+            "          # GPU types that are available in China.",
             "          instanceType: [g5.xlarge, g5.2xlarge]",
         ]
     lines += [
@@ -94,7 +96,7 @@ def _extra(answers: Answers) -> list[str]:
         "        scaling:",
         "          # No pods, and no GPU nodes, while the queue is empty.",
         "          minReplicaCount: 0",
-        "          # The most pods at a time: it bounds the bill.",
+        "          # The maximum number of pods limits the cost.",
         "          maxReplicaCount: 5",
     ]
     if answers.runtime_type == "custom":

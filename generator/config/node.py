@@ -1,4 +1,4 @@
-"""One place of a config, read with the types and defaults of the schema; wrong types read as absent."""
+"""One node of a config, read with the types and defaults of the schema; wrong types read as absent."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,10 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ConfigNode:
-    """A place: its path, the value there (the schema's default when the file gives none), its schema."""
+    """A node: its path, its value (the schema's default when the file has none), its schema.
+
+    `given`: whether the file sets the value.
+    """
 
     document: ConfigDocument
     root: Schema
@@ -19,26 +22,26 @@ class ConfigNode:
     value: Any
     schema: Schema
     given: bool
-    # Rules ask for the same places again and again; with a thousand runtimes that is most of the time.
-    _known: dict[str, "ConfigNode"] = field(default_factory=dict, init=False, repr=False, compare=False)
+    # Rules read the same nodes many times; with 1,000 runtimes, creating them would take most of the time.
+    _children: dict[str, "ConfigNode"] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
-        """The path, as people write it."""
+        """The path in the usual notation, `modelsRuntime[0].name`."""
         return dotted(self.path)
 
     def at(self, *steps: str) -> "ConfigNode":
-        """A place below this one."""
-        place = self
+        """The node at a path below this one."""
+        node = self
         for step in steps:
-            found = place._known.get(step)
-            if found is None:
-                found = place._known[step] = place._below(step)
-            place = found
-        return place
+            child = node._children.get(step)
+            if child is None:
+                child = node._children[step] = node._child(step)
+            node = child
+        return node
 
     def items(self) -> list["ConfigNode"]:
-        """The places of a list's items."""
+        """The items of a list."""
         if not isinstance(self.value, list):
             return []
         schema = resolved(self.schema.get("items", {}), self.root)
@@ -48,7 +51,7 @@ class ConfigNode:
         ]
 
     def entries(self) -> list["ConfigNode"]:
-        """The places below every key that the file gives."""
+        """The values of a mapping, for every key in the file."""
         return [self.at(key) for key in self.value] if isinstance(self.value, dict) else []
 
     @property
@@ -57,23 +60,23 @@ class ConfigNode:
         return str(self.path[-1])
 
     def text(self) -> str | None:
-        """The value, if it is text with something in it."""
+        """The value, if it is a string that is not empty."""
         return self.value if isinstance(self.value, str) and self.value else None
 
     def whole(self) -> int | None:
-        """The value, if it is a whole number."""
+        """The value, if it is an integer."""
         return self.value if isinstance(self.value, int) and not isinstance(self.value, bool) else None
 
     def flag(self) -> bool | None:
-        """The value, if it is true or false."""
+        """The value, if it is a boolean."""
         return self.value if isinstance(self.value, bool) else None
 
     def words(self) -> list[str]:
-        """The texts of a list."""
+        """The strings of a list."""
         return [item.value for item in self.items() if isinstance(item.value, str)]
 
-    def _below(self, step: str) -> "ConfigNode":
-        schema = _child(self.schema, step, self.root)
+    def _child(self, step: str) -> "ConfigNode":
+        schema = _child_schema(self.schema, step, self.root)
         given = self.given and isinstance(self.value, dict) and step in self.value
         value = self.value[step] if given else schema.get("default")
         return ConfigNode(self.document, self.root, (*self.path, step), value, schema, given)
@@ -94,13 +97,13 @@ def resolved(schema: Any, root: Schema) -> Schema:
     return schema if isinstance(schema, dict) else {}
 
 
-def _child(schema: Schema, step: str, root: Schema) -> Schema:
+def _child_schema(schema: Schema, step: str, root: Schema) -> Schema:
     properties = schema.get("properties", {})
     return resolved(properties.get(step, schema.get("additionalProperties")), root)
 
 
-def walk(place: ConfigNode) -> Iterator[ConfigNode]:
-    """Every place that the file gives, the top one first."""
-    yield place
-    for below in [*place.entries(), *place.items()]:
-        yield from walk(below)
+def walk(node: ConfigNode) -> Iterator[ConfigNode]:
+    """Every node in the file, parents first."""
+    yield node
+    for child in [*node.entries(), *node.items()]:
+        yield from walk(child)

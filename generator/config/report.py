@@ -15,30 +15,31 @@ _BOLD, _DIM, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
 def text(problems: Iterable[Problem], sources: Mapping[str, Sequence[str]], color: bool = False) -> str:
-    """Each problem with the line it is about, a caret under the place, and the cure."""
+    """Each problem with its line of the file, a caret under the value, and the help."""
     return "".join(_text(problem, sources.get(problem.source, ()), color) for problem in problems)
 
 
 def _text(problem: Problem, lines: Sequence[str], color: bool) -> str:
-    tint, bold, dim, off = (_COLORS[problem.severity], _BOLD, _DIM, _OFF) if color else ("", "", "", "")
-    place = f"{bold}{problem.source}:{problem.line}:{problem.column}{off}"
-    head = f"{place}: {tint}{problem.severity.value}{off}: {problem.path}: {problem.what} [{problem.code}]\n"
-    return f"{head}{_excerpt(problem, lines, tint, dim, off)}  help: {problem.help}\n"
+    style, bold, dim, off = (_COLORS[problem.severity], _BOLD, _DIM, _OFF) if color else ("", "", "", "")
+    position = f"{bold}{problem.source}:{problem.line}:{problem.column}{off}"
+    severity = f"{style}{problem.severity.value}{off}"
+    head = f"{position}: {severity}: {problem.path}: {problem.message} [{problem.code}]\n"
+    return f"{head}{_excerpt(problem, lines, style, dim, off)}  help: {problem.help}\n"
 
 
-def _excerpt(problem: Problem, lines: Sequence[str], tint: str, dim: str, off: str) -> str:
-    """The line of the file, and a caret under the word."""
+def _excerpt(problem: Problem, lines: Sequence[str], style: str, dim: str, off: str) -> str:
+    """The line of the file, with a caret under the key or value."""
     if not 1 <= problem.line <= len(lines):
         return ""
     line = lines[problem.line - 1].expandtabs(1)
     number = str(problem.line)
-    width = _word(line, problem.column)
-    caret = f"{' ' * (problem.column - 1)}{tint}^{'~' * (width - 1)}{off}"
+    width = _width(line, problem.column)
+    caret = f"{' ' * (problem.column - 1)}{style}^{'~' * (width - 1)}{off}"
     return f"{dim}{number:>5} |{off} {line}\n{dim}      |{off} {caret}\n"
 
 
-def _word(line: str, column: int) -> int:
-    """How many columns the key or value that starts at `column` takes."""
+def _width(line: str, column: int) -> int:
+    """The width of the key or value that starts at `column`."""
     rest = line[column - 1 :]
     closing = {"'": "'", '"': '"', "[": "]", "{": "}"}.get(rest[:1])
     if closing and (end := rest.find(closing, 1)) > 0:
@@ -51,7 +52,7 @@ def _word(line: str, column: int) -> int:
 
 
 def summary(problems: Sequence[Problem], files: int) -> str:
-    """One last line: how many of which."""
+    """The last line: the number of errors and warnings."""
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
     warnings = len(problems) - errors
     if not problems:
@@ -59,12 +60,12 @@ def summary(problems: Sequence[Problem], files: int) -> str:
     return f"{_count(files, 'file')}: {_count(errors, 'error')}, {_count(warnings, 'warning')}\n"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def as_json(problems: Sequence[Problem], files: Sequence[str]) -> str:
-    """An object with the files looked at and a list of problems."""
+    """A JSON object with the checked files and the list of problems."""
     rows = [
         {
             "file": problem.source,
@@ -73,7 +74,7 @@ def as_json(problems: Sequence[Problem], files: Sequence[str]) -> str:
             "path": problem.path,
             "code": problem.code,
             "severity": problem.severity.value,
-            "what": problem.what,
+            "message": problem.message,
             "help": problem.help,
         }
         for problem in problems
@@ -82,14 +83,16 @@ def as_json(problems: Sequence[Problem], files: Sequence[str]) -> str:
 
 
 def github(problems: Iterable[Problem]) -> str:
-    """Workflow commands: GitHub shows them at the line of the pull request."""
+    """GitHub workflow commands, shown at the line in a pull request."""
     return "".join(_annotation(problem) for problem in problems)
 
 
 def _annotation(problem: Problem) -> str:
-    place = f"file={_property(problem.source)},line={problem.line},col={problem.column},title={problem.code}"
-    words = _data(f"{problem.path}: {problem.what}; {problem.help}")
-    return f"::{problem.severity.value} {place}::{words}\n"
+    position = (
+        f"file={_property(problem.source)},line={problem.line},col={problem.column},title={problem.code}"
+    )
+    words = _data(f"{problem.path}: {problem.message}; {problem.help}")
+    return f"::{problem.severity.value} {position}::{words}\n"
 
 
 def _data(value: str) -> str:
@@ -101,7 +104,7 @@ def _property(value: str) -> str:
 
 
 def sarif(problems: Sequence[Problem], rules: Mapping[str, tuple[Severity, str]], version: str) -> str:
-    """SARIF 2.1.0: what code scanning services read. `rules`: code -> severity and text of the rule."""
+    """SARIF 2.1.0, for code scanning services. `rules`: code -> severity and text of the rule."""
     index = {code: number for number, code in enumerate(rules)}
     driver = {
         "name": "generator",
@@ -126,7 +129,7 @@ def _sarif_result(problem: Problem, rule: int) -> dict[str, Any]:
         "ruleId": problem.code,
         "ruleIndex": rule,
         "level": problem.severity.value,
-        "message": {"text": f"{problem.path}: {problem.what}. Help: {problem.help}."},
+        "message": {"text": f"{problem.path}: {problem.message}. Help: {problem.help}."},
         "locations": [
             {
                 "physicalLocation": {

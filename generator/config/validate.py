@@ -1,8 +1,8 @@
-"""Every problem of one config, in the order of the file: as YAML, against the schema, between keys."""
+"""All problems of one config in file order: YAML, schema, rules."""
 
 from collections.abc import Iterable, Mapping
 
-from generator.config import schema as shapes
+from generator.config import schema as config_schema
 from generator.config.document import RULES as YAML_RULES
 from generator.config.document import ConfigDocument
 from generator.config.node import Schema, top
@@ -16,21 +16,27 @@ from generator.solution.context import Context
 def problems(
     document: ConfigDocument, schema: Schema, facts: Facts, context: Context, *, deriving: bool = False
 ) -> list[Problem]:
-    """What is wrong with a config. `deriving`: names will be derived, so region and account must be known."""
-    shape = [*document.problems, *shapes.problems(document, schema)]
+    """All problems of a config, in file order.
+
+    `deriving`: the command derives names, so region and account must be set.
+    """
+    schema_problems = [*document.problems, *config_schema.problems(document, schema)]
     case = Case(top(document, schema), facts, context, deriving)
-    # A value of the wrong shape has been reported: what a rule says of the same place would only repeat it.
-    misshapen = {p.path for p in shape if p.severity is Severity.ERROR and p.code != shapes.MISSING}
-    between = (problem for rule in rules() for problem in rule.problems(case))
-    return sorted(_once([*shape, *(problem for problem in between if problem.path not in misshapen)]))
+    # A value that violates the schema is already reported: rules about the same node would only repeat it.
+    reported = {
+        p.path for p in schema_problems if p.severity is Severity.ERROR and p.code != config_schema.MISSING
+    }
+    rule_problems = (problem for rule in rules() for problem in rule.problems(case))
+    others = (problem for problem in rule_problems if problem.path not in reported)
+    return sorted(_without_duplicates([*schema_problems, *others]))
 
 
-def _once(found: Iterable[Problem]) -> Iterable[Problem]:
-    """Without doubles: runtimes that share their settings by a YAML alias share their faults, too."""
-    return {(p.line, p.column, p.code, p.what): p for p in reversed(list(found))}.values()
+def _without_duplicates(problems: Iterable[Problem]) -> Iterable[Problem]:
+    """Each problem once: runtimes that share settings by a YAML alias share their problems."""
+    return {(p.line, p.column, p.code, p.message): p for p in reversed(list(problems))}.values()
 
 
 def catalogue() -> Mapping[str, tuple[Severity, str]]:
-    """Every code there is: how bad it is, and its rule in a sentence."""
-    between = {rule.code: (rule.severity, rule.text) for rule in rules()}
-    return {**YAML_RULES, **shapes.RULES, **between}
+    """Every code, with its severity and its rule in one sentence."""
+    coded = {rule.code: (rule.severity, rule.text) for rule in rules()}
+    return {**YAML_RULES, **config_schema.RULES, **coded}

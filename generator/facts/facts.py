@@ -1,7 +1,6 @@
 """Facts about AWS that ship with the generator: partitions, regions, instance types, versions.
 
-Made by `make data` (tools/refresh_data.py); each file names its source and date. A file is read when it is
-first asked for.
+Made by `make data` (tools/refresh_data.py); each file names its source and date. A file is read on first use.
 """
 
 import json
@@ -12,12 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from generator.facts import versions
+from generator import paths
+from generator.facts import karpenter, versions
+from generator.facts.karpenter import NodePoolRules
 from generator.facts.versions import Support, Versions
 
 VERIFIED_REGIONS = ("us-east-1", "us-west-2")
 
-# AWS gives no EKS control plane a network interface in these zones.
+# Zones in which EKS cannot place the network interfaces of a control plane.
 # https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html (subnet requirements)
 ZONES_WITHOUT_EKS = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
 
@@ -49,29 +50,30 @@ class InstanceType:
 
 @dataclass(frozen=True)
 class Region:
-    """One region: its zones (name -> id), what it offers, and whether this product was tried there."""
+    """One region: its zones (name -> id), what it offers, and whether this product was tested there."""
 
     name: str
     partition: str
     verified: bool
     zones: Mapping[str, str]
     families: frozenset[str]
-    # GPU type -> ids of the zones that offer it; no ids where the source knows only the region.
+    # GPU type -> ids of the zones that offer it; no ids where the source has no data by zone.
     gpu_types: Mapping[str, tuple[str, ...]]
 
     def offers(self, instance_type: str) -> bool:
-        """Whether a type can be had: GPU types are known one by one, others by their family."""
+        """Whether a type is available: GPU types are known one by one, others by their family."""
         return instance_type in self.gpu_types or instance_type.partition(".")[0] in self.families
 
 
 class Facts:
-    """Every fact, from the JSON files of one folder."""
+    """Every fact, from the JSON files of one folder, and what the charts know of Karpenter."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, charts: Path | None = None) -> None:
         self._folder = folder
+        self._charts = charts or paths.root() / "charts"
 
     def partition(self, region: str) -> Partition:
-        """The partition of a region (KeyError for a region that is not known)."""
+        """The partition of a region. Raises KeyError for an unknown region."""
         row = self._regions["partitions"][self._regions["regions"][region]["partition"]]
         return Partition(**row)
 
@@ -90,16 +92,15 @@ class Facts:
         return list(self._regions["regions"])
 
     def zones(self, region: str, instance_types: Sequence[str]) -> tuple[str, str, str]:
-        """Three zones that EKS accepts, those first that offer more of the types.
+        """Three zones that EKS accepts: those that offer most of the types.
 
-        AWS maps zone names to zones for each account anew, so for another account than the source's this is
-        an order of preference only.
+        AWS maps zone names to zones per account, so this is an order of preference, not a guarantee.
         """
-        found = self.region(region)
-        if found is None or len(usable := eks_zones(found)) < 3:
-            raise ValueError(f"region {region} has no three zones for EKS")
+        row = self.region(region)
+        if row is None or len(usable := eks_zones(row)) < 3:
+            raise ValueError(f"region {region} has fewer than three zones for EKS")
         offered = {
-            name: sum(found.zones[name] in found.gpu_types.get(kind, ()) for kind in instance_types)
+            name: sum(row.zones[name] in row.gpu_types.get(kind, ()) for kind in instance_types)
             for name in usable
         }
         first, second, third = sorted(sorted(usable, key=lambda name: -offered[name])[:3])
@@ -119,13 +120,13 @@ class Facts:
         return list(self._versions["eks"])
 
     def versions(self, eks: str) -> Versions:
-        """What belongs to one EKS version (KeyError for one outside the table)."""
+        """The row of one EKS version. Raises KeyError for one outside the table."""
         row = dict(zip(self._versions["columns"], self._versions["eks"][eks], strict=True))
         del row["standard_support_ends"]
         return Versions(eks=eks, **row)
 
     def support(self, eks: str) -> Support:
-        """Until when AWS supports one EKS version (KeyError for one outside the table)."""
+        """Until when AWS supports one EKS version. Raises KeyError for one outside the table."""
         standard, extended = self._versions["eks"][eks][:2]
         return Support(date.fromisoformat(standard), date.fromisoformat(extended))
 
@@ -136,6 +137,10 @@ class Facts:
     def recommended_eks(self, today: date) -> str | None:
         """The EKS version to advise for a new cluster; None when the table is out of date."""
         return versions.recommended(self.creatable(today))
+
+    def node_pool_rules(self, eks: str) -> NodePoolRules:
+        """What the Karpenter of an EKS version accepts. Raises KeyError for one outside the table."""
+        return karpenter.of_version(self._node_pool_rules, self.versions(eks).karpenter)
 
     def sources(self) -> dict[str, tuple[str, str]]:
         """For each data file its source and its date."""
@@ -157,6 +162,10 @@ class Facts:
     @cached_property
     def _versions(self) -> dict[str, Any]:
         return self._read("versions.json")
+
+    @cached_property
+    def _node_pool_rules(self) -> tuple[NodePoolRules, ...]:
+        return karpenter.load(self._charts)
 
     def _read(self, name: str) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((self._folder / name).read_text("utf-8"))

@@ -64,11 +64,11 @@ def test_scalars_can_be_read_as_they_are_spelled(config: document.ConfigDocument
     assert config.raw(path) == "1.50"
 
 
-def test_aliases_that_unfold_without_end_are_refused_at_once() -> None:
+def test_aliases_that_expand_without_end_are_refused_at_once() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
 
-    with pytest.raises(ConfigError, match="unfold to too much"):
+    with pytest.raises(ConfigError, match="expand to too much"):
         document.load("\n".join(lines), "bomb.yaml")
 
 

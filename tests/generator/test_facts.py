@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from generator import paths
 from generator.config.rules.nodes import allocatable
-from generator.facts import versions
+from generator.facts import karpenter, versions
 from generator.facts.facts import Facts, eks_zones
 from generator.facts.quantity import MIB
 
@@ -98,7 +98,7 @@ def test_zones_that_offer_the_types_come_first(facts: Facts) -> None:
 
 
 def test_a_region_with_two_zones_has_no_network(facts: Facts) -> None:
-    with pytest.raises(ValueError, match="no three zones"):
+    with pytest.raises(ValueError, match="fewer than three zones"):
         facts.zones("us-west-1", [])
 
 
@@ -164,3 +164,38 @@ def test_a_cluster_is_upgraded_by_one_version_at_a_time(current: str, wanted: st
     text = versions.upgrade_help(current, wanted)
 
     assert text is None if help is None else text and text.endswith(help)
+
+
+def test_the_rules_for_node_pools_begin_with_the_eks_version_that_brings_their_karpenter(
+    facts: Facts,
+) -> None:
+    rules = karpenter.load(paths.root() / "charts")
+
+    for eks in facts.eks_versions():
+        by_eks = [row for row in rules if versions.minor(row.first_eks) <= versions.minor(eks)][-1]
+        assert by_eks == facts.node_pool_rules(eks)
+
+
+@pytest.mark.parametrize(
+    ("label", "domain"),
+    [
+        ("example.com/team", None),
+        ("kubernetes.io/arch", None),
+        ("node.kubernetes.io/instance-type", None),
+        ("app.kubernetes.io/name", "app.kubernetes.io"),
+        ("karpenter.sh/capacity-type", None),
+        ("karpenter.k8s.aws/instance-colour", "karpenter.k8s.aws"),
+    ],
+)
+def test_karpenter_1_8_reserves_domains_but_not_every_label_of_them(
+    facts: Facts, label: str, domain: str | None
+) -> None:
+    assert facts.node_pool_rules("1.28").reserved_domain(label) == domain
+
+
+def test_karpenter_1_9_and_later_leave_the_domains_of_kubernetes_free(facts: Facts) -> None:
+    rules = facts.node_pool_rules("1.29")
+
+    assert rules.reserved_domain("example.kubernetes.io/team") is None
+    assert rules.reserved_domain("karpenter.sh/team") == "karpenter.sh"
+    assert "Gte" in rules.operators

@@ -29,7 +29,7 @@ GENERATOR: Mapping[str, set[str]] = {
         "preflight",
         "solution",
     },
-    "facts": set(),
+    "facts": {"paths"},
     "solution": {"facts"},
     "config": {"errors", "facts", "solution"},
     "images": {"facts", "solution"},

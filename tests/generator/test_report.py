@@ -56,7 +56,7 @@ def test_json_holds_every_field() -> None:
         "files": ["a b.yaml"],
         "problems": [
             {"file": "a b.yaml", "line": 1, "column": 1, "path": "$", "code": "SD704", "severity": "warning",
-             "what": "no account is said", "help": "set it"}
+             "message": "no account is said", "help": "set it"}
         ],
     }  # fmt: skip
 

@@ -86,7 +86,7 @@ def test_no_value_anywhere_makes_validate_fall_over(changes: list[tuple[tuple[st
 
     lines = text.splitlines()
     assert all(1 <= problem.line <= len(lines) + 1 and problem.column >= 1 for problem in found)
-    assert all(problem.what and problem.help and problem.code in validate.catalogue() for problem in found)
+    assert all(problem.message and problem.help and problem.code in validate.catalogue() for problem in found)
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,4 +1,4 @@
-"""Rules between keys, one module for each theme. `rules()` is the registry."""
+"""Rules that look at several keys or at facts, one module for each theme. `rules()` is the registry."""
 
 from functools import cache
 from importlib import import_module
@@ -24,5 +24,5 @@ THEMES = (
 def rules() -> tuple[Rule, ...]:
     """Every rule, by code."""
     modules = [import_module(f"generator.config.rules.{theme}") for theme in THEMES]
-    found = [value for module in modules for value in vars(module).values() if isinstance(value, Rule)]
-    return tuple(sorted(found, key=lambda rule: rule.code))
+    rules = [value for module in modules for value in vars(module).values() if isinstance(value, Rule)]
+    return tuple(sorted(rules, key=lambda rule: rule.code))

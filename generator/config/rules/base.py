@@ -1,4 +1,4 @@
-"""What a rule is: a function from a config to what it finds, with a code and one sentence."""
+"""A rule: a function that yields the findings in a config, with a code and one sentence."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from generator.solution.context import Context
 
 @dataclass(frozen=True)
 class Case:
-    """One config under examination. `deriving`: names follow from it, so region and account must be known."""
+    """One config to check. `deriving`: the command derives names, so region and account must be set."""
 
     config: ConfigNode
     facts: Facts
@@ -32,10 +32,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Finding:
-    """A fault at a place, and its cure. `on_key`: the key itself is at fault, not its value."""
+    """A problem at a node of the config, and its fix. `on_key`: the key itself is wrong, not its value."""
 
-    place: ConfigNode
-    what: str
+    node: ConfigNode
+    message: str
     help: str
     on_key: bool = False
 
@@ -45,7 +45,7 @@ Finder = Callable[[Case], Iterator[Finding]]
 
 @dataclass(frozen=True)
 class Rule:
-    """A code, how bad it is, the rule in one sentence, and how to find what breaks it."""
+    """A code, its severity, the rule in one sentence, and the function that finds what violates it."""
 
     code: str
     severity: Severity
@@ -53,29 +53,29 @@ class Rule:
     find: Finder
 
     def problems(self, case: Case) -> Iterator[Problem]:
-        """What breaks the rule, with its line and column."""
+        """Everything that violates the rule, with line and column."""
         for finding in self.find(case):
-            place, document = finding.place, finding.place.document
-            line, column = (document.key if finding.on_key else document.value)(place.path)
+            node, document = finding.node, finding.node.document
+            line, column = (document.key if finding.on_key else document.value)(node.path)
             yield Problem(
                 document.source,
                 line,
                 column,
-                place.name,
+                node.name,
                 self.code,
-                finding.what,
+                finding.message,
                 finding.help,
                 self.severity,
             )
 
 
 def rule(code: str, severity: Severity = Severity.ERROR) -> Callable[[Finder], Rule]:
-    """Make a rule of a function; its docstring is the sentence."""
+    """Decorator: turns a function into a rule. Its docstring is the sentence."""
 
-    def made(find: Finder) -> Rule:
+    def decorate(find: Finder) -> Rule:
         return Rule(code, severity, " ".join((find.__doc__ or "").split()), find)
 
-    return made
+    return decorate
 
 
 WARNING = Severity.WARNING
@@ -92,10 +92,10 @@ def agent(runtime: ConfigNode) -> ConfigNode:
 
 
 def provisioner(runtime: ConfigNode) -> ConfigNode:
-    """Which nodes may be started."""
+    """The NodePool's settings: which nodes Karpenter may start."""
     return runtime.at("extraValues", "karpenter", "provisioner")
 
 
 def node_template(runtime: ConfigNode) -> ConfigNode:
-    """How nodes are set up."""
+    """The EC2NodeClass's settings: how nodes are set up."""
     return runtime.at("extraValues", "karpenter", "nodeTemplate")

@@ -1,4 +1,4 @@
-"""What Kubernetes itself refuses in labels and environment."""
+"""What Kubernetes rejects in labels and annotations, and what the chart sets itself."""
 
 from collections.abc import Iterator
 
@@ -6,18 +6,18 @@ from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, agent, inference, provisioner, rule
 from generator.config.rules.forms import NAME_RULE, key_fault, value_fault
 
-# Labels by which the Deployment finds its pods, and by which Helm and people find the objects.
+# Labels of the Deployment's selector, and those that the chart sets on every object.
 OWN_LABELS = frozenset(
     f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "part-of", "managed-by")
 ) | {"helm.sh/chart", "sd-on-eks/type"}
 
-# Folders that a container cannot do without, the chart's own mounts among them.
+# Folders that a container needs, including the chart's own mounts.
 NEEDED_FOLDERS = frozenset(
     {"/bin", "/data", "/dev", "/etc", "/etc/sd-on-eks", "/home", "/invokeai", "/lib", "/opt", "/opt/ml"}
     | {"/opt/ml/code", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var"}  # noqa: S108
 )
 
-# What the queue agent's environment says by itself: the key of the config that a user should set instead.
+# Environment variables that the chart sets for the queue agent -> the config key to use instead.
 AGENT_ENVIRONMENT = {
     "AWS_REGION": "region",
     "AWS_DEFAULT_REGION": "region",
@@ -55,59 +55,59 @@ def _annotation_maps(case: Case) -> Iterator[ConfigNode]:
 
 
 @rule("SD901")
-def labels_are_labels(case: Case) -> Iterator[Finding]:
-    """Labels have the form that Kubernetes asks for."""
+def labels_are_valid(case: Case) -> Iterator[Finding]:
+    """Labels must be valid in Kubernetes."""
     for labels in _label_maps(case):
-        for place in labels.entries():
-            if fault := key_fault(place.key):
+        for node in labels.entries():
+            if fault := key_fault(node.key):
                 yield Finding(
-                    place, f"Kubernetes refuses this label: {fault}", f"a name has {NAME_RULE}", True
+                    node, f"Kubernetes rejects this label: {fault}", f"a name has {NAME_RULE}", True
                 )
-            elif fault := value_fault(place.text() or ""):
-                yield Finding(place, f"Kubernetes refuses this label: {fault}", f"a value has {NAME_RULE}")
+            elif fault := value_fault(node.text() or ""):
+                yield Finding(node, f"Kubernetes rejects this label: {fault}", f"a value has {NAME_RULE}")
 
 
 @rule("SD902")
-def annotations_have_names(case: Case) -> Iterator[Finding]:
-    """Keys of annotations have the form that Kubernetes asks for."""
+def annotations_are_valid(case: Case) -> Iterator[Finding]:
+    """Keys of annotations must be valid in Kubernetes."""
     for annotations in _annotation_maps(case):
-        for place in annotations.entries():
-            if fault := key_fault(place.key):
+        for node in annotations.entries():
+            if fault := key_fault(node.key):
                 yield Finding(
-                    place, f"Kubernetes refuses this annotation: {fault}", f"a name has {NAME_RULE}", True
+                    node, f"Kubernetes rejects this annotation: {fault}", f"a name has {NAME_RULE}", True
                 )
 
 
 @rule("SD903", WARNING)
 def labels_are_not_the_charts_own(case: Case) -> Iterator[Finding]:
-    """Labels that the chart sets itself cannot be changed: the Deployment finds its pods by them."""
+    """Labels that the chart sets itself cannot be changed: the Deployment selects its pods by them."""
     for runtime in case.runtimes:
         pods = runtime.at("extraValues", "runtime")
         for labels in (pods.at("labels"), pods.at("persistence", "labels")):
-            for place in labels.entries():
-                if place.key in OWN_LABELS:
+            for node in labels.entries():
+                if node.key in OWN_LABELS:
                     yield Finding(
-                        place, f"the chart sets {place.key} itself, and its value stays", "remove it", True
+                        node, f"the chart sets {node.key} itself and ignores this value", "remove it", True
                     )
 
 
 @rule("SD904")
-def agent_environment_stays(case: Case) -> Iterator[Finding]:
-    """queueAgent.extraEnv cannot set what the config says elsewhere: the two would disagree."""
+def agent_environment_is_not_overridden(case: Case) -> Iterator[Finding]:
+    """queueAgent.extraEnv cannot set what other keys of the config set: the two would conflict."""
     for runtime in case.runtimes:
-        for place in agent(runtime).at("extraEnv").entries():
-            if place.key in AGENT_ENVIRONMENT:
-                instead = AGENT_ENVIRONMENT[place.key]
-                help = f"remove it, and set {instead} if it must differ" if instead else "remove it"
-                yield Finding(place, f"{place.key} follows from the rest of the config", help, True)
+        for node in agent(runtime).at("extraEnv").entries():
+            if node.key in AGENT_ENVIRONMENT:
+                instead = AGENT_ENVIRONMENT[node.key]
+                help = f"remove it, and set {instead} to change it" if instead else "remove it"
+                yield Finding(node, f"{node.key} is derived from the rest of the config", help, True)
 
 
 @rule("SD905")
 def models_do_not_hide_the_system(case: Case) -> Iterator[Finding]:
-    """The models folder cannot be mounted over a folder that the container needs."""
+    """The models cannot be mounted over a folder that the container needs."""
     for runtime in case.runtimes:
-        place = inference(runtime).at("modelMountPath")
-        path = (place.text() or "").rstrip("/")
+        node = inference(runtime).at("modelMountPath")
+        path = (node.text() or "").rstrip("/")
         if path in NEEDED_FOLDERS or ".." in path.split("/"):
-            what = f"models at {path} would hide what the container needs"
-            yield Finding(place, what, "use /opt/ml/code/models")
+            message = f"models mounted at {path} would hide files that the container needs"
+            yield Finding(node, message, "use /opt/ml/code/models")

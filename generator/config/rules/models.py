@@ -1,4 +1,4 @@
-"""Runtime types and their models."""
+"""Runtime types, and how each gets its models."""
 
 import re
 from collections.abc import Iterator
@@ -21,147 +21,143 @@ def _dynamic(runtime: ConfigNode) -> bool:
 
 @rule("SD301")
 def static_webui_has_a_model(case: Case) -> Iterator[Finding]:
-    """SD WebUI without dynamicModel loads one checkpoint at start: modelFilename says which."""
+    """SD WebUI without dynamicModel loads one checkpoint at startup: modelFilename is required."""
     for runtime in _of_type(case, "sdwebui"):
         static = runtime.at("dynamicModel").flag() is False
         if static and runtime.at("modelFilename").value in (None, ""):
-            help = "add modelFilename, or dynamicModel: true when each task names its model"
-            yield Finding(runtime, "a static SD WebUI runtime without modelFilename", help)
+            help = "set modelFilename, or dynamicModel: true if each task names its model"
+            yield Finding(runtime, "modelFilename is missing", help)
 
 
 @rule("SD302")
 def dynamic_webui_has_no_model(case: Case) -> Iterator[Finding]:
-    """SD WebUI with dynamicModel takes its checkpoint from each task, so modelFilename contradicts it."""
+    """With dynamicModel, each task names its checkpoint: modelFilename conflicts with it."""
     for runtime in _of_type(case, "sdwebui"):
         if _dynamic(runtime) and runtime.at("modelFilename").text():
-            what = "a dynamic runtime takes its model from each task"
-            yield Finding(
-                runtime.at("modelFilename"), what, "remove modelFilename, or dynamicModel: true", True
-            )
+            message = "with dynamicModel, each task names its model"
+            yield Finding(runtime.at("modelFilename"), message, "remove modelFilename or dynamicModel", True)
 
 
 @rule("SD303")
-def checkpoints_are_checkpoints(case: Case) -> Iterator[Finding]:
-    """modelFilename names a .safetensors or .ckpt file below the folder of checkpoints, without spaces."""
+def model_filenames_are_valid(case: Case) -> Iterator[Finding]:
+    """modelFilename is the path of a .safetensors or .ckpt file in Stable-diffusion/, without spaces."""
     for runtime in _of_type(case, "sdwebui"):
-        place = runtime.at("modelFilename")
-        name = place.text()
+        node = runtime.at("modelFilename")
+        name = node.text()
         if not name:
             continue
         if not name.endswith(CHECKPOINTS):
-            help = "name a file that ends in .safetensors or .ckpt"
-            yield Finding(place, f"{name!r} is no checkpoint of SD WebUI", help)
+            help = "set a file that ends in .safetensors or .ckpt"
+            yield Finding(node, f"{name!r} is not a checkpoint that SD WebUI can load", help)
         elif re.search(r"\s", name):
-            help = "rename the file in the bucket: its name goes to SD WebUI as one word"
-            yield Finding(place, f"{name!r} has a space in it", help)
+            help = "rename the file in the bucket: SD WebUI takes the name as one argument"
+            yield Finding(node, f"{name!r} contains a space", help)
         elif name.startswith("/") or {"", ".."} & set(name.split("/")):
-            help = "name the file as it is below Stable-diffusion/ in the bucket"
-            yield Finding(place, f"{name!r} leads out of the folder of checkpoints", help)
+            help = "write the path relative to Stable-diffusion/ in the bucket"
+            yield Finding(node, f"{name!r} is outside the checkpoint folder", help)
 
 
 @rule("SD304")
 def static_models_differ(case: Case) -> Iterator[Finding]:
-    """Two static runtimes cannot have one checkpoint: a v1alpha1 task for it would run twice."""
+    """Two static runtimes cannot have the same checkpoint: a v1alpha1 task for it would run twice."""
     seen: dict[str, str] = {}
     for runtime in _of_type(case, "sdwebui"):
-        place = runtime.at("modelFilename")
-        if _dynamic(runtime) or not (name := place.text()):
+        node = runtime.at("modelFilename")
+        if _dynamic(runtime) or not (name := node.text()):
             continue
         if name in seen:
-            what = f"runtime {seen[name]!r} has this checkpoint too: a v1alpha1 task for it would run twice"
-            yield Finding(place, what, f"let {seen[name]!r} scale further, or make one of them dynamic")
+            message = f"runtime {seen[name]!r} has the same checkpoint: a v1alpha1 task would run twice"
+            yield Finding(node, message, f"raise maxReplicaCount of {seen[name]!r}, or make one dynamic")
         seen.setdefault(name, runtime.at("name").text() or "?")
 
 
 @rule("SD305", WARNING)
 def only_webui_has_a_model(case: Case) -> Iterator[Finding]:
-    """modelFilename and dynamicModel have an effect for SD WebUI alone."""
+    """modelFilename and dynamicModel have an effect only for SD WebUI."""
     reasons = {
         "comfyui": "the workflow of each task names its models",
         "invokeai": "the graph of each task names its models",
-        "custom": "a container of your own knows its models",
+        "custom": "a custom container chooses its own models",
     }
     for runtime in _of_type(case, *reasons):
         kind = runtime.at("type").text() or ""
         for key in ("modelFilename", "dynamicModel"):
-            place = runtime.at(key)
-            if place.given and place.value not in (False, ""):
-                what = f"{key!r} has no effect for type {kind}: {reasons[kind]}"
-                yield Finding(place, what, "remove the key", True)
+            node = runtime.at(key)
+            if node.given and node.value not in (False, ""):
+                message = f"{key!r} has no effect for type {kind}: {reasons[kind]}"
+                yield Finding(node, message, "remove the key", True)
 
 
 @rule("SD306")
-def custom_says_how_to_talk_to_it(case: Case) -> Iterator[Finding]:
-    """A runtime of type custom names its image, its probePath and its taskPath."""
+def custom_runtime_is_complete(case: Case) -> Iterator[Finding]:
+    """A runtime of type custom must set its image, probePath and taskPath."""
     for runtime in _of_type(case, "custom"):
         container = inference(runtime)
-        needed = {
+        required = {
             "image.repository": container.at("image", "repository"),
             "image.tag": container.at("image", "tag"),
         }
-        needed |= {key: container.at(key) for key in ("probePath", "taskPath")}
+        required |= {key: container.at(key) for key in ("probePath", "taskPath")}
         if container.at("image", "digest").text():
-            del needed["image.tag"]
-        missing = [key for key, place in needed.items() if place.value in (None, "")]
+            del required["image.tag"]
+        missing = [key for key, node in required.items() if node.value in (None, "")]
         if missing:
-            what = f"a custom runtime without {', '.join(missing)}"
-            yield Finding(runtime, what, "set them under extraValues.runtime.inferenceApi")
+            message = f"a custom runtime requires {', '.join(missing)}"
+            yield Finding(runtime, message, "set them under extraValues.runtime.inferenceApi")
 
 
 @rule("SD307", WARNING)
-def only_custom_says_how_to_talk_to_it(case: Case) -> Iterator[Finding]:
-    """port, probePath and taskPath have an effect for type custom alone: the others' are known."""
+def endpoint_keys_are_for_custom_runtimes(case: Case) -> Iterator[Finding]:
+    """port, probePath and taskPath have an effect only for type custom; other types have fixed ones."""
     for runtime in _of_type(case, "sdwebui", "comfyui", "invokeai"):
         for key in CUSTOM_KEYS:
-            place = inference(runtime).at(key)
-            if place.given and place.value not in (None, "", place.schema.get("default")):
-                what = f"{key!r} has no effect for type {runtime.at('type').text()}"
-                yield Finding(place, what, "remove the key, or set type: custom", True)
+            node = inference(runtime).at(key)
+            if node.given and node.value not in (None, "", node.schema.get("default")):
+                message = f"{key!r} has no effect for type {runtime.at('type').text()}"
+                yield Finding(node, message, "remove the key, or set type: custom", True)
 
 
 @rule("SD308")
 def ports_differ(case: Case) -> Iterator[Finding]:
-    """The runtime cannot have the queue agent's port: both are in one pod."""
+    """The runtime cannot use the queue agent's port: both run in one pod."""
     for runtime in _of_type(case, "custom"):
         if inference(runtime).at("port").whole() == AGENT_PORT:
-            place = inference(runtime).at("port")
+            node = inference(runtime).at("port")
             yield Finding(
-                place, f"the queue agent listens on {AGENT_PORT}", "pick another port, such as 8080"
+                node, f"the queue agent listens on {AGENT_PORT}", "choose another port, such as 8080"
             )
 
 
 @rule("SD309", WARNING)
 def models_are_mounted(case: Case) -> Iterator[Finding]:
-    """Without persistence the models folder is empty, so a runtime other than custom finds no model."""
+    """Without persistence the models folder is empty, so only custom runtimes can have models."""
     for runtime in _of_type(case, "sdwebui", "comfyui", "invokeai"):
-        place = runtime.at("extraValues", "runtime", "persistence", "enabled")
-        if place.flag() is False:
-            what = "the models folder will be empty"
-            yield Finding(place, what, "remove the key, unless the image itself holds the models")
+        node = runtime.at("extraValues", "runtime", "persistence", "enabled")
+        if node.flag() is False:
+            message = "the models folder will be empty"
+            yield Finding(node, message, "remove the key, unless the image contains the models")
 
 
 @rule("SD310")
 def claims_can_be_bound(case: Case) -> Iterator[Finding]:
-    """Models that come neither from the bucket nor from a claim of the user's need a storage class."""
+    """Models that come neither from the bucket nor from an existing claim need a storage class."""
     for runtime in case.runtimes:
         models = runtime.at("extraValues", "runtime", "persistence")
-        from_elsewhere = (
+        without_bucket = (
             models.at("enabled").flag() is not False and models.at("s3", "enabled").flag() is False
         )
         no_class = models.at("storageClass").value in ("", "-")
-        if from_elsewhere and no_class and not models.at("existingClaim").text():
+        if without_bucket and no_class and not models.at("existingClaim").text():
             help = "set existingClaim or storageClass, or remove s3.enabled"
-            yield Finding(
-                models.at("s3", "enabled"), "no volume can ever be bound to the claim for models", help
-            )
+            yield Finding(models.at("s3", "enabled"), "the volume claim for models can never be bound", help)
 
 
 @rule("SD311", WARNING)
-def agent_tries_more_than_once_where_spot_takes_nodes(case: Case) -> Iterator[Finding]:
-    """With spot nodes a task needs more than one attempt: each loss of a node counts as one."""
+def spot_tasks_have_several_attempts(case: Case) -> Iterator[Finding]:
+    """On spot nodes a task needs more than one attempt: each interruption counts as one."""
     for runtime in case.runtimes:
         attempts = agent(runtime).at("maxAttempts")
         spot = runtime.at("extraValues", "karpenter", "provisioner", "capacityType", "spot")
         if attempts.whole() == 1 and spot.flag():
-            what = "a task whose spot node AWS takes back would go to the dead-letter queue at once"
-            yield Finding(attempts, what, "set 2 or more, or capacityType.spot: false")
+            message = "a task goes to the dead-letter queue after one spot interruption"
+            yield Finding(attempts, message, "set 2 or more, or capacityType.spot: false")

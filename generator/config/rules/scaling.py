@@ -1,4 +1,4 @@
-"""How many pods there are, and when they go."""
+"""Scaling: number of pods, limits, and the HPA's behavior."""
 
 from collections.abc import Iterator
 
@@ -20,94 +20,95 @@ def _scaling(runtime: ConfigNode) -> ConfigNode:
 def minimum_is_not_above_maximum(case: Case) -> Iterator[Finding]:
     """minReplicaCount cannot be above maxReplicaCount."""
     for runtime in case.runtimes:
-        least, most = _scaling(runtime).at("minReplicaCount"), _scaling(runtime).at("maxReplicaCount")
-        low, high = least.whole(), most.whole()
+        minimum, maximum = _scaling(runtime).at("minReplicaCount"), _scaling(runtime).at("maxReplicaCount")
+        low, high = minimum.whole(), maximum.whole()
         if low is not None and high is not None and low > high:
-            what = f"minReplicaCount is {low}, above maxReplicaCount, which is {high}"
+            message = f"minReplicaCount {low} is above maxReplicaCount {high}"
             yield Finding(
-                least if least.given else most, what, "lower minReplicaCount or raise maxReplicaCount"
+                minimum if minimum.given else maximum,
+                message,
+                "lower minReplicaCount or raise maxReplicaCount",
             )
 
 
 @rule("SD402", WARNING)
-def running_tasks_count(case: Case) -> Iterator[Finding]:
-    """With scaleOnInFlight: false the queue looks empty while tasks run, and their pods are stopped."""
+def running_tasks_are_counted(case: Case) -> Iterator[Finding]:
+    """With scaleOnInFlight: false, the queue looks empty while tasks run, and KEDA stops their pods."""
     for runtime in case.runtimes:
-        place = _scaling(runtime).at("scaleOnInFlight")
-        if place.flag() is False:
-            what = (
-                "the queue will look empty while tasks run, and their pods are stopped after cooldownPeriod"
-            )
-            yield Finding(place, what, "remove the key")
+        node = _scaling(runtime).at("scaleOnInFlight")
+        if node.flag() is False:
+            message = "the queue looks empty while tasks run, and KEDA stops their pods after cooldownPeriod"
+            yield Finding(node, message, "remove the key")
 
 
 @rule("SD403", WARNING)
 def scaling_is_on(case: Case) -> Iterator[Finding]:
-    """With scaling.enabled: false one pod, and so one GPU node, runs all the time."""
+    """With scaling.enabled: false, one pod and its GPU node run all the time."""
     for runtime in case.runtimes:
-        place = _scaling(runtime).at("enabled")
-        if place.flag() is False:
-            what = "one pod, and so one GPU node, will run and be paid for all the time"
-            yield Finding(
-                place, what, "remove the key, and set minReplicaCount: 1 if one pod must always be there"
-            )
+        node = _scaling(runtime).at("enabled")
+        if node.flag() is False:
+            message = "one pod and its GPU node run, and cost money, all the time"
+            yield Finding(node, message, "remove the key; set minReplicaCount: 1 to keep one pod running")
 
 
 @rule("SD404", WARNING)
-def some_pod_may_run(case: Case) -> Iterator[Finding]:
-    """With maxReplicaCount: 0 no task of the runtime ever runs."""
+def at_least_one_pod_may_run(case: Case) -> Iterator[Finding]:
+    """With maxReplicaCount: 0, no task of the runtime ever runs."""
     for runtime in case.runtimes:
-        place = _scaling(runtime).at("maxReplicaCount")
-        if place.whole() == 0:
-            yield Finding(place, "no task of this runtime will ever run", "set 1 or more")
+        node = _scaling(runtime).at("maxReplicaCount")
+        if node.whole() == 0:
+            yield Finding(node, "no task of this runtime ever runs", "set 1 or more")
 
 
 @rule("SD405", WARNING)
 def limits_leave_room_for_all_pods(case: Case) -> Iterator[Finding]:
-    """The GPU limit of the nodes should leave room for maxReplicaCount pods: the rest would wait unseen."""
+    """resourceLimits should allow maxReplicaCount pods: the others would stay pending."""
     for runtime in case.runtimes:
-        most = _scaling(runtime).at("maxReplicaCount")
+        maximum = _scaling(runtime).at("maxReplicaCount")
         limit = provisioner(runtime).at("resourceLimits", "nvidia.com/gpu")
-        pods, gpus = most.whole(), parse(limit.value)
-        each = parse(inference(runtime).at("resources", "limits", "nvidia.com/gpu").value)
-        if pods and gpus is not None and each and pods * each > gpus:
-            what = f"{pods} pods need {pods * each:f} GPUs, and resourceLimits allows {gpus:f}"
-            yield Finding(limit if limit.given else most, what, "raise the limit or lower maxReplicaCount")
+        pods, gpus = maximum.whole(), parse(limit.value)
+        gpus_per_pod = parse(inference(runtime).at("resources", "limits", "nvidia.com/gpu").value)
+        if pods and gpus is not None and gpus_per_pod and pods * gpus_per_pod > gpus:
+            message = f"{pods} pods need {pods * gpus_per_pod:f} GPUs; resourceLimits allows {gpus:f}"
+            yield Finding(
+                limit if limit.given else maximum, message, "raise the limit or lower maxReplicaCount"
+            )
 
 
 @rule("SD406")
-def hpa_behavior_is_one(case: Case) -> Iterator[Finding]:
-    """extraHPAConfig is the behavior of a HorizontalPodAutoscaler: scaleUp and scaleDown."""
+def hpa_behavior_is_valid(case: Case) -> Iterator[Finding]:
+    """extraHPAConfig must be a valid behavior of a HorizontalPodAutoscaler: scaleUp and scaleDown."""
     for runtime in case.runtimes:
         for side in _scaling(runtime).at("extraHPAConfig").entries():
             if side.key not in ("scaleUp", "scaleDown"):
                 yield Finding(
-                    side, f"{side.key!r} is no part of a behavior", "use scaleUp and scaleDown", True
+                    side, f"{side.key!r} is not a field of behavior", "use scaleUp and scaleDown", True
                 )
             elif not isinstance(side.value, dict):
                 yield Finding(
-                    side, "not keys and values", "give stabilizationWindowSeconds, selectPolicy or policies"
+                    side, "not keys and values", "set stabilizationWindowSeconds, selectPolicy or policies"
                 )
             else:
                 yield from _behavior(side)
 
 
 def _behavior(side: ConfigNode) -> Iterator[Finding]:
-    known = ("stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance")
-    for place in side.entries():
-        if place.key not in known:
+    fields = ("stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance")
+    for node in side.entries():
+        if node.key not in fields:
             yield Finding(
-                place, f"{place.key!r} is not known to Kubernetes", f"use {', '.join(known[:3])}", True
+                node,
+                f"{node.key!r} is not a field that Kubernetes knows",
+                f"use {', '.join(fields[:3])}",
+                True,
             )
     window = side.at("stabilizationWindowSeconds")
     seconds = window.whole()
     if window.given and (seconds is None or not 0 <= seconds <= MAX_WINDOW_SECONDS):
-        yield Finding(
-            window, "not a number of seconds", f"write a whole number from 0 to {MAX_WINDOW_SECONDS}"
-        )
+        yield Finding(window, "not a number of seconds", f"write an integer from 0 to {MAX_WINDOW_SECONDS}")
     policy = side.at("selectPolicy")
     if policy.given and policy.value not in ("Max", "Min", "Disabled"):
-        yield Finding(policy, f"{policy.value!r} is no policy", "write Max, Min or Disabled")
+        yield Finding(policy, f"{policy.value!r} is not a valid selectPolicy", "write Max, Min or Disabled")
     for entry in side.at("policies").items():
         yield from _policy(entry)
 
@@ -115,7 +116,7 @@ def _behavior(side: ConfigNode) -> Iterator[Finding]:
 def _policy(entry: ConfigNode) -> Iterator[Finding]:
     fields = {field.key: field.value for field in entry.entries()}
     count, seconds = fields.get("value"), fields.get("periodSeconds")
-    fits = (
+    valid = (
         set(fields) == {"type", "value", "periodSeconds"}
         and fields["type"] in ("Pods", "Percent")
         and isinstance(count, int)
@@ -123,6 +124,6 @@ def _policy(entry: ConfigNode) -> Iterator[Finding]:
         and isinstance(seconds, int)
         and 0 < seconds <= MAX_PERIOD_SECONDS
     )
-    if not fits:
+    if not valid:
         help = f"write type (Pods or Percent), value (from 1) and periodSeconds (1 to {MAX_PERIOD_SECONDS})"
-        yield Finding(entry, "Kubernetes would refuse this policy", help)
+        yield Finding(entry, "Kubernetes rejects this policy", help)

@@ -1,9 +1,10 @@
-{{- /* Refusals about pods and their containers. All take (runtime, where). */ -}}
+{{- /* Checks of pods and their containers. */ -}}
 
+{{- /* sd-runtimes.problems.names (runtime, where): names, labels and annotations. */ -}}
 {{- define "sd-runtimes.problems.names" -}}
 {{- $cluster := include "sd-runtimes.name.cluster" .runtime -}}
 {{- if gt (len $cluster) 63 }}
-- {{ printf "%s: the name %s has %d characters, and a label takes 63: shorten the runtime's name or global.stackName by %d" .where $cluster (len $cluster) (sub (len $cluster) 63) | quote }}
+- {{ printf "%s: the name %s has %d characters; the maximum of a label is 63: shorten the runtime's name or global.stackName by %d" .where $cluster (len $cluster) (sub (len $cluster) 63) | quote }}
 {{- end }}
 {{- include "sd-runtimes.problems.labels" (dict "labels" .runtime.runtime.labels "where" (print .where ".runtime.labels")) }}
 {{- include "sd-runtimes.problems.labels" (dict "labels" .runtime.runtime.persistence.labels "where" (print .where ".runtime.persistence.labels")) }}
@@ -11,88 +12,90 @@
 {{- include "sd-runtimes.problems.keys" (dict "keys" (keys .runtime.runtime.persistence.annotations) "where" (print .where ".runtime.persistence.annotations")) }}
 {{- end -}}
 
-{{- /* sd-runtimes.problems.keys (keys, where): label and annotation keys are `name` or `domain/name`. */ -}}
+{{- /* sd-runtimes.problems.keys (keys, where): keys of labels and annotations must be `name` or `domain/name`. */ -}}
 {{- define "sd-runtimes.problems.keys" -}}
 {{- range $key := .keys | sortAlpha }}
 {{- if not (regexMatch "^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$" $key) }}
-- {{ printf "%s: %q is not a key that Kubernetes takes: write name or domain/name, the name of letters, digits, `-`, `_` and `.`, 63 at most" $.where $key | quote }}
+- {{ printf "%s: %q is not a valid key in Kubernetes: write name or domain/name, with at most 63 letters, digits, `-`, `_` and `.` in the name" $.where $key | quote }}
 {{- end }}
 {{- end -}}
 {{- end -}}
 
-{{- /* sd-runtimes.problems.labels (labels, where) */ -}}
+{{- /* sd-runtimes.problems.labels (labels, where): keys and values of labels. */ -}}
 {{- define "sd-runtimes.problems.labels" -}}
 {{- include "sd-runtimes.problems.keys" (dict "keys" (keys .labels) "where" .where) }}
 {{- range $key, $value := .labels }}
 {{- if not (regexMatch "^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$" $value) }}
-- {{ printf "%s: %q is not a value that Kubernetes takes for %s: letters, digits, `-`, `_` and `.`, 63 at most" $.where $value $key | quote }}
+- {{ printf "%s: %q is not a valid value for %s in Kubernetes: write at most 63 letters, digits, `-`, `_` and `.`" $.where $value $key | quote }}
 {{- end }}
 {{- end -}}
 {{- end -}}
 
+{{- /* sd-runtimes.problems.type (runtime, where): what each type of runtime requires. */ -}}
 {{- define "sd-runtimes.problems.type" -}}
 {{- $rt := .runtime -}}
 {{- $api := $rt.runtime.inferenceApi -}}
 {{- if eq $rt.type "sdwebui" }}
 {{- if and $rt.dynamicModel $rt.modelFilename }}
-- {{ printf "%s: dynamicModel loads the model of each task, modelFilename one at start: take one of them away" .where | quote }}
+- {{ printf "%s: with dynamicModel, each task names its model: remove dynamicModel or modelFilename" .where | quote }}
 {{- else if not (or $rt.dynamicModel $rt.modelFilename) }}
-- {{ printf "%s.modelFilename is empty: name the checkpoint to load, or set dynamicModel" .where | quote }}
+- {{ printf "%s.modelFilename is empty: set the checkpoint to load, or dynamicModel" .where | quote }}
 {{- else if and (not $rt.dynamicModel) (or (regexMatch "^([^/\\s]+/)*[^/\\s]+\\.(safetensors|ckpt)$" $rt.modelFilename | not) (has ".." (splitList "/" $rt.modelFilename))) }}
-- {{ printf "%s.modelFilename: %q is not the name of a checkpoint: a .safetensors or .ckpt file below Stable-diffusion/, without spaces" .where $rt.modelFilename | quote }}
+- {{ printf "%s.modelFilename: %q is not a valid checkpoint: set a .safetensors or .ckpt file in Stable-diffusion/, without spaces" .where $rt.modelFilename | quote }}
 {{- end }}
 {{- else if eq $rt.type "custom" }}
 {{- range $key := list "probePath" "taskPath" }}
 {{- if not (get $api $key) }}
-- {{ printf "%s.runtime.inferenceApi.%s is empty: a custom runtime has to say where it answers" $.where $key | quote }}
+- {{ printf "%s.runtime.inferenceApi.%s is empty: set it, a custom runtime has no default" $.where $key | quote }}
 {{- end }}
 {{- end }}
 {{- if not (and $api.image.repository (or $api.image.tag $api.image.digest)) }}
-- {{ printf "%s.runtime.inferenceApi.image: a custom runtime brings its own: set repository, and tag or digest" .where | quote }}
+- {{ printf "%s.runtime.inferenceApi.image is incomplete: set repository, and tag or digest" .where | quote }}
 {{- end }}
 {{- if eq (int $api.port) 8081 }}
-- {{ printf "%s.runtime.inferenceApi.port: 8081 is the queue agent's: choose another" .where | quote }}
+- {{ printf "%s.runtime.inferenceApi.port: the queue agent listens on 8081: choose another port" .where | quote }}
 {{- end }}
 {{- end -}}
 {{- end -}}
 
+{{- /* sd-runtimes.problems.containers (runtime, where): the agent's settings, mounts, resources. */ -}}
 {{- define "sd-runtimes.problems.containers" -}}
 {{- $agent := .runtime.runtime.queueAgent -}}
 {{- range $key := list "sqsQueueUrl" "deadLetterQueueUrl" "s3Bucket" "snsTopicArn" }}
 {{- if not (get $agent $key) }}
-- {{ printf "%s.runtime.queueAgent.%s is empty: the agent cannot work without it: set it (`generator build` does)" $.where $key | quote }}
+- {{ printf "%s.runtime.queueAgent.%s is empty: set it, as `generator build` does" $.where $key | quote }}
 {{- end }}
 {{- end }}
 {{- if contains "xray-daemon" $agent.xray.daemon.image.repository }}
-- {{ printf "%s.runtime.queueAgent.xray.daemon.image: the X-Ray daemon does not take OpenTelemetry: leave it out for the collector" .where | quote }}
+- {{ printf "%s.runtime.queueAgent.xray.daemon.image: the X-Ray daemon does not support OpenTelemetry: remove it to use the collector" .where | quote }}
 {{- end }}
 {{- $path := .runtime.runtime.inferenceApi.modelMountPath | trimSuffix "/" }}
 {{- $profile := include "sd-runtimes.profile" .runtime | fromYaml }}
-{{- $taken := list "/etc/sd-on-eks" }}
-{{- range $profile.scratch }}{{ $taken = append $taken .path }}{{ end }}
-{{- if has $path $taken }}
-- {{ printf "%s.runtime.inferenceApi.modelMountPath: %s is another volume's place: choose another" .where $path | quote }}
+{{- $reserved := list "/etc/sd-on-eks" }}
+{{- range $profile.scratch }}{{ $reserved = append $reserved .path }}{{ end }}
+{{- if has $path $reserved }}
+- {{ printf "%s.runtime.inferenceApi.modelMountPath: another volume is mounted at %s: choose another path" .where $path | quote }}
 {{- end }}
 {{- range $part := list "inferenceApi" "queueAgent" }}
 {{- $r := (get $.runtime.runtime $part).resources }}
 {{- $gpu := toString (get ($r.limits | default dict) "nvidia.com/gpu") }}
-{{- $asked := toString (get ($r.requests | default dict) "nvidia.com/gpu") }}
-{{- if and $asked (ne $gpu $asked) }}
-- {{ printf "%s.runtime.%s.resources: requests ask for %s GPUs and limits for %s, and GPUs cannot be shared: make them equal" $.where $part $asked ($gpu | default "0") | quote }}
+{{- $request := toString (get ($r.requests | default dict) "nvidia.com/gpu") }}
+{{- if and $request (ne $gpu $request) }}
+- {{ printf "%s.runtime.%s.resources: requests have %s GPUs and limits %s: set both to the same number" $.where $part $request ($gpu | default "0") | quote }}
 {{- else if and (eq $part "inferenceApi") (not $gpu) }}
-- {{ printf "%s.runtime.inferenceApi.resources.limits has no nvidia.com/gpu: without a GPU no node of the runtime would start: set 1 or more" $.where | quote }}
+- {{ printf "%s.runtime.inferenceApi.resources.limits has no nvidia.com/gpu: set 1 or more" $.where | quote }}
 {{- end }}
 {{- range $resource := list "cpu" "memory" "ephemeral-storage" }}
 {{- $limit := get ($r.limits | default dict) $resource }}
 {{- $request := get ($r.requests | default dict) $resource }}
 {{- if and $limit $request (gt (include "sd-runtimes.quantity" $request | float64) (include "sd-runtimes.quantity" $limit | float64)) }}
-- {{ printf "%s.runtime.%s.resources: the request of %v %s is above the limit of %v: raise the limit or lower the request" $.where $part $request $resource $limit | quote }}
+- {{ printf "%s.runtime.%s.resources: the request %v for %s is above the limit %v: raise the limit or lower the request" $.where $part $request $resource $limit | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}
 {{- end -}}
 
-{{- /* sd-runtimes.quantity (a quantity): as a plain number, so that two can be compared. */ -}}
+{{- /* sd-runtimes.quantity (quantity): a Kubernetes quantity as a plain number, for comparisons. */ -}}
 {{- define "sd-runtimes.quantity" -}}
 {{- $text := toString . -}}
 {{- $unit := regexFind "[A-Za-z]+$" $text -}}

@@ -1,0 +1,57 @@
+"""What Karpenter accepts as labels and requirements of a NodePool, by Karpenter version.
+
+The data is in charts/sd-runtimes/files/karpenter.yaml, which the chart reads too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from generator.facts.versions import minor
+
+
+@dataclass(frozen=True)
+class NodePoolRules:
+    """What one range of Karpenter versions accepts. `since`: its first version, `1.9`."""
+
+    since: str
+    first_eks: str
+    operators: frozenset[str]
+    reserved_domains: tuple[str, ...]
+    allowed_domains: tuple[str, ...]
+    allowed_labels: frozenset[str]
+    forbidden_labels: frozenset[str]
+
+    def reserved_domain(self, label: str) -> str | None:
+        """The domain for which Karpenter rejects `label`; None when the domain is not the reason."""
+        domain = label.partition("/")[0]
+        if label in self.allowed_labels or domain.endswith(self.allowed_domains):
+            return None
+        return domain if domain.endswith(self.reserved_domains) else None
+
+
+def load(charts: Path) -> tuple[NodePoolRules, ...]:
+    """The rules of the chart's file, oldest version first."""
+    text = (charts / "sd-runtimes" / "files" / "karpenter.yaml").read_text("utf-8")
+    content: dict[str, Any] = yaml.safe_load(text)
+    return tuple(
+        NodePoolRules(
+            since=row["karpenter"],
+            first_eks=row["eks"],
+            operators=frozenset(row["operators"]),
+            reserved_domains=tuple(row["reservedDomains"]),
+            allowed_domains=tuple(content["allowedDomains"]),
+            allowed_labels=frozenset(content["allowedLabels"]),
+            forbidden_labels=frozenset(content["forbiddenLabels"]),
+        )
+        for row in content["versions"]
+    )
+
+
+def of_version(rules: Sequence[NodePoolRules], karpenter: str) -> NodePoolRules:
+    """The rules of one Karpenter version (`1.14.1`); those of the oldest for a version before the file's."""
+    matching = [row for row in rules if minor(row.since) <= minor(karpenter)]
+    return matching[-1] if matching else rules[0]
