@@ -164,7 +164,7 @@ def test_each_part_can_be_left_out(umbrella: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("over", "said"),
     [
-        ({"keda": {"crds": {"install": True}}}, "keda.crds.install: a fresh cluster refuses"),
+        ({"keda": {"crds": {"install": True}}}, "keda.crds.install: a new cluster rejects"),
         (
             {"aws-mountpoint-s3-csi-driver": {"node": {"tolerateAllTaints": False}}},
             "tolerateAllTaints: the driver would not run",

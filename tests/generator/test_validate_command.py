@@ -207,7 +207,7 @@ def test_explain_finds_a_key_by_name_and_by_path(cli: Cli, word: str) -> None:
 
 
 def test_explain_shows_what_is_below_a_key(cli: Cli) -> None:
-    assert "  rateLimit <a whole number>\n" in cli("explain", "APIGW.throttle").stdout
+    assert "  rateLimit <integer>\n" in cli("explain", "APIGW.throttle").stdout
 
 
 def test_explain_knows_rules(cli: Cli) -> None:
