@@ -1,12 +1,12 @@
-"""How busy the queue agent keeps one (simulated) GPU, against a sequential loop in the same run.
+"""How busy the queue agent keeps one simulated GPU, compared with a sequential loop in the same run.
 
-AWS is the local emulator behind a proxy that adds what AWS adds: 20 ms to SQS and SNS, 60 ms to S3.
-Heartbeat, retries and metrics are on. `busy` is the time that the GPU is at work (where models are loaded:
-the nominal time of the tasks) over the time from the first start to the last end; `gap` is the rest, for each
-task. CPU is the agent's own, without its start.
+AWS is the local emulator behind a proxy that adds the latency of AWS: 20 ms to SQS and SNS, 60 ms to S3.
+Heartbeat, retries and metrics are on. `busy` is the share of the time from the first start to the last end in
+which the GPU works (with model loads: the nominal time of the tasks); `gap` is the rest per task. CPU is the
+agent's CPU time without its start.
 
-Ratios hold on a busy machine too, busy fractions do not. So the most that the machine allows is measured as
-well: `limit` posts one task after the other to the same runtime, without any AWS.
+Ratios are valid on a loaded machine, busy shares are not. Therefore the upper bound of the machine is
+measured as well: `limit` posts one task after the other to the same runtime, without AWS.
 """
 
 import argparse
@@ -33,7 +33,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Work:
-    """One workload."""
+    """One workload: seconds per task, number of tasks, and the goal."""
 
     seconds: float
     tasks: int
@@ -47,12 +47,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured."""
+    """The measured figures."""
 
-    rate: float
+    rate: float  # tasks per second
     busy: float
-    gap: float  # ms a task
-    cpu: float  # ms a task
+    gap: float  # ms per task
+    cpu: float  # ms per task
     idle: float  # MB
     peak: float  # MB
 
@@ -66,35 +66,33 @@ WORKS = (
 
 
 def main() -> None:
-    """Measure, print, and end with 1 when a goal was missed."""
+    """Measure and print; exits with 1 if a goal was missed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=1, help="each figure is the median of so many")
-    parser.add_argument("--only", help="workloads whose name holds this text")
+    parser.add_argument("--rounds", type=int, default=1, help="each figure is the median of so many rounds")
+    parser.add_argument("--only", help="only workloads whose name contains this text")
     options = parser.parse_args()
     print(f"{'workload':30} {'who':10}   tasks/s   busy  gap ms  CPU ms  idle MB  peak MB")
     missed: list[str] = []
     for work in WORKS:
         if options.only is None or options.only in work.name:
-            missed += compared(work, options.rounds)
+            missed += compare(work, options.rounds)
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    for each in missed:
-        print(f"missed: {each}")
+    for goal in missed:
+        print(f"missed: {goal}")
     sys.exit(1 if missed else 0)
 
 
-def compared(work: Work, rounds: int) -> list[str]:
-    """Print both lines of one workload; the goals that were missed."""
-    loop = measured(work, "bench.sequential", max(6, work.tasks // 4))
-    shown(work, "sequential", loop)
+def compare(work: Work, rounds: int) -> list[str]:
+    """Measure one workload and print its lines; the goals that were missed."""
+    loop = measure(work, "bench.sequential", max(6, work.tasks // 4))
+    show(work, "sequential", loop)
     if not work.dynamic:
-        shown(work, "limit", measured(work, "bench.sequential", max(8, work.tasks // 4), "--bare"))
-    taken = [measured(work, "queue_agent", work.tasks) for _ in range(rounds)]
-    agent = Figures(
-        *(statistics.median(values) for values in zip(*(astuple(each) for each in taken), strict=True))
-    )
-    shown(work, "agent", agent)
+        show(work, "limit", measure(work, "bench.sequential", max(8, work.tasks // 4), "--bare"))
+    runs = [astuple(measure(work, "queue_agent", work.tasks)) for _ in range(rounds)]
+    agent = Figures(*(statistics.median(values) for values in zip(*runs, strict=True)))
+    show(work, "agent", agent)
     ratio = agent.rate / loop.rate
     print(f"{'':30} {'ratio':10} {ratio:8.2f}")
     missed = []
@@ -107,7 +105,7 @@ def compared(work: Work, rounds: int) -> list[str]:
     return missed
 
 
-def shown(work: Work, who: str, figures: Figures) -> None:
+def show(work: Work, who: str, figures: Figures) -> None:
     print(
         f"{work.name:30} {who:10} {figures.rate:8.2f} {figures.busy:6.3f} {figures.gap:7.1f}"
         f" {figures.cpu:7.1f} {figures.idle:8.0f} {figures.peak:8.0f}",
@@ -115,8 +113,8 @@ def shown(work: Work, who: str, figures: Figures) -> None:
     )
 
 
-def measured(work: Work, module: str, tasks: int, *arguments: str) -> Figures:
-    """One run of one workload by `python -m module`."""
+def measure(work: Work, module: str, tasks: int, *arguments: str) -> Figures:
+    """One run of one workload with `python -m module` in place of the agent."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Emulator() as emulator,
@@ -129,22 +127,21 @@ def measured(work: Work, module: str, tasks: int, *arguments: str) -> Figures:
         runtime = world.runtime("--service-time", str(work.seconds), *options)
         command = (module, *arguments)
         worker = world.agent(runtime.url, *command, VISIBILITY_TIMEOUT_SECONDS=3, **changes)
-        time.sleep(4)  # it starts, warms up and is idle
+        time.sleep(4)  # until it has started, warmed up and is idle
         idle, before = memory(worker, "VmRSS"), cpu(worker)
         for n in range(tasks):
-            chosen = {"override_settings": {"sd_model_checkpoint": MODELS[n % 2]}} if work.dynamic else {}
-            world.send([f"t{n}"], chosen)
+            content = {"override_settings": {"sd_model_checkpoint": MODELS[n % 2]}} if work.dynamic else {}
+            world.send([f"t{n}"], content)
         longest = 30 + tasks * (work.seconds + LOAD_SECONDS + 1)
         wait_for(lambda: len(runtime.runs()) == tasks, longest, pause=0.5)
         wait_for(lambda: arguments or world.messages_left() == 0, 30, pause=0.2)
         runs = [run for run in runtime.report()["runs"] if run["id"] != "task"]
         wall = runs[-1]["ended"] - runs[0]["started"]
-        at_work = sum(run["ended"] - run["started"] for run in runs)
-        used = tasks * work.seconds if work.dynamic else at_work
+        busy = tasks * work.seconds if work.dynamic else sum(run["ended"] - run["started"] for run in runs)
         return Figures(
             rate=tasks / wall,
-            busy=used / wall,
-            gap=(wall - used) / tasks * 1000,
+            busy=busy / wall,
+            gap=(wall - busy) / tasks * 1000,
             cpu=(cpu(worker) - before) / tasks * 1000,
             idle=idle,
             peak=memory(worker, "VmHWM"),
@@ -152,13 +149,13 @@ def measured(work: Work, module: str, tasks: int, *arguments: str) -> Figures:
 
 
 def cpu(child: Child) -> float:
-    """Seconds of CPU that a process has used."""
+    """CPU seconds of a process so far."""
     fields = Path(f"/proc/{child.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def memory(child: Child, name: str) -> float:
-    """A figure of /proc/PID/status, in MB."""
+    """A value of /proc/PID/status, in MB."""
     lines = Path(f"/proc/{child.process.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 

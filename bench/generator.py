@@ -1,4 +1,4 @@
-"""Figures of the generator, each as a ratio to a baseline that is measured in the same run.
+"""Speed of the generator, as ratios to baselines that are measured in the same run.
 
 validate: `generator validate` of one config against `python -c "import yaml, jsonschema"`; at most 3 times
 build: `generator build` of 1,000 runtimes against one of 100; at most 10 times, and under 300 MB
@@ -24,7 +24,7 @@ MEMORY_GOAL_MB = 300
 
 @dataclass(frozen=True)
 class Run:
-    """One process: how long it took, and the most memory that it had."""
+    """Time and peak memory of one process."""
 
     seconds: float
     megabytes: float
@@ -39,15 +39,14 @@ def main() -> int:
 def bench_validate(rounds: int = 15) -> bool:
     config = str(ROOT / "examples" / "three-runtimes.yaml")
     baseline, ours = [], []
-    for _ in range(rounds):  # in turn, so that whatever else the machine does slows both alike
+    for _ in range(rounds):  # alternating, so that other load on the machine affects both alike
         baseline.append(run([sys.executable, "-c", "import yaml, jsonschema"]).seconds)
         ours.append(run([*GENERATOR, "validate", config]).seconds)
-    base, mine = statistics.median(baseline), statistics.median(ours)
-    ratio = mine / base
-    print(
-        f"validate: {mine * 1000:.0f} ms; `import yaml, jsonschema`: {base * 1000:.0f} ms; median of {rounds}"
-    )
-    print(f"          {ratio:.2f} times; goal: at most {VALIDATE_GOAL:g}")
+    base, validate = statistics.median(baseline), statistics.median(ours)
+    ratio = validate / base
+    print(f"validate: {validate * 1000:.0f} ms (median of {rounds})")
+    print(f"          {ratio:.2f} times `import yaml, jsonschema` ({base * 1000:.0f} ms)", end="; ")
+    print(f"goal: at most {VALIDATE_GOAL:g}")
     return ratio <= VALIDATE_GOAL
 
 
@@ -56,8 +55,8 @@ def bench_build(scratch: Path, rounds: int = 3) -> bool:
     for _ in range(rounds):
         few.append(build(scratch, 100))
         many.append(build(scratch, 1000))
-    short, long = (statistics.median(each.seconds for each in runs) for runs in (few, many))
-    ratio, peak = long / short, max(each.megabytes for each in many)
+    short, long = (statistics.median(run.seconds for run in runs) for runs in (few, many))
+    ratio, peak = long / short, max(run.megabytes for run in many)
     print(f"build of 1,000 runtimes: {long:.2f} s; of 100: {short:.2f} s; median of {rounds}")
     print(f"          {ratio:.2f} times; goal: at most {BUILD_GOAL:g}")
     print(f"          {peak:.0f} MB at the peak; goal: under {MEMORY_GOAL_MB}")
@@ -65,7 +64,7 @@ def bench_build(scratch: Path, rounds: int = 3) -> bool:
 
 
 def build(scratch: Path, count: int) -> Run:
-    """A build of so many different runtimes."""
+    """Build a config with `count` different runtimes."""
     config = scratch / f"{count}.yaml"
     config.write_text(yaml.safe_dump(config_of(count), sort_keys=False))
     return run([*GENERATOR, "build", str(config), "-o", str(scratch / "build")])
@@ -90,16 +89,16 @@ def config_of(count: int) -> dict[str, object]:
 
 
 def run(command: list[str]) -> Run:
-    """Run a command to its end; it must not fail."""
+    """Run a command. Raises SystemExit if it fails."""
     started = time.perf_counter()
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        said = process.stderr.read() if process.stderr else b""
+        errors = process.stderr.read() if process.stderr else b""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - started
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{said.decode()}")
-    # Linux counts in KiB, macOS in bytes.
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{errors.decode()}")
+    # ru_maxrss is in KiB on Linux and in bytes on macOS.
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024
     return Run(seconds, usage.ru_maxrss / unit)
 

@@ -1,4 +1,4 @@
-"""What `bench.scaling` compares: two sets of scaling values, and three ways in which tasks arrive."""
+"""The input of `bench.scaling`: two sets of scaling values and three arrival patterns."""
 
 import math
 import random
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from testing.cluster.solving import EXAMPLES, manifests, solve
+from testing.cluster.chart import EXAMPLES, load_solution, manifests
 
 INSTANCE_TYPE = "g5.xlarge"
 SEED = 7
@@ -16,7 +16,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Policy:
-    """Scaling values in original time."""
+    """Scaling values, in original time (seconds)."""
 
     queue_length: int
     polling: float
@@ -51,9 +51,9 @@ class Policy:
         }
 
 
-# charts/sd_on_eks/values.yaml of the reference system, and what its templates make of it: `scaleOnInFlight`
-# stands where KEDA drops it, so running tasks count; without a behaviour the HPA has Kubernetes' own.
-THEIRS = Policy(
+# The values of charts/sd_on_eks/values.yaml of the reference system, as its templates render them:
+# `scaleOnInFlight` is in a place that KEDA ignores, so running tasks count; the HPA has Kubernetes' defaults.
+REFERENCE_POLICY = Policy(
     queue_length=10,
     polling=1,
     cooldown=60,
@@ -71,7 +71,7 @@ THEIRS = Policy(
 
 
 def _short(seconds: float, faster: float) -> int:
-    """KEDA, Karpenter and the HPA take whole seconds."""
+    """A shorter time in whole seconds, as KEDA, Karpenter and the HPA expect."""
     return max(1, round(seconds / faster)) if seconds else 0
 
 
@@ -81,12 +81,12 @@ def _shorter(behavior: Any, faster: float) -> Any:
             key: _short(value, faster) if key.endswith("Seconds") else _shorter(value, faster)
             for key, value in behavior.items()
         }
-    return [_shorter(each, faster) for each in behavior] if isinstance(behavior, list) else behavior
+    return [_shorter(item, faster) for item in behavior] if isinstance(behavior, list) else behavior
 
 
 def defaults() -> Policy:
-    """Our own: what the charts render for a config that says nothing of scaling."""
-    objects = manifests(solve(next(path for path in EXAMPLES if path.stem == "minimal")))
+    """The chart's defaults, from its objects for a config without scaling values."""
+    objects = manifests(load_solution(next(path for path in EXAMPLES if path.stem == "minimal")))
     scaled = next(item["spec"] for item in objects if item["kind"] == "ScaledObject")
     pool = next(item["spec"]["disruption"] for item in objects if item["kind"] == "NodePool")
     trigger = scaled["triggers"][0]["metadata"]
@@ -94,7 +94,7 @@ def defaults() -> Policy:
         queue_length=int(trigger["queueLength"]),
         polling=scaled["pollingInterval"],
         cooldown=scaled["cooldownPeriod"],
-        maximum=THEIRS.maximum,
+        maximum=REFERENCE_POLICY.maximum,
         in_flight=trigger["scaleOnInFlight"] == "true",
         behavior=scaled["advanced"]["horizontalPodAutoscalerConfig"]["behavior"],
         consolidation=pool["consolidationPolicy"] != "WhenEmpty",
@@ -107,12 +107,12 @@ def _seconds(duration: str) -> float:
 
 
 def burst() -> list[float]:
-    """40 tasks at once."""
+    """40 tasks at the same time."""
     return [0.0] * 40
 
 
 def steady() -> list[float]:
-    """One task in 15 s for 20 minutes, at random."""
+    """One task per 15 s on average (Poisson) for 20 minutes."""
     chance = random.Random(SEED)
     arrivals, at = [], chance.expovariate(1 / 15)
     while at < 1200:
@@ -122,7 +122,7 @@ def steady() -> list[float]:
 
 
 def diurnal() -> list[float]:
-    """Two days of 20 minutes: from nothing to six tasks a minute and back; half of each day is night."""
+    """Two days of 20 minutes each: from zero to six tasks per minute and back; half of each day has none."""
     chance, arrivals, at = random.Random(SEED), [], 0.0
     while (at := at + chance.expovariate(0.1)) < 2400:
         if chance.random() < max(0.0, math.sin(2 * math.pi * at / 1200)):

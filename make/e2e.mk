@@ -8,7 +8,7 @@ e2e: e2e-tools .cache/ministack/made-from ## Run the rendered charts on a real A
 	$(RUN)pytest $(E2E)
 
 cluster-local: e2e-tools .cache/ministack/made-from ## Start a control plane on loopback to experiment with; prints its KUBECONFIG, stops on Ctrl-C
-	@$(RUN)python -m testing.cluster.play
+	@$(RUN)python -m testing.cluster.interactive
 
 docs: e2e-tools .cache/ministack/made-from ## Run the burst scenario and write its chart and numbers into docs/scaling.md and the READMEs
 	$(RUN)pytest tests/e2e/test_burst.py

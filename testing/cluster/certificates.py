@@ -17,7 +17,7 @@ class Pair:
 
 
 class Authority:
-    """Signs certificates for servers and clients of one cluster, and writes them into `folder`."""
+    """Issues certificates for servers and clients of one cluster; their files are in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -27,9 +27,9 @@ class Authority:
         self._signer.cert_pem.write_to_path(self.certificate)
 
     def issue(self, name: str) -> Pair:
-        """A certificate for both ends of TLS, for loopback, to `name`."""
-        issued = self._signer.issue_cert(*HOSTS, common_name=name)
+        """A certificate with common name `name`, for servers on loopback and for clients."""
+        certificate = self._signer.issue_cert(*HOSTS, common_name=name)
         pair = Pair(self.folder / f"{name}.crt", self.folder / f"{name}.key")
-        issued.cert_chain_pems[0].write_to_path(pair.certificate)
-        issued.private_key_pem.write_to_path(pair.key)
+        certificate.cert_chain_pems[0].write_to_path(pair.certificate)
+        certificate.private_key_pem.write_to_path(pair.key)
         return pair

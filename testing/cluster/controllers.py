@@ -1,4 +1,4 @@
-"""KEDA and Karpenter beside the control plane: the real programs, with real CRDs, webhook and metrics API."""
+"""KEDA and Karpenter for the control plane: the real programs, with real CRDs, webhook and metrics API."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from testing.cluster.controlplane import CACHE, Cluster
 from testing.cluster.instances import facts, offers
 from testing.cluster.waiting import wait_for
 
-# Where the configs of the scenarios say that they are.
+# The account and region in the configs of the scenarios.
 ACCOUNT, REGION = "123456789012", "us-west-2"
 KWOK_NODE_CLASS = "kwok"
 METRICS_API = "v1beta1.external.metrics.k8s.io"
@@ -20,7 +20,7 @@ WEBHOOKS = ("scaledobject", "scaledjob", "triggerauthentication")
 
 
 def apply_crds(cluster: Cluster) -> None:
-    """The CRDs of KEDA, Karpenter, its AWS provider and its kwok provider, server-side."""
+    """Apply the CRDs of KEDA, Karpenter, its AWS provider and its kwok provider."""
     cluster.kubectl("apply", "--server-side", "-f", str(CACHE / "crds"))
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
 
@@ -36,7 +36,7 @@ def _apply(cluster: Cluster, *objects: dict[str, Any]) -> None:
 
 
 def start_operators(cluster: Cluster, emulator: Emulator, boot_seconds: int) -> None:
-    """Karpenter and KEDA at work: the project's own instance data, the emulator's queues."""
+    """Start Karpenter with the generator's instance data, and KEDA with the emulator's queues."""
     hourly = prices.load(paths.data()).lists[prices.REFERENCE_REGION].hourly
     types = cluster.folder / "instance-types.json"
     types.write_text(offers(facts(), dict(hourly)))
@@ -45,7 +45,7 @@ def start_operators(cluster: Cluster, emulator: Emulator, boot_seconds: int) -> 
 
 
 def start_karpenter(cluster: Cluster, instance_types: Path, boot_seconds: int) -> None:
-    """Karpenter with its kwok provider, which offers `instance_types`; a node joins after `boot_seconds`."""
+    """Start Karpenter with its kwok provider and these instance types; nodes join after `boot_seconds`."""
     _apply(
         cluster,
         {
@@ -72,7 +72,7 @@ def start_karpenter(cluster: Cluster, instance_types: Path, boot_seconds: int) -
 
 
 def _certificates(cluster: Cluster, name: str) -> Path:
-    """A folder with ca.crt, tls.crt and tls.key, as KEDA's programs read them."""
+    """A folder with ca.crt, tls.crt and tls.key for KEDA's programs."""
     pair = cluster.authority.issue(name)
     folder = cluster.folder / name
     folder.mkdir()
@@ -83,7 +83,7 @@ def _certificates(cluster: Cluster, name: str) -> Path:
 
 
 def start_keda(cluster: Cluster, aws: dict[str, str]) -> None:
-    """KEDA's operator (with `aws` credentials in its environment), metrics adapter and admission webhook."""
+    """Start KEDA's operator (`aws` is added to its environment), metrics adapter and admission webhook."""
     certificates = _certificates(cluster, "keda-operator")
     grpc, health, metrics_api, webhook = (free_port() for _ in range(4))
     env = aws | {
@@ -142,7 +142,7 @@ def start_keda(cluster: Cluster, aws: dict[str, str]) -> None:
 def _metrics_api(port: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """The aggregated API of external metrics, served by the adapter on loopback.
 
-    An ExternalName service is the way to loopback: Endpoints may not hold 127.0.0.0/8.
+    It needs an ExternalName service: Endpoints cannot contain addresses in 127.0.0.0/8.
     """
     service = {
         "apiVersion": "v1",
@@ -167,7 +167,7 @@ def _metrics_api(port: int) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _admission(cluster: Cluster, port: int) -> dict[str, Any]:
-    """KEDA's admission webhook, with the rules of its own manifest; it fails closed here, to be seen."""
+    """KEDA's admission webhook with the rules of its manifest; it fails closed, so that errors are seen."""
     bundle = base64.b64encode(cluster.authority.certificate.read_bytes()).decode()
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",

@@ -1,7 +1,7 @@
 """A real Kubernetes control plane on loopback: etcd, API server, controllers, scheduler, and kwok for nodes.
 
-Flags follow platform needs only: certificates of its own, free ports, PodSecurity on, the aggregation
-layer ready for KEDA's metrics adapter.
+Flags differ from the defaults for: own certificates, free ports, and the aggregation layer, which KEDA's
+metrics adapter needs.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ class Cluster:
     def start(self, name: str, *arguments: str, binary: str = "", env: dict[str, str] | None = None) -> Child:
         """Start one of the built programs, with its log in the cluster's folder."""
         command = [str(CACHE / "bin" / (binary or name)), *arguments]
-        # Told to end, some wait for others that are gone already, for ever.
+        # On SIGTERM, some wait forever for components that have already stopped.
         child = processes.start(name, command, os.environ | (env or {}), self.folder, signal.SIGKILL)
         self.components[name] = child
         return child
@@ -64,7 +64,7 @@ class Cluster:
             return False
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        """Run kubectl as administrator; its output. An error carries what kubectl said."""
+        """Run kubectl as administrator; its output. Raises AssertionError with kubectl's error output."""
         kubectl = shutil.which("kubectl") or str(CACHE.parent / "bin" / "kubectl")
         done = subprocess.run(
             [kubectl, "--kubeconfig", str(self.kubeconfig), *arguments],
@@ -216,7 +216,7 @@ def _start_kwok(cluster: Cluster) -> None:
 
 @contextlib.contextmanager
 def running(folder: Path, hpa_sync_seconds: float = HPA_SYNC_SECONDS) -> Iterator[Cluster]:
-    """A control plane that answers, with its files in `folder`; stopped afterwards."""
+    """A control plane that is ready, with its files in `folder`; stopped afterwards."""
     authority = Authority(folder / "pki")
     api = f"https://127.0.0.1:{free_port()}"
     cluster = Cluster(folder, authority, api, _kubeconfig(folder, api, authority))

@@ -1,4 +1,4 @@
-"""A scenario's system, from its install to its uninstall."""
+"""Deploys a solution for the duration of a test."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from generator.solution.model import Solution
 from local.cloud import Cloud
 from local.emulator import Emulator
+from testing.cluster.chart import files
 from testing.cluster.controllers import ACCOUNT
 from testing.cluster.controlplane import Cluster
 from testing.cluster.kubelet import Delays, Kubelet, Simulation
-from testing.cluster.solving import files
 from testing.cluster.system import System
 
 
@@ -17,7 +17,7 @@ from testing.cluster.system import System
 def deployed(
     cluster: Cluster, emulator: Emulator, solution: Solution, delays: Delays, simulation: Simulation
 ) -> Iterator[System]:
-    """The system of one config, installed; uninstalled in the documented order afterwards."""
+    """The system of one solution, installed; afterwards it is uninstalled in the documented order."""
     folder = cluster.folder / solution.stack
     for path, text in files(solution).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

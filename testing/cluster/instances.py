@@ -1,4 +1,4 @@
-"""The GPU instance types that Karpenter's kwok provider offers, made from the project's own instance data."""
+"""The GPU instance types for Karpenter's kwok provider, from the generator's instance data."""
 
 import json
 from typing import Any
@@ -8,14 +8,14 @@ from generator.paths import data
 
 FAMILIES = ("g4dn", "g5", "g6", "g6e")
 ZONES = ("us-west-2a", "us-west-2b", "us-west-2c")
-SPOT_SHARE = 0.4  # of the list price: what a spot instance is worth here; real spot prices move
+SPOT_SHARE = 0.4  # spot price as a share of the list price; real spot prices vary
 PODS = "58"
 
 
 def offers(facts: Facts, prices: dict[str, float]) -> str:
     """The instance-types file of the kwok provider, as JSON."""
-    found = (facts.instance_type(name) for name in facts.instance_types())
-    gpus = [kind for kind in found if kind and kind.gpus and kind.name.split(".")[0] in FAMILIES]
+    types = (facts.instance_type(name) for name in facts.instance_types())
+    gpus = [kind for kind in types if kind and kind.gpus and kind.name.split(".")[0] in FAMILIES]
     return json.dumps([_instance_type(kind, prices[kind.name]) for kind in gpus if kind.name in prices])
 
 
@@ -43,7 +43,7 @@ def _offering(kind: InstanceType, zone: str, capacity: str, price: float) -> dic
     labels = {
         "karpenter.sh/capacity-type": capacity,
         "topology.kubernetes.io/zone": zone,
-        # Labels of the AWS provider that a NodePool may ask for; the kwok provider learns them from here.
+        # Labels of the AWS provider that a NodePool can require; the kwok provider takes them from here.
         "karpenter.k8s.aws/instance-local-nvme": str(kind.nvme_gb),
         "karpenter.k8s.aws/instance-gpu-count": str(kind.gpus),
         "karpenter.k8s.aws/instance-gpu-name": kind.gpu_name.lower(),
@@ -57,5 +57,5 @@ def _offering(kind: InstanceType, zone: str, capacity: str, price: float) -> dic
 
 
 def facts() -> Facts:
-    """The generator's own facts."""
+    """The facts that ship with the generator."""
     return Facts(data())

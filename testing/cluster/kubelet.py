@@ -1,9 +1,9 @@
 """A kubelet for tests: runs each pod bound to a kwok node as real processes on loopback.
 
 The `queue-agent` container runs the real agent, the `runtime` container the simulation of its runtime type,
-each with exactly the environment of the pod spec. As every pod shares 127.0.0.1, two things are mapped:
-container ports to free ports, and `RUNTIME_URL`/`AGENT_PORT` to them. Probes, preStop hooks, SIGTERM and the
-grace period are carried out as the pod spec says.
+each with exactly the environment of the pod spec. Since all pods share 127.0.0.1, container ports are mapped
+to free ports, and `RUNTIME_URL` and `AGENT_PORT` to those. Probes, preStop hooks, SIGTERM and the grace
+period follow the pod spec.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from kubernetes import client, config
 from testing.cluster.controlplane import Cluster
 from testing.cluster.pods import POLL_SECONDS, PodRunner
 
-# What a runtime without a model of its own finds in its bucket.
+# The models in the bucket of a runtime without a fixed model.
 MODELS = ("a.safetensors", "b.safetensors", "model.safetensors")
 
 
@@ -34,13 +34,13 @@ class Delays:
 
 @dataclass(frozen=True)
 class Simulation:
-    """How simulated runtimes behave: seconds for one picture."""
+    """How long simulated runtimes take for one picture, in seconds."""
 
     service_seconds: float = 0.3
 
 
 class Kubelet(threading.Thread):
-    """Runs the pods of every node that kwok keeps alive."""
+    """Runs the pods of all nodes that kwok simulates."""
 
     def __init__(
         self,
@@ -56,14 +56,14 @@ class Kubelet(threading.Thread):
         self.api = client.CoreV1Api(config.new_client_from_config(str(cluster.kubeconfig)))
         self._raw = client.ApiClient()
         self.runners: dict[str, PodRunner] = {}
-        self.dead: set[str] = set()
-        self.pulled: set[str] = set()
+        self.failed_nodes: set[str] = set()
+        self.nodes_with_images: set[str] = set()
         self.stopping = threading.Event()
 
     def command(
         self, pod: dict[str, Any], spec: dict[str, Any], ports: Mapping[str | int, int]
     ) -> tuple[list[str], dict[str, str]]:
-        """What stands for a container: the real agent or a simulation, in the container's environment."""
+        """Command and environment of the process for a container: the real agent or a simulated runtime."""
         env = self.environment(pod, spec)
         base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         if spec["name"] == "queue-agent":
@@ -72,16 +72,16 @@ class Kubelet(threading.Thread):
                 "RUNTIME_URL": f"http://127.0.0.1:{ports['runtime']}",
             }
             return [sys.executable, "-m", "queue_agent"], base | env | self.aws | mapped
-        agent = next(each for each in pod["spec"]["containers"] if each["name"] == "queue-agent")
-        told = self.environment(pod, agent)
-        models = [told["MODEL_FILENAME"]] if told.get("MODEL_FILENAME") else list(MODELS)
+        agent = next(item for item in pod["spec"]["containers"] if item["name"] == "queue-agent")
+        settings = self.environment(pod, agent)
+        models = [settings["MODEL_FILENAME"]] if settings.get("MODEL_FILENAME") else list(MODELS)
         arguments = [
             *("--port", str(ports["runtime"]), "--plain"),
             *("--service-time", str(self.simulation.service_seconds)),
             *("--load-time", str(self.delays.model_load)),
             *(word for model in models for word in ("--model", model)),
         ]
-        return [sys.executable, "-m", f"local.runtimes.{told['RUNTIME_TYPE']}", *arguments], base | env
+        return [sys.executable, "-m", f"local.runtimes.{settings['RUNTIME_TYPE']}", *arguments], base | env
 
     def environment(self, pod: dict[str, Any], spec: dict[str, Any]) -> dict[str, str]:
         """`envFrom` ConfigMaps, then `env`, as a kubelet resolves them."""
@@ -98,12 +98,12 @@ class Kubelet(threading.Thread):
         return env
 
     def run(self) -> None:
-        """Follow the pods until stopped. An API server that does not answer is asked again."""
+        """Reconcile the pods until stopped; errors of the API server are retried."""
         while not self.stopping.wait(POLL_SECONDS):
             with contextlib.suppress(client.ApiException, urllib3.exceptions.HTTPError):
-                self._follow()
+                self._reconcile()
 
-    def _follow(self) -> None:
+    def _reconcile(self) -> None:
         listed = self.api.list_pod_for_all_namespaces(watch=False)
         pods = self._raw.sanitize_for_serialization(listed)["items"]
         bound = [pod for pod in pods if "nodeName" in pod["spec"]]
@@ -111,7 +111,7 @@ class Kubelet(threading.Thread):
         for pod in bound:
             uid, leaving = pod["metadata"]["uid"], "deletionTimestamp" in pod["metadata"]
             node = pod["spec"]["nodeName"]
-            if uid not in self.runners and not leaving and node in nodes.keys() - self.dead:
+            if uid not in self.runners and not leaving and node in nodes.keys() - self.failed_nodes:
                 self.runners[uid] = PodRunner(self, pod, nodes[node]["karpenter.sh/nodepool"])
                 self.runners[uid].start()
             elif uid in self.runners and leaving:
@@ -123,52 +123,52 @@ class Kubelet(threading.Thread):
                 self.runners[uid].kill()
 
     def pull_seconds(self, node: str) -> float:
-        """How long the images take: a node keeps what it has pulled."""
-        if node in self.pulled:
+        """Seconds to pull the images; 0 if the node has them."""
+        if node in self.nodes_with_images:
             return 0.0
-        self.pulled.add(node)
+        self.nodes_with_images.add(node)
         return self.delays.image_pull
 
-    def fail(self, node: str) -> None:
-        """The power of a node fails: its pods' processes end at once, and nobody says so."""
-        self.dead.add(node)
+    def fail_node(self, node: str) -> None:
+        """Simulate a power failure of a node: its processes end at once, without notice to the API server."""
+        self.failed_nodes.add(node)
         for runner in tuple(self.runners.values()):
             if runner.pod["spec"]["nodeName"] == node:
                 runner.kill()
 
-    def tenants(self) -> set[tuple[str, str]]:
-        """Each runtime that had a pod, with the NodePool of the node on which it ran."""
+    def runtime_node_pools(self) -> set[tuple[str, str]]:
+        """Pairs of runtime and NodePool, one for each node on which the runtime had a pod."""
         return {(runner.runtime, runner.node_pool) for runner in tuple(self.runners.values())}
 
     def busy_gpus(self) -> int:
-        """How many simulated GPUs work now."""
+        """How many simulated GPUs are busy."""
         return len(self.busy_pods())
 
     def busy_pods(self) -> set[str]:
-        """The names of the pods whose simulated GPU works now."""
+        """The names of the pods whose simulated GPU is busy."""
         runners = tuple(self.runners.values())
         return {runner.pod_name for runner in runners if runner.busy and runner.is_alive()}
 
-    def forget(self) -> None:
-        """Count from here on: leave out the pods that have ended."""
+    def reset_history(self) -> None:
+        """Drop the records of pods that have ended."""
         self.runners = {uid: runner for uid, runner in self.runners.items() if runner.is_alive()}
 
-    def starts(self, runtime: str) -> tuple[int, int]:
-        """How many pods of a runtime there were so far, and how many of them did a task."""
-        runners = [each for each in tuple(self.runners.values()) if each.runtime == runtime]
-        return len(runners), sum(bool(each.done()) for each in runners)
+    def pod_counts(self, runtime: str) -> tuple[int, int]:
+        """How many pods of a runtime there were so far, and how many of them completed a task."""
+        runners = [runner for runner in tuple(self.runners.values()) if runner.runtime == runtime]
+        return len(runners), sum(bool(runner.completed_tasks()) for runner in runners)
 
-    def broken_off(self, runtime: str) -> set[str]:
-        """The tasks that a pod of a runtime began and did not end."""
-        runners = tuple(self.runners.values())
-        return {name for each in runners if each.runtime == runtime for name in each.begun - each.done()}
+    def unfinished_tasks(self, runtime: str) -> set[str]:
+        """The tasks that a pod of a runtime started and did not complete."""
+        runners = [runner for runner in tuple(self.runners.values()) if runner.runtime == runtime]
+        return {name for runner in runners for name in runner.started_tasks - runner.completed_tasks()}
 
     def gpu_runs(self) -> list[dict[str, Any]]:
-        """Every occupation of every simulated GPU so far."""
+        """All runs of all simulated GPUs so far."""
         return [run for runner in tuple(self.runners.values()) for run in tuple(runner.gpu_runs.values())]
 
     def stop(self) -> None:
-        """Stop following, and kill what runs."""
+        """Stop, and kill all pods."""
         self.stopping.set()
         self.join(10)
         for runner in self.runners.values():

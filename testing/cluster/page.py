@@ -1,4 +1,4 @@
-"""Put the burst scenario's picture, and the numbers under it, where people look: `make docs`."""
+"""Update the pages with the picture and the numbers of the burst scenario: `make docs`."""
 
 import json
 import re
@@ -22,16 +22,16 @@ PAGES = {SCALING: NUMBERS, ROOT / "README.md": NUMBERS, ROOT / "README.zh-CN.md"
 
 
 def fill(page: Path, command: str, text: str) -> None:
-    """Replace what `command` wrote into a page before. Raises ValueError without a place for it."""
+    """Replace the block of a page that `command` generates. Raises ValueError if there is not exactly one."""
     block = re.compile(f"(?<=<!-- made by `{command}` -->\n).*?(?=<!-- end -->)", re.DOTALL)
-    written, places = block.subn(lambda _: text, page.read_text("utf-8"))
-    if places != 1:
-        raise ValueError(f"{page} has {places} places for `{command}`")
-    page.write_text(written, "utf-8")
+    content, count = block.subn(lambda _: text, page.read_text("utf-8"))
+    if count != 1:
+        raise ValueError(f"{page} has {count} blocks for `{command}`, expected 1")
+    page.write_text(content, "utf-8")
 
 
 def main() -> None:
-    """Copy what the scenario wrote, and fill the pages."""
+    """Copy the pictures of the scenario and update the pages."""
     for suffix in ("svg", "png"):
         shutil.copyfile(PICTURES / f"burst.{suffix}", ROOT / "docs" / "images" / f"burst.{suffix}")
     figures = json.loads((PICTURES / "burst.json").read_text())

@@ -1,4 +1,4 @@
-"""One pod as processes: its containers, their probes, their end."""
+"""One pod as processes: its containers, their probes, their termination."""
 
 import contextlib
 import functools
@@ -41,11 +41,11 @@ def _http_ok(url: str, timeout: float) -> bool:
 
 
 def _gpu_report(url: str) -> dict[str, Any] | None:
-    """What a simulated runtime says of its GPU; None when it does not answer."""
+    """The GPU record of a simulated runtime; None if it does not answer."""
     try:
         with urllib.request.urlopen(f"{url}/_simulation/gpu", timeout=1) as answer:
-            found: dict[str, Any] = json.loads(answer.read())
-            return found
+            report: dict[str, Any] = json.loads(answer.read())
+            return report
     except OSError:
         return None
 
@@ -71,15 +71,15 @@ class Container:
 
     @property
     def running(self) -> bool:
-        """Whether its process lives."""
+        """Whether its process is running."""
         return self.process is not None and self.process.alive
 
     def url(self, http_get: Mapping[str, Any]) -> str:
-        """Where an httpGet of the pod spec really goes."""
+        """The local URL of an httpGet in the pod spec."""
         return f"http://127.0.0.1:{self.ports[http_get['port']]}{http_get.get('path', '/')}"
 
     def probe(self, kind: str) -> bool | None:
-        """Run one probe if it is due: True; False after `failureThreshold` failures; else None."""
+        """Run one probe if it is due. True: success; False: `failureThreshold` reached; None: undecided."""
         probe = self.spec.get(kind)
         if probe is None:
             return True
@@ -93,7 +93,7 @@ class Container:
         return False if self.failures[kind] >= probe.get("failureThreshold", 3) else None
 
     def restart(self) -> None:
-        """What a kubelet does after a crash or a failed liveness probe."""
+        """Restart the process, as a kubelet does after a crash or a failed liveness probe."""
         if self.process is not None:
             processes.stop([self.process], 2)
         self.process, self.started, self.ready = self.start(), False, False
@@ -101,7 +101,7 @@ class Container:
         self.failures.clear()
 
     def observe(self) -> None:
-        """Probe once, and act on the answers."""
+        """Run the probes that are due, and act on the results."""
         if not self.running:
             self.restart()
             return
@@ -132,7 +132,7 @@ class Container:
 
 
 class PodRunner(threading.Thread):
-    """Runs one pod from its binding to its deletion."""
+    """Runs one pod until it is deleted."""
 
     def __init__(self, kubelet: "Kubelet", pod: dict[str, Any], node_pool: str) -> None:
         super().__init__(name=pod["metadata"]["name"], daemon=True)
@@ -146,21 +146,21 @@ class PodRunner(threading.Thread):
         self.grace = float(pod["spec"].get("terminationGracePeriodSeconds", 30))
         self.containers = self._containers()
         self.busy = False
-        self.begun: set[str] = set()
+        self.started_tasks: set[str] = set()
         self.gpu_runs: dict[tuple[str, float], dict[str, Any]] = {}
         self._last: Any = None
 
     def observe_gpu(self) -> None:
-        """Take in what the simulated GPU ran; kept when its process is gone."""
+        """Read the record of the simulated GPU; it is kept when the process has ended."""
         report = _gpu_report(f"http://127.0.0.1:{self.containers[0].ports['runtime']}")
         self.busy = report is not None and report["running"] is not None
         if report and self.busy:
-            self.begun.add(report["running"])
+            self.started_tasks.add(report["running"])
         for run in report["runs"] if report else ():
             self.gpu_runs[run["id"], run["started"]] = run
 
-    def done(self) -> set[str]:
-        """The tasks that its GPU ran to their end."""
+    def completed_tasks(self) -> set[str]:
+        """The tasks that its GPU completed."""
         return {run["id"] for run in self.gpu_runs.values() if run["outcome"] == "done"}
 
     def _containers(self) -> list[Container]:
@@ -168,15 +168,15 @@ class PodRunner(threading.Thread):
         ports: dict[str | int, int] = {}
         for port in (port for spec in specs for port in spec.get("ports", [])):
             ports[port["containerPort"]] = ports[port.get("name", "")] = free_port()
-        found = []
+        containers = []
         for spec in specs:
             command, env = self.kubelet.command(self.pod, spec, ports)
             start = functools.partial(processes.start, spec["name"], command, env, self.folder)
-            found.append(Container(spec, ports, start))
-        return found
+            containers.append(Container(spec, ports, start))
+        return containers
 
     def run(self) -> None:
-        """Pull, start, probe until deleted, then end as the pod spec says."""
+        """Pull the images, start, run the probes until deleted, then terminate as the pod spec says."""
         if self.deleted.wait(self.kubelet.pull_seconds(self.pod["spec"]["nodeName"])):
             self._report_gone()
             return
@@ -195,7 +195,7 @@ class PodRunner(threading.Thread):
         self.busy = False
 
     def _terminate(self) -> None:
-        """preStop, SIGTERM and SIGKILL of every container side by side, within one grace period."""
+        """Run preStop, SIGTERM and SIGKILL for all containers in parallel, within one grace period."""
         end = time.monotonic() + self.grace
         threads = [threading.Thread(target=self._end, args=(c, end), daemon=True) for c in self.containers]
         for thread in threads:
@@ -213,7 +213,7 @@ class PodRunner(threading.Thread):
             processes.stop([container.process], max(0.1, end - time.monotonic()))
 
     def kill(self) -> None:
-        """End its processes at once, as when the power of the node fails: nobody is told."""
+        """Kill its processes at once, without informing the API server."""
         self.killed.set()
         self._kill()
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A Helm post-renderer: points NodePools at the kwok provider's node class. Nothing else is changed."""
+"""A Helm post-renderer that sets the kwok provider's node class in NodePools and changes nothing else."""
 
 import sys
 
@@ -7,7 +7,7 @@ import yaml
 
 
 def main() -> None:
-    """Manifests from stdin to stdout."""
+    """Read manifests from stdin and write them to stdout."""
     objects = [item for item in yaml.safe_load_all(sys.stdin) if item]
     for item in objects:
         if item["kind"] == "NodePool":

@@ -13,17 +13,17 @@ from typing import Any
 from generator import paths
 from generator.solution.model import Runtime, Solution
 from local.cloud import Cloud
+from testing.cluster.chart import CHART
 from testing.cluster.controlplane import Cluster
 from testing.cluster.kubelet import Kubelet
-from testing.cluster.solving import CHART
-from testing.cluster.timeline import Finished, Sample
+from testing.cluster.timeline import FinishedTask, Sample
 
 RELEASE = "sd"
 FINISHED = ("completed", "failed")
 
 
 class HelmError(Exception):
-    """Helm refused or failed; its words."""
+    """Helm failed; the text is its error output."""
 
 
 def helm(cluster: Cluster, *arguments: str) -> str:
@@ -42,7 +42,7 @@ def helm(cluster: Cluster, *arguments: str) -> str:
 
 @dataclass
 class System:
-    """One solution at work."""
+    """One deployed solution: its stack, its release and its pods."""
 
     cluster: Cluster
     cloud: Cloud
@@ -51,10 +51,10 @@ class System:
     solution: Solution
     callbacks: str = ""
     sent: dict[str, float] = field(default_factory=dict)
-    finished: dict[str, list[Finished]] = field(default_factory=dict)
+    finished: dict[str, list[FinishedTask]] = field(default_factory=dict)
 
     def create_stack(self) -> None:
-        """The data plane in the emulator, and an ear on the results topic."""
+        """Create the stack in the emulator, and subscribe a queue to the results topic."""
         self.cloud.create({self.solution.stack: (self.folder / "stack.yaml").read_text("utf-8")})
         self.callbacks = self.cloud.subscribe_to_results()
 
@@ -65,7 +65,7 @@ class System:
         ]
 
     def upgrade(self, *extra: str) -> str:
-        """`helm upgrade --install` of the chart, as a user runs it; KEDA reads the emulator's queues."""
+        """Run `helm upgrade --install` as a user does; KEDA reads the emulator's queues."""
         return helm(
             self.cluster,
             "upgrade",
@@ -105,79 +105,79 @@ class System:
         return name
 
     def content(self, runtime: Runtime, model: str) -> dict[str, Any]:
-        """Content for a dynamic runtime, which is told its model; nothing for others."""
+        """Task content that names the model, for a dynamic runtime; empty for others."""
         if not runtime.dynamic_model:
             return {}
         return {**CONTENT["sdwebui"](model), "override_settings": {"sd_model_checkpoint": model}}
 
     def uninstall(self) -> None:
-        """As `make uninstall` does: a release without runtimes, then no nodes, then no release."""
+        """Uninstall as `make uninstall` does: remove the runtimes, wait for the nodes, remove the release."""
         if not helm(self.cluster, "list", "--namespace", "default", "--short"):
             return
         helm(self.cluster, "upgrade", "--reset-values", RELEASE, str(CHART), "--namespace", "default")
-        self.until("every node of Karpenter is gone", lambda: not self.cluster.items("nodeclaims"), 180)
+        self.require("every node of Karpenter is gone", lambda: not self.cluster.items("nodeclaims"), 180)
         helm(self.cluster, "uninstall", RELEASE, "--namespace", "default", "--wait", "--timeout", "60s")
 
-    def hear(self) -> None:
-        """Take in what the results topic said since the last look."""
-        while heard := self.cloud.receive_callbacks(self.callbacks, 0):
+    def collect_callbacks(self) -> None:
+        """Receive the callbacks that have arrived since the last call."""
+        while callbacks := self.cloud.receive_callbacks(self.callbacks, 0):
             now = time.monotonic()
-            for callback in heard:
+            for callback in callbacks:
                 if callback["status"] in FINISHED:
-                    began = self.sent.get(callback["id"], now)
-                    self.finished.setdefault(callback["id"], []).append(Finished(callback, now - began, now))
+                    seconds = now - self.sent.get(callback["id"], now)
+                    self.finished.setdefault(callback["id"], []).append(FinishedTask(callback, seconds, now))
 
-    def heard(self, names: Iterable[str]) -> bool:
-        """Whether the results topic has spoken of every task."""
-        self.hear()
+    def all_announced(self, names: Iterable[str]) -> bool:
+        """Whether every one of these tasks has a final callback."""
+        self.collect_callbacks()
         return self.finished.keys() >= set(names)
 
-    def reaches(self, what: str, holds: Callable[[], bool], seconds: float) -> bool:
-        """Whether `holds()` comes true in time; if not, how things stand is printed."""
+    def wait(self, event: str, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a condition; whether it became true in time. If not, print the state of the cluster."""
         end = time.monotonic() + seconds
-        while not holds():
+        while not condition():
             if time.monotonic() > end:
-                print(f"not after {seconds:.0f} s: {what}\n{self.describe()}")
+                print(f"not after {seconds:.0f} s: {event}\n{self.describe()}")
                 return False
             time.sleep(0.3)
         return True
 
-    def until(self, what: str, holds: Callable[[], bool], seconds: float) -> None:
-        """Wait until `holds()`; an error when it does not come."""
-        if not self.reaches(what, holds, seconds):
-            raise AssertionError(f"not after {seconds:.0f} s: {what}")
+    def require(self, event: str, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait for a condition. Raises AssertionError if it does not become true in time."""
+        if not self.wait(event, condition, seconds):
+            raise AssertionError(f"not after {seconds:.0f} s: {event}")
 
     def pods(self, runtime: str | None = None) -> list[dict[str, Any]]:
-        """The pods of a runtime, or of all."""
+        """The pods of one runtime, or of all runtimes."""
         selector = "app.kubernetes.io/name" + (f",app.kubernetes.io/instance={runtime}" if runtime else "")
         return self.cluster.items("pods", "-A", "-l", selector)
 
     def nodes(self) -> list[dict[str, Any]]:
-        """The nodes that Karpenter made."""
+        """The nodes that Karpenter created."""
         return self.cluster.items("nodes", "-l", "karpenter.sh/nodepool")
 
     def replicas(self) -> dict[str, tuple[int, int]]:
-        """Asked-for and ready replicas of each runtime."""
-        found = self.cluster.items("deployments", "-A", "-l", "app.kubernetes.io/name")
+        """Desired and ready replicas by runtime."""
+        deployments = self.cluster.items("deployments", "-A", "-l", "app.kubernetes.io/name")
         return {
             item["metadata"]["name"]: (
                 item["spec"].get("replicas", 0),
                 item["status"].get("readyReplicas", 0),
             )
-            for item in found
+            for item in deployments
         }
 
-    def at_rest(self) -> bool:
-        """Whether no pod is asked for, and no pod and no GPU node is left.
+    def scaled_to_zero(self) -> bool:
+        """Whether no replica is desired and no pod and no GPU node is left.
 
-        A Deployment is born with one replica, as the chart leaves the number to KEDA: right after an install
-        there is no pod *yet*.
+        A Deployment starts with one replica, since the chart leaves the number to KEDA: right after an
+        install there is no pod *yet*.
         """
-        asked = any(asked for asked, _ in self.replicas().values())
-        return not asked and not self.pods() and not self.nodes()
+        desired = any(desired for desired, _ in self.replicas().values())
+        return not desired and not self.pods() and not self.nodes()
 
-    def look(self, at: float) -> Sample:
-        """One sample for the timeline."""
+    def sample(self, at: float) -> Sample:
+        """One sample for the timeline, `at` seconds after its start."""
         depths = [self.cloud.depth(runtime) for runtime in self.solution.runtimes]
         replicas = self.replicas()
         types = (node["metadata"]["labels"]["node.kubernetes.io/instance-type"] for node in self.nodes())
@@ -185,14 +185,14 @@ class System:
             at,
             sum(depth.waiting for depth in depths),
             sum(depth.running for depth in depths),
-            {name: asked for name, (asked, _) in replicas.items()},
+            {name: desired for name, (desired, _) in replicas.items()},
             {name: ready for name, (_, ready) in replicas.items()},
             Counter(types),
             self.kubelet.busy_gpus(),
         )
 
     def describe(self) -> str:
-        """How things stand, for an error."""
+        """The state of the cluster and of the queues, for an error message."""
         parts = [
             self.cluster.kubectl("get", "pods,nodes,nodeclaims,hpa", "-A", "-o", "wide", check=False),
             self.cluster.kubectl("get", "events", "-A", "--sort-by=.lastTimestamp", check=False)[-3000:],
@@ -200,15 +200,15 @@ class System:
         ]
         return "\n".join(parts)
 
-    def results(self, runtime: str) -> list[str]:
+    def result_keys(self, runtime: str) -> list[str]:
         """The keys of every result.json in the runtime's bucket."""
         bucket = next(r.output_bucket for r in self.solution.runtimes if r.name == runtime)
         pages = self.cloud.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
         return [key for key in keys if key.endswith("/result.json")]
 
-    def runs(self) -> dict[str, int]:
-        """How often the simulated GPUs ran each task to its end."""
+    def completed_runs(self) -> dict[str, int]:
+        """How often the simulated GPUs completed each task."""
         counts: dict[str, int] = {}
         for run in self.kubelet.gpu_runs():
             if run["outcome"] == "done":

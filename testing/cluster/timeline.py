@@ -1,4 +1,4 @@
-"""What happened, second by second, and its picture: queues, replicas, nodes, busy GPUs, latencies."""
+"""Samples of queues, replicas, nodes, busy GPUs and latencies over time, and a chart of them."""
 
 import math
 import threading
@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "e2e"
 INK, FAINT, GRID = "#22303c", "#5c6b78", "#e3e8ec"
-COLOURS = ("#2f6fde", "#e07b39", "#3a9d5d", "#9b59b6", "#c0392b", "#16a2b8", "#8d6e63", "#607d8b")
+COLORS = ("#2f6fde", "#e07b39", "#3a9d5d", "#9b59b6", "#c0392b", "#16a2b8", "#8d6e63", "#607d8b")
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": GRID,
@@ -33,8 +33,8 @@ STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Finished:
-    """What the results topic said of one task: how long after its sending (seconds), and when."""
+class FinishedTask:
+    """The callback of one task, seconds after it was sent, received `at` (monotonic clock)."""
 
     callback: Mapping[str, Any]
     seconds: float
@@ -43,7 +43,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at the system, `at` seconds after the start."""
+    """One sample of the system, `at` seconds after the start."""
 
     at: float
     visible: int
@@ -55,7 +55,7 @@ class Sample:
 
 
 def percentile(values: Sequence[float], share: int) -> float:
-    """The smallest value that `share` percent of the values do not exceed."""
+    """The nearest-rank percentile: the smallest value that `share` percent of the values do not exceed."""
     return sorted(values)[max(0, math.ceil(len(values) * share / 100) - 1)]
 
 
@@ -63,43 +63,43 @@ def percentile(values: Sequence[float], share: int) -> float:
 class Timeline:
     """Samples taken in the background until stopped."""
 
-    look: Callable[[float], Sample]
-    every: float = 1.0
+    sample: Callable[[float], Sample]
+    interval: float = 1.0
     samples: list[Sample] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> "Timeline":
-        self.began = time.monotonic()
-        self._background = ThreadPoolExecutor(1)
-        self._followed = self._background.submit(self._follow)
+        self.started = time.monotonic()
+        self._executor = ThreadPoolExecutor(1)
+        self._sampling = self._executor.submit(self._take_samples)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._background.shutdown()
-        self._followed.result()
+        self._executor.shutdown()
+        self._sampling.result()
 
-    def _follow(self) -> None:
+    def _take_samples(self) -> None:
         while not self._stop.is_set():
-            self.samples.append(self.look(time.monotonic() - self.began))
-            self._stop.wait(self.every)
+            self.samples.append(self.sample(time.monotonic() - self.started))
+            self._stop.wait(self.interval)
 
     def node_seconds(self) -> float:
-        """GPU nodes times seconds: what is paid for."""
+        """GPU nodes times seconds, which are paid for."""
         pairs = zip(self.samples, self.samples[1:], strict=False)
         return sum(sum(a.nodes.values()) * (b.at - a.at) for a, b in pairs)
 
     def busy_seconds(self) -> float:
-        """GPUs at work times seconds."""
+        """Busy GPUs times seconds."""
         pairs = zip(self.samples, self.samples[1:], strict=False)
         return sum(a.busy * (b.at - a.at) for a, b in pairs)
 
     def peak(self, runtime: str) -> int:
-        """The most pods a runtime was asked for."""
+        """The maximum number of desired pods of a runtime."""
         return max((sample.desired.get(runtime, 0) for sample in self.samples), default=0)
 
-    def draw(self, path: Path, title: str, finished: Mapping[str, Sequence[Finished]]) -> None:
+    def draw(self, path: Path, title: str, finished: Mapping[str, Sequence[FinishedTask]]) -> None:
         """Write `path`.svg and `path`.png."""
         with mpl.rc_context(STYLE):
             figure, axes = plt.subplots(
@@ -109,13 +109,13 @@ class Timeline:
             _queues(axes[0], at, self.samples)
             _replicas(axes[1], at, self.samples)
             _nodes(axes[2], at, self.samples)
-            _latencies(axes[3], [first for first, *_ in finished.values()], self.began)
+            _latencies(axes[3], [first for first, *_ in finished.values()], self.started)
             for axis in axes:
                 axis.grid(color=GRID, linewidth=0.7)
                 axis.set_axisbelow(True)
                 axis.set_ylim(bottom=0)
                 axis.margins(x=0.01)
-                # Beside the data, never over it.
+                # Next to the data, not over it.
                 axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), frameon=False, fontsize=8.5)
             axes[3].set_xlabel("time since the start (s)")
             figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
@@ -128,7 +128,7 @@ class Timeline:
 def _queues(axis: Axes, at: list[float], samples: list[Sample]) -> None:
     visible, flying = [s.visible for s in samples], [s.in_flight for s in samples]
     axis.stackplot(
-        at, flying, visible, labels=["in work", "waiting"], colors=[COLOURS[0], COLOURS[1]], alpha=0.75
+        at, flying, visible, labels=["in flight", "waiting"], colors=[COLORS[0], COLORS[1]], alpha=0.75
     )
     axis.set_title("Tasks in the queues", loc="left", fontsize=9.5)
     axis.set_ylabel("tasks")
@@ -136,12 +136,12 @@ def _queues(axis: Axes, at: list[float], samples: list[Sample]) -> None:
 
 def _replicas(axis: Axes, at: list[float], samples: list[Sample]) -> None:
     runtimes = sorted({name for s in samples for name in s.desired})
-    for colour, name in zip(COLOURS, runtimes, strict=False):
+    for color, name in zip(COLORS, runtimes, strict=False):
         desired, ready = [s.desired.get(name, 0) for s in samples], [s.ready.get(name, 0) for s in samples]
-        axis.step(at, desired, where="post", color=colour, alpha=0.6, ls=":", lw=1.3)
-        axis.step(at, ready, where="post", color=colour, lw=1.6, label=name)
-    axis.plot([], [], color=FAINT, ls=":", label="asked for")
-    axis.set_title("Pods of each runtime: asked for and ready", loc="left", fontsize=9.5)
+        axis.step(at, desired, where="post", color=color, alpha=0.6, ls=":", lw=1.3)
+        axis.step(at, ready, where="post", color=color, lw=1.6, label=name)
+    axis.plot([], [], color=FAINT, ls=":", label="desired")
+    axis.set_title("Pods of each runtime: desired and ready", loc="left", fontsize=9.5)
     axis.set_ylabel("pods")
 
 
@@ -149,18 +149,18 @@ def _nodes(axis: Axes, at: list[float], samples: list[Sample]) -> None:
     kinds = sorted({kind for s in samples for kind in s.nodes})
     if kinds:
         rows = [[s.nodes.get(kind, 0) for s in samples] for kind in kinds]
-        axis.stackplot(at, rows, labels=kinds, colors=COLOURS[2:], alpha=0.55, step="post")
-    axis.step(at, [s.busy for s in samples], where="post", color=INK, lw=1.3, label="GPUs at work")
-    axis.set_title("GPU nodes by instance type, and GPUs at work", loc="left", fontsize=9.5)
+        axis.stackplot(at, rows, labels=kinds, colors=COLORS[2:], alpha=0.55, step="post")
+    axis.step(at, [s.busy for s in samples], where="post", color=INK, lw=1.3, label="busy GPUs")
+    axis.set_title("GPU nodes by instance type, and busy GPUs", loc="left", fontsize=9.5)
     axis.set_ylabel("nodes")
 
 
-def _latencies(axis: Axes, finished: list[Finished], began: float) -> None:
-    for colour, name in zip(
-        COLOURS, sorted({str(each.callback["runtime"]) for each in finished}), strict=False
+def _latencies(axis: Axes, finished: list[FinishedTask], started: float) -> None:
+    for color, name in zip(
+        COLORS, sorted({str(task.callback["runtime"]) for task in finished}), strict=False
     ):
-        own = [each for each in finished if each.callback["runtime"] == name]
-        ends, seconds = [each.at - began for each in own], [each.seconds for each in own]
-        axis.scatter(ends, seconds, s=14, color=colour, alpha=0.8, label=name, linewidths=0)
-    axis.set_title("Each task: from its sending to its picture", loc="left", fontsize=9.5)
+        tasks = [task for task in finished if task.callback["runtime"] == name]
+        ends, seconds = [task.at - started for task in tasks], [task.seconds for task in tasks]
+        axis.scatter(ends, seconds, s=14, color=color, alpha=0.8, label=name, linewidths=0)
+    axis.set_title("Latency of each task: from sending to picture", loc="left", fontsize=9.5)
     axis.set_ylabel("seconds")

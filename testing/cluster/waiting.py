@@ -1,4 +1,4 @@
-"""Waiting for a component of the cluster, with its log in the error."""
+"""Waits for a component of the cluster; errors contain its log."""
 
 import time
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from local.processes import Child, tail
 
 
 class ComponentError(Exception):
-    """A component did not come up; carries the end of its log."""
+    """A component did not start; the text contains the end of its log."""
 
 
 def wait_for(child: Child, ready: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait until `ready` holds; a program that ends, or is late, is an error with the end of its log."""
+    """Wait until `ready` holds. Raises ComponentError if the process ends or is late."""
     end = time.monotonic() + seconds
     while not ready():
         log = "\n".join(tail(child.log, 25))

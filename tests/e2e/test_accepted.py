@@ -1,4 +1,4 @@
-"""The API server takes every object that the chart renders."""
+"""The API server accepts every object that the chart renders."""
 
 import contextlib
 import json
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from testing.cluster.chart import EXAMPLES, load_solution, manifests, pods
 from testing.cluster.controlplane import Cluster
-from testing.cluster.solving import EXAMPLES, manifests, pods, solve
 
 Objects = list[dict[str, Any]]
 MINIMAL = next(path for path in EXAMPLES if path.stem == "minimal")
@@ -28,8 +28,8 @@ def _restricted_namespaces(cluster: Cluster, objects: Objects) -> None:
 
 
 @contextlib.contextmanager
-def _service_accounts(cluster: Cluster, found: Objects) -> Iterator[None]:
-    """The accounts of these pods: a Pod, unlike a Deployment, is refused when its own is not there."""
+def _service_accounts(cluster: Cluster, pod_objects: Objects) -> Iterator[None]:
+    """Create the service accounts of pods: unlike a Deployment, a Pod is rejected without its account."""
     accounts = [
         {
             "apiVersion": "v1",
@@ -39,7 +39,7 @@ def _service_accounts(cluster: Cluster, found: Objects) -> Iterator[None]:
                 "namespace": pod["metadata"]["namespace"],
             },
         }
-        for pod in found
+        for pod in pod_objects
     ]
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=_text(accounts))
     try:
@@ -50,31 +50,31 @@ def _service_accounts(cluster: Cluster, found: Objects) -> Iterator[None]:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_every_object_of_every_example_is_accepted(control_plane: Cluster, example: Path) -> None:
-    objects = manifests(solve(example))
+    objects = manifests(load_solution(example))
     _restricted_namespaces(control_plane, objects)
 
-    said = control_plane.kubectl("apply", *CHECK, stdin=_text(objects))
+    output = control_plane.kubectl("apply", *CHECK, stdin=_text(objects))
 
-    assert said.count("serverside-applied") == len(objects)
+    assert output.count("serverside-applied") == len(objects)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_every_pod_is_admitted_under_the_restricted_level(control_plane: Cluster, example: Path) -> None:
-    found = list(pods(manifests(solve(example))))
-    _restricted_namespaces(control_plane, found)
+    objects = list(pods(manifests(load_solution(example))))
+    _restricted_namespaces(control_plane, objects)
 
-    with _service_accounts(control_plane, found):
-        said = control_plane.kubectl("apply", *CHECK, stdin=_text(found))
+    with _service_accounts(control_plane, objects):
+        output = control_plane.kubectl("apply", *CHECK, stdin=_text(objects))
 
-    assert said.count("serverside-applied") == len(found)
+    assert output.count("serverside-applied") == len(objects)
 
 
-def test_a_pod_that_asks_for_more_than_restricted_is_refused(control_plane: Cluster) -> None:
-    pod = next(pods(manifests(solve(MINIMAL))))
+def test_a_pod_with_more_privileges_than_restricted_is_rejected(control_plane: Cluster) -> None:
+    pod = next(pods(manifests(load_solution(MINIMAL))))
     pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
     _restricted_namespaces(control_plane, [pod])
 
     with _service_accounts(control_plane, [pod]):
-        said = control_plane.kubectl("apply", *CHECK, stdin=_text([pod]), check=False)
+        output = control_plane.kubectl("apply", *CHECK, stdin=_text([pod]), check=False)
 
-    assert 'violates PodSecurity "restricted' in said
+    assert 'violates PodSecurity "restricted' in output

@@ -9,15 +9,15 @@ import yaml
 
 from generator.deploy import helm
 from generator.deploy.helm import HelmError
+from testing.cluster.chart import CHART, KUBERNETES
 from testing.cluster.controlplane import Cluster
-from testing.cluster.solving import CHART, KUBERNETES
 from tests.charts.conftest import BASE, Values, merged, nested
 from tests.charts.test_guards import CASES, STACK
 
 POOL, NODE = "karpenter.provisioner", "karpenter.nodeTemplate"
-# Values that each break one rule of the guards, and that no API server would refuse: EC2 would, or the agent,
-# or nobody, and nothing would ever work.
-ELSEWHERE = {
+# Values that each violate one guard and that no API server rejects: EC2 or the agent would, or the runtime
+# would never work.
+NOT_REJECTED = {
     *("static-without-model", "dynamic-with-model", "no-checkpoint", "spaces-in-model", "model-elsewhere"),
     *("no-probe", "no-task-path", "no-image", "no-tag", "old-daemon", "models-over-scratch"),
     *("no-queue", "no-dead-letters", "no-bucket", "no-topic", "no-models", "one-writer", "unbound-claim"),
@@ -25,12 +25,12 @@ ELSEWHERE = {
     *("bad-node-note", "not-in-without-values", "exists-with-values", "taint-twice", "no-ami"),
     *("gp2-with-iops", "io2-with-throughput", "io2-without-iops", "fast-without-iops", "storage-twice"),
 }
-# How kubectl passes a refusal on; other errors, such as of a server that is not there, are none.
-REFUSALS = (
+# What kubectl prints for a rejection; other errors, such as an unreachable server, are not rejections.
+REJECTIONS = (
     *("is invalid", "error validating data"),
     *("failed to create typed patch object", "failed to convert new object"),
 )
-# Values that the schema refuses, by the word with which it does.
+# Values that the schema rejects, by a word of its message.
 SCHEMA: dict[str, Values] = {
     "consolidateAfter": nested(f"{POOL}.disruption.consolidateAfter", "300"),
     "expireAfter": nested(f"{POOL}.disruption.expireAfter", "a month"),
@@ -65,34 +65,30 @@ def _rendered(chart: Path, name: str, runtime: Values) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def _refused(cluster: Cluster, objects: str) -> bool:
-    """Whether the API server, or an admission webhook, refuses one of them for what it is."""
+def _rejected(cluster: Cluster, objects: str) -> bool:
+    """Whether the API server or an admission webhook rejects one of the objects as invalid."""
     check = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
-    said = cluster.kubectl(*check, stdin=objects, check=False)
-    return any(words in said for words in REFUSALS)
+    output = cluster.kubectl(*check, stdin=objects, check=False)
+    return any(text in output for text in REJECTIONS)
 
 
-def test_objects_of_good_values_are_taken(cluster: Cluster, unguarded: Path) -> None:
-    assert not _refused(cluster, _rendered(unguarded, "good", {}))
+def test_objects_of_valid_values_are_accepted(cluster: Cluster, unguarded: Path) -> None:
+    assert not _rejected(cluster, _rendered(unguarded, "good", {}))
 
 
 # That the chart refuses each of them is what tests/charts/test_guards.py shows.
-@pytest.mark.parametrize("case", sorted(CASES.keys() - ELSEWHERE))
-def test_what_a_guard_refuses_the_api_server_would_refuse(
-    cluster: Cluster, unguarded: Path, case: str
-) -> None:
-    assert _refused(cluster, _rendered(unguarded, case, CASES[case][0]))
+@pytest.mark.parametrize("case", sorted(CASES.keys() - NOT_REJECTED))
+def test_the_api_server_rejects_what_a_guard_rejects(cluster: Cluster, unguarded: Path, case: str) -> None:
+    assert _rejected(cluster, _rendered(unguarded, case, CASES[case][0]))
 
 
-@pytest.mark.parametrize("case", sorted(ELSEWHERE))
-def test_what_only_others_refuse_the_api_server_takes(cluster: Cluster, unguarded: Path, case: str) -> None:
-    assert not _refused(cluster, _rendered(unguarded, case, CASES[case][0]))
+@pytest.mark.parametrize("case", sorted(NOT_REJECTED))
+def test_the_api_server_accepts_what_only_others_reject(cluster: Cluster, unguarded: Path, case: str) -> None:
+    assert not _rejected(cluster, _rendered(unguarded, case, CASES[case][0]))
 
 
 @pytest.mark.parametrize("word", SCHEMA)
-def test_what_the_schema_refuses_the_api_server_would_refuse(
-    cluster: Cluster, unguarded: Path, word: str
-) -> None:
-    assert _refused(cluster, _rendered(unguarded, "bad", SCHEMA[word]))
+def test_the_api_server_rejects_what_the_schema_rejects(cluster: Cluster, unguarded: Path, word: str) -> None:
+    assert _rejected(cluster, _rendered(unguarded, "bad", SCHEMA[word]))
     with pytest.raises(HelmError, match=word):
         _rendered(CHART, "bad", SCHEMA[word])

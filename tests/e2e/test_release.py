@@ -1,4 +1,4 @@
-"""The life of a Helm release: what is refused changes nothing, rollback works, uninstall leaves nothing."""
+"""The lifecycle of a Helm release: a rejected upgrade changes nothing; rollback; complete uninstall."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from local.emulator import Emulator
+from testing.cluster.chart import load_solution
 from testing.cluster.controlplane import Cluster
 from testing.cluster.deployed import deployed
 from testing.cluster.kubelet import Delays, Simulation
-from testing.cluster.solving import solve
 from testing.cluster.system import HelmError, System, helm
 from testing.cluster.timeline import PICTURES, Timeline
 
@@ -19,15 +19,15 @@ OURS = "deployments,configmaps,scaledobjects,triggerauthentications,persistentvo
 
 @pytest.fixture(scope="module")
 def released(cluster: Cluster, emulator: Emulator) -> Iterator[System]:
-    """Two runtimes on one bucket of models."""
-    with deployed(cluster, emulator, solve(CONFIG), Delays(), Simulation()) as system:
-        with Timeline(system.look) as timeline:
+    """A release of two runtimes that share a model bucket."""
+    with deployed(cluster, emulator, load_solution(CONFIG), Delays(), Simulation()) as system:
+        with Timeline(system.sample) as timeline:
             yield system
         timeline.draw(PICTURES / "release", "A release: upgraded, rolled back, uninstalled", system.finished)
 
 
 def _versions(system: System) -> dict[str, str]:
-    """The resourceVersion of everything of the release that no controller writes to."""
+    """The resourceVersion of all objects of the release that no controller updates."""
     items = system.cluster.items("configmaps,persistentvolumeclaims,networkpolicies", "-n", "released")
     return {
         f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in items
@@ -49,12 +49,12 @@ def test_each_claim_is_bound_to_the_volume_of_its_own_runtime(released: System) 
             if item["status"].get("phase") == "Bound"
         }
 
-    released.until("both claims are bound", lambda: len(bound()) == 2, 30)
+    released.require("both claims are bound", lambda: len(bound()) == 2, 30)
 
     assert bound() == {"first-models": "released-first", "second-models": "released-second"}
 
 
-def test_values_that_cannot_work_are_refused_before_anything_changes(released: System) -> None:
+def test_values_that_cannot_work_are_rejected_before_anything_changes(released: System) -> None:
     before = _versions(released)
 
     with pytest.raises(HelmError, match="minReplicaCount"):
@@ -69,8 +69,8 @@ def test_values_that_cannot_work_are_refused_before_anything_changes(released: S
 
 def test_a_release_can_be_rolled_back(released: System) -> None:
     def timeout() -> str:
-        found = released.cluster.get("configmap", "first-agent", "-n", "released")
-        return str(found["data"]["TASK_TIMEOUT_SECONDS"])
+        config_map = released.cluster.get("configmap", "first-agent", "-n", "released")
+        return str(config_map["data"]["TASK_TIMEOUT_SECONDS"])
 
     before = timeout()
     released.upgrade("--set", "runtimes.first.runtime.queueAgent.taskTimeoutSeconds=77")
@@ -81,7 +81,7 @@ def test_a_release_can_be_rolled_back(released: System) -> None:
     assert timeout() == before
 
 
-def test_an_unchanged_upgrade_sends_no_pod_away(released: System) -> None:
+def test_an_unchanged_upgrade_restarts_no_pod(released: System) -> None:
     def generation() -> int:
         return int(released.cluster.get("deployment", "first", "-n", "released")["metadata"]["generation"])
 
@@ -94,8 +94,8 @@ def test_an_unchanged_upgrade_sends_no_pod_away(released: System) -> None:
 
 def test_keda_accepts_every_scaled_object(released: System) -> None:
     def ready() -> list[str]:
-        found = released.cluster.items("scaledobjects", "-n", "released")
-        conditions = {item["metadata"]["name"]: item["status"].get("conditions", []) for item in found}
+        objects = released.cluster.items("scaledobjects", "-n", "released")
+        conditions = {item["metadata"]["name"]: item["status"].get("conditions", []) for item in objects}
         return sorted(
             n
             for n, all_ in conditions.items()
@@ -103,25 +103,25 @@ def test_keda_accepts_every_scaled_object(released: System) -> None:
             if c["type"] == "Ready" and c["status"] == "True"
         )
 
-    released.until("KEDA calls both ready", lambda: ready() == ["first", "second"], 30)
+    released.require("KEDA reports both as ready", lambda: ready() == ["first", "second"], 30)
 
 
-def test_an_upgrade_leaves_the_replicas_that_keda_asked_for(released: System) -> None:
+def test_an_upgrade_keeps_the_replicas_that_keda_set(released: System) -> None:
     paused = ("annotate", "scaledobject", "first", "-n", "released", "autoscaling.keda.sh/paused-replicas")
     released.cluster.kubectl(*paused[:-1], f"{paused[-1]}=2")
-    released.until("KEDA asks for two", lambda: released.replicas()["first"][0] == 2, 30)
+    released.require("KEDA sets two replicas", lambda: released.replicas()["first"][0] == 2, 30)
 
     released.upgrade("--set", "runtimes.first.runtime.queueAgent.taskTimeoutSeconds=78")
-    asked, _ = released.replicas()["first"]
+    desired, _ = released.replicas()["first"]
 
     released.cluster.kubectl(*paused[:-1], f"{paused[-1]}-")
-    assert asked == 2
+    assert desired == 2
 
 
 def test_uninstall_leaves_no_object_and_no_finalizer(released: System) -> None:
     released.send("first", "last-one")
-    released.until("a node works", lambda: bool(released.nodes()), 60)
-    released.until("the task is done", lambda: released.heard(["last-one"]), 60)
+    released.require("a node exists", lambda: bool(released.nodes()), 60)
+    released.require("the task is done", lambda: released.heard(["last-one"]), 60)
 
     released.uninstall()
 

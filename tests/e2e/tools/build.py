@@ -1,6 +1,6 @@
-"""Build the control plane that tests/e2e runs, from Go modules, into .cache/e2e: once, said step by step.
+"""Build the control plane for tests/e2e from Go modules into .cache/e2e, unless it is up to date.
 
-Each folder beside this file is a Go module that pins one project (go.mod) with its checksums (go.sum).
+Each folder next to this file is a Go module that pins one project (go.mod) with its checksums (go.sum).
 """
 
 import hashlib
@@ -24,8 +24,8 @@ K8S_FLAGS = (
 )
 
 
-# A toolchain is a module too. Those of 2024 are built with the Go of their time: a newer one refuses
-# some of what their dependencies link to.
+# Projects of 2024 are built with a Go toolchain of that time: newer ones reject some of the symbols that
+# their dependencies link to.
 OLD_GO, NEW_GO = "go1.22.12", "go1.25.5"
 
 
@@ -73,7 +73,7 @@ def environment(go: str) -> dict[str, str]:
 
 
 def stamp(tool: Tool) -> str:
-    """What a binary was built from: it is rebuilt when this changes."""
+    """A hash of the sources of a binary: it is rebuilt when this changes."""
     module = HERE / tool.module
     text = (module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()
     text += (tool.go + tool.ldflags).encode()
@@ -81,12 +81,12 @@ def stamp(tool: Tool) -> str:
 
 
 def mark(tool: Tool) -> Path:
-    """The file that holds the stamp of the built binary."""
+    """The file with the stamp of the built binary."""
     return BIN / f".{tool.name}"
 
 
 def missing(tool: Tool) -> bool:
-    """Whether the tool is not there, or was built from something else."""
+    """Whether the tool is missing or was built from other sources."""
     return not mark(tool).exists() or mark(tool).read_text() != stamp(tool)
 
 
@@ -118,16 +118,16 @@ def copy_crds() -> None:
 
 
 def main() -> None:
-    """Build what is missing."""
+    """Build the missing tools."""
     if shutil.which("go") is None:
         sys.exit(
             "make e2e needs Go 1.21 or later on PATH (it fetches the exact toolchains by itself): "
             "install it (package golang, or https://go.dev/dl), then run `make e2e` again"
         )
     BIN.mkdir(parents=True, exist_ok=True)
-    if wanted := [tool for tool in TOOLS if missing(tool)]:
+    if tools := [tool for tool in TOOLS if missing(tool)]:
         print("building the control plane (once; about 20 minutes on 2 cores)", flush=True)
-        for tool in wanted:
+        for tool in tools:
             build(tool)
     copy_crds()
 

@@ -1,4 +1,4 @@
-"""From a config to what is installed, with the generator's own functions."""
+"""From a config to the rendered objects of the chart sd-runtimes, with the generator's functions."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -21,7 +21,7 @@ CHART = charts.folder("sd-runtimes")
 KUBERNETES = "1.28"
 
 
-def solve(config: Path) -> Solution:
+def load_solution(config: Path) -> Solution:
     """The solution of a config that names its region and account."""
     data = document.load(config.read_text("utf-8"), config.name).data
     context = Context(data["region"], data["accountId"], date(2026, 1, 1))
@@ -34,7 +34,7 @@ def files(solution: Solution) -> dict[str, str]:
 
 
 def manifests(solution: Solution, *more: str) -> list[dict[str, Any]]:
-    """What Helm renders for the runtimes; `more` are texts of further values files."""
+    """The objects that Helm renders for the runtimes; `more` are texts of additional values files."""
     values = chart_values.runtimes_alone(solution) | {
         f"values/~{n}.yaml": text for n, text in enumerate(more)
     }
@@ -43,14 +43,14 @@ def manifests(solution: Solution, *more: str) -> list[dict[str, Any]]:
 
 
 def pods(objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """One Pod for each Deployment, as its controller would make it."""
+    """One Pod for each Deployment, as its controller would create it."""
     for item in objects:
         if item["kind"] == "Deployment":
             template = item["spec"]["template"]
-            place = {"name": item["metadata"]["name"], "namespace": item["metadata"]["namespace"]}
+            metadata = {"name": item["metadata"]["name"], "namespace": item["metadata"]["namespace"]}
             yield {
                 "apiVersion": "v1",
                 "kind": "Pod",
-                "metadata": template["metadata"] | place,
+                "metadata": template["metadata"] | metadata,
                 "spec": template["spec"],
             }

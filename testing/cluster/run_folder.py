@@ -1,4 +1,4 @@
-"""The folder of one run, held by a lock: what a killed run left behind is known by it, and removed."""
+"""The folder of one run, with a lock by which the folders of killed runs are recognized and removed."""
 
 import contextlib
 import fcntl
@@ -13,7 +13,7 @@ LOCK = "in-use"
 
 
 def remove_stale() -> None:
-    """Remove the folders of runs that have ended without doing so."""
+    """Remove the folders of runs that were killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(FileNotFoundError, BlockingIOError), (folder / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -21,11 +21,11 @@ def remove_stale() -> None:
 
 
 @contextlib.contextmanager
-def workplace() -> Iterator[Path]:
-    """A folder that goes with its process, or with the next run; kept when KEEP_E2E is set."""
+def temporary_folder() -> Iterator[Path]:
+    """A folder that is removed at the end, or by the next run; kept if KEEP_E2E is set."""
     remove_stale()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    # The kernel gives the lock up when the process ends, however it ends.
+    # The kernel releases the lock when the process ends for any reason.
     with (folder / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
