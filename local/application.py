@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from queue_agent.task.protocol import TaskState
+
 from generator import client
 from generator.client import ApiClient
 from local.cloud import Cloud
 from local.examples import PlannedTask
-from local.progress import COMPLETED, Callback, Progress, TaskOutcome, task_times
+from local.progress import Callback, Progress, TaskOutcome, task_times
 
 POLL_SECONDS = 1
 
@@ -63,7 +65,7 @@ class Application:
         callback = progress.callbacks.get(task.id)
         if callback is None:
             return TaskOutcome(task, status, problem=f"{status.status}: no callback arrived in time")
-        if COMPLETED not in (callback.status, status.status) or not status.images:
+        if TaskState.COMPLETED not in (callback.status, status.status) or not status.images:
             return TaskOutcome(task, status, problem=status.error or f"{status.status}, without pictures")
         times = task_times(status, progress.sent[task.id], callback.received)
         return TaskOutcome(task, status, client.save(status, folder), times=times)

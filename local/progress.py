@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from queue_agent.task.protocol import TaskState
+
 from generator.client import TaskStatus
 from generator.solution.model import Runtime
 from local.examples import PlannedTask
-
-COMPLETED = "completed"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Progress:
     def _row(self, runtime: Runtime) -> RuntimeProgress:
         tasks = [task for task in self.planned if task.runtime == runtime.name]
         ended = [task for task in tasks if task.id in self.callbacks]
-        done = sum(self.callbacks[task.id].status == COMPLETED for task in ended)
+        done = sum(self.callbacks[task.id].status == TaskState.COMPLETED for task in ended)
         left = sum(task.id in self.sent for task in tasks) - len(ended)
         # The agent deletes a message a moment after the callback: until then it looks like a task that runs.
         running = min(self.depths.get(runtime.name, QueueDepth(0, 0)).running, left)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from queue_agent.task.protocol import RECORDS_FOLDER
 
 from local import processes
 from local.processes import Child
@@ -181,7 +182,7 @@ class World:
         """All keys in the bucket except the claims."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        return [key for key in keys if not key.startswith(".tasks/")]
+        return [key for key in keys if not key.startswith(f"{RECORDS_FOLDER}/")]
 
     def _count(self, name: str) -> int:
         attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=[name])["Attributes"]

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from queue_agent.task.protocol import DEFAULT_TASK_TYPES, TaskState
+
 from generator import paths
 from generator.solution.model import Runtime, Solution
 from local.cloud import Cloud
@@ -19,7 +21,7 @@ from testing.cluster.kubelet import Kubelet
 from testing.cluster.timeline import FinishedTask, Sample
 
 RELEASE = "sd"
-FINISHED = ("completed", "failed")
+FINISHED = (TaskState.COMPLETED, TaskState.FAILED)
 
 
 class HelmError(Exception):
@@ -84,13 +86,12 @@ class System:
 
     def send(self, runtime: str, name: str, **content: Any) -> str:
         """Publish one task as the HTTP API does; its id."""
-        kinds = {"sdwebui": "text-to-image", "comfyui": "pipeline", "invokeai": "graph", "custom": "custom"}
         kind = next(r.type for r in self.solution.runtimes if r.name == runtime)
         task = {
             "metadata": {
                 "id": name,
                 "runtime": runtime,
-                "tasktype": kinds[kind],
+                "tasktype": DEFAULT_TASK_TYPES.get(kind, "text-to-image"),
                 "prefix": "e2e",
                 "context": {},
             },

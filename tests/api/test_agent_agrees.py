@@ -10,6 +10,7 @@ from queue_agent.task import messages, protocol
 from api import schema, validation
 from api.settings import Runtime
 from api.tasks import Task
+from generator import client
 
 DEFAULTS = messages.Defaults(runtime_type="sdwebui", timeout_seconds=1800)
 JSON = st.recursive(
@@ -87,3 +88,8 @@ def test_both_accept_the_deepest_task_and_refuse_a_deeper_one() -> None:
         else:
             with pytest.raises(messages.MalformedMessageError, match="deeper"):
                 messages.parse(body, DEFAULTS, attempt=1)
+
+
+def test_the_client_waits_for_the_states_in_which_a_task_has_ended() -> None:
+    # The generator's wheel holds no agent: client.ENDED is a copy.
+    assert {*protocol.TaskState} - {protocol.TaskState.QUEUED, protocol.TaskState.RUNNING} == client.ENDED

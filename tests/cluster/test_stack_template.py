@@ -5,6 +5,7 @@ import re
 
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+from queue_agent.task.protocol import RECORDS_FOLDER
 
 from generator.build import stack
 from generator.solution import names
@@ -118,7 +119,7 @@ def test_records_of_tasks_are_expired_but_never_pictures(template: Template) -> 
     for bucket in template.of(BUCKET).values():
         rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
         expiring = [rule for rule in rules if "ExpirationInDays" in rule]
-        assert [rule["Prefix"] for rule in expiring] == [".tasks/"]
+        assert [rule["Prefix"] for rule in expiring] == [f"{RECORDS_FOLDER}/"]
         # A task may be in the queue and then in the dead-letter queue, and be asked for all the while.
         assert expiring[0]["ExpirationInDays"] >= 24
         assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
