@@ -137,6 +137,12 @@ def test_paths_exist(page: Path) -> None:
 
 
 @EACH_PAGE
+def test_names_that_a_page_places_in_a_file_are_in_it(page: Path) -> None:
+    for name, path in re.findall(r"`(\w+)`(?: and `\w+`)? in `([\w./-]+\.\w+)`", page.read_text("utf-8")):
+        assert name in (ROOT / path).read_text("utf-8"), f"{name} in {path}"
+
+
+@EACH_PAGE
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8")):
         if "://" not in target and not target.startswith("mailto:"):
