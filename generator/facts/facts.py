@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from generator import paths
-from generator.facts import karpenter, versions
+from generator.facts import karpenter, reserved, versions
 from generator.facts.karpenter import NodePoolRules
+from generator.facts.reserved import Reserved
 from generator.facts.versions import Support, Versions
 
 VERIFIED_REGIONS = ("us-east-1", "us-west-2")
@@ -162,6 +163,11 @@ class Facts:
     @cached_property
     def _versions(self) -> dict[str, Any]:
         return self._read("versions.json")
+
+    @cached_property
+    def reserved(self) -> Reserved:
+        """What the chart sets itself."""
+        return reserved.load(self._charts)
 
     @cached_property
     def _node_pool_rules(self) -> tuple[NodePoolRules, ...]:

@@ -1,4 +1,4 @@
-"""What Karpenter accepts as labels and requirements of a NodePool, by Karpenter version.
+"""What Karpenter accepts in NodePools and EC2NodeClasses, by Karpenter version.
 
 The data is in charts/sd-runtimes/files/karpenter.yaml, which the chart reads too.
 """
@@ -24,6 +24,12 @@ class NodePoolRules:
     allowed_domains: tuple[str, ...]
     allowed_labels: frozenset[str]
     forbidden_labels: frozenset[str]
+    forbidden_tags: frozenset[str]
+    forbidden_tag_prefixes: tuple[str, ...]
+
+    def allows_tag(self, key: str) -> bool:
+        """Whether instances may have a tag with this key."""
+        return key not in self.forbidden_tags and not key.startswith(self.forbidden_tag_prefixes)
 
     def reserved_domain(self, label: str) -> str | None:
         """The domain for which Karpenter rejects `label`; None when the domain is not the reason."""
@@ -46,6 +52,8 @@ def load(charts: Path) -> tuple[NodePoolRules, ...]:
             allowed_domains=tuple(content["allowedDomains"]),
             allowed_labels=frozenset(content["allowedLabels"]),
             forbidden_labels=frozenset(content["forbiddenLabels"]),
+            forbidden_tags=frozenset(content["forbiddenTags"]),
+            forbidden_tag_prefixes=tuple(content["forbiddenTagPrefixes"]),
         )
         for row in content["versions"]
     )

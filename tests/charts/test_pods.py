@@ -5,7 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import TYPES, Objects, Render
+from generator.facts import reserved
+
+from .conftest import RUNTIMES, TYPES, Objects, Render
+
+RESERVED = reserved.load(RUNTIMES.parent)
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -255,6 +259,24 @@ def test_the_agent_is_told_where_everything_is(types: Objects) -> None:
         "SNS_TOPIC_ARN": "arn:aws:sns:us-west-2:123456789012:demo-results",
         "SQS_QUEUE_URL": "https://sqs.us-west-2.amazonaws.com/123456789012/demo-one",
         "TASK_TIMEOUT_SECONDS": "1800",
+    }
+
+
+def test_what_the_chart_sets_itself_is_what_the_rules_reserve(types: Objects) -> None:
+    names = set().union(*(types.agent(name) for name in TYPES))
+    templates = [types[f"Deployment/{name}"]["spec"]["template"]["metadata"] for name in TYPES]
+    labels = {key for metadata in templates for key in metadata["labels"]}
+    labels |= {key for name in TYPES for key in types[f"Deployment/{name}"]["metadata"]["labels"]}
+    taints = [
+        taint
+        for name in TYPES
+        for taint in types[f"NodePool/demo-{name}"]["spec"]["template"]["spec"]["taints"]
+    ]
+
+    assert names == RESERVED.agent_environment.keys()
+    assert labels == RESERVED.labels
+    assert {(taint["key"], taint["effect"]) for taint in taints} == {
+        (key, "NoSchedule") for key in RESERVED.node_taints
     }
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from generator.config.node import ConfigNode
 from generator.errors import Problem, Severity
 from generator.facts.facts import Facts
+from generator.facts.karpenter import NodePoolRules
 from generator.solution.context import Context
 
 
@@ -28,6 +29,17 @@ class Case:
     def stack(self) -> str | None:
         """The name of the stack."""
         return self.config.at("stackName").text()
+
+    @cached_property
+    def eks(self) -> str:
+        """The EKS version; the oldest one for a version outside the table, which SD801 reports."""
+        eks, versions = self.config.at("eksVersion").text(), self.facts.eks_versions()
+        return eks if eks in versions else versions[0]
+
+    @property
+    def node_rules(self) -> NodePoolRules:
+        """What the Karpenter of this EKS version accepts."""
+        return self.facts.node_pool_rules(self.eks)
 
 
 @dataclass(frozen=True)

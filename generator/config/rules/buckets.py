@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, agent, node_template, rule
 from generator.facts import s3
+from generator.facts.karpenter import NodePoolRules
 from generator.solution import names
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -14,9 +15,6 @@ _ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 TAG_KEY_MAX, TAG_VALUE_MAX, TAGS_MAX = 128, 256, 40
 _TAG = re.compile(r"[\w\s.:/=+\-@]*")
-# The CEL rules of karpenter.k8s.aws_ec2nodeclasses.yaml v1.8.8.
-KARPENTER_TAGS = ("eks:eks-cluster-name", "karpenter.sh/nodepool", "karpenter.sh/nodeclaim",
-                  "karpenter.k8s.aws/ec2nodeclass")  # fmt: skip
 
 
 def bucket_fault(name: str) -> str | None:
@@ -73,18 +71,18 @@ def tags_are_valid(case: Case) -> Iterator[Finding]:
             message = f"{len(tags.entries())} tags; AWS allows 50, and the solution needs some for itself"
             yield Finding(tags, message, f"keep {TAGS_MAX} or fewer", True)
         for node in tags.entries():
-            if fault := _tag_fault(node.key, node.text() or ""):
+            if fault := _tag_fault(node.key, node.text() or "", case.node_rules):
                 yield Finding(
                     node, f"AWS or Karpenter rejects this tag: {fault}", "change or remove it", True
                 )
 
 
-def _tag_fault(key: str, value: str) -> str | None:
+def _tag_fault(key: str, value: str, rules: NodePoolRules) -> str | None:
     if not key:
         return "its key is empty"
     if key.lower().startswith("aws:"):
         return "keys that start with aws: are reserved"
-    if key in KARPENTER_TAGS or key.startswith("kubernetes.io/cluster"):
+    if not rules.allows_tag(key):
         return f"{key} is reserved by Karpenter"
     if len(key) > TAG_KEY_MAX or len(value) > TAG_VALUE_MAX:
         return f"a key has at most {TAG_KEY_MAX} characters, a value {TAG_VALUE_MAX}"

@@ -12,24 +12,17 @@ _OWN_REQUIREMENTS = {
     "karpenter.sh/capacity-type": "capacityType",
     "node.kubernetes.io/instance-type": "instanceType",
 }
-_OWN_TAINTS = ("nvidia.com/gpu", "runtime")
 _NUMERIC = ("Gt", "Lt", "Gte", "Lte")
-
-
-def _eks(case: Case) -> str:
-    """The EKS version; the oldest for one outside the table, which SD801 reports."""
-    eks = case.config.at("eksVersion").text() or ""
-    return eks if eks in case.facts.eks_versions() else case.facts.eks_versions()[0]
 
 
 def _release(case: Case) -> str:
     """The Karpenter release of the EKS version, without its patch number: `1.14`."""
-    return case.facts.versions(_eks(case)).karpenter.rpartition(".")[0]
+    return case.facts.versions(case.eks).karpenter.rpartition(".")[0]
 
 
 def label_fault(label: str, case: Case) -> str | None:
     """Why Karpenter rejects a label or the key of a requirement; None when it is allowed."""
-    rules = case.facts.node_pool_rules(_eks(case))
+    rules = case.node_rules
     if label in rules.forbidden_labels:
         return f"Karpenter sets {label} itself"
     if domain := rules.reserved_domain(label):
@@ -93,7 +86,7 @@ def operators_are_supported(case: Case) -> Iterator[Finding]:
         instead = {"Gte": "Gt with the number minus 1", "Lte": "Lt with the number plus 1"}.get(
             node.text() or ""
         )
-        if instead and node.value not in case.facts.node_pool_rules(_eks(case)).operators:
+        if instead and node.value not in case.node_rules.operators:
             message = f"Karpenter {_release(case)} does not support the operator {node.value}"
             yield Finding(node, message, f"use {instead}")
 
@@ -121,7 +114,7 @@ def architecture_is_x86(case: Case) -> Iterator[Finding]:
 def taints_are_valid_and_unique(case: Case) -> Iterator[Finding]:
     """Taints must be valid in Kubernetes and unique."""
     for runtime in case.runtimes:
-        seen = {(key, "NoSchedule") for key in _OWN_TAINTS}
+        seen = {(key, "NoSchedule") for key in case.facts.reserved.node_taints}
         for taint in provisioner(runtime).at("extraTaints").items():
             key, value, effect = (taint.at(name).text() or "" for name in ("key", "value", "effect"))
             if key and (fault := key_fault(key)):

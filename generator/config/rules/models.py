@@ -8,7 +8,6 @@ from generator.config.rules.base import WARNING, Case, Finding, agent, inference
 
 CHECKPOINTS = (".safetensors", ".ckpt")
 CUSTOM_KEYS = ("port", "probePath", "taskPath")
-AGENT_PORT = 8081
 
 
 def _of_type(case: Case, *types: str) -> list[ConfigNode]:
@@ -121,10 +120,10 @@ def endpoint_keys_are_for_custom_runtimes(case: Case) -> Iterator[Finding]:
 def ports_differ(case: Case) -> Iterator[Finding]:
     """The runtime cannot use the queue agent's port: both run in one pod."""
     for runtime in _of_type(case, "custom"):
-        if inference(runtime).at("port").whole() == AGENT_PORT:
-            node = inference(runtime).at("port")
+        node, agent_port = inference(runtime).at("port"), case.facts.reserved.agent_port
+        if node.whole() == agent_port:
             yield Finding(
-                node, f"the queue agent listens on {AGENT_PORT}", "choose another port, such as 8080"
+                node, f"the queue agent listens on {agent_port}", "choose another port, such as 8080"
             )
 
 

@@ -17,7 +17,8 @@
 {{- range $p.extraRequirements }}
 {{- include "sd-runtimes.problems.requirement" (dict "requirement" . "where" $where "runtime" $.runtime) }}
 {{- end }}
-{{- $taints := list "nvidia.com/gpu:NoSchedule" "runtime:NoSchedule" }}
+{{- $taints := list }}
+{{- range (.runtime.files.Get "files/reserved.yaml" | fromYaml).nodeTaints }}{{ $taints = append $taints (printf "%s:NoSchedule" .) }}{{ end }}
 {{- range $p.extraTaints }}
 {{- $taint := printf "%s:%s" .key .effect }}
 {{- include "sd-runtimes.problems.labels" (dict "labels" (dict .key (.value | default "")) "where" (print $where ".extraTaints")) }}
@@ -92,8 +93,11 @@ true
 - {{ printf "%s.%s has %d tags; the maximum is 20: remove some" $where $key (len $tags) | quote }}
 {{- end }}
 {{- end }}
+{{- $rules := include "sd-runtimes.karpenter" .runtime | fromYaml }}
 {{- range $key, $value := mustMergeOverwrite dict .runtime.global.tags $n.tags }}
-{{- if or (eq $key "") (has $key (list "eks:eks-cluster-name" "karpenter.sh/nodepool" "karpenter.sh/nodeclaim" "karpenter.k8s.aws/ec2nodeclass")) (hasPrefix "kubernetes.io/cluster" $key) (hasPrefix "aws:" $key) }}
+{{- $reserved := or (eq $key "") (has $key $rules.forbiddenTags) (hasPrefix "aws:" $key) }}
+{{- range $rules.forbiddenTagPrefixes }}{{ $reserved = or $reserved (hasPrefix . $key) }}{{ end }}
+{{- if $reserved }}
 - {{ printf "%s.tags: %q is reserved by AWS or Karpenter: choose another key" $where $key | quote }}
 {{- end }}
 {{- end }}

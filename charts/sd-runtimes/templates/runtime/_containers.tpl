@@ -77,7 +77,7 @@ livenessProbe:
     {{- include "sd-runtimes.env" . | trim | nindent 4 }}
   {{- end }}
   ports:
-    - {name: agent, containerPort: 8081}
+    - {name: agent, containerPort: {{ include "sd-runtimes.agentPort" . }}}
   livenessProbe:
     httpGet: {path: /healthz, port: agent}
     initialDelaySeconds: 10
@@ -109,7 +109,7 @@ livenessProbe:
   # Waits for the agent, whose last task sends the last spans.
   lifecycle:
     preStop:
-      httpGet: {path: /drained, port: 8081}
+      httpGet: {path: /drained, port: {{ include "sd-runtimes.agentPort" . }}}
   resources:
     requests: {cpu: 50m, memory: 64Mi}
     limits: {memory: 256Mi}

@@ -52,8 +52,9 @@
 {{- if not (and $api.image.repository (or $api.image.tag $api.image.digest)) }}
 - {{ printf "%s.runtime.inferenceApi.image is incomplete: set repository, and tag or digest" .where | quote }}
 {{- end }}
-{{- if eq (int $api.port) 8081 }}
-- {{ printf "%s.runtime.inferenceApi.port: the queue agent listens on 8081: choose another port" .where | quote }}
+{{- $agentPort := include "sd-runtimes.agentPort" $rt | int }}
+{{- if eq (int $api.port) $agentPort }}
+- {{ printf "%s.runtime.inferenceApi.port: the queue agent listens on %d: choose another port" .where $agentPort | quote }}
 {{- end }}
 {{- end -}}
 {{- end -}}

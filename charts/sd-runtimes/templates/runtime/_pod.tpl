@@ -35,6 +35,11 @@ profile's. The first four are for `$(NAME)` in commands and for custom images.
 {{ ternary .runtime.inferenceApi.port 8080 (eq .type "custom") | int }}
 {{- end -}}
 
+{{- /* sd-runtimes.agentPort (runtime): the port of the queue agent. */ -}}
+{{- define "sd-runtimes.agentPort" -}}
+{{ (.files.Get "files/reserved.yaml" | fromYaml).agentPort | int }}
+{{- end -}}
+
 {{- /* sd-runtimes.probe (path): the HTTP request of a probe of the runtime. */ -}}
 {{- define "sd-runtimes.probe" -}}
 httpGet:
@@ -68,7 +73,7 @@ capabilities:
       "MAX_ATTEMPTS" (int $a.maxAttempts | toString)
       "SHUTDOWN_GRACE_SECONDS" (sub .grace 15 | toString)
       "INPUT_BUCKETS" (join "," $a.inputBuckets)
-      "AGENT_PORT" "8081" -}}
+      "AGENT_PORT" (include "sd-runtimes.agentPort" .) -}}
 {{- if and (eq .type "sdwebui") .dynamicModel -}}
 {{- $_ := set $env "DYNAMIC_SD_MODEL" "true" -}}
 {{- else if eq .type "sdwebui" -}}
