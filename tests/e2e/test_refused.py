@@ -12,7 +12,7 @@ from generator.deploy.helm import HelmError
 from testing.cluster.chart import CHART, KUBERNETES
 from testing.cluster.controlplane import Cluster
 from tests.charts.conftest import BASE, Values, merged, nested
-from tests.charts.test_guards import CASES, STACK
+from tests.charts.guard_cases import CASES, STACK
 
 POOL, NODE = "karpenter.provisioner", "karpenter.nodeTemplate"
 # Values that each violate one guard and that no API server rejects: EC2 or the agent would, or the runtime

@@ -1,0 +1,147 @@
+"""Values that the guards of sd-runtimes reject, with a part of each message."""
+
+from typing import Any
+
+from .conftest import Values, merged, nested
+
+POOL = "karpenter.provisioner"
+NODE = "karpenter.nodeTemplate"
+API = "runtime.inferenceApi"
+AGENT = "runtime.queueAgent"
+CUSTOM = {
+    "type": "custom",
+    "modelFilename": "",
+    "runtime": {
+        "inferenceApi": {
+            "image": {"repository": "a.example/b", "tag": "1"},
+            "probePath": "/alive",
+            "taskPath": "/run",
+        }
+    },
+}
+
+
+def requirement(**fields: Any) -> Values:
+    return nested(f"{POOL}.extraRequirements", [{"key": "example.com/x", "operator": "In", **fields}])
+
+
+# Name of the runtime -> its values, and a part of the message. All cases are runtimes of one rendering.
+CASES: dict[str, tuple[Values, str]] = {
+    "too-long-a-name-that-goes-on-and-on-a": ({}, ""),
+    "static-without-model": ({"modelFilename": ""}, "modelFilename is empty: set the checkpoint"),
+    "dynamic-with-model": ({"dynamicModel": True}, "remove dynamicModel or modelFilename"),
+    "no-checkpoint": ({"modelFilename": "model.bin"}, "is not a valid checkpoint"),
+    "spaces-in-model": ({"modelFilename": "my model.ckpt"}, "is not a valid checkpoint"),
+    "model-elsewhere": ({"modelFilename": "../model.ckpt"}, "is not a valid checkpoint"),
+    "no-probe": (merged(CUSTOM, nested(f"{API}.probePath", "")), "probePath is empty"),
+    "no-task-path": (merged(CUSTOM, nested(f"{API}.taskPath", "")), "taskPath is empty"),
+    "no-image": (merged(CUSTOM, nested(f"{API}.image.repository", "")), "set repository, and tag or digest"),
+    "no-tag": (merged(CUSTOM, nested(f"{API}.image.tag", "")), "set repository, and tag or digest"),
+    "agents-port": (merged(CUSTOM, nested(f"{API}.port", 8081)), "the queue agent listens on 8081"),
+    "no-queue": (nested(f"{AGENT}.sqsQueueUrl", ""), "queueAgent.sqsQueueUrl is empty"),
+    "no-dead-letters": (nested(f"{AGENT}.deadLetterQueueUrl", ""), "queueAgent.deadLetterQueueUrl is empty"),
+    "no-bucket": (nested(f"{AGENT}.s3Bucket", ""), "queueAgent.s3Bucket is empty"),
+    "no-topic": (nested(f"{AGENT}.snsTopicArn", ""), "queueAgent.snsTopicArn is empty"),
+    "old-daemon": (
+        nested(f"{AGENT}.xray.daemon.image.repository", "public.ecr.aws/xray/aws-xray-daemon"),
+        "does not support OpenTelemetry",
+    ),
+    "models-over-scratch": (nested(f"{API}.modelMountPath", "/tmp/"), "another volume is mounted at /tmp"),
+    "models-over-config": (nested(f"{API}.modelMountPath", "/etc/sd-on-eks"), "another volume is mounted at"),
+    "shared-gpu": (
+        nested(f"{API}.resources.requests", {"nvidia.com/gpu": "2"}),
+        "set both to the same number",
+    ),
+    "memory-over-limit": (nested(f"{API}.resources.limits", {"memory": "5000Mi"}), "request 6Gi for memory"),
+    "cpu-over-limit": (nested(f"{AGENT}.resources.limits", {"cpu": 0.25}), "request 500m for cpu"),
+    "bad-label": (nested("runtime.labels", {"team": "a b"}), '"a b" is not a valid value'),
+    "bad-label-key": (nested("runtime.labels", {"a b": "x"}), '"a b" is not a valid key'),
+    "bad-annotation": (nested("runtime.annotations", {"/x": "y"}), "is not a valid key"),
+    "bad-volume-label": (nested("runtime.persistence.labels", {"t": "-"}), "is not a valid value"),
+    "bad-volume-note": (nested("runtime.persistence.annotations", {"a/b/c": ""}), "is not a valid key"),
+    "min-over-max": (
+        nested("runtime.scaling", {"minReplicaCount": 5, "maxReplicaCount": 4}),
+        "minReplicaCount 5 is above maxReplicaCount 4",
+    ),
+    "no-pods": (nested("runtime.scaling.maxReplicaCount", 0), "maxReplicaCount is 0"),
+    "unknown-behavior": (nested("runtime.scaling.extraHPAConfig", {"down": {}}), "use scaleUp and scaleDown"),
+    "long-window": (
+        nested("runtime.scaling.extraHPAConfig", {"scaleDown": {"stabilizationWindowSeconds": 7200}}),
+        "the maximum is 3600",
+    ),
+    "flat-behavior": (nested("runtime.scaling.extraHPAConfig", {"scaleUp": 3}), "scaleUp is not a mapping"),
+    "no-models": (nested("runtime.persistence.s3.modelBucket", ""), "modelBucket is empty"),
+    "one-writer": (
+        nested("runtime.persistence.accessModes", ["ReadWriteOnce"]),
+        "the S3 CSI driver supports",
+    ),
+    "unbound-claim": (nested("runtime.persistence.s3.enabled", False), "is never bound"),
+    "no-capacity": (nested(f"{POOL}.capacityType", {"spot": False, "onDemand": False}), "both off"),
+    "helm-label-on-nodes": (nested(f"{POOL}.labels", {"app.kubernetes.io/name": "x"}), "does not allow"),
+    "hostname": (nested(f"{POOL}.labels", {"kubernetes.io/hostname": "x"}), "does not allow kub"),
+    "bad-node-label": (nested(f"{POOL}.labels", {"x": "ä"}), "is not a valid value"),
+    "bad-node-note": (nested(f"{POOL}.annotations", {"": "x"}), "is not a valid key"),
+    "pool-of-another": (
+        requirement(key="karpenter.sh/nodepool", values=["x"]),
+        "karpenter.sh/nodepool: Karpenter does not allow",
+    ),
+    "unknown-aws-label": (
+        requirement(key="karpenter.k8s.aws/instance-colour", values=["x"]),
+        "instance-colour: Karpenter does not allow",
+    ),
+    "k8s-label": (requirement(key="x.k8s.io/y", values=["x"]), "x.k8s.io/y: Karpenter does not"),
+    "in-without-values": (requirement(), "In needs values"),
+    "not-in-without-values": (requirement(operator="NotIn", values=[]), "NotIn needs values"),
+    "exists-with-values": (requirement(operator="Exists", values=["x"]), "Exists takes no values"),
+    "more-than-text": (requirement(operator="Gt", values=["many"]), "takes one integer"),
+    "more-than-two": (requirement(operator="Lt", values=["1", "2"]), "takes one integer"),
+    "too-new-operator": (
+        requirement(operator="Gte", values=["1"]),
+        "Karpenter of EKS 1.28 does not support the operator Gte",
+    ),
+    "too-few-values": (requirement(values=["a"], minValues=2), "minValues is 2, but there are 1 values"),
+    "bad-requirement": (requirement(key="a b", values=["x"]), "is not a valid key"),
+    "taint-twice": (
+        nested(f"{POOL}.extraTaints", [{"key": "runtime", "effect": "NoSchedule"}]),
+        "already have a taint runtime:NoSchedule",
+    ),
+    "bad-taint": (
+        nested(f"{POOL}.extraTaints", [{"key": "a b", "effect": "NoSchedule"}]),
+        "is not a valid key",
+    ),
+    "no-role": (nested(f"{NODE}.iamRole", ""), "iamRole is empty"),
+    "empty-selector": (
+        nested(f"{NODE}.subnetSelector", {"a": ""}),
+        "subnetSelector has an empty key or value",
+    ),
+    "many-selectors": (
+        nested(f"{NODE}.securityGroupSelector", {f"k{n}": "v" for n in range(21)}),
+        "has 21 tags",
+    ),
+    "tag-of-aws": (nested(f"{NODE}.tags", {"aws:x": "y"}), "is reserved by AWS or Karpenter"),
+    "tag-of-karpenter": (nested(f"{NODE}.tags", {"karpenter.sh/nodepool": "y"}), "is reserved by AWS"),
+    "tag-of-cluster": (nested(f"{NODE}.tags", {"kubernetes.io/cluster/x": "y"}), "is reserved by AWS"),
+    "gp2-with-iops": (
+        nested(f"{NODE}.osVolume", {"volumeType": "gp2", "throughput": None}),
+        "gp2 volumes do not take iops",
+    ),
+    "io2-with-throughput": (
+        nested(f"{NODE}.dataVolume", {"volumeType": "io2"}),
+        "io2 volumes do not take throughput",
+    ),
+    "io2-without-iops": (
+        nested(f"{NODE}.dataVolume", {"volumeType": "io2", "iops": None, "throughput": None}),
+        "an io2 volume needs iops",
+    ),
+    "fast-without-iops": (
+        nested(f"{NODE}.dataVolume", {"throughput": 1000}),
+        "throughput 1000 needs 4000 iops",
+    ),
+    "storage-twice": (
+        nested(f"{NODE}.userData", 'commands = [["apiclient", "ephemeral-storage", "init"]]'),
+        "both set up the instance storage",
+    ),
+    "no-ami": (nested(f"{NODE}.amiVersion", ""), "amiVersion is null or empty"),
+}
+STACK = "a-stack-with-quite-a-long-name"
+LONG = "too-long-a-name-that-goes-on-and-on-a"
