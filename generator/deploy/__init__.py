@@ -1,1 +1,1 @@
-"""Brings a build into an account, and out of it again. Each step asks what is there; no state is kept."""
+"""Deploys a build to an account, and removes it. Each step looks up what exists; no state is kept."""

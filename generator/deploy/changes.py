@@ -1,17 +1,17 @@
-"""A change set as a person reads it. Pure."""
+"""Describes a change set for people. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-", "Import": ">", "Dynamic": "?"}
-# How CloudFormation words a replacement that it cannot exclude.
+# CloudFormation's values for a resource that it replaces, or cannot rule out replacing.
 _MAY_REPLACE = {"True": "replaced", "Conditional": "may be replaced"}
 
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one resource. `keeps`: what goes from the stack stays in the account."""
+    """What happens to one resource. `keeps`: a resource that leaves the stack stays in the account."""
 
     action: str
     logical_id: str
@@ -40,32 +40,32 @@ class Change:
 
 def changes(rows: Iterable[Mapping[str, Any]]) -> list[Change]:
     """The changes of `describe_change_set`."""
-    found = [row["ResourceChange"] for row in rows if "ResourceChange" in row]
-    replaced = _replaced(found)
-    return [_change(row, row["LogicalResourceId"] in replaced) for row in found]
+    listed = [row["ResourceChange"] for row in rows if "ResourceChange" in row]
+    replaced = _replaced(listed)
+    return [_change(row, row["LogicalResourceId"] in replaced) for row in listed]
 
 
 def _replaced(rows: Sequence[Mapping[str, Any]]) -> set[str]:
     """What is replaced, or may be.
 
-    CloudFormation cannot exclude that an attribute changes (a function's ARN, say) whenever its owner does.
-    Where the owner stays, so does the attribute: such a doubt is dropped.
+    CloudFormation reports `Conditional` for a resource that uses an attribute (such as a function's ARN) of
+    one that changes. Where that one is not replaced the attribute stays: such a report is dropped.
     """
     replaced = {str(row["LogicalResourceId"]) for row in rows if row.get("Replacement") in _MAY_REPLACE}
-    while doubted := {
+    while unfounded := {
         str(row["LogicalResourceId"])
         for row in rows
         if row.get("Replacement") == "Conditional"
         and row["LogicalResourceId"] in replaced
         and row.get("Details")
-        and not any(_founded(detail, replaced) for detail in row["Details"])
+        and not any(_may_recreate(detail, replaced) for detail in row["Details"])
     }:
-        replaced -= doubted
+        replaced -= unfounded
     return replaced
 
 
-def _founded(detail: Mapping[str, Any], replaced: set[str]) -> bool:
-    """Whether a detail can really lead to a replacement."""
+def _may_recreate(detail: Mapping[str, Any], replaced: set[str]) -> bool:
+    """Whether a detail can lead to a replacement."""
     if detail.get("Target", {}).get("RequiresRecreation", "Never") == "Never":
         return False
     owner = str(detail.get("CausingEntity", "")).partition(".")[0]
@@ -87,11 +87,11 @@ def _change(row: Mapping[str, Any], replaced: bool) -> Change:
     )
 
 
-def kept(found: Sequence[Change], template: Mapping[str, Any], before: Mapping[str, Any]) -> list[Change]:
-    """The same, with what the templates' policies keep: older answers of AWS do not say it."""
+def kept(listed: Sequence[Change], template: Mapping[str, Any], before: Mapping[str, Any]) -> list[Change]:
+    """The same, with `keeps` set from the templates' policies: not every answer of AWS has it."""
     return [
         Change(**{**vars(change), "keeps": True}) if _policy_keeps(change, template, before) else change
-        for change in found
+        for change in listed
     ]
 
 

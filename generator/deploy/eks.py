@@ -1,4 +1,4 @@
-"""The cluster: made by eksctl, or brought up to what cluster.yaml says."""
+"""The cluster: created by eksctl, or updated to cluster.yaml."""
 
 from generator.aws import eks as aws_eks
 from generator.aws import errors
@@ -34,9 +34,9 @@ def guard(job: Job, existing: Cluster | None) -> None:
 
 
 def apply(job: Job) -> None:
-    """Make the cluster, or what cluster.yaml says beyond the one that exists."""
+    """Create the cluster, or update the existing one to cluster.yaml."""
     job.tools.need("eksctl")
-    existing = found(job)
+    existing = own_cluster(job)
     guard(job, existing)
     config = str(job.folder / "cluster.yaml")
     if existing is None:
@@ -44,7 +44,7 @@ def apply(job: Job) -> None:
         job.tools.run("eksctl", "create", "cluster", "-f", config, "--write-kubeconfig=false")
         return
     if existing.status == "CREATING" and not job.dry_run:
-        job.say(f"cluster {job.stack} is being made: waiting for it")
+        job.say(f"cluster {job.stack} is being created: waiting for it")
         job.aws.client("eks").get_waiter("cluster_active").wait(name=job.stack)
     if existing.version != job.solution.versions.eks:
         _upgrade(job, config)
@@ -52,30 +52,30 @@ def apply(job: Job) -> None:
         job.tools.run(*command)
 
 
-def found(job: Job) -> Cluster | None:
-    """The solution's own cluster; in a dry run without AWS, none. Raises RefusedError for anybody else's."""
+def own_cluster(job: Job) -> Cluster | None:
+    """The solution's cluster, if it exists. Raises RefusedError for a cluster that is not the solution's."""
     try:
         cluster = find(job)
     except AwsError as error:
         if not job.dry_run:
             raise
-        job.say(f"# AWS could not be asked ({error}): these are the commands for a fresh account")
+        job.say(f"# AWS could not be asked ({error}): these are the commands for an empty account")
         return None
     if cluster and cluster.owner != job.stack:
         raise RefusedError(
-            f"cluster {job.stack} was not made for this solution, which would change and one day delete it: "
-            f"choose another stackName. If it is its own all the same, tag it {names.STACK_TAG}={job.stack}"
+            f"cluster {job.stack} was not created for this solution, which would change it: "
+            f"choose another stackName. If it does belong to the solution, tag it {names.STACK_TAG}={job.stack}"
         )
     return cluster
 
 
 def _clear_failed(job: Job) -> None:
-    """eksctl refuses to start where a try of its own ended badly; that holds no cluster, and no data."""
+    """Delete the stack of a failed creation, which makes eksctl refuse to start. It holds no data."""
     if job.dry_run:
         return
     left = stacks.find(job, f"eksctl-{job.stack}-cluster")
     if left and left.status in stacks.BROKEN:
-        job.say(f"an earlier try left eksctl's stack {left.status}: removing it first")
+        job.say(f"an earlier attempt left eksctl's stack {left.status}: deleting it first")
         job.tools.run("eksctl", "delete", "cluster", "--name", job.stack, *region(job), "--wait")
 
 
@@ -90,7 +90,7 @@ def _upgrade(job: Job, config: str) -> None:
 
 
 def _updates(config: str) -> list[tuple[str, ...]]:
-    """What brings an existing cluster up to the file; each of them leaves alone what is right already."""
+    """The commands that update an existing cluster to the file; each changes only what differs."""
     return [
         ("eksctl", "utils", "associate-iam-oidc-provider", "-f", config, "--approve"),
         ("eksctl", "create", "accessentry", "-f", config),
@@ -103,15 +103,15 @@ def _updates(config: str) -> list[tuple[str, ...]]:
 
 
 def region(job: Job) -> tuple[str, str]:
-    """The flag that every command without the config file needs."""
+    """The flag that eksctl needs where it is not given the config file."""
     return "--region", job.solution.region
 
 
 def delete(job: Job) -> None:
-    """Delete cluster and network, and wait for it."""
+    """Delete the cluster and its network, and wait until they are gone."""
     job.tools.need("eksctl")
     job.tools.run(
         "eksctl", "delete", "cluster", "--name", job.stack, *region(job), "--wait",
-        # Everything was drained before; what cannot be evicted would hold this up for ever.
+        # The nodes were drained before; a pod that cannot be evicted would block this forever.
         "--disable-nodegroup-eviction",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What every step is given."""
+"""The parameters of every step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from generator.solution.model import Solution
 
 
 class RefusedError(Exception):
-    """The user said no, or what they ask cannot be: nothing was changed by this step."""
+    """The user declined, or the request is not possible. This step changed nothing."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run over one build. `ask` puts a question to the user; `say` shows progress."""
+    """One run over one build. `ask` puts a yes/no question to the user; `say` prints progress."""
 
     solution: Solution
     folder: Path
@@ -32,15 +32,15 @@ class Job:
 
     @property
     def dry_run(self) -> bool:
-        """Whether commands are shown only."""
+        """Whether commands are only printed."""
         return self.tools.dry_run
 
     @property
     def stack(self) -> str:
-        """The name that everything has."""
+        """The name of the solution, which is also the name of its stack and cluster."""
         return self.solution.stack
 
     def confirm(self, question: str) -> None:
-        """Go on only if the user says yes."""
+        """Continue only if the user says yes. Raises RefusedError."""
         if not self.dry_run and not self.ask(question):
             raise RefusedError("nothing was changed by this step")

@@ -1,4 +1,4 @@
-"""What needs the VPC that eksctl made: the S3 gateway endpoint (network.yaml)."""
+"""The stack that needs the VPC of the cluster: the S3 gateway endpoint (network.yaml)."""
 
 from collections.abc import Sequence
 
@@ -12,17 +12,17 @@ PRIVATE_SUBNET_TAG = "kubernetes.io/role/internal-elb"
 
 
 def apply(job: Job) -> None:
-    """Bring traffic to S3 off the NAT gateways."""
+    """Route traffic to S3 past the NAT gateways."""
     stacks.apply(job, NETWORK_FILE, parameters(job))
 
 
 def parameters(job: Job) -> dict[str, str]:
     """VPC and route tables of the private subnets."""
-    cluster = eks.found(job)
+    cluster = eks.own_cluster(job)
     if cluster is None:
         if job.dry_run:
             return {"VpcId": "VPC-OF-THE-CLUSTER", "RouteTableIds": "ROUTE-TABLES-OF-THE-PRIVATE-SUBNETS"}
-        raise AwsError(f"there is no cluster {job.stack} yet: `make cluster` makes it")
+        raise AwsError(f"cluster {job.stack} does not exist yet: `make cluster` creates it")
     try:
         return _of_private_subnets(job, cluster.subnets)
     except errors.refusals() as error:
@@ -37,7 +37,9 @@ def _of_private_subnets(job: Job, subnets: Sequence[str]) -> dict[str, str]:
     by_subnet = [{"Name": "association.subnet-id", "Values": ids}]
     tables = ec2.describe_route_tables(Filters=by_subnet)["RouteTables"] if ids else []
     if not tables:
-        raise AwsError(f"cluster {job.stack} has no private subnets with route tables: did eksctl make it?")
+        raise AwsError(
+            f"cluster {job.stack} has no private subnets with route tables: was it created by eksctl?"
+        )
     return {
         "VpcId": private[0]["VpcId"],
         "RouteTableIds": ",".join(sorted(row["RouteTableId"] for row in tables)),

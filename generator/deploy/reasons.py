@@ -1,4 +1,4 @@
-"""Why CloudFormation refused, in full: what it checks before it begins is no event like the others."""
+"""Why CloudFormation refused: what it validates before a deployment is in events of its own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,17 +8,17 @@ from generator.aws import errors
 ADOPT = "kept by an earlier uninstall? `generator deploy FILE --adopt` takes it over"
 
 
-def found_before(cloudformation: Any, of: Mapping[str, str]) -> list[str]:
-    """What was found wrong before anything was made; nothing where AWS does not say."""
+def validation_errors(cloudformation: Any, of: Mapping[str, str]) -> list[str]:
+    """The validation errors of a stack or change set; empty where AWS lists none."""
     failed = {"Filters": {"FailedEvents": True}}
     try:
         rows = cloudformation.describe_events(**of, **failed)["OperationEvents"]
     except errors.refusals():
         return []
-    return [worded(row) for row in rows if row.get("EventType") == "VALIDATION_ERROR"]
+    return [_text(row) for row in rows if row.get("EventType") == "VALIDATION_ERROR"]
 
 
-def worded(row: Mapping[str, Any]) -> str:
-    """One fault, with its cure where the name is taken."""
-    said = f"{row.get('LogicalResourceId', '')}: {row.get('ValidationStatusReason', '')}"
-    return f"{said} ({ADOPT})" if "already exists" in said else said
+def _text(row: Mapping[str, Any]) -> str:
+    """One error, with the fix where the name is taken."""
+    message = f"{row.get('LogicalResourceId', '')}: {row.get('ValidationStatusReason', '')}"
+    return f"{message} ({ADOPT})" if "already exists" in message else message

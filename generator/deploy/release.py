@@ -1,4 +1,4 @@
-"""What runs in the cluster: CRDs, then the one Helm release."""
+"""The Helm release, and the CRDs before it."""
 
 from generator import paths
 from generator.deploy import chart_deps, charts, eks, tools
@@ -12,8 +12,8 @@ OPERATORS_TIMEOUT = "10m"
 def sign_in(job: Job) -> None:
     """Write the kubeconfig that all later steps use."""
     job.tools.need("eksctl", "kubectl", "aws")
-    if not job.dry_run and eks.found(job) is None:
-        raise AwsError(f"there is no cluster {job.stack} yet: `make cluster` makes it")
+    if not job.dry_run and eks.own_cluster(job) is None:
+        raise AwsError(f"cluster {job.stack} does not exist yet: `make cluster` creates it")
     target = str(tools.kubeconfig(job.folder))
     command = ["eksctl", "utils", "write-kubeconfig", "--cluster", job.stack, *eks.region(job)]
     job.tools.run(*command, "--kubeconfig", target)
@@ -29,7 +29,7 @@ def dependencies(job: Job) -> None:
 
 
 def crds(job: Job) -> None:
-    """Apply all CRDs: Helm installs them once and never again."""
+    """Apply all CRDs: Helm installs CRDs but never upgrades them."""
     job.tools.need("helm", "kubectl")
     job.tools.pipe(
         ("helm", "show", "crds", str(job.chart)),
@@ -49,7 +49,7 @@ def apply(job: Job) -> None:
 
 
 def prune(job: Job) -> None:
-    """The release without runtimes: Karpenter and KEDA live, and clean up after them."""
+    """Upgrade to a release without runtimes: Karpenter and KEDA still run, and clean up after them."""
     job.tools.run(*_upgrade(job, [str(job.folder / "values" / "platform.yaml")]))
 
 

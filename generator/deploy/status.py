@@ -1,4 +1,4 @@
-"""How it goes: queues, pods and nodes, now."""
+"""The current state of a solution: queues, pods and nodes."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ from generator.solution.model import Runtime
 
 @dataclass(frozen=True)
 class Row:
-    """One runtime. `None` where the answer could not be had."""
+    """One runtime. `None` where the number could not be read."""
 
     runtime: str
     waiting: int | None
@@ -35,14 +35,14 @@ class SolutionStatus:
 
 
 def status(job: Job) -> SolutionStatus:
-    """What AWS and the cluster say."""
-    found, cluster = stacks.find(job, job.stack), eks.find(job)
+    """Ask AWS and the cluster."""
+    stack, cluster = stacks.find(job, job.stack), eks.find(job)
     pods = _pods(job) if cluster else None
     nodes = _nodes(job) if cluster else None
     return SolutionStatus(
-        stack=found.status if found else "not there",
-        cluster=f"EKS {cluster.version}, {cluster.status}" if cluster else "not there",
-        api=found.outputs.get("ApiUrl", "") if found else "",
+        stack=stack.status if stack else "does not exist",
+        cluster=f"EKS {cluster.version}, {cluster.status}" if cluster else "does not exist",
+        api=stack.outputs.get("ApiUrl", "") if stack else "",
         rows=tuple(_row(job, runtime, pods, nodes) for runtime in job.solution.runtimes),
     )
 
@@ -61,32 +61,33 @@ def _row(job: Job, runtime: Runtime, pods: Mapping[str, str] | None, nodes: Mapp
 
 
 def _depth(job: Job, url: str) -> tuple[int | None, int | None]:
-    """Messages that wait, and those in work; nothing for a queue that is not there."""
-    wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    """Messages that are visible, and those in flight; None for a queue that does not exist."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     try:
-        found = job.aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
+        answer = job.aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        attributes = answer["Attributes"]
     except errors.refusals():
         return None, None
-    return int(found[wanted[0]]), int(found[wanted[1]])
+    return int(attributes[names[0]]), int(attributes[names[1]])
 
 
 def _pods(job: Job) -> Mapping[str, str] | None:
     """Pods by runtime, as in `2 Running, 1 Pending`."""
     selector = f"app.kubernetes.io/part-of={job.stack},app.kubernetes.io/component=runtime"
-    found = _items(job, "pods", "--all-namespaces", "--selector", selector)
-    if found is None:
+    pods = _items(job, "pods", "--all-namespaces", "--selector", selector)
+    if pods is None:
         return None
     return _counted(
-        (pod["metadata"]["labels"]["app.kubernetes.io/instance"], pod["status"]["phase"]) for pod in found
+        (pod["metadata"]["labels"]["app.kubernetes.io/instance"], pod["status"]["phase"]) for pod in pods
     )
 
 
 def _nodes(job: Job) -> Mapping[str, str] | None:
     """GPU nodes by NodePool, as in `2 g5.xlarge spot`."""
-    found = _items(job, "nodes", "--selector", "karpenter.sh/nodepool")
-    if found is None:
+    nodes = _items(job, "nodes", "--selector", "karpenter.sh/nodepool")
+    if nodes is None:
         return None
-    labels = [node["metadata"]["labels"] for node in found]
+    labels = [node["metadata"]["labels"] for node in nodes]
     kind, market = "node.kubernetes.io/instance-type", "karpenter.sh/capacity-type"
     return _counted(
         (
@@ -103,7 +104,7 @@ def _items(job: Job, *words: str) -> list[Mapping[str, Any]] | None:
 
 
 def _counted(pairs: Any) -> dict[str, str]:
-    """Things by owner, counted by kind."""
+    """The number of each kind by owner, as text."""
     counts = Counter(pairs)
     owners: dict[str, list[str]] = {}
     for (owner, kind), number in sorted(counts.items()):

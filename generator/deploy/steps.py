@@ -1,4 +1,4 @@
-"""The way into an account, step by step. Running all of them again is how to go on after a failure."""
+"""The steps of a deployment. Running all of them again continues after a failure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from generator.deploy.job import Job
 
 @dataclass(frozen=True)
 class Step:
-    """One step: a short name for --only, what it does, and how."""
+    """One step: a short name for --only, a description, and the function that runs it."""
 
     name: str
-    what: str
+    description: str
     run: Callable[[Job], None]
 
 
 def _data_plane(job: Job) -> None:
-    # An EKS version of the past is known now: no one should pay for queues and an API first.
-    eks.guard(job, eks.found(job))
+    # Refuse an EKS version here rather than after the queues and the API are created.
+    eks.guard(job, eks.own_cluster(job))
     for part in stack_layout.parts(job.solution):
         stacks.apply(job, part.file, {})
 
@@ -39,9 +39,9 @@ STEPS: Sequence[Step] = (
 )
 
 
-def run(job: Job, wanted: Sequence[str]) -> None:
-    """Run the wanted steps in order; the number of the step is said, so that a stop is placed."""
-    chosen = [step for step in STEPS if step.name in wanted]
+def run(job: Job, names: Sequence[str]) -> None:
+    """Run the named steps in order, and print the number of each."""
+    chosen = [step for step in STEPS if step.name in names]
     for number, step in enumerate(chosen, start=1):
-        job.say(f"[{number}/{len(chosen)}] {step.name}: {step.what}")
+        job.say(f"[{number}/{len(chosen)}] {step.name}: {step.description}")
         step.run(job)

@@ -1,4 +1,4 @@
-"""The way out: runtimes first, while Karpenter and KEDA can clean up. No picture is ever deleted."""
+"""Removes a solution: runtimes first, while Karpenter and KEDA can clean up. Pictures are never deleted."""
 
 import time
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ PROFILES_SECONDS = 300.0
 
 
 def run(job: Job, wait_seconds: float) -> None:
-    """Take everything away but what holds users' work."""
-    cluster = eks.found(job)
+    """Delete everything except output buckets and queues. Raises RefusedError and AwsError."""
+    cluster = eks.own_cluster(job)
     job.confirm(
-        f"Take {job.stack} out of {job.solution.account}, {job.solution.region}? Pictures and queues stay."
+        f"Delete {job.stack} from {job.solution.account}, {job.solution.region}? Pictures and queues stay."
     )
     if cluster is not None or job.dry_run:
         release.dependencies(job)
         release.sign_in(job)
         if job.dry_run or release.installed(job):
-            job.say("[1/5] runtimes: pods end their tasks, their nodes go")
+            job.say("[1/5] runtimes: pods finish their tasks, GPU nodes terminate")
             release.prune(job)
             wait_for_nodes(job, wait_seconds)
             job.say("[2/5] release: Karpenter, KEDA, CSI driver")
@@ -35,7 +35,7 @@ def run(job: Job, wait_seconds: float) -> None:
     job.say("[4/5] cluster and network")
     if cluster is not None or job.dry_run or _eksctl_left(job):
         eks.delete(job)
-    job.say("[5/5] queues' alarms, topics, HTTP API, roles")
+    job.say("[5/5] alarms, topics, HTTP API, roles")
     for part in reversed(stack_layout.parts(job.solution)):
         stacks.delete(job, stack_layout.stack_name(job.solution, part.file))
     templates.remove(job)
@@ -48,7 +48,7 @@ def _eksctl_left(job: Job) -> bool:
 
 
 def wait_for_nodes(job: Job, seconds: float) -> None:
-    """Wait until Karpenter has ended the GPU nodes. Raises AwsError when the time is up."""
+    """Wait until Karpenter has terminated the GPU nodes. Raises AwsError when the time is up."""
     if job.dry_run:
         names = ",".join(runtime.cluster_scoped_name for runtime in job.solution.runtimes)
         job.say(f"$ kubectl wait nodeclaims --selector 'karpenter.sh/nodepool in ({names})' --for=delete")
@@ -57,19 +57,21 @@ def wait_for_nodes(job: Job, seconds: float) -> None:
     end = time.monotonic() + seconds
     while left := node_claims(job):
         if time.monotonic() > end:
-            said = f"after {seconds / 60:.0f} minutes {len(left)} GPU nodes are still there"
-            raise AwsError(f"{said} ({', '.join(left)}): a task may be running; run this again to wait on")
+            reason = f"after {seconds / 60:.0f} minutes {len(left)} GPU nodes still exist"
+            raise AwsError(
+                f"{reason} ({', '.join(left)}): a task may be running; run this again to wait longer"
+            )
         job.say(f"  {len(left)} GPU nodes left")
         time.sleep(POLL_SECONDS)
     _wait_for_profiles(job, time.monotonic() + PROFILES_SECONDS)
 
 
 def _wait_for_profiles(job: Job, end: float) -> None:
-    """Karpenter deletes instance profiles with their EC2NodeClass; one that is left holds the nodes' role."""
+    """Wait until Karpenter has deleted the instance profiles: one that is left blocks the role's deletion."""
     while left := _listed(job, "ec2nodeclasses", "--selector", _classes(job)):
         if time.monotonic() > end:
             raise AwsError(
-                f"Karpenter has not let go of {', '.join(left)}: `kubectl describe ec2nodeclasses` says why"
+                f"Karpenter has not deleted {', '.join(left)}: `kubectl describe ec2nodeclasses` shows why"
             )
         time.sleep(POLL_SECONDS)
 
@@ -79,19 +81,21 @@ def _classes(job: Job) -> str:
 
 
 def node_claims(job: Job) -> list[str]:
-    """The names of Karpenter's nodes. Raises AwsError when the cluster does not say."""
+    """The names of Karpenter's NodeClaims. Raises AwsError when kubectl fails."""
     return _listed(job, "nodeclaims")
 
 
 def _listed(job: Job, *what: str) -> list[str]:
     text = job.tools.read("kubectl", "get", *what, "--output", "name", "--ignore-not-found")
     if text is None:
-        raise AwsError(f"`kubectl get {what[0]}` failed: without an answer nothing may be taken for gone")
+        raise AwsError(
+            f"`kubectl get {what[0]}` failed: without an answer nothing can be assumed to be deleted"
+        )
     return text.split()
 
 
 def refuse_with_nodes(job: Job) -> None:
-    """Once Karpenter is gone nobody ends its nodes: they would run, and be paid for, for ever."""
+    """Raise AwsError while GPU nodes run: without Karpenter nothing would terminate them."""
     if job.dry_run:
         return
     filters = [
@@ -108,13 +112,13 @@ def refuse_with_nodes(job: Job) -> None:
         command = (
             f"aws ec2 terminate-instances --instance-ids {' '.join(left)} --region {job.solution.region}"
         )
-        raise AwsError(f"{len(left)} GPU nodes still run: `{command}`, then run this again")
+        raise AwsError(f"{len(left)} GPU nodes still run: run `{command}`, then this again")
 
 
 def kept(job: Job) -> Iterator[str]:
-    """What is left on purpose, with the commands that remove it."""
+    """What is kept, with the commands that delete it."""
     region = job.solution.region
-    yield "Kept, because they hold pictures and tasks (docs/uninstall.md says more). To remove them for good:"
+    yield "Kept, because they hold pictures and tasks (see docs/uninstall.md). To delete them:"
     for runtime in job.solution.runtimes:
         yield f"  aws s3 rb s3://{runtime.output_bucket} --force --region {region}"
         for url in (runtime.queue_url, runtime.dead_letter_queue_url):

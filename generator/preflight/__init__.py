@@ -1,1 +1,1 @@
-"""Asks AWS, before anything is made, whether the plan can work in this account. Read-only unless asked."""
+"""Asks AWS, before anything is created, whether the plan can work in this account. Read-only by default."""

@@ -40,7 +40,7 @@ class Check(Generic[Answer]):
     """`ask` talks to AWS; `judge` is pure."""
 
     theme: str
-    what: str
+    name: str
     ask: Callable[[Asker], Answer]
     judge: Callable[[Answer], Iterable[Result]]
 
@@ -49,17 +49,17 @@ class Check(Generic[Answer]):
         try:
             answer = self.ask(asker)
         except errors.refusals() as error:
-            return [could_not(self.theme, self.what, error)]
+            return [could_not(self.theme, self.name, error)]
         return list(self.judge(answer))
 
 
-def could_not(theme: str, what: str, error: Exception) -> Result:
+def could_not(theme: str, name: str, error: Exception) -> Result:
     """The result of a question that AWS refused, or did not answer."""
     if errors.code(error) in errors.DENIED:
         help = "allow the deployer this action: iam/deployer-policy.json of the build does"
     else:
         help = "try again; if it persists, check credentials, region and network"
-    return Result(theme, what, CheckStatus.UNKNOWN, errors.reason(error), help)
+    return Result(theme, name, CheckStatus.UNKNOWN, errors.reason(error), help)
 
 
 def run_all(checks: Sequence[Check[Any]], clients: Aws) -> list[Result]:

@@ -1,4 +1,4 @@
-"""Whose credentials these are, and whether they fit the config."""
+"""The identity of the credentials, and whether it fits the config."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -18,21 +18,20 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
 
 
 def identity(asker: Asker) -> str:
-    """The ARN of whoever asks."""
+    """The ARN of the credentials' identity."""
     return asker.once("identity", lambda a: str(a.client("sts").get_caller_identity()["Arn"]))
 
 
 def judge(solution: Solution, arn: str) -> Iterator[Result]:
-    """Account and partition must be the config's."""
+    """Account and partition must be those of the config."""
     partition, account = arn.split(":")[1], arn.split(":")[4]
-    said = f"{arn}"
     if account != solution.account:
         help = f"use credentials of {solution.account} (AWS_PROFILE), or set `accountId` to {account!r}"
-        yield Result(THEME, "account", CheckStatus.FAILED, f"{said}: not account {solution.account}", help)
+        yield Result(THEME, "account", CheckStatus.FAILED, f"{arn}: not account {solution.account}", help)
     elif partition != solution.partition.name:
-        help = f"a region of {partition} goes with these credentials"
+        help = f"use a region of {partition}, or credentials of the other partition"
         yield Result(
-            THEME, "account", CheckStatus.FAILED, f"{said}: not partition {solution.partition.name}", help
+            THEME, "account", CheckStatus.FAILED, f"{arn}: not partition {solution.partition.name}", help
         )
     else:
-        yield Result(THEME, "account", CheckStatus.PASSED, said)
+        yield Result(THEME, "account", CheckStatus.PASSED, arn)

@@ -1,4 +1,4 @@
-"""Asks AWS for higher quotas: the one thing of preflight that changes anything."""
+"""Requests higher quotas from AWS: the only part of preflight that changes anything."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,10 +11,10 @@ OPEN = ("PENDING", "CASE_OPENED")
 
 
 def request(clients: Aws, partition: str, results: Iterable[Result]) -> Iterator[str]:
-    """File what is needed; one line for each quota. A request that is open is not filed twice."""
+    """Request the increases of `results`; one line for each. A request that is open is not repeated."""
     for result in results:
         if result.increase is not None:
-            yield f"{result.what}: {_request(clients, partition, result.increase)}"
+            yield f"{result.name}: {_request(clients, partition, result.increase)}"
 
 
 def _request(clients: Aws, partition: str, increase: Increase) -> str:
@@ -22,11 +22,11 @@ def _request(clients: Aws, partition: str, increase: Increase) -> str:
     client = clients.client("service-quotas", region)
     key = {"ServiceCode": increase.service, "QuotaCode": increase.code}
     try:
-        asked = client.list_requested_service_quota_change_history_by_quota(**key)["RequestedQuotas"]
-        pending = [row for row in asked if row["Status"] in OPEN]
+        requests = client.list_requested_service_quota_change_history_by_quota(**key)["RequestedQuotas"]
+        pending = [row for row in requests if row["Status"] in OPEN]
         if pending:
-            return f"a request for {pending[0]['DesiredValue']:g} is open already ({pending[0]['Id']})"
-        made = client.request_service_quota_increase(**key, DesiredValue=float(increase.wanted))
+            return f"a request for {pending[0]['DesiredValue']:g} is already open ({pending[0]['Id']})"
+        answer = client.request_service_quota_increase(**key, DesiredValue=float(increase.value))
     except errors.refusals() as error:
-        return f"could not be asked for: {errors.reason(error)}"
-    return f"asked for {increase.wanted:,} ({made['RequestedQuota']['Id']})"
+        return f"could not be requested: {errors.reason(error)}"
+    return f"requested {increase.value:,} ({answer['RequestedQuota']['Id']})"

@@ -1,4 +1,4 @@
-"""Service quotas against the plan: what the account may have, what it has, what the plan adds."""
+"""Service quotas against the plan: the value of each, its usage, and what the plan adds."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +23,7 @@ S3_QUOTA_REGION: Mapping[str, str] = {"aws": "us-east-1", "aws-cn": "cn-north-1"
 
 @dataclass(frozen=True)
 class Measure:
-    """A quota's value and what others use of it; the same of the market that may serve instead."""
+    """A quota's value and its usage without this solution; the same for the other market that may serve."""
 
     limit: float
     used: int
@@ -42,19 +42,21 @@ class Measure:
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
-    """One check for each quota that the plan draws on."""
+    """One check for each quota that the plan uses."""
     by_code = {need.quota.code: need.quota for need in subject.plan.needs}
     for need in subject.plan.needs:
         other = by_code.get(need.other_market or "")
         yield Check(
             THEME,
             need.quota.name,
-            partial(measure, need.quota, other, _counter(need.quota, subject), _region(need.quota, subject)),
+            partial(
+                read_measure, need.quota, other, _counter(need.quota, subject), _region(need.quota, subject)
+            ),
             partial(judge, subject.solution, need),
         )
 
 
-def measure(
+def read_measure(
     quota: Quota, other: Quota | None, count: Callable[[Asker, Quota], int], region: str, asker: Asker
 ) -> Measure:
     """Value and usage of one quota, and of the one that may serve instead."""
@@ -69,7 +71,7 @@ def measure(
 
 
 def value(asker: Asker, quota: Quota, region: str) -> float:
-    """What the account may have; AWS's default where the account has no value of its own."""
+    """The value of a quota; AWS's default where the account has none of its own."""
     return asker.once(f"quota {quota.code}", lambda a: _value(a.client("service-quotas", region), quota))
 
 
@@ -91,7 +93,7 @@ def _region(quota: Quota, subject: Subject) -> str:
 
 
 def _counter(quota: Quota, subject: Subject) -> Callable[[Asker, Quota], int]:
-    """How to count what others use. SNS has no such count: its quota is a rate."""
+    """How to count the usage of a quota. SNS has none: its quota is a rate."""
     solution, stack = subject.solution, subject.solution.stack
     buckets = [runtime.output_bucket for runtime in solution.runtimes]
     counters: dict[Quota, Callable[[Asker, Quota], int]] = {
@@ -109,25 +111,25 @@ def _counter(quota: Quota, subject: Subject) -> Callable[[Asker, Quota], int]:
     return counters.get(quota, vcpus)
 
 
-def judge(solution: Solution, need: QuotaNeed, found: Measure) -> Iterator[Result]:
-    """Enough for the largest choice of nodes; or at least for the smallest; or not."""
+def judge(solution: Solution, need: QuotaNeed, measure: Measure) -> Iterator[Result]:
+    """Passed if the largest choice of nodes fits, a warning if the smallest does, else failed."""
     link = quotas.console_link(need.quota, solution.region, solution.partition.dns_suffix)
-    used = f"{found.used:,} in use by others"
-    said = f"{found.limit:,.0f} {need.quota.unit} allowed, {used}, {_needed(need)} needed"
-    if found.free >= need.most:
-        yield Result(THEME, need.quota.name, CheckStatus.PASSED, said)
+    used = f"{measure.used:,} in use by others"
+    message = f"{measure.limit:,.0f} {need.quota.unit} allowed, {used}, {_needed(need)} needed"
+    if measure.free >= need.most:
+        yield Result(THEME, need.quota.name, CheckStatus.PASSED, message)
         return
-    wanted = math.ceil(found.used + need.most)
-    increase = Increase(need.quota.service, need.quota.code, wanted)
-    help = f"ask for {wanted:,} ({need.quota.code}): --request-increase does, or the link"
-    yield Result(THEME, need.quota.name, _short(need, found), said, help, link, increase)
+    value_needed = math.ceil(measure.used + need.most)
+    increase = Increase(need.quota.service, need.quota.code, value_needed)
+    help = f"ask for {value_needed:,} ({need.quota.code}): --request-increase does, or the link"
+    yield Result(THEME, need.quota.name, _short(need, measure), message, help, link, increase)
 
 
-def _short(need: QuotaNeed, found: Measure) -> CheckStatus:
+def _short(need: QuotaNeed, measure: Measure) -> CheckStatus:
     """A quota that is short fails the plan unless the smallest nodes, or the other market, still fit."""
-    fits = found.free >= need.least
+    fits = measure.free >= need.least
     if need.other_market is not None:
-        fits = fits or found.free + found.other_free >= need.least
+        fits = fits or measure.free + measure.other_free >= need.least
     return CheckStatus.WARNING if fits else CheckStatus.FAILED
 
 

@@ -19,9 +19,9 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Whether a file is there, and some of its neighbours."""
+    """Whether a file exists, and the names of some others in its folder."""
 
-    found: bool
+    exists: bool
     neighbours: tuple[str, ...]
 
 
@@ -38,12 +38,14 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
             yield Check(THEME, f"folders in {bucket}", partial(folders, bucket), judge)
     for runtime, mount in mounts:
         if mount is None:
-            what = f"models of {runtime.name}"
-            yield Check(THEME, what, lambda _: None, partial(judge_elsewhere, what))
+            check_name = f"models of {runtime.name}"
+            yield Check(THEME, check_name, lambda _: None, partial(judge_elsewhere, check_name))
         elif runtime.type == "sdwebui":
             key = f"{CHECKPOINTS}{runtime.model_filename or ''}"
-            what = f"{key} for {runtime.name}"
-            yield Check(THEME, what, partial(checkpoints, mount, key), partial(judge_model, runtime, mount))
+            check_name = f"{key} for {runtime.name}"
+            yield Check(
+                THEME, check_name, partial(checkpoints, mount, key), partial(judge_model, runtime, mount)
+            )
 
 
 def mounted(runtime: Runtime) -> str | None:
@@ -77,8 +79,8 @@ def bucket_region(bucket: str, asker: Asker) -> str | None:
 def folders(bucket: str, asker: Asker) -> frozenset[str]:
     """What stands at the top of a bucket, as a mount shows it."""
     pages = asker.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/")
-    found = (row["Prefix"] for page in pages for row in page.get("CommonPrefixes", ()))
-    return frozenset(str(prefix).rstrip("/") for prefix in found)
+    prefixes = (row["Prefix"] for page in pages for row in page.get("CommonPrefixes", ()))
+    return frozenset(str(prefix).rstrip("/") for prefix in prefixes)
 
 
 def checkpoints(bucket: str, key: str, asker: Asker) -> Checkpoints:
@@ -95,10 +97,10 @@ def checkpoints(bucket: str, key: str, asker: Asker) -> Checkpoints:
 
 
 def judge_bucket(solution: Solution, bucket: str, region: str | None) -> Iterator[Result]:
-    """In another region each model would cross regions, slowly and for money."""
+    """From another region each model would be read slowly, and data transfer is billed."""
     if region is None:
         help = f"create it in {solution.region} and copy the models, or set `modelBucketArn`"
-        yield Result(THEME, bucket, CheckStatus.FAILED, "there is no such bucket", help)
+        yield Result(THEME, bucket, CheckStatus.FAILED, "the bucket does not exist", help)
     elif region != solution.region:
         help = f"copy the models to a bucket in {solution.region} and set `modelBucketArn` to it"
         yield Result(THEME, bucket, CheckStatus.FAILED, f"it is in {region}, not {solution.region}", help)
@@ -106,34 +108,36 @@ def judge_bucket(solution: Solution, bucket: str, region: str | None) -> Iterato
         yield Result(THEME, bucket, CheckStatus.PASSED, f"in {region}, readable")
 
 
-def judge_folders(bucket: str, needed: Sequence[str], found: frozenset[str]) -> Iterator[Result]:
-    """SD WebUI makes those that are missing, and ends when it cannot: the mount is read-only."""
-    what = f"folders in {bucket}"
-    missing = [name for name in needed if name not in found]
+def judge_folders(bucket: str, needed: Sequence[str], present: frozenset[str]) -> Iterator[Result]:
+    """SD WebUI creates missing folders, and exits where it cannot: the mount is read-only."""
+    check_name = f"folders in {bucket}"
+    missing = [name for name in needed if name not in present]
     if not missing:
-        yield Result(THEME, what, CheckStatus.PASSED, f"{', '.join(needed)} are there")
+        yield Result(THEME, check_name, CheckStatus.PASSED, f"{', '.join(needed)} are there")
         return
-    said = f"{', '.join(missing)} missing: SD WebUI would make them at its start, and the mount is read-only"
+    message = (
+        f"{', '.join(missing)} missing: SD WebUI would create them at start-up, and the mount is read-only"
+    )
     put = f"aws s3api put-object --bucket {bucket} --key"
-    help = f"make them, empty: for f in {' '.join(missing)}; do {put} $f/; done"
-    yield Result(THEME, what, CheckStatus.FAILED, said, help)
+    help = f"create them, empty: for f in {' '.join(missing)}; do {put} $f/; done"
+    yield Result(THEME, check_name, CheckStatus.FAILED, message, help)
 
 
-def judge_elsewhere(what: str, _: None) -> Iterator[Result]:
-    """A claim or an image of the user's is nothing that AWS knows."""
-    said = "they do not come from a bucket: AWS cannot be asked about them"
-    yield Result(THEME, what, CheckStatus.NOT_ASKED, said)
+def judge_elsewhere(check_name: str, _: None) -> Iterator[Result]:
+    """AWS knows nothing about a claim or an image of the user's."""
+    message = "not in a bucket: AWS cannot be asked about them"
+    yield Result(THEME, check_name, CheckStatus.NOT_ASKED, message)
 
 
 def judge_model(runtime: Runtime, bucket: str, answer: Checkpoints) -> Iterator[Result]:
     """A static SD WebUI does not start without its checkpoint; a dynamic one needs any."""
-    what = f"{CHECKPOINTS}{runtime.model_filename or ''} for {runtime.name}"
-    if answer.found:
-        yield Result(THEME, what, CheckStatus.PASSED, "is there")
+    check_name = f"{CHECKPOINTS}{runtime.model_filename or ''} for {runtime.name}"
+    if answer.exists:
+        yield Result(THEME, check_name, CheckStatus.PASSED, "exists")
     elif runtime.model_filename is None:
         help = f"aws s3 cp MODEL.safetensors s3://{bucket}/{CHECKPOINTS}"
-        yield Result(THEME, what, CheckStatus.WARNING, "holds no checkpoint yet", help)
+        yield Result(THEME, check_name, CheckStatus.WARNING, "holds no checkpoint yet", help)
     else:
         there = f"; there are {', '.join(answer.neighbours)}" if answer.neighbours else ""
-        help = f"aws s3 cp {runtime.model_filename} s3://{bucket}/{CHECKPOINTS}, or help `modelFilename`"
-        yield Result(THEME, what, CheckStatus.FAILED, f"is not in the bucket{there}", help)
+        help = f"aws s3 cp {runtime.model_filename} s3://{bucket}/{CHECKPOINTS}, or change `modelFilename`"
+        yield Result(THEME, check_name, CheckStatus.FAILED, f"is not in the bucket{there}", help)

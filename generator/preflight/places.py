@@ -27,7 +27,7 @@ Offers = Mapping[str, frozenset[str]]
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
-    """Region, zones, and what each runtime's nodes may be."""
+    """Region, zones, and the instance types of each runtime's nodes."""
     solution = subject.solution
     yield Check(
         THEME, "region", partial(region_status, solution.region), partial(judge_region, solution.region)
@@ -44,16 +44,16 @@ def _types(solution: Solution) -> tuple[str, ...]:
 
 def region_status(region: str, asker: Asker) -> str:
     """`opt-in-not-required`, `opted-in` or `not-opted-in`; empty for a region that AWS does not know."""
-    found = asker.client("ec2").describe_regions(AllRegions=True)["Regions"]
-    return next((str(row.get("OptInStatus", "")) for row in found if row["RegionName"] == region), "")
+    regions = asker.client("ec2").describe_regions(AllRegions=True)["Regions"]
+    return next((str(row.get("OptInStatus", "")) for row in regions if row["RegionName"] == region), "")
 
 
 def zones(asker: Asker) -> list[Zone]:
     """The region's availability zones, without local and wavelength zones."""
-    found = asker.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    rows = asker.client("ec2").describe_availability_zones()["AvailabilityZones"]
     return [
         Zone(row["ZoneName"], row["ZoneId"], row["State"] == "available")
-        for row in found
+        for row in rows
         if row.get("ZoneType", "availability-zone") == "availability-zone"
     ]
 
@@ -68,29 +68,31 @@ def offers(asker: Asker, types: Sequence[str]) -> Offers:
             Filters=[{"Name": "instance-type", "Values": sorted(set(types))}],
         )
     )
-    found: dict[str, set[str]] = {name: set() for name in types}
+    zones_by_type: dict[str, set[str]] = {name: set() for name in types}
     for page in pages:
         for row in page["InstanceTypeOfferings"]:
-            found[row["InstanceType"]].add(row["Location"])
-    return {name: frozenset(places) for name, places in found.items()}
+            zones_by_type[row["InstanceType"]].add(row["Location"])
+    return {name: frozenset(places) for name, places in zones_by_type.items()}
 
 
 def judge_region(region: str, status: str) -> Iterator[Result]:
-    """Regions that came after March 2019 must be switched on for each account."""
+    """Regions that came after March 2019 must be enabled for each account."""
     if not status:
-        yield Result(THEME, "region", CheckStatus.FAILED, f"AWS knows no region {region}", "check `region`")
+        yield Result(
+            THEME, "region", CheckStatus.FAILED, f"{region} is not a region of AWS", "check `region`"
+        )
     elif status == "not-opted-in":
-        help = f"switch it on: aws account enable-region --region-name {region} (takes minutes to hours)"
-        yield Result(THEME, "region", CheckStatus.FAILED, f"{region} is switched off in this account", help)
+        help = f"enable it: aws account enable-region --region-name {region} (takes minutes to hours)"
+        yield Result(THEME, "region", CheckStatus.FAILED, f"{region} is disabled in this account", help)
     else:
-        yield Result(THEME, "region", CheckStatus.PASSED, f"{region} is switched on")
+        yield Result(THEME, "region", CheckStatus.PASSED, f"{region} is enabled")
 
 
-def judge_zones(wanted: Sequence[str], found: Sequence[Zone]) -> Iterator[Result]:
-    """The three zones of cluster.yaml must be there, and EKS must accept them."""
-    by_name = {zone.name: zone for zone in found}
+def judge_zones(names: Sequence[str], zones: Sequence[Zone]) -> Iterator[Result]:
+    """The three zones of cluster.yaml must be there, and EKS must support them."""
+    by_name = {zone.name: zone for zone in zones}
     bad = []
-    for name in wanted:
+    for name in names:
         zone = by_name.get(name)
         if zone is None:
             bad.append(f"{name} is not in this account")
@@ -99,9 +101,9 @@ def judge_zones(wanted: Sequence[str], found: Sequence[Zone]) -> Iterator[Result
         elif zone.id in ZONES_WITHOUT_EKS:
             bad.append(f"{name} is {zone.id} in this account, where EKS has no control plane")
     if not bad:
-        yield Result(THEME, "zones", CheckStatus.PASSED, ", ".join(wanted))
+        yield Result(THEME, "zones", CheckStatus.PASSED, ", ".join(names))
         return
-    usable = [zone.name for zone in found if zone.available and zone.id not in ZONES_WITHOUT_EKS]
+    usable = [zone.name for zone in zones if zone.available and zone.id not in ZONES_WITHOUT_EKS]
     help = f"deploy with --zones and three of {', '.join(usable)}"
     if len(usable) < 3:
         help = f"choose another region: only {len(usable)} zones of this one can be used"
@@ -114,24 +116,32 @@ def judge_offers(solution: Solution, offered: Offers) -> Iterator[Result]:
         yield _judge_runtime(runtime, solution.zones, offered)
     kind = solution.components.instance_type
     places = sorted(offered[kind] & set(solution.zones))
-    what = f"{kind} for the controllers"
+    check_name = f"{kind} for the controllers"
     if not places:
         help = "choose another `clusterComponents.instanceType`"
-        yield Result(THEME, what, CheckStatus.FAILED, f"not offered in {', '.join(solution.zones)}", help)
+        yield Result(
+            THEME, check_name, CheckStatus.FAILED, f"not offered in {', '.join(solution.zones)}", help
+        )
     else:
-        yield Result(THEME, what, CheckStatus.PASSED, f"offered in {', '.join(places)}")
+        yield Result(THEME, check_name, CheckStatus.PASSED, f"offered in {', '.join(places)}")
 
 
 def _judge_runtime(runtime: Runtime, zones: Sequence[str], offered: Offers) -> Result:
-    what = f"instance types of {runtime.name}"
+    check_name = f"instance types of {runtime.name}"
     have = {name: sorted(offered[name] & set(zones)) for name in runtime.nodes.instance_types}
     missing = [name for name, places in have.items() if not places]
     help = "change extraValues.karpenter.provisioner.instanceType of this runtime"
     if len(missing) == len(have):
-        return Result(THEME, what, CheckStatus.FAILED, f"none of {', '.join(missing)} is offered here", help)
+        return Result(
+            THEME, check_name, CheckStatus.FAILED, f"none of {', '.join(missing)} is offered here", help
+        )
     if missing:
         return Result(
-            THEME, what, CheckStatus.WARNING, f"{', '.join(missing)} not offered here; the others are", help
+            THEME,
+            check_name,
+            CheckStatus.WARNING,
+            f"{', '.join(missing)} not offered here; the others are",
+            help,
         )
-    said = "; ".join(f"{name} in {len(places)} of {len(zones)} zones" for name, places in have.items())
-    return Result(THEME, what, CheckStatus.PASSED, said)
+    message = "; ".join(f"{name} in {len(places)} of {len(zones)} zones" for name, places in have.items())
+    return Result(THEME, check_name, CheckStatus.PASSED, message)

@@ -9,7 +9,7 @@ from generator.preflight.result import CheckStatus, Result
 if TYPE_CHECKING:
     from rich.table import Table
 
-COLUMNS = ("status", "about", "what", "result, and what to do")
+COLUMNS = ("status", "theme", "check", "result, and what to do")
 STYLES = {
     CheckStatus.PASSED: "green",
     CheckStatus.WARNING: "yellow",
@@ -24,11 +24,11 @@ def fill(table: "Table", results: Iterable[Result]) -> None:
     from rich.text import Text  # noqa: PLC0415 - slow to import
 
     for result in results:
-        text = Text(result.said)
+        text = Text(result.message)
         for line in filter(None, (result.help, result.link)):
             text.append(f"\n→ {line}", style="bold" if line is result.help else "")
         status = Text(result.status.value, style=STYLES[result.status])
-        table.add_row(status, result.theme, Text(result.what), text)
+        table.add_row(status, result.theme, Text(result.name), text)
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -42,9 +42,9 @@ def as_data(results: Iterable[Result]) -> list[dict[str, Any]]:
     return [
         {
             "theme": result.theme,
-            "what": result.what,
+            "name": result.name,
             "status": result.status.value,
-            "said": result.said,
+            "message": result.message,
             "help": result.help,
             "link": result.link,
             "increase": vars(result.increase) if result.increase else None,

@@ -1,4 +1,4 @@
-"""What a check found, and how a whole run ends."""
+"""The result of a check, and the exit code of a run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from generator.errors import Exit
 
 
 class CheckStatus(Enum):
-    """`UNKNOWN`: AWS refused or did not answer. `NOT_ASKED`: outside of what AWS can be asked."""
+    """`UNKNOWN`: AWS refused or did not answer. `NOT_ASKED`: AWS cannot be asked about it."""
 
     PASSED = "passed"
     WARNING = "warning"
@@ -23,17 +23,17 @@ class Increase:
 
     service: str
     code: str
-    wanted: int
+    value: int
 
 
 @dataclass(frozen=True)
 class Result:
-    """One finding: what was looked at, what is so, what to do."""
+    """One result: what was checked, what was found, what to do."""
 
     theme: str
-    what: str
+    name: str
     status: CheckStatus
-    said: str
+    message: str
     help: str = ""
     link: str = ""
     increase: Increase | None = None
@@ -41,7 +41,7 @@ class Result:
 
 def ending(results: Iterable[Result]) -> Exit:
     """2 when a check failed, 3 when none failed and something could not be checked, else 0."""
-    found = {result.status for result in results}
-    if CheckStatus.FAILED in found:
+    statuses = {result.status for result in results}
+    if CheckStatus.FAILED in statuses:
         return Exit.CONFIG
-    return Exit.AWS if CheckStatus.UNKNOWN in found else Exit.DONE
+    return Exit.AWS if CheckStatus.UNKNOWN in statuses else Exit.DONE

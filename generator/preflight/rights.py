@@ -1,4 +1,4 @@
-"""Whether whoever deploys may do what deploying needs (iam/deployer-policy.json), asked of IAM itself."""
+"""Whether the deployer has the permissions of iam/deployer-policy.json, by IAM's policy simulation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from generator.preflight.credentials import identity
 from generator.preflight.result import CheckStatus, Result
 
 THEME = "rights"
-# SimulatePrincipalPolicy takes more, but answers one row for each action and resource.
+# SimulatePrincipalPolicy accepts more, but answers one row for each action and resource.
 ACTIONS_A_CALL = 60
 SHOWN = 8
 # Conditions that one value fulfils.
@@ -30,18 +30,20 @@ class Question:
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
-    """One for each statement of the policy, in pieces that IAM takes."""
+    """One for each statement of the policy, in parts of the size that IAM accepts."""
     for document in subject.deployer:
         for statement in document["Statement"]:
             for question in questions(statement):
-                what = f"{statement.get('Sid', question.actions[0])} on {question.resource}"
-                yield Check(THEME, what, partial(denied, question), partial(judge, what, question))
+                check_name = f"{statement.get('Sid', question.actions[0])} on {question.resource}"
+                yield Check(
+                    THEME, check_name, partial(denied, question), partial(judge, check_name, question)
+                )
 
 
 def questions(statement: Mapping[str, Any]) -> Iterator[Question]:
     """What to ask for one statement: its actions on the first of its resources.
 
-    The resources of a statement differ in their names alone: whoever may use one may use all.
+    The resources of a statement differ only in their names: a policy that allows one allows all.
     """
     conditions = statement.get("Condition", {})
     if statement["Effect"] != "Allow" or not EQUALITIES.issuperset(conditions):
@@ -62,7 +64,7 @@ def _list(value: str | Sequence[str]) -> list[str]:
 
 
 def denied(question: Question, asker: Asker) -> list[str] | None:
-    """The actions that IAM would refuse; None for the account's root, whom nobody can refuse."""
+    """The actions that IAM would refuse; None for the account's root user, which is always allowed."""
     arn = identity(asker)
     if arn.endswith(":root"):
         return None
@@ -77,7 +79,7 @@ def denied(question: Question, asker: Asker) -> list[str] | None:
 
 
 def simulated(question: Question) -> dict[str, Any]:
-    """The question in the words of IAM's simulation: patterns are asked with a name that fits them."""
+    """The arguments of IAM's simulation: a pattern is replaced by a name that matches it."""
     context = [
         {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
         for key, value in question.context
@@ -99,16 +101,16 @@ def principal_of(iam: Any, arn: str) -> str:
         return arn.replace(":sts:", ":iam:").replace(":assumed-role/", ":role/").rpartition("/")[0]
 
 
-def judge(what: str, question: Question, refused: list[str] | None) -> Iterator[Result]:
+def judge(check_name: str, question: Question, refused: list[str] | None) -> Iterator[Result]:
     """An SCP or a boundary may refuse what a policy allows: the simulation counts both."""
     if not refused:
-        said = (
-            "the account's root may do anything"
+        message = (
+            "the account's root user is allowed everything"
             if refused is None
             else f"{len(question.actions)} actions allowed"
         )
-        yield Result(THEME, what, CheckStatus.PASSED, said)
+        yield Result(THEME, check_name, CheckStatus.PASSED, message)
         return
     shown = ", ".join(refused[:SHOWN]) + (f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else "")
-    help = "attach iam/deployer-policy.json of the build to whoever deploys"
-    yield Result(THEME, what, CheckStatus.FAILED, f"not allowed: {shown}", help)
+    help = "attach iam/deployer-policy.json of the build to the deployer"
+    yield Result(THEME, check_name, CheckStatus.FAILED, f"not allowed: {shown}", help)

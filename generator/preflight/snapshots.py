@@ -28,9 +28,14 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
     for runtime in subject.solution.runtimes:
         for key, volume in (("osVolume", runtime.nodes.os_volume), ("dataVolume", runtime.nodes.data_volume)):
             if volume.snapshot_id:
-                what = f"{volume.snapshot_id} for {key} of {runtime.name}"
+                check_name = f"{volume.snapshot_id} for {key} of {runtime.name}"
                 size = volume_gib(volume)
-                yield Check(THEME, what, partial(described, volume.snapshot_id), partial(judge, what, size))
+                yield Check(
+                    THEME,
+                    check_name,
+                    partial(described, volume.snapshot_id),
+                    partial(judge, check_name, size),
+                )
 
 
 def volume_gib(volume: Volume) -> float:
@@ -44,26 +49,32 @@ def volume_gib(volume: Volume) -> float:
 def described(name: str, asker: Asker) -> Snapshot | None:
     """A snapshot of this region that the account may use; None when there is none."""
     try:
-        found = asker.client("ec2").describe_snapshots(SnapshotIds=[name])["Snapshots"]
+        rows = asker.client("ec2").describe_snapshots(SnapshotIds=[name])["Snapshots"]
     except errors.refusals() as error:
         if not errors.code(error).startswith("InvalidSnapshot"):
             raise
         return None
-    return Snapshot(str(found[0]["State"]), int(found[0]["VolumeSize"])) if found else None
+    return Snapshot(str(rows[0]["State"]), int(rows[0]["VolumeSize"])) if rows else None
 
 
-def judge(what: str, volume: float, found: Snapshot | None) -> Iterator[Result]:
+def judge(check_name: str, volume: float, snapshot: Snapshot | None) -> Iterator[Result]:
     """EC2 refuses a volume that is smaller than its snapshot."""
-    if found is None:
-        help = "snapshots are of one region: copy it here (aws ec2 copy-snapshot), or help snapshotID"
-        yield Result(THEME, what, CheckStatus.FAILED, "there is no such snapshot in this region", help)
-    elif found.state != "completed":
-        help = "wait until it is completed"
-        yield Result(THEME, what, CheckStatus.FAILED, f"its state is {found.state}", help)
-    elif found.gib > volume:
-        help = f"set volumeSize to {found.gib}Gi or more"
+    if snapshot is None:
+        help = "snapshots are of one region: copy it here (aws ec2 copy-snapshot), or change snapshotID"
         yield Result(
-            THEME, what, CheckStatus.FAILED, f"it has {found.gib} GiB, the volume {volume:g} GiB", help
+            THEME, check_name, CheckStatus.FAILED, "the snapshot does not exist in this region", help
+        )
+    elif snapshot.state != "completed":
+        help = "wait until it is completed"
+        yield Result(THEME, check_name, CheckStatus.FAILED, f"its state is {snapshot.state}", help)
+    elif snapshot.gib > volume:
+        help = f"set volumeSize to {snapshot.gib}Gi or more"
+        yield Result(
+            THEME,
+            check_name,
+            CheckStatus.FAILED,
+            f"it has {snapshot.gib} GiB, the volume {volume:g} GiB",
+            help,
         )
     else:
-        yield Result(THEME, what, CheckStatus.PASSED, f"{found.gib} GiB, completed")
+        yield Result(THEME, check_name, CheckStatus.PASSED, f"{snapshot.gib} GiB, completed")

@@ -33,9 +33,9 @@ def exists(asker: Asker) -> bool:
     return True
 
 
-def judge(only_spot: bool, found: bool) -> Iterator[Result]:
-    """Karpenter may not make the role itself; without it each spot node is refused."""
-    if found:
+def judge(only_spot: bool, exists: bool) -> Iterator[Result]:
+    """Karpenter may not create the role itself; without it EC2 refuses every spot node."""
+    if exists:
         yield Result(THEME, ROLE, CheckStatus.PASSED, "exists")
     else:
         status = CheckStatus.FAILED if only_spot else CheckStatus.WARNING

@@ -1,4 +1,4 @@
-"""Names: free, or this solution's own from an earlier run."""
+"""Names: free, or in use by this solution from an earlier run."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -32,7 +32,7 @@ Ask = Callable[[Asker], Any]
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
-    """Queues, buckets, topics and roles, each against what the solution's own stacks hold."""
+    """Queues, buckets, topics and roles, each free, or in a stack of the solution."""
     solution = subject.solution
     for runtime in solution.runtimes:
         for queue in (runtime.queue_name, runtime.dead_letter_queue_name):
@@ -93,15 +93,19 @@ def deployed(solution: Solution, asker: Asker) -> bool:
 
 
 def judge(kind: str, name: str, state: str) -> Iterator[Result]:
-    """What is kept from an earlier solution stands in the way of the next one of that name."""
-    what = f"{kind} {name}"
+    """Resources that an uninstall kept block the next solution of that name."""
+    check_name = f"{kind} {name}"
     if state == "free":
-        yield Result(THEME, what, CheckStatus.PASSED, "is free")
+        yield Result(THEME, check_name, CheckStatus.PASSED, "is free")
     elif state == "own":
-        yield Result(THEME, what, CheckStatus.PASSED, "belongs to this solution")
+        yield Result(THEME, check_name, CheckStatus.PASSED, "belongs to this solution")
     elif state == "another's":
         help = "choose another `stackName`: bucket names are shared by all accounts"
-        yield Result(THEME, what, CheckStatus.FAILED, "may not be read: another account may have it", help)
+        yield Result(
+            THEME, check_name, CheckStatus.FAILED, "cannot be read: another account may own it", help
+        )
     else:
         help = "kept by an uninstall? `generator deploy FILE --adopt` takes it over; else another `stackName`"
-        yield Result(THEME, what, CheckStatus.FAILED, "exists, and is not of a stack of this solution", help)
+        yield Result(
+            THEME, check_name, CheckStatus.FAILED, "exists, and is not in a stack of this solution", help
+        )

@@ -1,4 +1,4 @@
-"""What the account uses already of each quota, without what this solution itself holds."""
+"""The account's usage of each quota, without the solution's own resources."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ def running(asker: Asker) -> list[dict[str, Any]]:
 
 
 def vcpus(instances: Iterable[Mapping[str, Any]], solution: Solution, facts: Facts) -> Counter[str]:
-    """vCPUs of others' instances by quota code."""
+    """vCPUs of instances that are not the solution's, by quota code."""
     own = f"kubernetes.io/cluster/{solution.stack}"
     used: Counter[str] = Counter()
     for instance in instances:
@@ -45,15 +45,15 @@ def vcpus(instances: Iterable[Mapping[str, Any]], solution: Solution, facts: Fac
 
 def _vcpu(instance: Mapping[str, Any], facts: Facts) -> int:
     """The quota counts the vCPUs of the type, even where threads were switched off."""
-    found = facts.instance_type(instance["InstanceType"])
-    if found:
-        return found.vcpu
+    known_type = facts.instance_type(instance["InstanceType"])
+    if known_type:
+        return known_type.vcpu
     cpu = instance.get("CpuOptions", {})
     return int(cpu.get("CoreCount", 1)) * int(cpu.get("ThreadsPerCore", 1))
 
 
 def own_vpc(asker: Asker, stack: str) -> str | None:
-    """The id of this solution's VPC, once `make cluster` made it."""
+    """The id of this solution's VPC, once `make cluster` created it."""
     vpcs = asker.once("vpcs", lambda a: a.client("ec2").describe_vpcs()["Vpcs"])
     return next((vpc["VpcId"] for vpc in vpcs if _tag(vpc, EKSCTL_TAG) == stack), None)
 
@@ -71,7 +71,7 @@ def other_addresses(asker: Asker, stack: str) -> int:
 
 
 def other_gateways(asker: Asker, stack: str, zones: Iterable[str]) -> int:
-    """NAT gateways of others in the fullest of our zones."""
+    """NAT gateways that are not the solution's, in the zone of `zones` that has most."""
     ec2 = asker.client("ec2")
     states = [{"Name": "state", "Values": ["pending", "available"]}]
     gateways = [

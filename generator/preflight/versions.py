@@ -39,20 +39,20 @@ def judge(
     """A cluster that exists may stay as it is; a new one needs a version that AWS still supports."""
     existing, status = answer
     if existing is not None and not existing.belongs_to(stack):
-        said = "a cluster of this name exists that was not created for this solution"
-        yield Result(THEME, eks, CheckStatus.FAILED, said, "choose another `stackName`")
+        message = "a cluster of this name exists that was not created for this solution"
+        yield Result(THEME, eks, CheckStatus.FAILED, message, "choose another `stackName`")
     elif existing is not None:
         yield _judge_existing(eks, existing.version)
     elif status in ("STANDARD_SUPPORT", "EXTENDED_SUPPORT"):
         until = facts.support(eks).standard_ends
-        said = f"AWS creates clusters with this version ({status.lower().replace('_', ' ')})"
+        message = f"AWS creates clusters with this version ({status.lower().replace('_', ' ')})"
         warn = status == "EXTENDED_SUPPORT"
         help = (
             f"its standard support ended on {until}: the control plane costs six times as much"
             if warn
             else ""
         )
-        yield Result(THEME, eks, CheckStatus.WARNING if warn else CheckStatus.PASSED, said, help)
+        yield Result(THEME, eks, CheckStatus.WARNING if warn else CheckStatus.PASSED, message, help)
     else:
         help = f'set eksVersion: "{facts.recommended_eks(today)}"'
         yield Result(THEME, eks, CheckStatus.FAILED, "AWS does not create clusters with this version", help)

@@ -130,7 +130,7 @@ def test_a_stack_that_never_worked_is_made_anew(bench: MakeBench) -> None:
 
     stacks.apply(one.job, "stack.yaml", {})
 
-    assert any("it never worked, and is made anew" in line for line in one.said)
+    assert any("it never worked, and is created again" in line for line in one.said)
     assert one.said[-1] == "stack demo: CREATE_COMPLETE"
 
 
@@ -157,7 +157,7 @@ def test_deleting_what_is_not_there_is_no_error(bench: MakeBench) -> None:
 
     stacks.delete(one.job, "demo")
 
-    assert one.said == ["stack demo: is not there"]
+    assert one.said == ["stack demo: does not exist"]
 
 
 # SQS refuses the queue: the create fails, and is rolled back.

@@ -53,7 +53,7 @@ def test_status_counts_tasks_pods_and_nodes(bench: MakeBench, account: Account, 
 def test_what_is_not_there_is_said_so(bench: MakeBench) -> None:
     found = status.status(bench("one").job)
 
-    assert (found.stack, found.cluster, found.api) == ("not there", "not there", "")
+    assert (found.stack, found.cluster, found.api) == ("does not exist", "does not exist", "")
     assert found.rows[0].waiting is None
 
 
@@ -80,7 +80,7 @@ def test_the_status_command_prints_a_row_for_each_runtime(
     assert main.main(["status", config]) == Exit.DONE
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("stack: not there")
+    assert lines[0].startswith("stack: does not exist")
     assert lines[-1].split() == ["turbo", "?", "?", "?", "?", "?"]
 
 

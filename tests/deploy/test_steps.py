@@ -156,7 +156,7 @@ def test_a_cluster_of_others_is_left_alone_whatever_the_step(
     made = bench("one")
     create_foreign_cluster(account)
 
-    with pytest.raises(RefusedError, match="was not made for this solution"):
+    with pytest.raises(RefusedError, match="was not created for this solution"):
         steps.run(made.job, [step])
 
     assert made.calls == []

@@ -60,7 +60,7 @@ def test_nothing_else_is_left(deployed: Bench, account: Account) -> None:
 def test_gpu_nodes_that_do_not_go_stop_it_before_karpenter_goes(deployed: Bench) -> None:
     deployed.when("kubectl get nodeclaims", "echo nodeclaim.karpenter.sh/demo-one-abcde")
 
-    with pytest.raises(AwsError, match="1 GPU nodes are still there"):
+    with pytest.raises(AwsError, match="1 GPU nodes still exist"):
         uninstall.run(deployed.job, 0.2)
 
     assert "helm uninstall demo" not in deployed.programs()
@@ -73,7 +73,7 @@ def test_instance_profiles_that_hold_the_nodes_role_go_before_karpenter_goes(
     monkeypatch.setattr(uninstall, "PROFILES_SECONDS", 0.2)
     deployed.when("kubectl get ec2nodeclasses", "echo ec2nodeclass.karpenter.k8s.aws/demo-one")
 
-    with pytest.raises(AwsError, match=r"not let go of ec2nodeclass\.karpenter\.k8s\.aws/demo-one"):
+    with pytest.raises(AwsError, match=r"has not deleted ec2nodeclass\.karpenter\.k8s\.aws/demo-one"):
         uninstall.run(deployed.job, 5)
 
     assert "helm uninstall demo" not in deployed.programs()
@@ -84,7 +84,7 @@ def test_a_cluster_of_others_is_not_taken_away(bench: MakeBench, account: Accoun
     steps.run(made.job, ["stack"])
     create_foreign_cluster(account)
 
-    with pytest.raises(RefusedError, match="was not made for this solution"):
+    with pytest.raises(RefusedError, match="was not created for this solution"):
         uninstall.run(made.job, 5)
 
     assert made.calls == []

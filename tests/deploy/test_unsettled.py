@@ -70,5 +70,5 @@ def test_a_cluster_that_is_being_made_is_waited_for(bench: MakeBench, saying: Sa
 
     eks.apply(again.job)
 
-    assert again.said[0] == "cluster demo is being made: waiting for it"
+    assert again.said[0] == "cluster demo is being created: waiting for it"
     assert again.programs()[-1] == "eksctl update addon"

@@ -83,8 +83,8 @@ class Found:
     results: list[Result]
 
     def one(self, theme: str, what: str) -> Result:
-        fitting = [result for result in self.results if result.theme == theme and what in result.what]
-        [found] = [result for result in fitting if result.what == what] or fitting
+        fitting = [result for result in self.results if result.theme == theme and what in result.name]
+        [found] = [result for result in fitting if result.name == what] or fitting
         return found
 
     def not_passed(self) -> list[Result]:

@@ -40,9 +40,9 @@ def test_json_holds_every_result_with_its_cure(
     assert main.main(["preflight", config, "--format", "json"]) == Exit.CONFIG
 
     rows = json.loads(capsys.readouterr().out)
-    row = next(row for row in rows if row["what"] == "EC2-VPC Elastic IPs")
+    row = next(row for row in rows if row["name"] == "EC2-VPC Elastic IPs")
     assert row["status"] == "failed"
-    assert row["increase"] == {"service": "ec2", "code": "L-0263D0A3", "wanted": 3}
+    assert row["increase"] == {"service": "ec2", "code": "L-0263D0A3", "value": 3}
 
 
 def test_nothing_is_requested_unless_asked_for(config: str, place: Place) -> None:
@@ -60,7 +60,7 @@ def test_an_increase_is_requested_once(config: str, place: Place, capsys: pytest
         main.main(["preflight", config, "--request-increase"])
 
     assert [(row["QuotaCode"], row["DesiredValue"]) for row in place.quotas.requests] == [("L-0263D0A3", 3.0)]
-    assert "is open already" in capsys.readouterr().err
+    assert "is already open" in capsys.readouterr().err
 
 
 def test_a_refusal_alone_ends_with_three(config: str, place: Place) -> None:

@@ -48,7 +48,7 @@ def test_a_zone_that_will_not_do_fails_with_those_that_will(first: Zone, said: s
     [result] = places.judge_zones(WANTED, [first, *OTHERS, Zone("us-east-1c", "use1-az4", True)])
 
     assert result.status is CheckStatus.FAILED
-    assert said in result.said
+    assert said in result.message
     assert "us-east-1b, us-east-1d, us-east-1c" in result.help
 
 
@@ -69,13 +69,13 @@ def test_some_types_that_are_not_offered_are_a_warning_and_no_controllers_a_fail
     )
 
     assert (runtime.status, controllers.status) == (CheckStatus.WARNING, CheckStatus.FAILED)
-    assert runtime.said == f"{first} not offered here; the others are"
+    assert runtime.message == f"{first} not offered here; the others are"
 
 
 def test_models_of_another_region_fail(solution: Solution) -> None:
     [result] = models.judge_bucket(solution, "models", "eu-west-1")
 
-    assert (result.status, result.said) == (CheckStatus.FAILED, "it is in eu-west-1, not us-east-1")
+    assert (result.status, result.message) == (CheckStatus.FAILED, "it is in eu-west-1, not us-east-1")
 
 
 def test_a_dynamic_runtime_without_any_checkpoint_is_a_warning(solution: Solution) -> None:
@@ -89,7 +89,7 @@ def test_a_dynamic_runtime_without_any_checkpoint_is_a_warning(solution: Solutio
 def test_a_snapshot_that_is_not_complete_fails() -> None:
     [result] = snapshots.judge("snap-1", 100, Snapshot("pending", 50))
 
-    assert (result.status, result.said) == (CheckStatus.FAILED, "its state is pending")
+    assert (result.status, result.message) == (CheckStatus.FAILED, "its state is pending")
 
 
 def test_a_snapshot_that_fits_passes() -> None:
@@ -106,7 +106,7 @@ def test_an_image_that_nobody_publishes_fails_and_others_are_not_asked_about() -
         ]
     )
 
-    assert (bare.what, bare.status) == ("sd-on-eks/queue-agent:0.1.0", CheckStatus.FAILED)
+    assert (bare.name, bare.status) == ("sd-on-eks/queue-agent:0.1.0", CheckStatus.FAILED)
     assert public.status is CheckStatus.NOT_ASKED
 
 
@@ -120,7 +120,7 @@ def test_a_bucket_name_that_another_account_has_fails() -> None:
 def test_credentials_of_another_partition_fail(solution: Solution) -> None:
     [result] = credentials.judge(solution, f"arn:aws-cn:iam::{solution.account}:user/a")
 
-    assert (result.status, result.said) == (
+    assert (result.status, result.message) == (
         CheckStatus.FAILED,
         f"arn:aws-cn:iam::{solution.account}:user/a: not partition aws",
     )

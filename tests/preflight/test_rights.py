@@ -35,7 +35,7 @@ def test_a_user_without_rights_fails_and_the_actions_are_named(strict_place: Pla
     result = strict_place.run().one("rights", "ManageQueues")
 
     assert result.status is CheckStatus.FAILED
-    assert "sqs:CreateQueue" in result.said
+    assert "sqs:CreateQueue" in result.message
     assert "iam/deployer-policy.json" in result.help
 
 
@@ -51,7 +51,7 @@ def test_of_what_may_not_be_asked_nothing_passes(strict_place: Place, user: Give
     found = [result for result in strict_place.run().results if result.theme in asked]
 
     # S3 says the same of a bucket that another account has.
-    refused = [result for result in found if not result.what.startswith("bucket demo-")]
+    refused = [result for result in found if not result.name.startswith("bucket demo-")]
     assert {result.status for result in refused} == {CheckStatus.UNKNOWN, CheckStatus.NOT_ASKED}
 
 
@@ -66,13 +66,13 @@ def test_the_policy_that_is_generated_is_enough(strict_place: Place, user: Give)
 
     left = strict_place.run().not_passed()
 
-    assert [result for result in left if result.what.split()[0] not in conditional] == []
+    assert [result for result in left if result.name.split()[0] not in conditional] == []
 
 
 def test_the_root_of_the_account_needs_no_policy(place: Place) -> None:
     results = [result for result in place.run().results if result.theme == "rights"]
 
-    assert {result.said for result in results} == {"the account's root may do anything"}
+    assert {result.message for result in results} == {"the account's root user is allowed everything"}
 
 
 def test_conditions_are_asked_with_a_value_that_fulfils_them() -> None:

@@ -52,7 +52,7 @@ def test_credentials_of_another_account_fail(place: Place, monkeypatch: pytest.M
     result = place.run().one("credentials", "account")
 
     assert result.status is CheckStatus.FAILED
-    assert f"not account {subject_account}" in result.said
+    assert f"not account {subject_account}" in result.message
 
 
 def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_number(place: Place) -> None:
@@ -61,7 +61,7 @@ def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_num
     result = place.run().one("quotas", "Running On-Demand G and VT")
 
     assert result.status is CheckStatus.FAILED
-    assert result.said == "8 vCPUs allowed, 0 in use by others, 80 to 160 needed"
+    assert result.message == "8 vCPUs allowed, 0 in use by others, 80 to 160 needed"
     assert "servicequotas/home/services/ec2/quotas/L-DB2E81BA" in result.link
     assert result.increase is not None
     assert result.increase.wanted == 160
@@ -89,7 +89,7 @@ def test_running_instances_of_others_count(place: Place) -> None:
     finally:
         place.ec2.terminate_instances(InstanceIds=[row["InstanceId"] for row in run["Instances"]])
 
-    assert "192 in use by others" in result.said
+    assert "192 in use by others" in result.message
 
 
 def test_addresses_and_vpcs_of_others_count_and_our_own_do_not(place: Place) -> None:
@@ -103,7 +103,7 @@ def test_addresses_and_vpcs_of_others_count_and_our_own_do_not(place: Place) -> 
     def used(text: str) -> int:
         return int(text.split(" allowed, ")[1].split(maxsplit=1)[0])
 
-    assert used(after.one("quotas", "VPCs").said) == used(before.one("quotas", "VPCs").said) + 1
+    assert used(after.one("quotas", "VPCs").message) == used(before.one("quotas", "VPCs").message) + 1
 
 
 def test_a_quota_without_a_value_of_the_account_has_awss_default(place: Place) -> None:
@@ -155,7 +155,7 @@ def test_a_model_that_is_missing_fails_and_its_neighbours_are_named(place: Place
     result = place.run(config={"modelsRuntime": [runtime]}).one("models", "other.safetensors")
 
     assert result.status is CheckStatus.FAILED
-    assert f"there are Stable-diffusion/{MODEL}" in result.said
+    assert f"there are Stable-diffusion/{MODEL}" in result.message
 
 
 def test_a_bucket_that_is_not_there_fails(place: Place) -> None:
@@ -163,7 +163,7 @@ def test_a_bucket_that_is_not_there_fails(place: Place) -> None:
         "models", "nowhere-at-all"
     )
 
-    assert (result.status, result.said) == (CheckStatus.FAILED, "there is no such bucket")
+    assert (result.status, result.message) == (CheckStatus.FAILED, "the bucket does not exist")
 
 
 def test_a_folder_that_sd_webui_would_have_to_make_fails_with_the_command(place: Place) -> None:
@@ -173,7 +173,7 @@ def test_a_folder_that_sd_webui_would_have_to_make_fails_with_the_command(place:
     result = place.run().one("models", f"folders in {bucket}")
 
     assert result.status is CheckStatus.FAILED
-    assert result.said.startswith("VAE missing")
+    assert result.message.startswith("VAE missing")
     assert result.help.endswith(f"for f in VAE; do aws s3api put-object --bucket {bucket} --key $f/; done")
 
 
@@ -188,7 +188,7 @@ def test_a_folder_that_holds_a_file_is_there(place: Place) -> None:
 def test_runtimes_that_make_no_folders_need_none(place: Place) -> None:
     found = place.run(config={"modelsRuntime": [{"name": "graphs", "type": "comfyui"}]})
 
-    assert [result.what for result in found.results if "folders" in result.what] == []
+    assert [result.name for result in found.results if "folders" in result.name] == []
 
 
 def test_a_runtime_with_a_bucket_of_its_own_is_checked_there(place: Place) -> None:
@@ -196,8 +196,8 @@ def test_a_runtime_with_a_bucket_of_its_own_is_checked_there(place: Place) -> No
 
     results = [r for r in place.run(config={"modelsRuntime": [runtime]}).results if r.theme == "models"]
 
-    assert (results[0].what, results[0].said) == ("nowhere-at-all", "there is no such bucket")
-    assert not any(f"models-{place.account.id}" in result.what for result in results)
+    assert (results[0].name, results[0].message) == ("nowhere-at-all", "the bucket does not exist")
+    assert not any(f"models-{place.account.id}" in result.name for result in results)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_models_that_come_from_elsewhere_are_said_not_to_be_asked_about(
     found = place.run(config={"modelsRuntime": [{**RUNTIME, **persistence(**chosen)}]})
 
     [result] = [result for result in found.results if result.theme == "models"]
-    assert (result.what, result.status) == ("models of turbo", CheckStatus.NOT_ASKED)
+    assert (result.name, result.status) == ("models of turbo", CheckStatus.NOT_ASKED)
 
 
 def test_an_image_that_is_not_in_ecr_fails(place: Place) -> None:
@@ -225,7 +225,7 @@ def test_images_of_public_registries_are_said_not_to_be_asked_about(place: Place
     result = place.run().one("images", "elsewhere")
 
     assert result.status is CheckStatus.NOT_ASKED
-    assert "public.ecr.aws" in result.said
+    assert "public.ecr.aws" in result.message
 
 
 def test_a_queue_of_the_same_name_that_is_nobodys_fails(place: Place) -> None:
@@ -243,7 +243,7 @@ def test_names_that_the_solutions_own_stack_holds_pass(place: Place) -> None:
 
     found = place.run()
 
-    assert [r.status for r in found.results if r.what == "queue demo-turbo"] == [CheckStatus.PASSED]
+    assert [r.status for r in found.results if r.name == "queue demo-turbo"] == [CheckStatus.PASSED]
 
 
 def test_without_the_spot_role_spot_nodes_are_refused(place: Place) -> None:
@@ -280,7 +280,7 @@ def test_a_snapshot_that_is_not_there_fails(place: Place) -> None:
 
     result = place.run(config={"modelsRuntime": [runtime]}).one("snapshots", "snap-0123456789abcdef0")
 
-    assert "no such snapshot" in result.said
+    assert "does not exist in this region" in result.message
 
 
 def test_a_refused_call_is_could_not_check_and_never_a_pass(place: Place) -> None:

@@ -44,7 +44,7 @@ def test_instances_count_against_the_quota_of_their_family_and_market(place: Pla
 
 
 def used(place: Place, quota: str) -> int:
-    return int(place.run().one("quotas", quota).said.split(" allowed, ")[1].split(maxsplit=1)[0])
+    return int(place.run().one("quotas", quota).message.split(" allowed, ")[1].split(maxsplit=1)[0])
 
 
 @pytest.mark.parametrize(("tags", "more"), [([], 1), (MINE, 0)], ids=["anothers", "our own"])
@@ -98,6 +98,6 @@ def test_quotas_of_s3_are_asked_for_where_they_are_kept(place: Place) -> None:
     elsewhere = replace(subject, solution=replace(subject.solution, region="us-west-2"))
     wanted = {quotas.BUCKETS.name, quotas.ADDRESSES.name}
 
-    run_all([check for check in limits.checks(elsewhere) if check.what in wanted], Aws("us-west-2"))
+    run_all([check for check in limits.checks(elsewhere) if check.name in wanted], Aws("us-west-2"))
 
     assert place.quotas.regions == {quotas.BUCKETS.code: "us-east-1", quotas.ADDRESSES.code: "us-west-2"}
