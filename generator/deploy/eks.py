@@ -64,7 +64,7 @@ def own_cluster(job: Job) -> Cluster | None:
     if cluster and cluster.owner != job.stack:
         raise RefusedError(
             f"cluster {job.stack} was not created for this solution, which would change it: "
-            f"choose another stackName. If it does belong to the solution, tag it {names.STACK_TAG}={job.stack}"
+            f"choose another stackName. If it belongs to the solution, tag it {names.STACK_TAG}={job.stack}"
         )
     return cluster
 

@@ -64,7 +64,7 @@ def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_num
     assert result.message == "8 vCPUs allowed, 0 in use by others, 80 to 160 needed"
     assert "servicequotas/home/services/ec2/quotas/L-DB2E81BA" in result.link
     assert result.increase is not None
-    assert result.increase.wanted == 160
+    assert result.increase.value == 160
 
 
 def test_a_quota_of_one_market_may_be_short_where_the_other_serves(place: Place) -> None:
