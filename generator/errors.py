@@ -1,4 +1,4 @@
-"""What can be wrong with a solution config, and how a run of the generator ends."""
+"""Problems of a solution config, and the exit codes of the generator."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Exit(IntEnum):
 
 
 class Severity(Enum):
-    """An error stops the run, a warning is only said."""
+    """An error stops the run; a warning is only printed."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -53,4 +53,4 @@ class ConfigError(Exception):
 
 
 class AwsError(Exception):
-    """AWS could not be asked, or refused to answer."""
+    """AWS could not be reached, or refused a request."""

@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -95,3 +97,14 @@ def test_every_command_module_is_in_the_table() -> None:
     shared = {"__init__", "main", "flags", "output"}
     files = {file.stem for file in (ROOT / "generator" / "cli").glob("*.py")} - shared
     assert files == {module.rpartition(".")[2] for module, _ in COMMANDS.values()}
+
+
+def test_validate_starts_without_the_slow_libraries() -> None:
+    code = "import sys; from generator.cli.main import main; main(['validate', 'examples/minimal.yaml']); "
+    code += "print(sorted({'boto3', 'jinja2', 'rich', 'urllib3'} & sys.modules.keys()))"
+
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert result.stdout == "[]\n"
