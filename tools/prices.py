@@ -1,8 +1,8 @@
 """Refresh the instance prices in generator/facts/data/prices.json (`make prices`; needs Go).
 
 Source: the tables that karpenter-provider-aws generates from the AWS Price List API. It is a Go module, so
-the Go module proxy is enough; no AWS account is asked. What the other services cost, and how long a GPU takes
-for a picture, is written in the file by hand: this tool leaves it as it is.
+the Go module proxy is enough and no AWS account is needed. The prices of other services, and the seconds per
+image of each GPU, are edited by hand: this tool does not change them.
 """
 
 import json
@@ -20,7 +20,7 @@ TABLES = {
 }
 OUT = Path(__file__).resolve().parent.parent / "generator" / "facts" / "data" / "prices.json"
 
-# NVIDIA GPUs, and what the managed node group may sensibly be.
+# Types with NVIDIA GPUs, and types for the managed node group.
 GPU = re.compile(r"(g4dn|g5|g6|g6e|g6f|gr6|gr6f|g7e|p3|p3dn|p4d|p4de|p5|p5e|p5en|p6-b200|p6-b300)\.[0-9a-z]+")
 CONTROLLERS = re.compile(r"(t3|t4g|[cmr](5|6g|6i|6a|7g|7i|7a|8g))\.(medium|large|xlarge|2xlarge|4xlarge)")
 DATE = re.compile(r"// generated at (\d{4}-\d{2}-\d{2})T")
@@ -29,7 +29,7 @@ PRICE = re.compile(r'"([a-z0-9-]+\.[a-z0-9-]+)": ([0-9.]+)')
 
 
 def module_folder() -> Path:
-    """Where Go keeps the module, after it was fetched."""
+    """Download the module; its folder in Go's module cache."""
     command = ["go", "mod", "download", "-json", f"{MODULE}@{VERSION}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -41,8 +41,10 @@ def hourly(text: str, region: str) -> dict[str, float]:
     """The on-demand Linux prices of one region in one of the tables."""
     parts = REGION.split(text)
     body = dict(zip(parts[1::2], parts[2::2], strict=True))[region]
-    found = {name: float(price) for name, price in PRICE.findall(body)}
-    return {name: found[name] for name in sorted(found) if GPU.fullmatch(name) or CONTROLLERS.fullmatch(name)}
+    prices = {name: float(price) for name, price in PRICE.findall(body)}
+    return {
+        name: prices[name] for name in sorted(prices) if GPU.fullmatch(name) or CONTROLLERS.fullmatch(name)
+    }
 
 
 def main() -> None:
@@ -52,11 +54,11 @@ def main() -> None:
     data["instances"] = {}
     for region, (file, currency) in TABLES.items():
         text = (folder / file).read_text("utf-8")
-        found = DATE.search(text)
-        if found is None:
-            sys.exit(f"{file} says no date: look at how it is generated now")
+        date = DATE.search(text)
+        if date is None:
+            sys.exit(f"{file} has no date: check how it is generated now")
         data["instances"][region] = {
-            "date": found[1],
+            "date": date[1],
             "source": f"{MODULE} {VERSION} pkg/providers/pricing/{file} (from the AWS Price List API)",
             "currency": currency,
             "hourly": hourly(text, region),

@@ -2,8 +2,8 @@
 
 Without flags: from Python packages of the test environment (botocore: partitions; moto: instance types, zones
 and offerings of the regions that it describes; cfn-lint: offerings of all others, China included). With
-`--from-aws`: from the EC2 API of every region that the credentials reach; other regions keep their rows.
-versions.json is kept by hand: its facts stand in compatibility pages, not in an API.
+`--from-aws`: from the EC2 API of every region that the credentials can use; other regions keep their rows.
+versions.json is edited by hand: its facts come from compatibility pages, not from an API.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class Offerings:
 
 
 def main() -> None:
-    """Write both files and say how many rows they have."""
+    """Write both files and print how many rows they have."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from-aws", action="store_true", help="ask the EC2 API instead of packaged data")
     parser.add_argument(
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def packaged() -> tuple[str, dict[str, Any], dict[str, Offerings]]:
-    """Source, EC2's description of each type, and offerings, out of installed packages."""
+    """Source, EC2's description of each type, and offerings, from installed packages."""
     moto, lint = files("moto") / "ec2" / "resources", files("cfnlint") / "data" / "schemas" / "extensions"
     types = unzip(moto / "instance_types.json.gz")
     enums = json.loads((lint / "aws_ec2_instance" / "instancetype_enum.json").read_text())
@@ -83,7 +83,7 @@ def packaged() -> tuple[str, dict[str, Any], dict[str, Offerings]]:
 
 
 def unzip(path: Any) -> Any:
-    """The JSON inside a .json.gz."""
+    """The content of a .json.gz file."""
     return json.loads(gzip.decompress(path.read_bytes()))
 
 
@@ -103,14 +103,14 @@ def packaged_zones(region: str) -> dict[str, str]:
 
 
 def add(offers: Offerings, pairs: Iterable[tuple[str, str]]) -> None:
-    """Note (type, zone id) pairs."""
+    """Add (type, zone id) pairs."""
     for kind, zone in pairs:
         offers.types.add(kind)
         offers.by_zone.setdefault(kind, set()).add(zone)
 
 
 def from_aws(only: Sequence[str] = ()) -> tuple[str, dict[str, Any], dict[str, Offerings]]:
-    """The same, from the EC2 API of the regions in `only`, or of all that the credentials reach."""
+    """The same, from the EC2 API of the regions in `only`, or of all that the credentials can use."""
     types: dict[str, Any] = {}
     regions: dict[str, Offerings] = {}
     session = boto3.session.Session()
@@ -134,13 +134,13 @@ def from_aws(only: Sequence[str] = ()) -> tuple[str, dict[str, Any], dict[str, O
 
 
 def pages(client: Any, call: str, key: str, **arguments: str) -> Iterator[dict[str, Any]]:
-    """Every row of a call that answers in pages."""
+    """Every row of a paginated call."""
     for page in client.get_paginator(call).paginate(**arguments):
         yield from page[key]
 
 
 def row(info: Mapping[str, Any]) -> list[Any]:
-    """One instance type in the order of COLUMNS, without the empty end."""
+    """One instance type in the order of COLUMNS, without empty cells at the end."""
     gpus = info.get("GpuInfo", {}).get("Gpus", [])
     whole = [gpu for gpu in gpus if gpu["Count"] > 0]
     arch = "arm64" if "arm64" in info["ProcessorInfo"]["SupportedArchitectures"] else "amd64"
@@ -179,7 +179,7 @@ def label(name: str) -> str:
 
 
 def region_row(offers: Offerings, gpu_types: set[str]) -> dict[str, Any]:
-    """One region, small: GPU types by zone, all others by family."""
+    """One region: GPU types by zone, all others by family, to keep the file small."""
     gpus = sorted(offers.types & gpu_types)
     families = sorted({kind.split(".")[0] for kind in offers.types - gpu_types})
     return {
@@ -198,15 +198,15 @@ def partitions() -> dict[str, Any]:
     rows = {}
     for name in PARTITIONS:
         suffix = suffixes[name]
-        # EC2 is the one service whose principal has the suffix of its partition.
+        # Of all services, only the principal of EC2 has the DNS suffix of its partition.
         rows[name] = {"name": name, "dns_suffix": suffix, "ec2_principal": f"ec2.{suffix}"}
     return rows
 
 
 def write(folder: Path, source: str, types: Mapping[str, Any], regions: Mapping[str, Offerings]) -> None:
-    """Both files, one row a line, so that a refresh shows as a readable diff."""
+    """Write both files, with one row per line, so that a refresh gives a readable diff."""
     head = {"source": source, "date": datetime.now(UTC).date().isoformat()}
-    known = {name: row(types[name]) for name in sorted(types)}
+    rows = {name: row(types[name]) for name in sorted(types)}
     gpu_types = {name for name in types if "GpuInfo" in types[name]}
     fresh = {name: region_row(offers, gpu_types) for name, offers in regions.items()}
     old = (
@@ -214,10 +214,10 @@ def write(folder: Path, source: str, types: Mapping[str, Any], regions: Mapping[
         if (DATA / "regions.json").exists()
         else {"regions": {}}
     )
-    every = dict(sorted({**old["regions"], **fresh}.items()))
-    save(folder / "instance_types.json", {**head, "columns": COLUMNS}, "types", known)
-    save(folder / "regions.json", {**head, "partitions": partitions()}, "regions", every)
-    print(f"{len(known)} instance types, {len(fresh)} regions refreshed of {len(every)} in {folder}")
+    merged = dict(sorted({**old["regions"], **fresh}.items()))
+    save(folder / "instance_types.json", {**head, "columns": COLUMNS}, "types", rows)
+    save(folder / "regions.json", {**head, "partitions": partitions()}, "regions", merged)
+    print(f"{len(rows)} instance types, {len(fresh)} regions refreshed of {len(merged)} in {folder}")
 
 
 def save(path: Path, head: Mapping[str, Any], name: str, rows: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
-"""What AWS charges and how long a GPU takes for a picture: dated lists, never a guess.
+"""Prices of AWS and seconds per image of each GPU, from dated lists.
 
-A region without a list of its own has no price here: `region_list` then says whose list is shown instead.
+A region without its own list is shown with that of the reference region: see `region_list`.
 """
 
 import json
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Of every region in the partition `aws`, this is the one whose list ships.
+# The one region of the partition `aws` whose list ships.
 REFERENCE_REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
 class PriceList:
-    """On-demand instances by the hour and the services' own units, of one region at one date."""
+    """Prices of one region at one date: on-demand instances per hour, services per unit (see prices.json)."""
 
     region: str
     currency: str
@@ -25,31 +25,31 @@ class PriceList:
     services: Mapping[str, float]
 
     def instance(self, name: str) -> float | None:
-        """An instance-hour, if its price is known."""
+        """The price of an instance per hour; None when it is unknown."""
         return self.hourly.get(name)
 
     def service(self, name: str) -> float | None:
-        """The price of one unit of a service (see prices.json), if it is known."""
+        """The price of one unit of a service; None when it is unknown."""
         return self.services.get(name)
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Every list, and the seconds that one picture takes on a GPU when nobody measured them."""
+    """All price lists, and the assumed seconds per image by GPU."""
 
     lists: Mapping[str, PriceList]
     seconds_per_image: Mapping[str, float]
     seconds_about: str
 
     def region_list(self, region: str, partition: str) -> PriceList | None:
-        """The list to show for a region: its own, or in partition `aws` the reference region's."""
+        """The list for a region: its own, or in partition `aws` that of the reference region."""
         if region in self.lists:
             return self.lists[region]
         return self.lists[REFERENCE_REGION] if partition == "aws" else None
 
 
 def load(folder: Path) -> Prices:
-    """The prices of `folder`/prices.json."""
+    """Read `folder`/prices.json."""
     data: dict[str, Any] = json.loads((folder / "prices.json").read_text("utf-8"))
     services = data["services"]
     lists = {

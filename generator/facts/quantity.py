@@ -16,7 +16,7 @@ _FORM = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(?:([eE][0-9]{1,2})|(m|[kMGTP]|[K
 
 
 def parse(value: object) -> Decimal | None:
-    """The number that a quantity stands for, or None for what is no quantity."""
+    """The number of a quantity such as `500m` or `6Gi`; None when it is not a valid quantity."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     match = _FORM.fullmatch(str(value))
@@ -27,5 +27,5 @@ def parse(value: object) -> Decimal | None:
 
 
 def gib(size: Decimal) -> str:
-    """Bytes as people read them."""
+    """Bytes as text in GiB, with one decimal."""
     return f"{(size / GIB).quantize(Decimal('0.1')).normalize():f} GiB"

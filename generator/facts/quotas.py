@@ -1,4 +1,4 @@
-"""The service quotas that a solution draws on: their codes, and which one an instance type counts against.
+"""The service quotas that a solution uses, and which one an instance type counts against.
 
 Codes: the Service Quotas console; https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html.
 """
@@ -12,7 +12,7 @@ Market = Literal["on-demand", "spot"]
 
 @dataclass(frozen=True)
 class Quota:
-    """One service quota, by the names that the Service Quotas API knows it by."""
+    """One service quota, with its identifiers in the Service Quotas API."""
 
     service: str
     code: str
@@ -46,10 +46,10 @@ _GENERATION = re.compile(r"([a-z]+)(\d+)")
 
 def of_instance(name: str, market: Market) -> Quota | None:
     """The vCPU quota that an instance type counts against; None where its code is not known (p6 on spot)."""
-    found = _GENERATION.match(name)
-    if found is None:
+    family = _GENERATION.match(name)
+    if family is None:
         return None
-    letters, generation = found[1], int(found[2])
+    letters, generation = family[1], int(family[2])
     if letters in ("g", "gr", "vt"):
         return (_ON_DEMAND if market == "on-demand" else _SPOT)["g"]
     if letters == "p":
@@ -61,6 +61,6 @@ def of_instance(name: str, market: Market) -> Quota | None:
 
 
 def console_link(quota: Quota, region: str, dns_suffix: str) -> str:
-    """Where a person sees the quota and asks for more."""
+    """The console page on which to see the quota and request an increase."""
     host = "console.amazonaws.cn" if dns_suffix.endswith(".cn") else "console.aws.amazon.com"
     return f"https://{region}.{host}/servicequotas/home/services/{quota.service}/quotas/{quota.code}"

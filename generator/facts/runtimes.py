@@ -1,4 +1,4 @@
-"""What the charts say of each type of runtime (charts/sd-runtimes/profiles) that the generator needs, too."""
+"""What the generator reads of the chart's runtime profiles (charts/sd-runtimes/profiles)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import yaml
 
 @dataclass(frozen=True)
 class DefaultImage:
-    """The image of a container where the config names none. Both are empty for a container of the user's."""
+    """The default image of a container. Both parts are empty for a custom runtime."""
 
     repository: str
     tag: str
