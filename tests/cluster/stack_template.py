@@ -17,7 +17,7 @@ class Template:
         self.resources: dict[str, Resource] = self.document["Resources"]
 
     def of(self, kind: str) -> dict[str, Resource]:
-        return {name: each for name, each in self.resources.items() if each["Type"] == kind}
+        return {name: resource for name, resource in self.resources.items() if resource["Type"] == kind}
 
     def statements(self) -> Iterator[dict[str, Any]]:
         """Every statement of every policy, wherever it is."""
@@ -29,5 +29,5 @@ def _statements(part: Any) -> Iterator[dict[str, Any]]:
         yield from part.get("Statement", [])
         part = list(part.values())
     if isinstance(part, list):
-        for each in part:
-            yield from _statements(each)
+        for item in part:
+            yield from _statements(item)

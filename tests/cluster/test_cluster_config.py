@@ -27,16 +27,16 @@ LONGEST = "a" * 30
 
 def schemas() -> dict[str, dict[str, Any]]:
     """What we know of eksctl, and eksctl's own word where it is on this machine."""
-    known = {"taken down": yaml.safe_load((ROOT / "tests/cluster/eksctl.schema.yaml").read_text("utf-8"))}
+    schemas = {"taken down": yaml.safe_load((ROOT / "tests/cluster/eksctl.schema.yaml").read_text("utf-8"))}
     if eksctl := shutil.which("eksctl"):
         printed = subprocess.run([eksctl, "utils", "schema"], check=True, capture_output=True, text=True)
-        known["eksctl utils schema"] = json.loads(printed.stdout)
-    return known
+        schemas["eksctl utils schema"] = json.loads(printed.stdout)
+    return schemas
 
 
 def problems(schema: dict[str, Any], config: dict[str, Any]) -> list[str]:
-    found = jsonschema.Draft7Validator(schema).iter_errors(config)
-    return [f"{error.json_path}: {error.message}" for error in found]
+    errors = jsonschema.Draft7Validator(schema).iter_errors(config)
+    return [f"{error.json_path}: {error.message}" for error in errors]
 
 
 @pytest.mark.parametrize("schema", schemas().values(), ids=schemas())
@@ -117,7 +117,8 @@ def test_controllers_and_each_runtime_have_a_role_of_their_own(
     accounts = cluster_config(solution_of("three-runtimes"))["iam"]["serviceAccounts"]
 
     trusted = {
-        each["roleName"]: f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in accounts
+        account["roleName"]: f"{account['metadata']['namespace']}/{account['metadata']['name']}"
+        for account in accounts
     }
     assert trusted == {
         "sdoneks-karpenter-controller": "kube-system/karpenter",
@@ -137,7 +138,7 @@ def test_a_runtime_that_brings_its_role_gets_none(
 
     accounts = cluster_config(solution_of("minimal", modelsRuntime=runtimes))["iam"]["serviceAccounts"]
 
-    assert "sdoneks-comfyui-runtime" not in [each["roleName"] for each in accounts]
+    assert "sdoneks-comfyui-runtime" not in [account["roleName"] for account in accounts]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_the_policies_of_the_longest_names_fit_into_their_roles(
 
     accounts = cluster_config(solution)["iam"]["serviceAccounts"]
 
-    sizes = [len(json.dumps(each["attachPolicy"], separators=(",", ":"))) for each in accounts]
+    sizes = [len(json.dumps(account["attachPolicy"], separators=(",", ":"))) for account in accounts]
     assert len(solution.stack) == 30
     assert max(sizes) <= IAM_INLINE_POLICY_MAX
 
@@ -166,7 +167,7 @@ def test_nodes_of_karpenter_may_join_the_cluster(solution_of: Resolve, cluster_c
 
 
 def test_network_policies_are_enforced(solution_of: Resolve, cluster_config: ClusterConfig) -> None:
-    addons = {each["name"]: each for each in cluster_config(solution_of("minimal"))["addons"]}
+    addons = {addon["name"]: addon for addon in cluster_config(solution_of("minimal"))["addons"]}
 
     assert json.loads(addons["vpc-cni"]["configurationValues"]) == {"enableNetworkPolicy": "true"}
 
@@ -175,7 +176,7 @@ def test_network_policies_are_enforced(solution_of: Resolve, cluster_config: Clu
 def test_metrics_server_is_asked_for_where_it_is_an_add_on(
     example: str, offered: bool, solution_of: Resolve, cluster_config: ClusterConfig
 ) -> None:
-    addons = [each["name"] for each in cluster_config(solution_of(example))["addons"]]
+    addons = [addon["name"] for addon in cluster_config(solution_of(example))["addons"]]
 
     assert ("metrics-server" in addons) is offered
 

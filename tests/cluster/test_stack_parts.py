@@ -23,11 +23,11 @@ def template(solution: Solution) -> Template:
 
 def alarms(template: Template, kind: str) -> dict[str, dict[str, Any]]:
     """The alarms of a kind by the name of the queue that they are about."""
-    found = [each["Properties"] for each in template.of("AWS::CloudWatch::Alarm").values()]
+    properties = [alarm["Properties"] for alarm in template.of("AWS::CloudWatch::Alarm").values()]
     return {
-        each["AlarmName"].removesuffix(f"-{kind}"): each
-        for each in found
-        if each["AlarmName"].endswith(f"-{kind}")
+        alarm["AlarmName"].removesuffix(f"-{kind}"): alarm
+        for alarm in properties
+        if alarm["AlarmName"].endswith(f"-{kind}")
     }
 
 
@@ -37,10 +37,10 @@ def watched(alarm: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def test_a_task_that_is_set_aside_raises_an_alarm(template: Template, solution: Solution) -> None:
-    found = alarms(template, "tasks-set-aside")
+    by_queue = alarms(template, "tasks-set-aside")
 
     for runtime in solution.runtimes:
-        alarm = found[runtime.queue_name]
+        alarm = by_queue[runtime.queue_name]
         assert watched(alarm) == (
             "AWS/SQS",
             "ApproximateNumberOfMessagesVisible",
@@ -52,20 +52,20 @@ def test_a_task_that_is_set_aside_raises_an_alarm(template: Template, solution: 
 def test_a_task_that_waits_longer_than_two_tries_raises_an_alarm(
     template: Template, solution: Solution
 ) -> None:
-    found = alarms(template, "tasks-wait-long")
+    by_queue = alarms(template, "tasks-wait-long")
 
     for runtime in solution.runtimes:
-        alarm = found[runtime.queue_name]
+        alarm = by_queue[runtime.queue_name]
         assert watched(alarm) == ("AWS/SQS", "ApproximateAgeOfOldestMessage", runtime.queue_name)
         assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
         assert alarm["Threshold"] == 2 * runtime.task_timeout_seconds
 
 
 def test_tasks_that_wait_while_nobody_asks_raise_an_alarm(template: Template, solution: Solution) -> None:
-    found = alarms(template, "tasks-untaken")
+    by_queue = alarms(template, "tasks-untaken")
 
     for runtime in solution.runtimes:
-        rows = {row["Id"]: row for row in found[runtime.queue_name]["Metrics"]}
+        rows = {row["Id"]: row for row in by_queue[runtime.queue_name]["Metrics"]}
         metrics = {name: row["MetricStat"]["Metric"] for name, row in rows.items() if "MetricStat" in row}
         assert {name: metric["MetricName"] for name, metric in metrics.items()} == {
             "waiting": "ApproximateNumberOfMessagesVisible",
@@ -81,7 +81,7 @@ def test_tasks_that_wait_while_nobody_asks_raise_an_alarm(template: Template, so
 def test_cloudwatch_of_this_account_alone_may_announce_alarms(template: Template, solution: Solution) -> None:
     statements = template.resources["AlarmsTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
 
-    [allow] = [each for each in statements if each["Effect"] == "Allow"]
+    [allow] = [statement for statement in statements if statement["Effect"] == "Allow"]
     assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert allow["Condition"] == {"StringEquals": {"aws:SourceAccount": solution.account}}
 
@@ -94,13 +94,13 @@ def test_the_api_is_of_its_region_and_no_edge_location(template: Template) -> No
 
 def test_every_method_has_its_request_validated(template: Template) -> None:
     [validator] = template.of("AWS::ApiGateway::RequestValidator").items()
-    methods = [each["Properties"] for each in template.of("AWS::ApiGateway::Method").values()]
+    methods = [method["Properties"] for method in template.of("AWS::ApiGateway::Method").values()]
 
     assert validator[1]["Properties"]["ValidateRequestBody"] is True
     assert validator[1]["Properties"]["ValidateRequestParameters"] is True
-    assert [each["RequestValidatorId"] for each in methods] == [{"Ref": validator[0]}] * len(methods)
-    posts = [each for each in methods if each["HttpMethod"] == "POST"]
-    models = [each["RequestModels"]["application/json"]["Ref"] for each in posts]
+    assert [method["RequestValidatorId"] for method in methods] == [{"Ref": validator[0]}] * len(methods)
+    posts = [method for method in methods if method["HttpMethod"] == "POST"]
+    models = [method["RequestModels"]["application/json"]["Ref"] for method in posts]
     assert sorted(models) == sorted(template.of("AWS::ApiGateway::Model"))
 
 
@@ -136,16 +136,16 @@ REFUSALS = {
 
 
 def test_what_api_gateway_refuses_by_itself_is_a_problem_document(template: Template) -> None:
-    found = {}
-    for each in template.of("AWS::ApiGateway::GatewayResponse").values():
-        said = each["Properties"]
+    refusals = {}
+    for response in template.of("AWS::ApiGateway::GatewayResponse").values():
+        properties = response["Properties"]
         body = json.loads(
-            said["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '""')
+            properties["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '""')
         )
-        assert said.get("StatusCode") == (str(body["status"]) if "status" in body else None)
-        found[said["ResponseType"]] = (body.get("status"), body["title"])
+        assert properties.get("StatusCode") == (str(body["status"]) if "status" in body else None)
+        refusals[properties["ResponseType"]] = (body.get("status"), body["title"])
 
-    assert found == REFUSALS
+    assert refusals == REFUSALS
 
 
 # Names of ours, with API Gateway's variables; one that it does not know would log `-`.
@@ -182,7 +182,7 @@ def test_the_rules_alone_may_fill_the_interruption_queue_and_do(template: Templa
     rules = template.of("AWS::Events::Rule")
     statements = template.resources["InterruptionQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
 
-    [allow] = [each for each in statements if each["Effect"] == "Allow"]
+    [allow] = [statement for statement in statements if statement["Effect"] == "Allow"]
     assert allow["Principal"] == {"Service": "events.amazonaws.com"}
     sources = allow["Condition"]["ArnEquals"]["aws:SourceArn"]
     assert [source["Fn::GetAtt"][0] for source in sources] == list(rules)
@@ -212,8 +212,8 @@ def test_unencrypted_transport_is_refused_for_buckets_and_all_that_is_in_them(
     template: Template, solution: Solution
 ) -> None:
     covered = [
-        each["Properties"]["PolicyDocument"]["Statement"][0]["Resource"]
-        for each in template.of("AWS::S3::BucketPolicy").values()
+        policy["Properties"]["PolicyDocument"]["Statement"][0]["Resource"]
+        for policy in template.of("AWS::S3::BucketPolicy").values()
     ]
 
     arns = [f"arn:aws:s3:::{runtime.output_bucket}" for runtime in solution.runtimes]

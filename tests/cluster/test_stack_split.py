@@ -97,9 +97,9 @@ LINTED = [("three-runtimes", "us-east-1"), ("china", "cn-north-1"), ("image-cach
 def test_cfn_lint_finds_nothing(solution_of: Resolve, example: str, region: str) -> None:
     texts = stack.files(solution_of(example))
 
-    found = [match for text in texts.values() for match in lint(text, config=ManualArgs(regions=[region]))]
+    matches = [match for text in texts.values() for match in lint(text, config=ManualArgs(regions=[region]))]
 
-    assert [f"{match.rule.id} {match.message} {match.path}" for match in found] == []
+    assert [f"{match.rule.id} {match.message} {match.path}" for match in matches] == []
 
 
 def test_cfn_lint_would_find_a_fault(solution_of: Resolve) -> None:

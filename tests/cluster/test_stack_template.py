@@ -51,10 +51,14 @@ def test_no_bucket_can_be_made_public(template: Template) -> None:
 
 
 def test_nothing_is_allowed_to_everybody(template: Template) -> None:
-    allowed = [each for each in template.statements() if each["Effect"] == "Allow" and "Principal" in each]
+    allowed = [
+        statement
+        for statement in template.statements()
+        if statement["Effect"] == "Allow" and "Principal" in statement
+    ]
 
     assert allowed
-    assert all("*" not in json.dumps(each["Principal"]) for each in allowed)
+    assert all("*" not in json.dumps(statement["Principal"]) for statement in allowed)
 
 
 @pytest.mark.parametrize("kind", [QUEUE, TOPIC, BUCKET])
@@ -63,7 +67,9 @@ def test_unencrypted_transport_is_refused_everywhere(template: Template, kind: s
     covered = set()
     for policy in template.of(policy_kind).values():
         [deny] = [
-            each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Deny"
+            statement
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Deny"
         ]
         assert deny["Principal"] == "*"
         assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -75,10 +81,14 @@ def test_unencrypted_transport_is_refused_everywhere(template: Template, kind: s
 
 
 def test_only_the_requests_topic_may_fill_a_queue(template: Template, solution: Solution) -> None:
-    queues = {arn for each in solution.runtimes for arn in (each.queue_arn, each.dead_letter_queue_arn)}
+    queues = {
+        arn for runtime in solution.runtimes for arn in (runtime.queue_arn, runtime.dead_letter_queue_arn)
+    }
     for policy in template.of("AWS::SQS::QueuePolicy").values():
         [allow] = [
-            each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"
+            statement
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Allow"
         ]
         assert allow["Action"] == "sqs:SendMessage"
         if isinstance(allow["Resource"], str):
@@ -107,7 +117,7 @@ def test_a_task_has_time_in_the_dead_letter_queue_even_when_sqs_moved_it_at_the_
 
 
 def test_queues_hold_a_task_longer_than_it_may_run(template: Template, solution: Solution) -> None:
-    queues = {each["Properties"]["QueueName"]: each["Properties"] for each in template.of(QUEUE).values()}
+    queues = {queue["Properties"]["QueueName"]: queue["Properties"] for queue in template.of(QUEUE).values()}
     for runtime in solution.runtimes:
         queue = queues[runtime.queue_name]
         assert queue["VisibilityTimeout"] == runtime.task_timeout_seconds + 60
@@ -126,12 +136,14 @@ def test_records_of_tasks_are_expired_but_never_pictures(template: Template) -> 
 
 
 def test_names_are_those_of_the_config(template: Template, solution: Solution) -> None:
-    queues = {each["Properties"]["QueueName"] for each in template.of(QUEUE).values()}
-    buckets = {each["Properties"]["BucketName"] for each in template.of(BUCKET).values()}
-    topics = {each["Properties"]["TopicName"] for each in template.of(TOPIC).values()}
+    queues = {queue["Properties"]["QueueName"] for queue in template.of(QUEUE).values()}
+    buckets = {bucket["Properties"]["BucketName"] for bucket in template.of(BUCKET).values()}
+    topics = {topic["Properties"]["TopicName"] for topic in template.of(TOPIC).values()}
 
-    wanted = {name for each in solution.runtimes for name in (each.queue_name, each.dead_letter_queue_name)}
-    assert queues == wanted | {names.interruption_queue(solution.stack)}
+    expected = {
+        name for runtime in solution.runtimes for name in (runtime.queue_name, runtime.dead_letter_queue_name)
+    }
+    assert queues == expected | {names.interruption_queue(solution.stack)}
     assert buckets == {runtime.output_bucket for runtime in solution.runtimes}
     assert {
         topic.rpartition(":")[2] for topic in (solution.requests_topic_arn, solution.results_topic_arn)
@@ -151,14 +163,14 @@ def test_each_runtime_is_subscribed_to_what_names_it(template: Template, solutio
         subscription["Properties"]["Endpoint"]["Fn::GetAtt"][0]: subscription["Properties"]["FilterPolicy"]
         for subscription in template.of("AWS::SNS::Subscription").values()
     }
-    queues = {name: each["Properties"]["QueueName"] for name, each in template.of(QUEUE).items()}
+    queues = {name: queue["Properties"]["QueueName"] for name, queue in template.of(QUEUE).items()}
     by_queue = {queues[name]: policy for name, policy in filters.items()}
 
     for runtime in solution.runtimes:
         policy = by_queue[runtime.queue_name]
         if runtime.type == "sdwebui" and not runtime.dynamic_model:
-            wanted = [{"runtime": [runtime.name]}, {"sd_model_checkpoint": [runtime.model_filename]}]
-            assert policy == {"$or": wanted}
+            expected = [{"runtime": [runtime.name]}, {"sd_model_checkpoint": [runtime.model_filename]}]
+            assert policy == {"$or": expected}
         else:
             assert policy == {"runtime": [runtime.name]}
 
@@ -168,15 +180,18 @@ def test_a_v1alpha1_task_goes_to_one_runtime_when_two_have_its_model(solution_of
 
     template = Template(stack.files(solution_of("minimal", modelsRuntime=twins))["stack.yaml"])
 
-    policies = [each["Properties"]["FilterPolicy"] for each in template.of("AWS::SNS::Subscription").values()]
+    policies = [
+        subscription["Properties"]["FilterPolicy"]
+        for subscription in template.of("AWS::SNS::Subscription").values()
+    ]
     assert [json.dumps(policy).count("m.safetensors") for policy in policies] == [1, 0]
 
 
 def test_each_runtime_has_its_three_alarms_and_they_reach_somebody(
     template: Template, solution: Solution
 ) -> None:
-    alarms = [each["Properties"] for each in template.of("AWS::CloudWatch::Alarm").values()]
-    topics = [each["Properties"]["TopicName"] for each in template.of(TOPIC).values()]
+    alarms = [alarm["Properties"] for alarm in template.of("AWS::CloudWatch::Alarm").values()]
+    topics = [topic["Properties"]["TopicName"] for topic in template.of(TOPIC).values()]
 
     assert len(alarms) == 3 * len(solution.runtimes)
     for alarm in alarms:
@@ -202,8 +217,8 @@ def test_the_api_asks_for_a_key_and_logs_and_traces(template: Template, solution
     assert stage["Properties"]["AccessLogSetting"]["DestinationArn"] == {"Fn::GetAtt": ["ApiLog", "Arn"]}
     [settings] = stage["Properties"]["MethodSettings"]
     assert settings["DataTraceEnabled"] is False
-    wanted = {"RateLimit": solution.api.rate_limit, "BurstLimit": solution.api.burst_limit}
-    assert plan["Properties"]["Throttle"] == wanted
+    expected = {"RateLimit": solution.api.rate_limit, "BurstLimit": solution.api.burst_limit}
+    assert plan["Properties"]["Throttle"] == expected
 
 
 def test_karpenter_hears_of_four_kinds_of_events(solution_of: Resolve) -> None:

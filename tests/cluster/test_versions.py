@@ -113,16 +113,16 @@ def test_nodes_carry_no_label_or_requirement_that_karpenter_refuses(eks: str) ->
 
 @ROWS
 def test_requirements_use_operators_that_this_karpenter_has(eks: str) -> None:
-    known = {"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"}
+    operators = {"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"}
     if versions.parse(solution(eks).versions.karpenter) >= (1, 14):
-        known |= {"Gte", "Lte"}
+        operators |= {"Gte", "Lte"}
 
     used = {
         requirement["operator"]
         for pool in of(eks, "NodePool")
         for requirement in pool["spec"]["template"]["spec"]["requirements"]
     }
-    assert used <= known
+    assert used <= operators
 
 
 @ROWS

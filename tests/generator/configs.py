@@ -48,21 +48,21 @@ def image() -> Made:
 
 @st.composite
 def volume(draw: st.DrawFn) -> Config:
-    made: Config = draw(some(deleteOnTermination=st.booleans()))
-    made["volumeSize"] = f"{draw(st.integers(60, 400))}Gi"
+    volume: Config = draw(some(deleteOnTermination=st.booleans()))
+    volume["volumeSize"] = f"{draw(st.integers(60, 400))}Gi"
     if draw(st.booleans()):
-        made |= {"volumeType": "gp3", "iops": draw(st.integers(3000, 16000))}
+        volume |= {"volumeType": "gp3", "iops": draw(st.integers(3000, 16000))}
     if draw(st.booleans()):
-        made["snapshotID"] = draw(st.from_regex(r"snap-[0-9a-f]{17}", fullmatch=True))
-    return made
+        volume["snapshotID"] = draw(st.from_regex(r"snap-[0-9a-f]{17}", fullmatch=True))
+    return volume
 
 
 def gpu_types(region: str) -> list[str]:
     """Types of a region with NVIDIA GPUs, an NVMe disk and room for the default pod."""
-    found = (FACTS.instance_type(name) for name in FACTS.region(region).gpu_types)  # type: ignore[union-attr]
+    instance_types = (FACTS.instance_type(name) for name in FACTS.region(region).gpu_types)  # type: ignore[union-attr]
     return sorted(
         kind.name
-        for kind in found
+        for kind in instance_types
         if kind and kind.gpus == 1 and kind.nvme_gb and kind.vcpu >= 4 and kind.gpu_manufacturer == "nvidia"
         and kind.memory_mib >= 16_000 and kind.arch == "amd64"
     )  # fmt: skip
@@ -91,8 +91,8 @@ def karpenter(draw: st.DrawFn, region: str) -> Config:
         some(
             labels=labels,
             annotations=annotations,
-            extraRequirements=st.lists(requirement, max_size=2, unique_by=lambda each: each["key"]),
-            extraTaints=st.lists(taints, max_size=2, unique_by=lambda each: each["key"]),
+            extraRequirements=st.lists(requirement, max_size=2, unique_by=lambda item: item["key"]),
+            extraTaints=st.lists(taints, max_size=2, unique_by=lambda item: item["key"]),
             resourceLimits=st.fixed_dictionaries({"nvidia.com/gpu": st.integers(25, 200)}),
             consolidation=st.booleans(),
             disruption=some(consolidateAfter=duration, expireAfter=duration),
@@ -113,7 +113,7 @@ def karpenter(draw: st.DrawFn, region: str) -> Config:
 
 @st.composite
 def scaling(draw: st.DrawFn) -> Config:
-    made: Config = draw(
+    values: Config = draw(
         some(
             enabled=st.booleans(),
             queueLength=st.integers(1, 50),
@@ -124,7 +124,7 @@ def scaling(draw: st.DrawFn) -> Config:
         )
     )
     low, high = sorted(draw(st.tuples(st.integers(0, 20), st.integers(1, 20))))
-    return made | {"minReplicaCount": low, "maxReplicaCount": high}
+    return values | {"minReplicaCount": low, "maxReplicaCount": high}
 
 
 @st.composite
@@ -154,7 +154,7 @@ def runtime_values(draw: st.DrawFn, kind: str) -> Config:
     persistence = some(
         enabled=st.booleans(), labels=labels, annotations=annotations, size=st.sampled_from(["1Ti", "500Gi"])
     )
-    made: Config = draw(
+    values: Config = draw(
         some(
             labels=labels,
             annotations=annotations,
@@ -164,23 +164,23 @@ def runtime_values(draw: st.DrawFn, kind: str) -> Config:
             networkPolicy=some(enabled=st.booleans()),
         )
     )
-    return made | {"inferenceApi": api}
+    return values | {"inferenceApi": api}
 
 
 @st.composite
 def runtime(draw: st.DrawFn, name: str, region: str) -> Config:
     kind = draw(st.sampled_from(["sdwebui", "comfyui", "invokeai", "custom"]))
-    made: Config = {"name": name, "type": kind}
+    entry: Config = {"name": name, "type": kind}
     if kind == "sdwebui" and draw(st.booleans()):
-        made["dynamicModel"] = True
+        entry["dynamicModel"] = True
     elif kind == "sdwebui":
-        made["modelFilename"] = f"{name}.safetensors"
+        entry["modelFilename"] = f"{name}.safetensors"
     if draw(st.booleans()):
-        made["namespace"] = draw(st.sampled_from(["default", "art", "team-1"]))
+        entry["namespace"] = draw(st.sampled_from(["default", "art", "team-1"]))
     extra: Config = {"runtime": draw(runtime_values(kind))}
     # The default types are not offered everywhere, so a config of another region names its own.
     extra["karpenter"] = draw(karpenter(region))
-    return made | {"extraValues": extra}
+    return entry | {"extraValues": extra}
 
 
 @st.composite
@@ -195,7 +195,7 @@ def configs(draw: st.DrawFn) -> Config:
             unique=True,
         )
     )
-    made: Config = draw(
+    config: Config = draw(
         some(
             eksVersion=st.sampled_from(FACTS.eks_versions()),
             clusterComponents=some(desiredCount=st.integers(1, 10)),
@@ -207,8 +207,8 @@ def configs(draw: st.DrawFn) -> Config:
     end = draw(st.sampled_from([""] * 9 + ["\n"]))
     partition = "aws"
     if region.startswith(CHINA):
-        partition, made["imageRegistry"] = "aws-cn", "mirror.example.com/all"
-    return made | {
+        partition, config["imageRegistry"] = "aws-cn", "mirror.example.com/all"
+    return config | {
         "stackName": draw(st.from_regex(r"[a-z][a-z0-9-]{0,10}[a-z0-9]", fullmatch=True)) + end,
         "region": region,
         "accountId": draw(st.from_regex(r"[0-9]{12}", fullmatch=True)),

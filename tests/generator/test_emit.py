@@ -32,8 +32,8 @@ def rendered(solution: Solution, files: dict[str, str] | None = None) -> dict[st
     """The manifests of the runtimes' chart by `Kind/name`, from real Helm."""
     chart = charts.folder(RUNTIMES_ALONE)
     text = helm.template("demo", chart, solution.versions.eks, files or chart_values.runtimes_alone(solution))
-    objects = (each for each in yaml.safe_load_all(text) if each)
-    return {f"{each['kind']}/{each['metadata']['name']}": each for each in objects}
+    objects = (document for document in yaml.safe_load_all(text) if document)
+    return {f"{document['kind']}/{document['metadata']['name']}": document for document in objects}
 
 
 def test_a_runtime_is_told_its_queue_bucket_topic_and_roles(solve: Solve) -> None:
@@ -109,7 +109,7 @@ def test_the_chart_pulls_the_images_that_the_solution_names(solve: Solve, kind: 
     containers = rendered(solution)["Deployment/sdxl"]["spec"]["template"]["spec"]["containers"]
 
     runtime = solution.runtimes[0]
-    assert {each["name"]: each["image"] for each in containers} == {
+    assert {container["name"]: container["image"] for container in containers} == {
         "runtime": runtime.runtime_image.name,
         "queue-agent": runtime.agent_image.name,
     }

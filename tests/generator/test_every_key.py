@@ -41,7 +41,9 @@ ZONES = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-
 NODES = "extraValues.karpenter.nodeTemplate"
 GPU = "nvidia.com/gpu"
 FOUR_GPUS = {"extraValues.karpenter.provisioner.instanceType": ["g5.12xlarge"]}
-RESOURCES = {each: f"extraValues.runtime.{each}.resources" for each in ("inferenceApi", "queueAgent")}
+RESOURCES = {
+    container: f"extraValues.runtime.{container}.resources" for container in ("inferenceApi", "queueAgent")
+}
 
 # What a runtime must have beside a key before that key means anything.
 BESIDE: dict[str, Data] = {
@@ -61,7 +63,11 @@ BESIDE: dict[str, Data] = {
     f"{NODES}.osVolume.iops": {f"{NODES}.osVolume.volumeSize": "100Gi"},
     f"{NODES}.osVolume.snapshotID": {f"{NODES}.osVolume.volumeSize": "100Gi"},
     f"{NODES}.dataVolume.snapshotID": {f"{NODES}.dataVolume.volumeSize": "100Gi"},
-    **{f"{RESOURCES[each]}.{kind}.{GPU}": FOUR_GPUS for each in RESOURCES for kind in ("limits", "requests")},
+    **{
+        f"{RESOURCES[container]}.{kind}.{GPU}": FOUR_GPUS
+        for container in RESOURCES
+        for kind in ("limits", "requests")
+    },
     f"{REQUIREMENTS}[]": {REQUIREMENTS: [ZONES]},
     f"{TAINTS}[]": {TAINTS: [{"key": "team", "value": "art", "effect": "NoSchedule"}]},
 }
@@ -148,12 +154,12 @@ def put(data: Data, path: str, value: Any) -> None:
 
 def runtime(name: str, path: str) -> Data:
     """A runtime in which `path` would mean something."""
-    made: Data = {"name": name, "type": "comfyui"}
+    entry: Data = {"name": name, "type": "comfyui"}
     for prefix, beside in BESIDE.items():
         if path.startswith(prefix):
-            for each, value in beside.items():
-                put(made, each, copy.deepcopy(value))
-    return made
+            for path, value in beside.items():
+                put(entry, path, copy.deepcopy(value))
+    return entry
 
 
 def config(runtimes: list[Data]) -> Data:
@@ -176,19 +182,21 @@ def problems(data: Data) -> list[Problem]:
 def built(data: Data, chart: str) -> dict[str, str]:
     where = Context(data["region"], data["accountId"], date(2026, 1, 1))
     solution = solving.solution(data, where)
-    made = solving.built(solution, chart)
-    return {path: files.without_header(text) for path, text in made.items() if path != files.MADE_FROM}
+    build = solving.built(solution, chart)
+    return {path: files.without_header(text) for path, text in build.items() if path != files.MADE_FROM}
 
 
 def manifests(data: Data) -> dict[str, str]:
     """For each runtime its objects as one text, in which its name and what hangs on that are blotted out."""
     text = helm.template("demo", charts.folder(RUNTIMES_ALONE), "1.28", built(data, RUNTIMES_ALONE))
-    found: dict[str, str] = {}
-    for each in yaml.load_all(text, yaml.CSafeLoader):
-        name = each["metadata"]["labels"]["app.kubernetes.io/instance"]
-        said = re.sub(r"^.*checksum/.*$", "", yaml.dump(each, Dumper=yaml.CSafeDumper), flags=re.MULTILINE)
-        found[name] = found.get(name, "") + said.replace(name, "NAME")
-    return found
+    texts: dict[str, str] = {}
+    for manifest in yaml.load_all(text, yaml.CSafeLoader):
+        name = manifest["metadata"]["labels"]["app.kubernetes.io/instance"]
+        manifest_text = re.sub(
+            r"^.*checksum/.*$", "", yaml.dump(manifest, Dumper=yaml.CSafeDumper), flags=re.MULTILINE
+        )
+        texts[name] = texts.get(name, "") + manifest_text.replace(name, "NAME")
+    return texts
 
 
 def pair(number: int, path: str) -> tuple[Data, Data]:
@@ -204,7 +212,7 @@ def pair(number: int, path: str) -> tuple[Data, Data]:
 
 
 PAIRS = {path: pair(number, path) for number, path in enumerate(OF_RUNTIME)}
-ALL = config([each for both in PAIRS.values() for each in both])
+ALL = config([entry for both in PAIRS.values() for entry in both])
 
 
 @pytest.fixture(scope="module")
@@ -214,12 +222,12 @@ def rendered() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def said() -> list[Problem]:
+def reported() -> list[Problem]:
     return problems(ALL)
 
 
-def test_the_configs_of_these_tests_are_valid(said: list[Problem]) -> None:
-    assert [problem for problem in said if problem.severity is Severity.ERROR] == []
+def test_the_configs_of_these_tests_are_valid(reported: list[Problem]) -> None:
+    assert [problem for problem in reported if problem.severity is Severity.ERROR] == []
 
 
 @pytest.mark.parametrize("path", EFFECTIVE)
@@ -244,10 +252,10 @@ def test_a_key_without_effect_changes_nothing(path: str, rendered: dict[str, str
 
 
 @pytest.mark.parametrize("path", WITHOUT_EFFECT)
-def test_a_key_without_effect_gives_a_warning(path: str, said: list[Problem]) -> None:
+def test_a_key_without_effect_gives_a_warning(path: str, reported: list[Problem]) -> None:
     index = ALL["modelsRuntime"].index(PAIRS[path][1])
 
-    warned = [problem.path for problem in said if problem.severity is Severity.WARNING]
+    warned = [problem.path for problem in reported if problem.severity is Severity.WARNING]
     assert f"modelsRuntime[{index}].{path}" in warned
 
 
@@ -264,5 +272,5 @@ def test_a_key_of_the_solution_changes_what_is_built(path: str) -> None:
 
 def deployed(data: Data) -> dict[str, Any]:
     """A build without the values that only hand the config on, whose effect is in the manifests."""
-    made = {path: text for path, text in built(data, UMBRELLA).items() if not path.startswith("values/")}
-    return {**made, **manifests(data)}
+    platform = {path: text for path, text in built(data, UMBRELLA).items() if not path.startswith("values/")}
+    return {**platform, **manifests(data)}

@@ -32,7 +32,7 @@ def test_there_is_an_example_for_each_thing_that_users_ask_for() -> None:
 def test_an_example_validates_builds_and_renders(example: Path, cli: Cli) -> None:
     done = cli("render", str(example), "--chart", "sd-runtimes")
 
-    kinds = [each["kind"] for each in yaml.safe_load_all(done.stdout) if each]
+    kinds = [document["kind"] for document in yaml.safe_load_all(done.stdout) if document]
     runtimes = yaml.safe_load(example.read_text("utf-8"))["modelsRuntime"]
     assert done.returncode == 0, done.stderr
     assert kinds.count("Deployment") == kinds.count("NodePool") == len(runtimes)

@@ -47,8 +47,8 @@ def solved(config: Config) -> Solution | None:
     """The solution of a config, if it validates."""
     loaded = document.load(yaml.safe_dump(config, allow_unicode=True), "config.yaml")
     where = Context(config["region"], config["accountId"], date(2026, 1, 1))
-    found = validate.problems(loaded, SCHEMA, FACTS, where, deriving=True)
-    if any(problem.severity is Severity.ERROR for problem in found):
+    problems = validate.problems(loaded, SCHEMA, FACTS, where, deriving=True)
+    if any(problem.severity is Severity.ERROR for problem in problems):
         return None
     return solving.solution(loaded.data, where)
 
@@ -57,7 +57,7 @@ def rendered(solution: Solution) -> list[Object]:
     built = solving.built(solution, files.RUNTIMES_ALONE)
     chart = charts.folder(files.RUNTIMES_ALONE)
     text = helm.template(solution.stack, chart, solution.versions.eks, built)
-    return [each for each in yaml.load_all(text, GoYaml) if each]
+    return [manifest for manifest in yaml.load_all(text, GoYaml) if manifest]
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -69,13 +69,16 @@ def test_a_config_that_validates_renders_to_objects_that_kubernetes_accepts(conf
 
     objects = rendered(solution)
 
-    names = [(each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in objects]
+    names = [
+        (manifest["kind"], manifest["metadata"].get("namespace"), manifest["metadata"]["name"])
+        for manifest in objects
+    ]
     assert len(names) == len(set(names))
-    for each in objects:
-        assert DNS_LABEL.fullmatch(each["metadata"]["name"])
-        assert all(LABEL_VALUE.fullmatch(value) for value in each["metadata"].get("labels", {}).values())
-        if each["kind"] in CORE:
-            kubernetes_validate.validate(each, "1.28", strict=True)
+    for manifest in objects:
+        assert DNS_LABEL.fullmatch(manifest["metadata"]["name"])
+        assert all(LABEL_VALUE.fullmatch(value) for value in manifest["metadata"].get("labels", {}).values())
+        if manifest["kind"] in CORE:
+            kubernetes_validate.validate(manifest, "1.28", strict=True)
     for runtime in config["modelsRuntime"]:
         asked = runtime["extraValues"]["runtime"]["inferenceApi"].get("extraEnv", {})
         assert asked.items() <= environment(objects, runtime["name"]).items()
@@ -83,10 +86,10 @@ def test_a_config_that_validates_renders_to_objects_that_kubernetes_accepts(conf
 
 def environment(objects: list[Object], name: str) -> dict[str, str]:
     """What the runtime's container sees as its environment, as far as the manifest says it."""
-    pods = (each["spec"]["template"]["spec"] for each in objects if each["kind"] == "Deployment"
-            and each["metadata"]["name"] == name)  # fmt: skip
-    container = next(each for each in next(pods)["containers"] if each["name"] == "runtime")
-    return {each["name"]: each.get("value", "") for each in container["env"]}
+    pods = (manifest["spec"]["template"]["spec"] for manifest in objects if manifest["kind"] == "Deployment"
+            and manifest["metadata"]["name"] == name)  # fmt: skip
+    container = next(container for container in next(pods)["containers"] if container["name"] == "runtime")
+    return {variable["name"]: variable.get("value", "") for variable in container["env"]}
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -101,7 +104,7 @@ def test_a_config_that_validates_builds_with_names_that_aws_accepts(config: Conf
     cluster = yaml.load(built["cluster.yaml"], yaml.CSafeLoader)
     stack = yaml.load(built["stack.yaml"], yaml.CSafeLoader)
     assert cluster["metadata"]["name"] == solution.stack
-    assert all(ROLE.fullmatch(each["roleName"]) for each in cluster["iam"]["serviceAccounts"])
+    assert all(ROLE.fullmatch(account["roleName"]) for account in cluster["iam"]["serviceAccounts"])
     assert len(stack["Resources"]) <= 500
     for runtime in solution.runtimes:
         assert QUEUE.fullmatch(runtime.queue_name)

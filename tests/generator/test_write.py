@@ -14,7 +14,7 @@ from generator.build.files import MADE_FROM
 Files = dict[str, str]
 
 
-def made(version: str) -> Files:
+def build(version: str) -> Files:
     """A build of three files with this text."""
     files = {f"values/{name}.yaml": version for name in ("a", "b", "c")}
     return {**files, MADE_FROM: json.dumps({"files": dict.fromkeys(files, "")})}
@@ -24,7 +24,7 @@ def made(version: str) -> Files:
 def folder(tmp_path: Path) -> Path:
     """A folder that holds an earlier build."""
     folder = tmp_path / "build" / "demo"
-    build_folder.replace(folder, made("old"))
+    build_folder.replace(folder, build("old"))
     return folder
 
 
@@ -33,13 +33,13 @@ def values(folder: Path) -> Files:
 
 
 def test_a_build_takes_the_place_of_the_last_one(folder: Path) -> None:
-    build_folder.replace(folder, made("new"))
+    build_folder.replace(folder, build("new"))
 
     assert set(values(folder).values()) == {"new"}
 
 
 def test_files_that_the_new_build_has_no_more_are_gone(folder: Path) -> None:
-    new = made("new")
+    new = build("new")
     del new["values/c.yaml"]
 
     build_folder.replace(folder, new)
@@ -50,7 +50,7 @@ def test_files_that_the_new_build_has_no_more_are_gone(folder: Path) -> None:
 def test_files_that_the_user_added_stay(folder: Path) -> None:
     (folder / "values/mine.yaml").write_text("replicas: 3")
 
-    build_folder.replace(folder, made("new"))
+    build_folder.replace(folder, build("new"))
 
     assert (folder / "values/mine.yaml").read_text() == "replicas: 3"
 
@@ -59,13 +59,13 @@ def test_a_folder_that_no_build_wrote_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
 
     with pytest.raises(build_folder.NotOursError):
-        build_folder.replace(tmp_path, made("new"))
+        build_folder.replace(tmp_path, build("new"))
 
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_build_that_fails_leaves_the_last_one_and_nothing_else(folder: Path) -> None:
-    cannot_be = {**made("new"), "values/a.yaml/b.yaml": "a file cannot be a folder too"}
+    cannot_be = {**build("new"), "values/a.yaml/b.yaml": "a file cannot be a folder too"}
 
     with pytest.raises(OSError, match=r"a\.yaml"):
         build_folder.replace(folder, cannot_be)
@@ -105,16 +105,16 @@ MOMENTS = [
 def test_a_build_that_is_killed_leaves_one_build_whole(
     folder: Path, kind: str, count: int, left: str
 ) -> None:
-    killed = kill_at(kind, count, folder, made("new"))
+    killed = kill_at(kind, count, folder, build("new"))
 
     assert killed.returncode == -9
-    assert values(folder) == {path: text for path, text in made(left).items() if path != MADE_FROM}
+    assert values(folder) == {path: text for path, text in build(left).items() if path != MADE_FROM}
 
 
 def test_the_next_build_sweeps_up_after_one_that_was_killed(folder: Path) -> None:
-    kill_at("os.rename", 2, folder, made("new"))
+    kill_at("os.rename", 2, folder, build("new"))
 
-    build_folder.replace(folder, made("newer"))
+    build_folder.replace(folder, build("newer"))
 
     assert [path.name for path in folder.parent.iterdir()] == ["demo"]
 

@@ -59,17 +59,19 @@ PREFIXES = {"service-quotas": "servicequotas"}
 
 @pytest.fixture(scope="module")
 def solution(solution_of: Any) -> Solution:
-    found: Solution = solution_of("three-runtimes")
-    return found
+    solution: Solution = solution_of("three-runtimes")
+    return solution
 
 
 @pytest.fixture(scope="module")
 def allowed(solution: Solution) -> set[str]:
-    statements = [each for document in deployer.policies(solution) for each in document["Statement"]]
+    statements = [
+        statement for document in deployer.policies(solution) for statement in document["Statement"]
+    ]
     return {
         action
-        for each in statements
-        for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
+        for statement in statements
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
     }
 
 
@@ -87,9 +89,9 @@ def handlers(kinds: Iterable[str]) -> set[str]:
 
 def implied(solution: Solution) -> set[str]:
     kinds = {
-        each["Type"]
+        resource["Type"]
         for text in stack.files(solution).values()
-        for each in yaml.load(text, yaml.CSafeLoader)["Resources"].values()
+        for resource in yaml.load(text, yaml.CSafeLoader)["Resources"].values()
     }
     return handlers(kinds | set(EKSCTL_MAKES.split()))
 
@@ -153,16 +155,16 @@ MODULES = sorted(
 
 
 def test_everything_that_our_own_code_asks_of_aws_is_allowed(allowed: set[str]) -> None:
-    wanted = set()
+    needed = set()
     for service, operation in (call for path in MODULES for call in calls(path)):
         if service == "apigateway":
-            wanted.add("apigateway:GET")
+            needed.add("apigateway:GET")
         elif (service, operation) != ("sts", "GetCallerIdentity"):  # which needs no right
             action = S3_ACTIONS.get(operation, operation) if service == "s3" else operation
-            wanted.add(f"{PREFIXES.get(service, service)}:{action}")
+            needed.add(f"{PREFIXES.get(service, service)}:{action}")
 
-    assert "servicequotas:GetServiceQuota" in wanted, "the calls were found"
-    assert wanted - allowed == set()
+    assert "servicequotas:GetServiceQuota" in needed, "the calls were found"
+    assert needed - allowed == set()
 
 
 def may(account: Account, solution: Solution, action: str, arn: str) -> bool:
@@ -177,7 +179,7 @@ def may(account: Account, solution: Solution, action: str, arn: str) -> bool:
 
 def test_the_resources_of_the_stack_are_in_reach(account: Account, solution: Solution) -> None:
     runtime, place = solution.runtimes[0], f"{solution.region}:{solution.account}"
-    wanted = [
+    needed = [
         ("cloudformation:CreateChangeSet", f"arn:aws:cloudformation:{place}:stack/{solution.stack}/1"),
         (
             "cloudformation:CreateStack",
@@ -203,7 +205,7 @@ def test_the_resources_of_the_stack_are_in_reach(account: Account, solution: Sol
         ("apigateway:POST", f"arn:aws:apigateway:{solution.region}::/restapis/abc/resources"),
     ]
 
-    assert [pair for pair in wanted if not may(account, solution, *pair)] == []
+    assert [pair for pair in needed if not may(account, solution, *pair)] == []
 
 
 def test_what_is_anothers_is_out_of_reach(account: Account, solution: Solution) -> None:
@@ -233,8 +235,10 @@ def test_no_picture_can_be_read_or_deleted(account: Account, solution: Solution)
 
 def conditions(solution: Solution, action: str) -> list[dict[str, Any]]:
     """The conditions under which an action is allowed (the emulator's simulator looks past them)."""
-    statements = [each for document in deployer.policies(solution) for each in document["Statement"]]
-    return [each.get("Condition", {}) for each in statements if action in each["Action"]]
+    statements = [
+        statement for document in deployer.policies(solution) for statement in document["Statement"]
+    ]
+    return [statement.get("Condition", {}) for statement in statements if action in statement["Action"]]
 
 
 def test_only_known_policies_can_be_attached_to_a_role(solution: Solution) -> None:

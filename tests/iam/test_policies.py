@@ -64,42 +64,50 @@ def listed(value: str | list[str]) -> list[str]:
 
 @pytest.fixture(scope="module", params=EXAMPLES)
 def solution(request: pytest.FixtureRequest, solution_of: Any) -> Solution:
-    found: Solution = solution_of(request.param)
-    return found
+    solution: Solution = solution_of(request.param)
+    return solution
 
 
 @pytest.fixture(scope="module")
 def statements(solution: Solution) -> list[dict[str, Any]]:
-    return [statement for each in policies(solution) for statement in each.document["Statement"]]
+    return [statement for policy in policies(solution) for statement in policy.document["Statement"]]
 
 
 def test_no_statement_allows_every_action_of_a_service(statements: list[dict[str, Any]]) -> None:
-    assert [a for each in statements for a in listed(each["Action"]) if "*" in a] == []
+    assert [a for statement in statements for a in listed(statement["Action"]) if "*" in a] == []
 
 
 def test_any_resource_is_allowed_only_for_a_reason(statements: list[dict[str, Any]]) -> None:
-    assert {each["Sid"] for each in statements if each["Resource"] == "*"} <= ANY_RESOURCE.keys()
+    assert {
+        statement["Sid"] for statement in statements if statement["Resource"] == "*"
+    } <= ANY_RESOURCE.keys()
 
 
 def test_every_action_exists(statements: list[dict[str, Any]]) -> None:
-    unknown = {action for each in statements for action in listed(each["Action"]) if known(action) is None}
+    unknown = {
+        action
+        for statement in statements
+        for action in listed(statement["Action"])
+        if action_data(action) is None
+    }
 
     assert unknown == set()
 
 
-def known(action: str) -> dict[str, Any] | None:
+def action_data(action: str) -> dict[str, Any] | None:
     service, _, name = action.partition(":")
-    found: dict[str, Any] | None = KNOWN.get(service, {}).get("Actions", {}).get(name.lower())
-    return found
+    data: dict[str, Any] | None = KNOWN.get(service, {}).get("Actions", {}).get(name.lower())
+    return data
 
 
 def test_no_action_is_scoped_to_what_it_cannot_be_scoped_to(statements: list[dict[str, Any]]) -> None:
     """IAM takes such a statement, and then allows nothing by it."""
     idle = [
-        (each["Sid"], action)
-        for each in statements
-        for action in listed(each["Action"])
-        if each["Resource"] != "*" and not any(fits(action, arn) for arn in listed(each["Resource"]))
+        (statement["Sid"], action)
+        for statement in statements
+        for action in listed(statement["Action"])
+        if statement["Resource"] != "*"
+        and not any(fits(action, arn) for arn in listed(statement["Resource"]))
     ]
 
     assert idle == []
@@ -107,7 +115,7 @@ def test_no_action_is_scoped_to_what_it_cannot_be_scoped_to(statements: list[dic
 
 def fits(action: str, arn: str) -> bool:
     service = action.partition(":")[0]
-    kinds = (known(action) or {}).get("Resources", ())
+    kinds = (action_data(action) or {}).get("Resources", ())
     if (
         arn.endswith(":*") or service == "apigateway"
     ):  # all of a service; a service whose forms are not listed
@@ -120,32 +128,32 @@ def fits(action: str, arn: str) -> bool:
 
 def test_every_policy_fits_into_its_role(solution: Solution) -> None:
     assert [
-        (each.name, policy.size(each.document))
-        for each in policies(solution)
-        if policy.size(each.document) > each.limit
+        (named.name, policy.size(named.document))
+        for named in policies(solution)
+        if policy.size(named.document) > named.limit
     ] == []
 
 
 def test_every_statement_has_a_name_of_its_own(solution: Solution) -> None:
-    for each in policies(solution):
-        sids = [statement["Sid"] for statement in each.document["Statement"]]
+    for named in policies(solution):
+        sids = [statement["Sid"] for statement in named.document["Statement"]]
         assert len(sids) == len(set(sids))
         assert all(re.fullmatch("[A-Za-z0-9]+", sid) for sid in sids)
 
 
 def test_every_arn_is_of_the_solutions_partition(solution: Solution) -> None:
-    for each in policies(solution):
-        assert set(re.findall(r'"arn:([^:]*):', json.dumps(each.document))) <= {solution.partition.name}
+    for named in policies(solution):
+        assert set(re.findall(r'"arn:([^:]*):', json.dumps(named.document))) <= {solution.partition.name}
 
 
 def test_the_policies_are_those_that_are_deployed(solution: Solution) -> None:
     config = yaml.safe_load(cluster.files(solution)["cluster.yaml"])
     attached = [account["attachPolicy"] for account in config["iam"]["serviceAccounts"]]
     stacks = yaml.safe_load(stack.files(solution)["stack.yaml"])["Resources"]
-    attached += [each["PolicyDocument"] for each in stacks["ApiFunctionRole"]["Properties"]["Policies"]]
+    attached += [policy["PolicyDocument"] for policy in stacks["ApiFunctionRole"]["Properties"]["Policies"]]
 
-    wanted = [each.document for each in policies(solution) if not each.name.startswith("deployer")]
-    assert sorted(map(json.dumps, attached)) == sorted(map(json.dumps, wanted))
+    expected = [named.document for named in policies(solution) if not named.name.startswith("deployer")]
+    assert sorted(map(json.dumps, attached)) == sorted(map(json.dumps, expected))
 
 
 def test_a_thousand_runtimes_still_fit_into_the_roles(solution_of: Any) -> None:
@@ -184,15 +192,15 @@ KARPENTER_1_8 = {
 
 
 def karpenter_statements(solution: Solution) -> dict[str, dict[str, Any]]:
-    return {each["Sid"]: each for each in karpenter.controller(solution)["Statement"]}
+    return {statement["Sid"]: statement for statement in karpenter.controller(solution)["Statement"]}
 
 
 def test_karpenters_policy_has_the_statements_of_its_own(solution_of: Any) -> None:
     ours = karpenter_statements(solution_of("minimal"))
 
     actions = {
-        sid: " ".join(sorted(a.partition(":")[2] for a in listed(each["Action"])))
-        for sid, each in ours.items()
+        sid: " ".join(sorted(a.partition(":")[2] for a in listed(statement["Action"])))
+        for sid, statement in ours.items()
     }
     assert actions == KARPENTER_1_8
 
@@ -250,9 +258,11 @@ def test_a_runtime_reads_the_input_buckets_that_its_config_allows(solution_of: A
         "minimal", modelsRuntime=[{"name": "a", "type": "comfyui", "extraValues": allowed}]
     )
 
-    found = {each["Sid"]: each for each in iam.runtime(solution, solution.runtimes[0])["Statement"]}
+    statements = {
+        statement["Sid"]: statement for statement in iam.runtime(solution, solution.runtimes[0])["Statement"]
+    }
 
-    assert (found["ReadInputs"]["Action"], found["ReadInputs"]["Resource"]) == (
+    assert (statements["ReadInputs"]["Action"], statements["ReadInputs"]["Resource"]) == (
         "s3:GetObject",
         ["arn:aws:s3:::our-photos/*"],
     )
@@ -263,24 +273,28 @@ def test_an_absent_object_is_told_from_a_forbidden_one(solution: Solution) -> No
     for runtime in solution.runtimes:
         bucket = policy.bucket_arn(solution, runtime.output_bucket)
         for document in (iam.runtime(solution, runtime), iam.api_function(solution)):
-            lists = [each for each in document["Statement"] if each["Action"] == "s3:ListBucket"]
-            assert any(bucket in listed(each["Resource"]) for each in lists)
+            lists = [
+                statement for statement in document["Statement"] if statement["Action"] == "s3:ListBucket"
+            ]
+            assert any(bucket in listed(statement["Resource"]) for statement in lists)
 
 
 def test_the_function_may_write_its_own_log_and_not_make_another(solution: Solution) -> None:
-    found = {each["Sid"]: each for each in iam.api_function(solution)["Statement"]}["WriteLog"]
+    write_log = {statement["Sid"]: statement for statement in iam.api_function(solution)["Statement"]}[
+        "WriteLog"
+    ]
     stacks = yaml.safe_load(stack.files(solution)["stack.yaml"])["Resources"]
 
     group = stacks["ApiFunctionLog"]["Properties"]["LogGroupName"]
-    assert found["Resource"].endswith(f":log-group:{group}:*")
-    assert found["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert write_log["Resource"].endswith(f":log-group:{group}:*")
+    assert write_log["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
 
 
 def test_a_model_bucket_of_one_runtime_is_read_too(solution_of: Any) -> None:
     own = {"runtime": {"persistence": {"s3": {"modelBucket": "other-models"}}}}
     solution = solution_of("minimal", modelsRuntime=[{"name": "a", "type": "comfyui", "extraValues": own}])
 
-    found = json.dumps(iam.s3_csi_driver(solution))
+    policy_text = json.dumps(iam.s3_csi_driver(solution))
 
-    assert '"arn:aws:s3:::other-models"' in found
-    assert f'"{solution.model_bucket_arn}"' in found
+    assert '"arn:aws:s3:::other-models"' in policy_text
+    assert f'"{solution.model_bucket_arn}"' in policy_text

@@ -14,18 +14,18 @@ Grants = dict[str, set[str]]
 
 @pytest.fixture(scope="module")
 def solution(solution_of: Any) -> Solution:
-    found: Solution = solution_of("minimal")
-    return found
+    solution: Solution = solution_of("minimal")
+    return solution
 
 
 def grants(document: Policy) -> Grants:
     """The resources of each action."""
-    found: Grants = {}
+    granted: Grants = {}
     for statement in document["Statement"]:
         actions, resources = statement["Action"], statement["Resource"]
         for action in [actions] if isinstance(actions, str) else actions:
-            found.setdefault(action, set()).update([resources] if isinstance(resources, str) else resources)
-    return found
+            granted.setdefault(action, set()).update([resources] if isinstance(resources, str) else resources)
+    return granted
 
 
 def test_the_pods_of_a_runtime(solution: Solution) -> None:

@@ -48,14 +48,14 @@ def planned(solution: Solution, seconds: dict[str, float] | None = None) -> Plan
     return solving.plan(solution, seconds)
 
 
-def need(found: Plan, quota_code: str) -> QuotaNeed:
-    return next(one for one in found.needs if one.quota.code == quota_code)
+def need(plan: Plan, quota_code: str) -> QuotaNeed:
+    return next(one for one in plan.needs if one.quota.code == quota_code)
 
 
 def test_the_seven_quotas_are_named_with_the_numbers_that_the_plan_needs() -> None:
-    found = planned(solve(runtime("one"), runtime("two"), eksVersion="1.34"))
+    plan = planned(solve(runtime("one"), runtime("two"), eksVersion="1.34"))
 
-    needed = {one.quota.code: (one.least, one.most) for one in found.needs}
+    needed = {one.quota.code: (one.least, one.most) for one in plan.needs}
     # 2 runtimes × 20 pods, each on a node of 4 vCPUs (xlarge) or 8 (2xlarge).
     assert needed["L-DB2E81BA"] == (160, 320)
     assert needed["L-3819A6DF"] == (160, 320)
@@ -69,34 +69,34 @@ def test_the_seven_quotas_are_named_with_the_numbers_that_the_plan_needs() -> No
 def test_a_gpu_limit_of_karpenter_bounds_the_nodes() -> None:
     limited = nodes(["g5.xlarge"], resourceLimits={"nvidia.com/gpu": 3})
 
-    found = planned(solve(runtime(karpenter=limited)))
+    plan = planned(solve(runtime(karpenter=limited)))
 
-    assert found.runtimes[0].pods == 3
-    assert need(found, "L-DB2E81BA").most == 12
+    assert plan.runtimes[0].pods == 3
+    assert need(plan, "L-DB2E81BA").most == 12
 
 
 def test_pods_share_a_node_with_several_gpus() -> None:
-    found = planned(solve(runtime(karpenter=nodes(["g5.12xlarge"]))))
+    plan = planned(solve(runtime(karpenter=nodes(["g5.12xlarge"]))))
 
-    option = found.runtimes[0].options[0]
+    option = plan.runtimes[0].options[0]
     assert (option.pods_per_node, option.nodes, option.vcpus) == (4, 5, 240)
 
 
 def test_p_types_count_against_the_quotas_of_their_own_family() -> None:
-    found = planned(
+    plan = planned(
         solve(runtime(karpenter=nodes(["p4d.24xlarge"])), runtime("two", karpenter=nodes(["p5.48xlarge"])))
     )
 
-    codes = {one.quota.code for one in found.needs}
+    codes = {one.quota.code for one in plan.needs}
     assert {"L-417A185B", "L-7212CCBC", "L-C4BD4855"} <= codes
     assert "L-DB2E81BA" not in codes
 
 
 def test_a_runtime_with_types_of_two_families_may_do_without_either_quota() -> None:
-    found = planned(solve(runtime(karpenter=nodes(["g5.xlarge", "p4d.24xlarge"]))))
+    plan = planned(solve(runtime(karpenter=nodes(["g5.xlarge", "p4d.24xlarge"]))))
 
-    assert need(found, "L-DB2E81BA").least == 0
-    assert need(found, "L-DB2E81BA").most == 80
+    assert need(plan, "L-DB2E81BA").least == 0
+    assert need(plan, "L-DB2E81BA").most == 80
 
 
 def test_spot_and_on_demand_name_each_other_when_either_may_serve() -> None:
@@ -111,32 +111,32 @@ def test_spot_and_on_demand_name_each_other_when_either_may_serve() -> None:
 
 
 def test_idle_cost_is_the_sum_of_its_lines_and_holds_no_gpu() -> None:
-    found = planned(solve(runtime(), eksVersion="1.34"))
+    plan = planned(solve(runtime(), eksVersion="1.34"))
 
-    assert found.cost.unknown == ()
+    assert plan.cost.unknown == ()
     # 730 h × (0.10 + 2 × 0.0816 + 3 × 0.045 + 3 × 0.005) + 160 GB × 0.08, and 0.10 for each alarm.
     alarms = stack_layout.resource_counts(solve(runtime()))["AWS::CloudWatch::Alarm"]
-    assert found.cost.idle_total == pytest.approx(730 * 0.4132 + 12.8 + 0.1 * alarms)
-    assert not any("GPU" in line.what for line in found.cost.idle)
+    assert plan.cost.idle_total == pytest.approx(730 * 0.4132 + 12.8 + 0.1 * alarms)
+    assert not any("GPU" in line.what for line in plan.cost.idle)
 
 
 def test_pods_that_are_kept_without_tasks_cost_when_idle() -> None:
-    found = planned(solve(runtime(runtime={"scaling": {"minReplicaCount": 2}})))
+    plan = planned(solve(runtime(runtime={"scaling": {"minReplicaCount": 2}})))
 
-    kept = next(line for line in found.cost.idle if "GPU" in line.what)
+    kept = next(line for line in plan.cost.idle if "GPU" in line.what)
     assert kept.amount == pytest.approx(2 * 730 * 1.006)
 
 
 def test_a_version_past_its_standard_support_costs_the_extended_price() -> None:
-    found = planned(solve(runtime(), eksVersion="1.31"))
+    plan = planned(solve(runtime(), eksVersion="1.31"))
 
-    assert found.cost.idle[0].amount == pytest.approx(730 * 0.6)
+    assert plan.cost.idle[0].amount == pytest.approx(730 * 0.6)
 
 
 def test_a_users_own_seconds_take_the_place_of_the_starting_points() -> None:
-    found = planned(solve(runtime(karpenter=nodes(["g5.xlarge"]))), {"a10g": 8.0})
+    plan = planned(solve(runtime(karpenter=nodes(["g5.xlarge"]))), {"a10g": 8.0})
 
-    line = found.cost.per_1000[0]
+    line = plan.cost.per_1000[0]
     assert line.amount == pytest.approx(1000 * 8 / 3600 * 1.006)
     assert line.formula == "1000 × 8 s ÷ 3600 × 1.006"
 
@@ -144,9 +144,9 @@ def test_a_users_own_seconds_take_the_place_of_the_starting_points() -> None:
 def test_pods_that_share_a_node_share_its_price() -> None:
     solution = solve(runtime(karpenter=nodes(["g5.12xlarge"])))
     gpu = planned(solution).runtimes[0].options[0].gpu_name
-    found = planned(solution, {gpu: 3.6})
+    plan = planned(solution, {gpu: 3.6})
 
-    [line] = found.cost.per_1000
+    [line] = plan.cost.per_1000
     hourly = PRICES.lists["us-east-1"].instance("g5.12xlarge")
     assert hourly is not None
     # 1,000 pictures of 3.6 s are one hour; four pods share four GPUs.
@@ -161,31 +161,31 @@ def test_an_upgrade_of_the_controllers_has_room_for_one_node_more() -> None:
 
 
 def test_a_gpu_that_nobody_timed_is_unknown_and_not_guessed() -> None:
-    found = planned(solve(runtime(karpenter=nodes(["g7e.2xlarge"]))))
+    plan = planned(solve(runtime(karpenter=nodes(["g7e.2xlarge"]))))
 
-    assert found.cost.per_1000[0].amount is None
-    assert "unknown s" in found.cost.per_1000[0].formula
+    assert plan.cost.per_1000[0].amount is None
+    assert "unknown s" in plan.cost.per_1000[0].formula
 
 
 def test_another_region_says_whose_prices_are_shown() -> None:
-    found = planned(solve(runtime(), region="us-west-2"))
+    plan = planned(solve(runtime(), region="us-west-2"))
 
-    assert "us-west-2 has other prices" in found.cost.note
-    assert found.cost.priced_as.startswith("us-east-1, 20")
+    assert "us-west-2 has other prices" in plan.cost.note
+    assert plan.cost.priced_as.startswith("us-east-1, 20")
 
 
 def test_china_is_shown_in_its_own_currency_and_what_is_unknown_is_named() -> None:
-    found = planned(solve(runtime(karpenter=nodes(["g5.xlarge"])), region="cn-north-1"))
+    plan = planned(solve(runtime(karpenter=nodes(["g5.xlarge"])), region="cn-north-1"))
 
-    assert found.cost.currency == "CNY"
-    assert "3 NAT gateways" in found.cost.unknown
+    assert plan.cost.currency == "CNY"
+    assert "3 NAT gateways" in plan.cost.unknown
 
 
 def test_a_region_without_any_list_has_no_amounts() -> None:
-    found = planned(solve(runtime(karpenter=nodes(["g4dn.xlarge"])), region="cn-northwest-1"))
+    plan = planned(solve(runtime(karpenter=nodes(["g4dn.xlarge"])), region="cn-northwest-1"))
 
-    assert found.cost.idle_total == 0
-    assert all(line.amount is None for line in found.cost.idle)
+    assert plan.cost.idle_total == 0
+    assert all(line.amount is None for line in plan.cost.idle)
 
 
 def test_every_runtime_type_names_its_licence() -> None:
@@ -204,18 +204,18 @@ def test_the_function_costs_what_the_template_gives_it() -> None:
 def test_resources_of_the_stack_are_counted_from_its_template() -> None:
     one, two = planned(solve(runtime("a"))), planned(solve(runtime("a"), runtime("b")))
 
-    def queues(found: Plan) -> int:
-        return next(r.count for r in found.resources if r.kind == "AWS::SQS::Queue")
+    def queues(plan: Plan) -> int:
+        return next(r.count for r in plan.resources if r.kind == "AWS::SQS::Queue")
 
     assert queues(two) - queues(one) == 2  # a queue and its dead-letter queue
 
 
 def test_the_json_says_what_the_page_says() -> None:
-    found = planned(solve(runtime()))
+    plan = planned(solve(runtime()))
 
-    data = json.loads(plan_text.files(found)["plan.json"])
-    assert data["cost"]["idle_total"] == round(found.cost.idle_total, 2)
-    assert {row["quota"]["code"] for row in data["needs"]} == {one.quota.code for one in found.needs}
+    data = json.loads(plan_text.files(plan)["plan.json"])
+    assert data["cost"]["idle_total"] == round(plan.cost.idle_total, 2)
+    assert {row["quota"]["code"] for row in data["needs"]} == {one.quota.code for one in plan.needs}
 
 
 def test_the_same_config_gives_the_same_bytes() -> None:
@@ -235,10 +235,10 @@ def test_the_same_config_gives_the_same_bytes() -> None:
     ],
 )
 def test_the_quota_code_follows_from_the_family(name: str, market: quotas.Market, code: str) -> None:
-    found = quotas.of_instance(name, market)
+    quota = quotas.of_instance(name, market)
 
-    assert found is not None
-    assert found.code == code
+    assert quota is not None
+    assert quota.code == code
 
 
 @pytest.mark.parametrize("name", ["p6-b200.48xlarge", "inf2.xlarge", "hpc7g.4xlarge"])
