@@ -61,7 +61,7 @@ TYPES: Values = {
 
 
 class HelmError(Exception):
-    """Helm refused; the text is what it said."""
+    """Helm failed; the text is its error output."""
 
 
 class Objects(dict[str, Object]):
@@ -88,7 +88,7 @@ Render = Callable[..., Objects]
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
-    """`base` with `over` laid upon it, map by map."""
+    """`base` merged with `over`, which takes precedence."""
     result = copy.deepcopy(dict(base))
     for key, value in over.items():
         both = isinstance(result.get(key), dict) and isinstance(value, dict)
@@ -136,20 +136,20 @@ def template(chart: str, values: str, *options: str) -> Objects:
 
 
 def objects(text: str) -> Objects:
-    found, seen = Objects(), set()
+    rendered, seen = Objects(), set()
     for each in yaml.load_all(text, Loader=yaml.CSafeLoader):
         if each:
             key = f"{each['kind']}/{each['metadata']['name']}"
             full = (key, each["metadata"].get("namespace"))
             assert full not in seen, f"{full} is rendered twice"
             seen.add(full)
-            found[key] = each
-    return found
+            rendered[key] = each
+    return rendered
 
 
 @pytest.fixture(scope="session")
 def render() -> Render:
-    """`render(name={…}, …)`: the chart sd-runtimes with these runtimes; `top={…}` for what is beside them."""
+    """`render(name={…}, …)`: the chart sd-runtimes with these runtimes; `top={…}`: other values."""
 
     def render(top: Values | None = None, **runtimes: Any) -> Objects:
         values = merged(BASE, {**(top or {}), "runtimes": runtimes})
@@ -168,8 +168,8 @@ def types(render: Render) -> Objects:
 def one(render: Render) -> Callable[..., Objects]:
     """`one("runtime.scaling.enabled", False)`: the runtime `one` with one value changed."""
 
-    def one(path: str, value: Any, **beside: Any) -> Objects:
-        return render(one=merged(nested(path, value), beside))
+    def one(path: str, value: Any, **others: Any) -> Objects:
+        return render(one=merged(nested(path, value), others))
 
     return one
 

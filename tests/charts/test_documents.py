@@ -41,11 +41,11 @@ def test_every_value_is_described(chart: Path) -> None:
 
 def described(node: Values, above: str = "") -> dict[str, Values]:
     """The leaves of a schema, by path."""
-    found: dict[str, Values] = {}
+    keys: dict[str, Values] = {}
     for key, below in node.get("properties", {}).items():
         path = f"{above}.{key}" if above else key
-        found |= described(below, path) if below.get("properties") else {path: below}
-    return found
+        keys |= described(below, path) if below.get("properties") else {path: below}
+    return keys
 
 
 SCHEMA = json.loads((ROOT / "values-schema.json").read_text())["definitions"]
@@ -87,8 +87,8 @@ def test_keys_without_effect_are_listed(path: str) -> None:
 def test_helm_finds_nothing_to_complain_of(chart: Path) -> None:
     done = subprocess.run([helm(), "lint", str(chart)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    said = [line for line in done.stdout.splitlines() if "[WARNING]" in line or "[ERROR]" in line]
-    assert all("missing these dependencies" in line for line in said)
+    problems = [line for line in done.stdout.splitlines() if "[WARNING]" in line or "[ERROR]" in line]
+    assert all("missing these dependencies" in line for line in problems)
 
 
 def test_helm_finds_nothing_to_complain_of_with_runtimes(tmp_path: Path) -> None:

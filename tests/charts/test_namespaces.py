@@ -44,11 +44,11 @@ class Cluster:
         )
 
     def answer(self, handler: BaseHTTPRequestHandler, _: bytes) -> None:
-        found = self._found(handler.path.partition("?")[0])
+        namespace = self._found(handler.path.partition("?")[0])
         content = json.dumps(
-            found or {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
+            namespace or {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
         )
-        handler.send_response(200 if found else 404)
+        handler.send_response(200 if namespace else 404)
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
@@ -132,7 +132,7 @@ def test_a_namespace_of_this_release_stays_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "theirs",
+    "foreign",
     [
         {"labels": {"team": "art"}},
         {"labels": HELM},
@@ -141,5 +141,7 @@ def test_a_namespace_of_this_release_stays_its_own(tmp_path: Path) -> None:
     ],
     ids=["made by hand", "half marked", "of another release", "of a release of this name elsewhere"],
 )
-def test_a_namespace_of_others_is_used_and_left_as_it_is(theirs: dict[str, Any], tmp_path: Path) -> None:
-    assert made(installing(theirs, tmp_path)) == []
+def test_a_namespace_that_belongs_to_others_is_used_and_not_changed(
+    foreign: dict[str, Any], tmp_path: Path
+) -> None:
+    assert made(installing(foreign, tmp_path)) == []

@@ -150,10 +150,10 @@ def test_pods_cannot_ask_for_the_nodes_credentials(render: Render) -> None:
 
 
 def test_both_volumes_are_there_and_encrypted(render: Render) -> None:
-    found = volumes(render(one={}))
-    assert list(found) == ["/dev/xvda", "/dev/xvdb"]
-    assert all(each["encrypted"] for each in found.values())
-    assert [each["volumeSize"] for each in found.values()] == ["10Gi", "100Gi"]
+    devices = volumes(render(one={}))
+    assert list(devices) == ["/dev/xvda", "/dev/xvdb"]
+    assert all(volume["encrypted"] for volume in devices.values())
+    assert [volume["volumeSize"] for volume in devices.values()] == ["10Gi", "100Gi"]
 
 
 def test_volumes_are_as_the_user_says(render: Render) -> None:
@@ -164,8 +164,8 @@ def test_volumes_are_as_the_user_says(render: Render) -> None:
         "iops": 5000,
         "throughput": None,
     }
-    found = volumes(render(one={"karpenter": {"nodeTemplate": {"dataVolume": volume}}}))
-    assert found["/dev/xvdb"] == {
+    devices = volumes(render(one={"karpenter": {"nodeTemplate": {"dataVolume": volume}}}))
+    assert devices["/dev/xvdb"] == {
         "encrypted": True,
         "volumeSize": "200Gi",
         "volumeType": "io2",

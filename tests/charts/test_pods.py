@@ -283,10 +283,10 @@ def test_what_the_chart_sets_itself_is_what_the_rules_reserve(types: Objects) ->
 @pytest.mark.parametrize("name", TYPES)
 def test_pods_name_only_config_maps_that_are_rendered(types: Objects, name: str) -> None:
     pod = types.pod(name)
-    told = [each["configMapRef"]["name"] for box in pod["containers"] for each in box.get("envFrom", [])]
+    sources = [each["configMapRef"]["name"] for box in pod["containers"] for each in box.get("envFrom", [])]
     mounted = [each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each]
-    assert (told, mounted) == ([f"{name}-agent"], [f"{name}-runtime"])
-    assert {f"ConfigMap/{each}" for each in (*told, *mounted)} <= types.keys()
+    assert (sources, mounted) == ([f"{name}-agent"], [f"{name}-runtime"])
+    assert {f"ConfigMap/{each}" for each in (*sources, *mounted)} <= types.keys()
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -64,7 +64,7 @@ Python = Callable[[str], str]
 
 @pytest.fixture
 def python(tmp_path: Path) -> Python:
-    """Runs a program beside sitecustomize.py; it has `path`, a model, and `mapped()`. What it printed."""
+    """Run a program with sitecustomize.py, `path` (a model) and `mapped()`; its output."""
     for name, text in PACKAGES.items():
         file = tmp_path / "packages" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -86,8 +86,8 @@ def python(tmp_path: Path) -> Python:
 
 
 def test_a_whole_file_is_read_in_its_order_without_a_mapping(python: Python) -> None:
-    said = python("import safetensors.torch\nprint(safetensors.torch.load_file(path), mapped())")
-    assert said == "{'a': [7, 9], 'w': [1.0, 2.0, 3.0], 'none': []} False"
+    output = python("import safetensors.torch\nprint(safetensors.torch.load_file(path), mapped())")
+    assert output == "{'a': [7, 9], 'w': [1.0, 2.0, 3.0], 'none': []} False"
 
 
 @pytest.mark.parametrize("words", ["framework='pt', device='cpu'", "'pt'"])
@@ -112,10 +112,10 @@ def test_other_frameworks_keep_the_packages_own_function(python: Python) -> None
 
 
 def test_a_type_that_is_not_known_is_left_to_the_package(python: Python) -> None:
-    said = python(
+    output = python(
         f"import pathlib, safetensors\n{ODD}print(safetensors.safe_open(path, 'pt').get_tensor('o')[:2])"
     )
-    assert said == "('mapped', 'o')"
+    assert output == "('mapped', 'o')"
 
 
 def test_a_file_that_ends_too_soon_is_an_error_that_names_it(python: Python) -> None:

@@ -226,7 +226,7 @@ def test_comfyui_gets_only_flags_that_its_version_knows(
     types: Objects, tmp_path: Path, python: str, flags: bool
 ) -> None:
     data = tmp_path / "data"
-    said = run_command(
+    output = run_command(
         types.container("comfy", "runtime"),
         tmp_path,
         python,
@@ -234,7 +234,7 @@ def test_comfyui_gets_only_flags_that_its_version_knows(
         RUNTIME_PORT="8080",
         TASK_TIMEOUT_SECONDS="60",
     )
-    words = said.split()
+    words = output.split()
     assert words[:6] == ["main.py", "--listen", "0.0.0.0", "--port", "8080", "--disable-auto-launch"]
     for kind in ("input", "output", "temp"):
         assert words[words.index(f"--{kind}-directory") + 1] == str(data / kind)
@@ -273,7 +273,7 @@ def test_invokeai_finds_the_bucket_through_a_link(types: Objects, tmp_path: Path
     root = tmp_path / "root"
     container = types.container("invoke", "runtime")
     for _ in range(2):  # a container that starts again finds its folder as it left it
-        said = run_command(container, tmp_path, "", INVOKEAI_ROOT=str(root), MODELS_PATH=str(bucket))
-    assert said.endswith("/invokeai-web --more x")
+        output = run_command(container, tmp_path, "", INVOKEAI_ROOT=str(root), MODELS_PATH=str(bucket))
+    assert output.endswith("/invokeai-web --more x")
     assert (root / "models" / "bucket").resolve() == bucket
     assert list(bucket.iterdir()) == []

@@ -162,7 +162,7 @@ def test_each_part_can_be_left_out(umbrella: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("over", "said"),
+    ("over", "message"),
     [
         ({"keda": {"crds": {"install": True}}}, "keda.crds.install: a new cluster rejects"),
         (
@@ -175,8 +175,8 @@ def test_each_part_can_be_left_out(umbrella: Path, name: str) -> None:
         ({"sd-runtimes": {"runtimes": {"one": {"modelFilename": ""}}}}, "modelFilename is empty"),
     ],
 )
-def test_what_would_not_work_is_refused(umbrella: Path, over: Values, said: str) -> None:
-    with pytest.raises(HelmError, match=said):
+def test_what_would_not_work_is_refused(umbrella: Path, over: Values, message: str) -> None:
+    with pytest.raises(HelmError, match=message):
         render(umbrella, **over)
 
 

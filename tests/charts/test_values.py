@@ -66,8 +66,8 @@ OTHER |= {
         "snapshotID": "snap-0123456789abcdef0",
     }.items()
 }
-# Keys that show only beside others.
-BESIDE: dict[str, Values] = {
+# Keys that take effect only with other keys.
+WITH_KEYS: dict[str, Values] = {
     "runtime.inferenceApi.port": TYPES["own"],
     "runtime.inferenceApi.probePath": TYPES["own"],
     "runtime.inferenceApi.taskPath": TYPES["own"],
@@ -79,11 +79,13 @@ BESIDE: dict[str, Values] = {
 # Keys that can be changed only together with others.
 TOGETHER: dict[str, Values] = {"dynamicModel": {"modelFilename": ""}}
 for _volume in ("osVolume", "dataVolume"):
-    BESIDE[f"karpenter.nodeTemplate.{_volume}.volumeType"] = nested(
+    WITH_KEYS[f"karpenter.nodeTemplate.{_volume}.volumeType"] = nested(
         f"karpenter.nodeTemplate.{_volume}.throughput", None
     )
 for _key in ("repository", "tag", "digest"):
-    BESIDE[f"runtime.queueAgent.xray.daemon.image.{_key}"] = nested("runtime.queueAgent.xray.enabled", True)
+    WITH_KEYS[f"runtime.queueAgent.xray.daemon.image.{_key}"] = nested(
+        "runtime.queueAgent.xray.enabled", True
+    )
 
 
 def other(path: str, value: Any) -> Any:
@@ -108,10 +110,10 @@ def changed() -> Objects:
     """For each key two runtimes: `b<n>` without, `c<n>` with another value of it."""
     runtimes: Values = {}
     for number, (path, value) in enumerate(CHANGEABLE.items()):
-        beside = BESIDE.get(path, {})
-        runtimes[f"b{number:03}"] = beside
+        with_keys = WITH_KEYS.get(path, {})
+        runtimes[f"b{number:03}"] = with_keys
         runtimes[f"c{number:03}"] = merged(
-            merged(beside, nested(path, other(path, value))), TOGETHER.get(path, {})
+            merged(with_keys, nested(path, other(path, value))), TOGETHER.get(path, {})
         )
     return template(str(RUNTIMES), json.dumps(merged(BASE, {"runtimes": runtimes})))
 

@@ -54,7 +54,7 @@ def _answers(url: str) -> bool:
 
 
 def _free_port() -> int:
-    """InvokeAI cannot be told to take any; a port that is busy it silently replaces by the next."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A free port: InvokeAI has no option for any free port, and replaces a busy one by the next."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -88,31 +88,33 @@ def _name(reference: Mapping[str, Any]) -> str:
 
 def distilled(document: Mapping[str, Any]) -> dict[str, Any]:
     """The calls' bodies and answers, and the schemas that they need."""
-    found = Distiller(document)
+    distiller = Distiller(document)
     calls = {}
     for call, status in CALLS.items():
         method, path = call.split()
-        said = document["paths"][path][method.lower()]
-        answer = found.plain(_schema(said["responses"][status]))
-        body = found.plain(_schema(said["requestBody"])) if "requestBody" in said else None
-        asked = sorted(each["name"] for each in said.get("parameters", ()) if each["in"] == "query")
+        operation = document["paths"][path][method.lower()]
+        answer = distiller.plain(_schema(operation["responses"][status]))
+        body = distiller.plain(_schema(operation["requestBody"])) if "requestBody" in operation else None
+        asked = sorted(
+            parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"
+        )
         calls[call] = {"query": asked, "body": body, "answer": answer}
     for name in OUTPUTS:
-        found.named(name)
-    return {"calls": calls, "schemas": dict(sorted(found.schemas.items()))}
+        distiller.named(name)
+    return {"calls": calls, "schemas": dict(sorted(distiller.schemas.items()))}
 
 
-def _schema(said: Mapping[str, Any]) -> Any:
-    return next(iter(said["content"].values()))["schema"]
+def _schema(content: Mapping[str, Any]) -> Any:
+    return next(iter(content["content"].values()))["schema"]
 
 
 def fetched(url: str) -> dict[str, Any]:
     """The same from a server, with its version."""
-    said = {}
+    documents = {}
     for name in ("openapi.json", "api/v1/app/version"):
         with urllib.request.urlopen(f"{url}/{name}", timeout=60) as answer:
-            said[name] = json.load(answer)
-    return {**distilled(said["openapi.json"]), **said["api/v1/app/version"]}
+            documents[name] = json.load(answer)
+    return {**distilled(documents["openapi.json"]), **documents["api/v1/app/version"]}
 
 
 def shapes() -> dict[str, Any]:
@@ -120,9 +122,9 @@ def shapes() -> dict[str, Any]:
     return dict(json.loads(FILE.read_text()))
 
 
-def text(found: Mapping[str, Any]) -> str:
+def text(document: Mapping[str, Any]) -> str:
     """The file's text."""
-    return json.dumps(found, indent=1, sort_keys=True) + "\n"
+    return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
 def faults(value: Any, schema: Mapping[str, Any]) -> list[str]:

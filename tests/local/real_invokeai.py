@@ -48,8 +48,8 @@ def ask(url: str, path: str, method: str = "GET", body: object = None) -> Any:
 
 
 def items(url: str, asked: Task) -> list[dict[str, Any]]:
-    found = ask(url, f"{QUEUE}/list_all?" + urllib.parse.urlencode({"destination": asked.id}))
-    return list(found)
+    listed = ask(url, f"{QUEUE}/list_all?" + urllib.parse.urlencode({"destination": asked.id}))
+    return list(listed)
 
 
 def images(url: str) -> int:
@@ -95,9 +95,9 @@ async def started(url: str, asked: Task) -> dict[str, Any]:
     """The task's item, once it runs."""
     async with asyncio.timeout(30):
         while True:
-            found = await asyncio.to_thread(items, url, asked)
-            if found and found[0]["status"] == "in_progress":
-                return found[0]
+            listed = await asyncio.to_thread(items, url, asked)
+            if listed and listed[0]["status"] == "in_progress":
+                return listed[0]
             await asyncio.sleep(0.05)
 
 
@@ -208,7 +208,7 @@ async def test_the_pictures_of_a_cancelled_item_are_gone_after_the_next(url: str
     prepared = await invokeai.prepare(asked, {})
     going = asyncio.ensure_future(invokeai.run(prepared, lambda _: None))
     await started(url, asked)
-    await asyncio.sleep(2)  # a few nodes have made theirs
+    await asyncio.sleep(2)  # a few nodes have completed
 
     await invokeai.cancel(asked)
 
@@ -246,7 +246,7 @@ async def test_a_cancelled_attempt_is_not_taken_for_the_next(url: str, invokeai:
 
 
 @pytest.fixture(scope="module")
-def said(url: str) -> dict[str, Any]:
+def responses(url: str) -> dict[str, Any]:
     """The server's own answers to the calls that a waiting and a finished item can show."""
     queue = "/api/v1/queue/{queue_id}"
     batch = {"graph": {"id": "g", **enlarged()}, "runs": 1, "batch_id": "shapes.1", "destination": "shapes"}
@@ -271,5 +271,5 @@ def said(url: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("call", sorted(set(CALLS) - {"POST /api/v1/images/upload"}))
-def test_it_answers_in_the_shapes_of_its_document(said: dict[str, Any], call: str) -> None:
-    assert faults(said[call], shapes()["calls"][call]["answer"]) == []
+def test_it_answers_in_the_shapes_of_its_document(responses: dict[str, Any], call: str) -> None:
+    assert faults(responses[call], shapes()["calls"][call]["answer"]) == []

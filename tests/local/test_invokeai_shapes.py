@@ -54,7 +54,7 @@ def upload(sim: Sim) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def said(sim: Sim, sent: dict[str, Any]) -> dict[str, Any]:
+def responses(sim: Sim, sent: dict[str, Any]) -> dict[str, Any]:
     """The simulation's answer to each call of the adapter, for a task that completes."""
     queued = sim.ask("POST", f"{QUEUE}/enqueue_batch", sent)
     batch, item = queued["batch"]["batch_id"], queued["item_ids"][0]
@@ -78,8 +78,8 @@ def said(sim: Sim, sent: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_the_simulation_answers_in_the_shape_of_the_real_one(said: dict[str, Any], call: str) -> None:
-    assert faults(said[call], SHAPES["calls"][call]["answer"]) == []
+def test_the_simulation_answers_in_the_shape_of_the_real_one(responses: dict[str, Any], call: str) -> None:
+    assert faults(responses[call], SHAPES["calls"][call]["answer"]) == []
 
 
 def test_a_failed_item_has_the_shape_of_the_real_one(sim: Sim, sent: dict[str, Any]) -> None:
@@ -93,8 +93,8 @@ def test_a_failed_item_has_the_shape_of_the_real_one(sim: Sim, sent: dict[str, A
     assert faults(failed, SHAPES["calls"]["GET /api/v1/queue/{queue_id}/i/{item_id}"]["answer"]) == []
 
 
-def test_a_session_holds_pictures_as_the_real_one_does(said: dict[str, Any]) -> None:
-    made = said["GET /api/v1/queue/{queue_id}/i/{item_id}"]["session"]["results"].values()
+def test_a_session_holds_pictures_as_the_real_one_does(responses: dict[str, Any]) -> None:
+    made = responses["GET /api/v1/queue/{queue_id}/i/{item_id}"]["session"]["results"].values()
     (image,) = (each for each in made if each["type"] == "image_output")
 
     assert faults(image, {"$ref": "#/schemas/ImageOutput"}) == []

@@ -1,4 +1,4 @@
-"""The AWS emulator: it starts once, keeps accounts apart, and never outlives whoever started it."""
+"""The AWS emulator: it starts once, keeps accounts apart, and ends with the process that started it."""
 
 import os
 import signal
@@ -76,16 +76,16 @@ def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path):
     owner.send_signal(signal.SIGKILL)
     owner.wait()
 
-    assert _soon(lambda: not _listens(port))
+    assert _wait_until(lambda: not _listens(port))
 
 
 def test_no_setting_of_the_user_leads_to_a_real_account():
-    theirs = {"AWS_PROFILE": "work", "AWS_ENDPOINT_URL_SQS": "https://example.com", "HOME": "/home/user"}
+    environment = {"AWS_PROFILE": "work", "AWS_ENDPOINT_URL_SQS": "https://example.com", "HOME": "/home/user"}
 
-    kept = without_aws_settings(theirs)
+    result = without_aws_settings(environment)
 
-    assert {key for key in kept if key in theirs} == {"HOME"}
-    assert kept["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+    assert {key for key in result if key in environment} == {"HOME"}
+    assert result["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
 
 
 def test_a_package_whose_hash_differs_is_not_installed(tmp_path):
@@ -113,7 +113,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def _wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
