@@ -55,14 +55,15 @@ def test_a_task_that_has_its_record_is_only_announced_again(world: World, proxy:
 
 
 def test_a_run_whose_agent_was_killed_is_interrupted_and_the_task_run_to_its_end_once(world: World):
-    runtime = world.runtime("--service-time", "3")
+    # Longer than the start of an agent takes on a busy machine.
+    runtime = world.runtime("--service-time", "6")
     world.send(["cat"])
     agent = world.agent(runtime.url, **SOON)
     wait_for(lambda: runtime.report()["running"] == "cat")
     agent.signal(signal.SIGKILL)
     after = world.agent(runtime.url, **SOON)
 
-    assert world.callbacks_for(["cat"])["cat"]["status"] == "completed"
+    assert world.callbacks_for(["cat"], 90)["cat"]["status"] == "completed"
     assert (runtime.runs("interrupted"), runtime.runs()) == (["cat"], ["cat"])
     assert "it is busy" in {line.get("problem") for line in log_records(after)}
     assert world.outputs() == ["cat/cat-1.png", "cat/result.json"]
