@@ -1,12 +1,11 @@
 """Pages name only what exists: targets, commands, flags, paths, keys, codes."""
 
 import argparse
-import ast
 import importlib
 import json
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -186,58 +185,3 @@ def test_make_help_lists_every_target_with_a_text() -> None:
 
     for name in ("demo", "preflight", "cluster", "install", "smoke", "status", "uninstall"):
         assert re.search(rf"^  {name} +\w", output, re.MULTILINE), name
-
-
-# Files of a package that are in no layer: they connect all others, or are not in git.
-NO_LAYER = ("__init__", "__main__", "__pycache__", "bundled")
-
-
-def arrows(package: Path) -> Mapping[str, set[str]]:
-    """What each part of a package imports of the other parts."""
-    parts = {
-        path.stem: [path] if path.is_file() else sorted(path.rglob("*.py"))
-        for path in package.iterdir()
-        if (path.is_dir() or path.suffix == ".py") and path.stem not in NO_LAYER
-    }
-    layers = {}
-    for part, files in parts.items():
-        names = {name.split(".")[1] for name in imported(files) if name.startswith(f"{package.name}.")}
-        layers[part] = names & parts.keys() - {part}
-    return layers
-
-
-def imported(files: list[Path]) -> set[str]:
-    """The full names of all that modules import, wherever in them."""
-    names: set[str] = set()
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
-
-
-@pytest.mark.parametrize("package", ["generator", "agent/queue_agent"])
-def test_the_layers_of_the_architecture_are_those_of_the_code(package: str) -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    [table] = re.findall(rf"\| package of `{package}/` \|(.*?)\n\n", text, re.DOTALL)
-    rows = re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*)\|$", table, re.MULTILINE)
-    layers = arrows(ROOT / package)
-
-    assert {part for part, _ in rows} == layers.keys()
-    for part, allowed in rows:
-        if allowed.strip() != "all of the above":
-            assert set(re.findall(r"`(\w+)`", allowed)) == layers[part], part
-
-
-def test_the_arrows_between_folders_are_those_of_the_code() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    [table] = re.findall(r"\| folder \| may import of the others \|(.*?)\n\n", text, re.DOTALL)
-    folders = {"generator", "queue_agent", "api", "local", "testing", "bench", "tools", "tests"}
-
-    for folder, allowed in re.findall(r"^\| `(\w+)/` \| ([^|]*)\|", table, re.MULTILINE):
-        if allowed.strip() != "all of the above":
-            own = {"agent": "queue_agent"}.get(folder, folder)
-            names = {name.split(".")[0] for name in imported(sorted((ROOT / folder).rglob("*.py")))}
-            assert set(re.findall(r"`(\w+)`", allowed)) == names & folders - {own}, folder

@@ -1,60 +1,123 @@
-"""Imports go one way, and the core touches no file, clock, environment or network."""
+"""Imports go one way in every package: a new arrow between two parts is a decision, made here.
+
+Parts are the folders and modules at the top of a package. docs/architecture.md explains the layers.
+"""
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 from generator.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
-# What each part of a package may import of the same package: an arrow that is not here is new, and a mistake.
-GENERATOR: Mapping[str, set[str]] = {
-    "errors": set(),
-    "paths": set(),
-    "client": set(),
-    "app": {
-        "aws",
-        "build",
-        "config",
-        "deploy",
-        "errors",
-        "facts",
-        "iam",
-        "images",
-        "paths",
-        "plan",
-        "preflight",
-        "solution",
-    },
-    "facts": {"paths"},
-    "solution": {"facts"},
-    "config": {"errors", "facts", "solution"},
-    "images": {"facts", "solution"},
-    "iam": {"facts", "solution"},
-    "plan": {"facts", "iam", "solution"},
-    "build": {"facts", "iam", "images", "paths", "plan", "solution"},
-    "aws": {"errors", "facts", "solution"},
-    "preflight": {"aws", "build", "errors", "facts", "iam", "plan", "solution"},
-    "deploy": {"aws", "build", "client", "errors", "facts", "paths", "solution"},
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+# What each part may import of the same package; for generator and agent docs/architecture.md says it.
+API = {
+    "problem": set(),
+    "records": set(),
+    "schema": set(),
+    "settings": set(),
+    "openapi": {"schema", "settings"},
+    "validation": {"problem", "schema"},
+    "tasks": {"problem", "records", "settings"},
+    "routes": {"openapi", "problem", "records", "schema", "settings", "tasks", "validation"},
 }
-CORE = ("errors", "solution", "config", "facts", "images", "iam", "plan", "build")
+LOCAL = {
+    "die_with_parent": set(),
+    "examples": set(),
+    "manifests": set(),
+    "processes": set(),
+    "runtimes": set(),
+    "locks": {"processes"},
+    "progress": {"examples"},
+    "display": {"progress"},
+    "summary": {"progress"},
+    "gallery": {"progress", "summary"},
+    "venvs": {"locks", "processes"},
+    "emulator": {"processes", "venvs"},
+    "cloud": {"emulator", "processes", "progress"},
+    "config": {"manifests", "processes"},
+    "pods": {"emulator", "manifests", "processes"},
+    "application": {"cloud", "examples", "progress"},
+    "pipeline": {"cloud", "config", "emulator", "pods", "processes"},
+    "background": {"config", "locks", "pipeline", "pods", "processes"},
+    "demo": {
+        *("application", "config", "display", "emulator", "examples", "gallery", "locks", "pipeline", "pods"),
+        *("progress", "summary"),
+    },
+}
+
+
+def layers(package: str) -> dict[str, set[str]]:
+    """The table of a package in docs/architecture.md: what each of its parts may import."""
+    [text] = re.findall(rf"<!-- layers: {package} -->\n(.*?)<!-- end of layers -->", ARCHITECTURE, re.DOTALL)
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|]*)\|$", text, re.MULTILINE)
+    return {name: set(re.findall(r"`(\w+)`", allowed)) for name, allowed in rows}
+
+
+def folders() -> dict[str, set[str]]:
+    """The table between the folders in docs/architecture.md: which packages each may import beside itself."""
+    [text] = re.findall(r"\| folder \| may import of the others \|(.*?)\n\n", ARCHITECTURE, re.DOTALL)
+    rows: dict[str, set[str]] = {}
+    for name, allowed in re.findall(r"^\| `(\w+)/` \| ([^|]*)\|", text, re.MULTILINE):
+        every = allowed.strip() == "all of the above"
+        package = "queue_agent" if name == "agent" else name
+        rows[package] = (
+            set(rows) if every else {word.rstrip("/") for word in re.findall(r"`([\w/]+)`", allowed)}
+        )
+    return rows
+
+
+ARROWS: Mapping[str, Mapping[str, set[str]]] = {
+    "generator": layers("generator"),
+    "queue_agent": layers("queue_agent"),
+    "api": API,
+    "local": LOCAL,
+}
+FOLDERS = folders()
+# These connect all parts of their package.
+ENTRY = ("__init__", "__main__")
+TASK_CONTRACT = "queue_agent.task.protocol"
+# Parts that decide: no file, clock, environment, process or network.
+PURE = {
+    "generator": ("errors", "solution", "config", "facts", "images", "iam", "plan", "build"),
+    "queue_agent": ("contract",),
+}
 SHELL_ONLY = {"os", "subprocess", "socket", "time", "boto3", "botocore", "requests"}
 
 
-def modules(package: str, part: str) -> list[Path]:
-    folder = ROOT / package / part
-    return sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+@cache
+def graph(package: str) -> grimp.ImportGraph:
+    return grimp.build_graph(package, cache_dir=None)
 
 
-def imports(file: Path) -> set[str]:
+def part(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def arrows(package: str) -> dict[str, set[str]]:
+    """The parts of a package, each with the other parts that it imports."""
+    parts: dict[str, set[str]] = {}
+    for module in graph(package).modules:
+        imported = {part(name) for name in graph(package).find_modules_directly_imported_by(module)}
+        parts.setdefault(part(module), set()).update(imported - {part(module)})
+    return {name: imported for name, imported in parts.items() if name not in ENTRY}
+
+
+def imported_names(file: Path) -> set[str]:
     """Full names of all that a module imports, wherever in it."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             names |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -62,27 +125,95 @@ def imports(file: Path) -> set[str]:
     return names
 
 
-def parts(package: str, file: Path) -> set[str]:
-    """The parts of a package that a module imports."""
-    return {name.split(".")[1] for name in imports(file) if name.startswith(f"{package}.")}
+def folder(package: str) -> Path:
+    return ROOT / "agent" / package if package == "queue_agent" else ROOT / package
 
 
-@pytest.mark.parametrize("part", GENERATOR)
-def test_a_part_imports_only_what_lies_below_it(part: str) -> None:
-    for file in modules("generator", part):
-        assert parts("generator", file) - {part} <= GENERATOR[part], file
+@pytest.mark.parametrize("package", ARROWS)
+def test_the_arrows_between_the_parts_of_a_package_are_those_that_were_decided(package: str) -> None:
+    assert arrows(package) == ARROWS[package]
 
 
-def test_every_part_of_the_generator_has_its_layer() -> None:
-    names = {path.stem for path in (ROOT / "generator").iterdir() if path.suffix == ".py" or path.is_dir()}
+@pytest.mark.parametrize("package", ARROWS)
+def test_no_module_imports_itself_by_way_of_others(package: str) -> None:
+    modules = {
+        name: graph(package).find_modules_directly_imported_by(name) for name in graph(package).modules
+    }
 
-    assert names - {"__init__", "__main__", "__pycache__", "bundled"} == {*GENERATOR, "cli"}
+    assert set(TopologicalSorter(modules).static_order()) == set(modules)  # raises CycleError
 
 
-@pytest.mark.parametrize("part", CORE)
-def test_the_core_touches_neither_clock_nor_environment_nor_network(part: str) -> None:
-    for file in modules("generator", part):
-        assert not imports(file) & SHELL_ONLY, file
+@pytest.mark.parametrize("package", ARROWS)
+def test_the_parts_of_a_package_are_layers(package: str) -> None:
+    assert set(TopologicalSorter(dict(ARROWS[package])).static_order()) == set(
+        ARROWS[package]
+    )  # raises CycleError
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_a_folder_imports_only_what_the_architecture_lists(package: str) -> None:
+    for file in folder(package).rglob("*.py"):
+        names = {name.partition(".")[0] for name in imported_names(file)}
+        assert names & FOLDERS.keys() - {package} <= FOLDERS[package], file
+
+
+def test_the_task_contract_needs_nothing_but_the_standard_library() -> None:
+    file = ROOT / "agent" / (TASK_CONTRACT.replace(".", "/") + ".py")
+
+    assert {name.partition(".")[0] for name in imported_names(file)} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("package", ["api", "local"])
+def test_the_api_and_the_local_pipeline_import_only_the_task_contract_of_the_agent(package: str) -> None:
+    for file in folder(package).rglob("*.py"):
+        names = {name for name in imported_names(file) if name.startswith("queue_agent")}
+        assert all(
+            f"{name}.".startswith(f"{TASK_CONTRACT}.") or name == "queue_agent.task" for name in names
+        ), file
+
+
+@pytest.mark.parametrize(("package", "name"), [(p, name) for p, names in PURE.items() for name in names])
+def test_a_part_that_decides_touches_neither_clock_nor_environment_nor_network(
+    package: str, name: str
+) -> None:
+    place = folder(package) / name
+    files = list(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    assert files
+    for file in files:
+        assert not imported_names(file) & SHELL_ONLY, file
+
+
+@pytest.mark.parametrize("runtime", ["comfyui", "custom", "invokeai", "sdwebui", "shared"])
+def test_a_simulated_runtime_imports_only_itself_and_what_all_share(runtime: str) -> None:
+    for file in (ROOT / "local" / "runtimes" / runtime).glob("*.py"):
+        names = {name for name in imported_names(file) if name.startswith("local.")}
+        allowed = ("local.runtimes.shared", f"local.runtimes.{runtime}")
+        assert all(name == "local.runtimes" or name.startswith(allowed) for name in names), file
+
+
+def test_no_test_module_is_imported_by_another_module() -> None:
+    for package in ("tests", "testing", "bench"):
+        for file in folder(package).rglob("*.py"):
+            modules = [name.split(".") for name in imported_names(file) if name.startswith("tests.")]
+            assert not [name for name in modules if name[-1].startswith("test_")], file
+
+
+def test_only_the_soak_test_imports_a_benchmark() -> None:
+    files = folder("tests").rglob("*.py")
+    importers = {file.name for file in files if any(n.startswith("bench") for n in imported_names(file))}
+
+    assert importers <= {"test_soak.py"}
+
+
+def test_nothing_changes_the_import_path() -> None:
+    for package in FOLDERS:
+        for file in folder(package).rglob("*.py"):
+            nodes = [
+                node
+                for node in ast.walk(ast.parse(file.read_text("utf-8")))
+                if isinstance(node, ast.Attribute)
+            ]
+            assert "sys.path" not in {ast.unparse(node) for node in nodes}, file
 
 
 def test_commands_are_found_by_the_table() -> None:
@@ -96,6 +227,7 @@ def test_commands_are_found_by_the_table() -> None:
 def test_every_command_module_is_in_the_table() -> None:
     shared = {"__init__", "main", "flags", "output"}
     files = {file.stem for file in (ROOT / "generator" / "cli").glob("*.py")} - shared
+
     assert files == {module.rpartition(".")[2] for module, _ in COMMANDS.values()}
 
 
