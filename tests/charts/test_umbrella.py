@@ -216,9 +216,9 @@ FAKE_HELM = """#!/bin/sh
 if [ "$1" = pull ]; then
   name=$(basename "$2")
   while [ "$1" != --destination ]; do shift; done
-  exec {helm} package {stand_ins}/"$name" --destination "$2"
+  exec '{helm}' package '{stand_ins}'/"$name" --destination "$2"
 fi
-exec {helm} "$@"
+exec '{helm}' "$@"
 """
 
 

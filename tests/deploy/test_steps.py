@@ -1,6 +1,7 @@
 """Deploy, resume, upgrade: the order of the programs, against what really is in the emulator."""
 
 import os
+import shlex
 from datetime import date
 from pathlib import Path
 
@@ -249,12 +250,13 @@ def test_the_chart_of_the_row_of_the_eks_version_is_installed(
 
     assert main.main(["deploy", *words]) == Exit.DONE
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     chart = "charts" if eks == "1.28" else f"build/charts/{eks}"
-    assert f"helm upgrade --install demo {paths.root() / chart / 'sd-on-eks'} " in said
-    assert f"helm show crds {paths.root() / chart / 'sd-on-eks'} " in said
+    folder = shlex.quote(str(paths.root() / chart / "sd-on-eks"))
+    assert f"helm upgrade --install demo {folder} " in output
+    assert f"helm show crds {folder} " in output
     pull = f"/karpenter --version {FACTS.versions(eks).karpenter} --destination"
-    assert pull in said or f"{chart}/sd-on-eks: its dependencies are downloaded already" in said
+    assert pull in output or f"{chart}/sd-on-eks: its dependencies are downloaded already" in output
 
 
 def test_a_dry_run_says_every_command_and_runs_none(bench: MakeBench, account: Account) -> None:

@@ -178,7 +178,7 @@ def test_version_names_the_package(cli: Cli) -> None:
 
 
 def test_a_reader_who_has_enough_is_no_error() -> None:
-    command = f"{ROOT}/.venv/bin/python -m generator schema | head -1; exit ${{PIPESTATUS[0]}}"
+    command = f"'{ROOT}/.venv/bin/python' -m generator schema | head -1; exit ${{PIPESTATUS[0]}}"
 
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
 
