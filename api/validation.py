@@ -9,19 +9,6 @@ from queue_agent.task.protocol import CONTEXT_MAX_BYTES, MAX_DEPTH, canonical_js
 from api.problem import FieldError
 from api.schema import Schema
 
-# Every keyword that is understood here. A test compares them with schema.py.
-ANNOTATIONS = frozenset({"description"})
-KEYWORDS = ANNOTATIONS | {
-    "enum",
-    "exclusiveMinimum",
-    "maxLength",
-    "minLength",
-    "minProperties",
-    "pattern",
-    "properties",
-    "required",
-    "type",
-}
 TYPES: dict[str, tuple[type, ...]] = {"object": (dict,), "string": (str,), "number": (int, float)}
 
 

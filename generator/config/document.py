@@ -57,10 +57,6 @@ class ConfigDocument:
         node = self._find(path)[1]
         return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
 
-    def has(self, path: Path) -> bool:
-        """Whether the file has a value at `path`."""
-        return self._find(path)[1] is not None
-
     @cached_property
     def lines(self) -> list[str]:
         """The text, line by line."""

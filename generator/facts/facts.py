@@ -123,8 +123,7 @@ class Facts:
     def versions(self, eks: str) -> Versions:
         """The row of one EKS version. Raises KeyError for one outside the table."""
         row = dict(zip(self._versions["columns"], self._versions["eks"][eks], strict=True))
-        del row["standard_support_ends"]
-        return Versions(eks=eks, **row)
+        return Versions(eks, **{name: row[name] for name in row if not name.endswith("_support_ends")})
 
     def support(self, eks: str) -> Support:
         """Until when AWS supports one EKS version. Raises KeyError for one outside the table."""

@@ -15,7 +15,6 @@ class Versions:
     keda_app: str
     s3_csi: str
     bottlerocket: str
-    extended_support_ends: str
 
 
 @dataclass(frozen=True)

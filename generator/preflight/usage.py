@@ -52,12 +52,6 @@ def _vcpu(instance: Mapping[str, Any], facts: Facts) -> int:
     return int(cpu.get("CoreCount", 1)) * int(cpu.get("ThreadsPerCore", 1))
 
 
-def own_vpc(asker: Asker, stack: str) -> str | None:
-    """The id of this solution's VPC, once `make cluster` created it."""
-    vpcs = asker.once("vpcs", lambda a: a.client("ec2").describe_vpcs()["Vpcs"])
-    return next((vpc["VpcId"] for vpc in vpcs if _tag(vpc, EKSCTL_TAG) == stack), None)
-
-
 def other_vpcs(asker: Asker, stack: str) -> int:
     """VPCs in the region, without this solution's."""
     vpcs = asker.once("vpcs", lambda a: a.client("ec2").describe_vpcs()["Vpcs"])

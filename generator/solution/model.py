@@ -30,12 +30,11 @@ class Api:
 
 @dataclass(frozen=True)
 class Scaling:
-    """KEDA's settings. `queue_length` is the number of tasks per pod."""
+    """Whether KEDA scales the pods, and between which numbers."""
 
     enabled: bool
     min_replicas: int
     max_replicas: int
-    queue_length: int
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,6 @@ def _scaling(scaling: Data) -> Scaling:
         enabled=scaling["enabled"],
         min_replicas=scaling["minReplicaCount"],
         max_replicas=scaling["maxReplicaCount"],
-        queue_length=scaling["queueLength"],
     )
 
 

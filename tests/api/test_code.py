@@ -109,16 +109,21 @@ def keywords(part: Any) -> set[str]:
     return set(part).union(*map(keywords, inner))
 
 
+# The keywords that validation.schema_errors understands; `description` is for people.
+KEYWORDS = {
+    *("description", "enum", "exclusiveMinimum", "maxLength", "minLength", "minProperties", "pattern"),
+    *("properties", "required", "type"),
+}
 KINDS: list[str | None] = [None, *protocol.RUNTIME_TYPES]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_checks_know_every_keyword_that_the_schema_uses(kind: str | None) -> None:
-    assert keywords(schema.task_schema(kind, ["a"])) <= validation.KEYWORDS
+    assert keywords(schema.task_schema(kind, ["a"])) <= KEYWORDS
 
 
 def test_the_checks_know_every_keyword_of_v1alpha1() -> None:
-    assert keywords(schema.legacy_task_schema(["m"])) <= validation.KEYWORDS
+    assert keywords(schema.legacy_task_schema(["m"])) <= KEYWORDS
 
 
 TEXT = st.one_of(st.sampled_from(["a", "text-to-image", "m", "x/y", "..", "", "a\n"]), st.text(max_size=5))
