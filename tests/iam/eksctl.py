@@ -1,8 +1,8 @@
-"""What eksctl makes and asks for our ClusterConfig, read in its source (v0.230.0)."""
+"""What eksctl creates and which actions it calls for our ClusterConfig, from its source (v0.230.0)."""
 
-# What eksctl v0.230.0 puts into the stacks that it makes of our cluster.yaml: pkg/cfn/builder/
+# What eksctl v0.230.0 puts into the stacks that it creates for our cluster.yaml: pkg/cfn/builder/
 # {cluster,vpc_ipv4,iam,managed_nodegroup,access_entry,addon}.go
-EKSCTL_MAKES = """
+EKSCTL_RESOURCES = """
     AWS::EC2::EIP AWS::EC2::InternetGateway AWS::EC2::LaunchTemplate AWS::EC2::NatGateway AWS::EC2::Route
     AWS::EC2::RouteTable AWS::EC2::SecurityGroup AWS::EC2::SecurityGroupIngress AWS::EC2::Subnet
     AWS::EC2::SubnetRouteTableAssociation AWS::EC2::VPC AWS::EC2::VPCGatewayAttachment AWS::EKS::AccessEntry
@@ -10,9 +10,9 @@ EKSCTL_MAKES = """
     AWS::IAM::Role
 """
 
-# What eksctl v0.230.0 asks AWS by itself for our commands, without features that cluster.yaml lacks:
+# What eksctl v0.230.0 calls itself for our commands, without features that cluster.yaml lacks:
 # pkg/{eks,vpc,elb,addons,fargate} and pkg/actions/{cluster,nodegroup,addon,accessentry,irsa,capability}
-EKSCTL_ASKS = """
+EKSCTL_ACTIONS = """
     autoscaling:DescribeAutoScalingGroups cloudformation:CreateChangeSet cloudformation:CreateStack
     cloudformation:DeleteStack cloudformation:DescribeChangeSet cloudformation:DescribeStackEvents
     cloudformation:DescribeStackResource cloudformation:DescribeStackResources cloudformation:DescribeStacks

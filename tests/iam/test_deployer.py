@@ -1,4 +1,4 @@
-"""The deployer's rights against what the build really makes AWS do."""
+"""The deployer's permissions against the actions that the build needs."""
 
 import ast
 import functools
@@ -19,7 +19,7 @@ from generator.iam import deployer, policy
 from generator.solution.model import Solution
 from testing.account import Account
 from tests.cluster.conftest import ROOT
-from tests.iam.eksctl import EKSCTL_ASKS, EKSCTL_MAKES
+from tests.iam.eksctl import EKSCTL_ACTIONS, EKSCTL_RESOURCES
 
 # What CloudFormation's handlers would need for properties that no template of ours sets, by feature.
 UNUSED = {
@@ -76,14 +76,14 @@ def allowed(solution: Solution) -> set[str]:
 
 
 def handlers(kinds: Iterable[str]) -> set[str]:
-    """Every right that CloudFormation says it needs to make, read, change and delete these."""
+    """Every action that CloudFormation needs to create, read, update and delete these types."""
     schemas = [PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema for kind in kinds]
     steps = ("create", "read", "update", "delete")
     return {
-        right
+        action
         for schema in schemas
         for step in steps
-        for right in schema.get("handlers", {}).get(step, {}).get("permissions", ())
+        for action in schema.get("handlers", {}).get(step, {}).get("permissions", ())
     }
 
 
@@ -93,7 +93,7 @@ def implied(solution: Solution) -> set[str]:
         for text in stack.files(solution).values()
         for resource in yaml.load(text, yaml.CSafeLoader)["Resources"].values()
     }
-    return handlers(kinds | set(EKSCTL_MAKES.split()))
+    return handlers(kinds | set(EKSCTL_RESOURCES.split()))
 
 
 def test_everything_that_the_templates_and_eksctl_imply_is_allowed(
@@ -101,13 +101,13 @@ def test_everything_that_the_templates_and_eksctl_imply_is_allowed(
 ) -> None:
     unused = re.compile("|".join(UNUSED))
 
-    missing = {right for right in implied(solution) - allowed if not unused.match(right)}
+    missing = {action for action in implied(solution) - allowed if not unused.match(action)}
 
     assert sorted(missing) == []
 
 
-def test_everything_that_eksctl_asks_by_itself_is_allowed(allowed: set[str]) -> None:
-    assert set(EKSCTL_ASKS.split()) - allowed == set()
+def test_every_action_that_eksctl_calls_is_allowed(allowed: set[str]) -> None:
+    assert set(EKSCTL_ACTIONS.split()) - allowed == set()
 
 
 def test_the_page_names_every_service_that_a_boundary_must_allow(allowed: set[str]) -> None:
@@ -120,10 +120,10 @@ def test_the_page_names_every_service_that_a_boundary_must_allow(allowed: set[st
     assert services == {action.partition(":")[0] for action in allowed}
 
 
-def test_nothing_is_called_unused_for_nothing(solution: Solution, allowed: set[str]) -> None:
+def test_every_unused_pattern_matches_an_action(solution: Solution, allowed: set[str]) -> None:
     missing = implied(solution) - allowed
 
-    assert [pattern for pattern in UNUSED if not any(re.match(pattern, right) for right in missing)] == []
+    assert [pattern for pattern in UNUSED if not any(re.match(pattern, action) for action in missing)] == []
 
 
 def calls(path: Path) -> Iterator[tuple[str, str]]:
@@ -134,10 +134,10 @@ def calls(path: Path) -> Iterator[tuple[str, str]]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for service in text & SERVICES:
         for operation, method in operations(service).items():
-            if method in named | text:
+            if method in attributes | text:
                 yield service, operation
 
 
@@ -154,7 +154,7 @@ MODULES = sorted(
 )
 
 
-def test_everything_that_our_own_code_asks_of_aws_is_allowed(allowed: set[str]) -> None:
+def test_every_action_that_our_own_code_calls_is_allowed(allowed: set[str]) -> None:
     needed = set()
     for service, operation in (call for path in MODULES for call in calls(path)):
         if service == "apigateway":
@@ -167,8 +167,8 @@ def test_everything_that_our_own_code_asks_of_aws_is_allowed(allowed: set[str]) 
     assert needed - allowed == set()
 
 
-def may(account: Account, solution: Solution, action: str, arn: str) -> bool:
-    """Whether the policies together allow it, as IAM's simulator decides."""
+def is_allowed(account: Account, solution: Solution, action: str, arn: str) -> bool:
+    """Whether the policies together allow an action, as IAM's simulator decides."""
     [result] = account.client("iam").simulate_custom_policy(
         PolicyInputList=[json.dumps(document) for document in deployer.policies(solution)],
         ActionNames=[action],
@@ -178,12 +178,12 @@ def may(account: Account, solution: Solution, action: str, arn: str) -> bool:
 
 
 def test_the_resources_of_the_stack_are_in_reach(account: Account, solution: Solution) -> None:
-    runtime, place = solution.runtimes[0], f"{solution.region}:{solution.account}"
+    runtime, location = solution.runtimes[0], f"{solution.region}:{solution.account}"
     needed = [
-        ("cloudformation:CreateChangeSet", f"arn:aws:cloudformation:{place}:stack/{solution.stack}/1"),
+        ("cloudformation:CreateChangeSet", f"arn:aws:cloudformation:{location}:stack/{solution.stack}/1"),
         (
             "cloudformation:CreateStack",
-            f"arn:aws:cloudformation:{place}:stack/eksctl-{solution.stack}-cluster/1",
+            f"arn:aws:cloudformation:{location}:stack/eksctl-{solution.stack}-cluster/1",
         ),
         ("sqs:CreateQueue", runtime.queue_arn),
         ("sns:Subscribe", solution.requests_topic_arn),
@@ -200,41 +200,41 @@ def test_the_resources_of_the_stack_are_in_reach(account: Account, solution: Sol
             "iam:CreateRole",
             f"arn:aws:iam::{solution.account}:role/eksctl-{solution.stack}-cluster-ServiceRole-1",
         ),
-        ("eks:CreateNodegroup", f"arn:aws:eks:{place}:cluster/{solution.stack}"),
-        ("lambda:CreateFunction", f"arn:aws:lambda:{place}:function:{solution.stack}-api"),
+        ("eks:CreateNodegroup", f"arn:aws:eks:{location}:cluster/{solution.stack}"),
+        ("lambda:CreateFunction", f"arn:aws:lambda:{location}:function:{solution.stack}-api"),
         ("apigateway:POST", f"arn:aws:apigateway:{solution.region}::/restapis/abc/resources"),
     ]
 
-    assert [pair for pair in needed if not may(account, solution, *pair)] == []
+    assert [pair for pair in needed if not is_allowed(account, solution, *pair)] == []
 
 
-def test_what_is_anothers_is_out_of_reach(account: Account, solution: Solution) -> None:
-    place, roles = f"{solution.region}:{solution.account}", f"arn:aws:iam::{solution.account}:role"
+def test_resources_of_other_stacks_are_out_of_reach(account: Account, solution: Solution) -> None:
+    location, roles = f"{solution.region}:{solution.account}", f"arn:aws:iam::{solution.account}:role"
     forbidden = [
-        ("cloudformation:DeleteStack", f"arn:aws:cloudformation:{place}:stack/other/1"),
-        ("sqs:DeleteQueue", f"arn:aws:sqs:{place}:other-queue"),
+        ("cloudformation:DeleteStack", f"arn:aws:cloudformation:{location}:stack/other/1"),
+        ("sqs:DeleteQueue", f"arn:aws:sqs:{location}:other-queue"),
         ("s3:DeleteBucket", "arn:aws:s3:::other-bucket"),
         ("s3:PutObject", f"{solution.model_bucket_arn}/model.safetensors"),
         ("iam:PutRolePolicy", f"{roles}/admin"),
-        ("eks:DeleteCluster", f"arn:aws:eks:{place}:cluster/other"),
-        ("lambda:UpdateFunctionCode", f"arn:aws:lambda:{place}:function:other"),
-        ("ec2:TerminateInstances", f"arn:aws:ec2:{place}:instance/i-1"),
+        ("eks:DeleteCluster", f"arn:aws:eks:{location}:cluster/other"),
+        ("lambda:UpdateFunctionCode", f"arn:aws:lambda:{location}:function:other"),
+        ("ec2:TerminateInstances", f"arn:aws:ec2:{location}:instance/i-1"),
         ("iam:CreateUser", f"arn:aws:iam::{solution.account}:user/me"),
         ("iam:PutRolePermissionsBoundary", solution.runtimes[0].role_arn),
     ]
 
-    assert [pair for pair in forbidden if may(account, solution, *pair)] == []
+    assert [pair for pair in forbidden if is_allowed(account, solution, *pair)] == []
 
 
 def test_no_picture_can_be_read_or_deleted(account: Account, solution: Solution) -> None:
     picture = policy.bucket_arn(solution, f"{solution.runtimes[0].output_bucket}/out/a/a-1.png")
 
-    assert not may(account, solution, "s3:DeleteObject", picture)
-    assert not may(account, solution, "s3:GetObject", picture)
+    assert not is_allowed(account, solution, "s3:DeleteObject", picture)
+    assert not is_allowed(account, solution, "s3:GetObject", picture)
 
 
 def conditions(solution: Solution, action: str) -> list[dict[str, Any]]:
-    """The conditions under which an action is allowed (the emulator's simulator looks past them)."""
+    """The conditions under which an action is allowed (the emulator's simulator ignores them)."""
     statements = [
         statement for document in deployer.policies(solution) for statement in document["Statement"]
     ]
@@ -268,12 +268,16 @@ def test_what_the_network_has_is_changed_only_with_a_tag_of_this_cluster(
             assert solution.stack in key + value
 
 
-def test_a_tag_of_this_cluster_is_not_given_to_what_is_another_clusters(solution: Solution) -> None:
+def test_resources_of_another_cluster_do_not_get_a_tag_of_this_one(solution: Solution) -> None:
     for condition in conditions(solution, "ec2:CreateTags"):
         if condition != {"StringEquals": {"ec2:CreateAction": "RunInstances"}}:
-            [(asked, stack_name)] = condition["StringEquals"].items()
-            had = asked.replace("RequestTag", "ResourceTag")
-            assert condition["StringEqualsIfExists"] == {had: stack_name} == {had: solution.stack}
+            [(request_key, stack_name)] = condition["StringEquals"].items()
+            resource_key = request_key.replace("RequestTag", "ResourceTag")
+            assert (
+                condition["StringEqualsIfExists"]
+                == {resource_key: stack_name}
+                == {resource_key: solution.stack}
+            )
 
 
 def test_the_files_are_the_policies_and_the_first_has_the_plain_name(solution: Solution) -> None:

@@ -1,4 +1,4 @@
-"""Every policy of every example, statement by statement, against what IAM knows."""
+"""Every policy of every example, statement by statement, against the actions that IAM has."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from generator.solution.model import Solution
 from tests.cluster.conftest import ROOT
 
 # cfn-lint's own list of services, their actions and what each may be scoped to, made from AWS's.
-KNOWN = json.loads((Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json").read_text())
+IAM_SERVICES = json.loads((Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json").read_text())
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))
 
 # Statements that may say "any resource", with the reason.
@@ -37,7 +37,7 @@ ANY_RESOURCE = {
 
 
 class Policy(NamedTuple):
-    """A policy and how long IAM lets it be."""
+    """A policy and its maximum size in IAM."""
 
     name: str
     document: dict[str, Any]
@@ -96,12 +96,12 @@ def test_every_action_exists(statements: list[dict[str, Any]]) -> None:
 
 def action_data(action: str) -> dict[str, Any] | None:
     service, _, name = action.partition(":")
-    data: dict[str, Any] | None = KNOWN.get(service, {}).get("Actions", {}).get(name.lower())
+    data: dict[str, Any] | None = IAM_SERVICES.get(service, {}).get("Actions", {}).get(name.lower())
     return data
 
 
 def test_no_action_is_scoped_to_what_it_cannot_be_scoped_to(statements: list[dict[str, Any]]) -> None:
-    """IAM takes such a statement, and then allows nothing by it."""
+    """IAM accepts such a statement, which then allows nothing."""
     idle = [
         (statement["Sid"], action)
         for statement in statements
@@ -121,29 +121,31 @@ def fits(action: str, arn: str) -> bool:
     ):  # all of a service; a service whose forms are not listed
         return bool(kinds)
     forms = [
-        form for kind in kinds for form in KNOWN[service]["Resources"].get(kind, {}).get("ARNFormats", ())
+        form
+        for kind in kinds
+        for form in IAM_SERVICES[service]["Resources"].get(kind, {}).get("ARNFormats", ())
     ]
     return any(re.fullmatch(re.sub(r"\$\{\w+\}", "[^:]*", form), arn.replace("*", "x")) for form in forms)
 
 
 def test_every_policy_fits_into_its_role(solution: Solution) -> None:
     assert [
-        (named.name, policy.size(named.document))
-        for named in policies(solution)
-        if policy.size(named.document) > named.limit
+        (item.name, policy.size(item.document))
+        for item in policies(solution)
+        if policy.size(item.document) > item.limit
     ] == []
 
 
 def test_every_statement_has_a_name_of_its_own(solution: Solution) -> None:
-    for named in policies(solution):
-        sids = [statement["Sid"] for statement in named.document["Statement"]]
+    for item in policies(solution):
+        sids = [statement["Sid"] for statement in item.document["Statement"]]
         assert len(sids) == len(set(sids))
         assert all(re.fullmatch("[A-Za-z0-9]+", sid) for sid in sids)
 
 
 def test_every_arn_is_of_the_solutions_partition(solution: Solution) -> None:
-    for named in policies(solution):
-        assert set(re.findall(r'"arn:([^:]*):', json.dumps(named.document))) <= {solution.partition.name}
+    for item in policies(solution):
+        assert set(re.findall(r'"arn:([^:]*):', json.dumps(item.document))) <= {solution.partition.name}
 
 
 def test_the_policies_are_those_that_are_deployed(solution: Solution) -> None:
@@ -152,7 +154,7 @@ def test_the_policies_are_those_that_are_deployed(solution: Solution) -> None:
     stacks = yaml.safe_load(stack.files(solution)["stack.yaml"])["Resources"]
     attached += [policy["PolicyDocument"] for policy in stacks["ApiFunctionRole"]["Properties"]["Policies"]]
 
-    expected = [named.document for named in policies(solution) if not named.name.startswith("deployer")]
+    expected = [item.document for item in policies(solution) if not item.name.startswith("deployer")]
     assert sorted(map(json.dumps, attached)) == sorted(map(json.dumps, expected))
 
 
@@ -195,7 +197,7 @@ def karpenter_statements(solution: Solution) -> dict[str, dict[str, Any]]:
     return {statement["Sid"]: statement for statement in karpenter.controller(solution)["Statement"]}
 
 
-def test_karpenters_policy_has_the_statements_of_its_own(solution_of: Any) -> None:
+def test_karpenters_policy_has_the_statements_of_the_official_one(solution_of: Any) -> None:
     ours = karpenter_statements(solution_of("minimal"))
 
     actions = {
@@ -243,7 +245,7 @@ def test_karpenter_passes_the_node_role_and_one_that_the_user_chose(solution_of:
     assert [role.rpartition("/")[2] for role in roles] == ["our-nodes", f"{solution.stack}-karpenter-node"]
 
 
-def test_a_later_karpenter_reads_what_it_then_reads(solution_of: Any) -> None:
+def test_a_later_karpenter_may_read_what_it_needs(solution_of: Any) -> None:
     solution = solution_of("minimal", eksVersion="1.34")
 
     reads = karpenter_statements(solution)["AllowRegionalReadActions"]["Action"]
@@ -268,8 +270,8 @@ def test_a_runtime_reads_the_input_buckets_that_its_config_allows(solution_of: A
     )
 
 
-def test_an_absent_object_is_told_from_a_forbidden_one(solution: Solution) -> None:
-    """Without ListBucket S3 says 403 for an object that is not there; the emulator says 404 all the same."""
+def test_a_missing_object_is_distinguished_from_a_forbidden_one(solution: Solution) -> None:
+    """Without ListBucket S3 answers 403 for a missing object; the emulator answers 404 in either case."""
     for runtime in solution.runtimes:
         bucket = policy.bucket_arn(solution, runtime.output_bucket)
         for document in (iam.runtime(solution, runtime), iam.api_function(solution)):

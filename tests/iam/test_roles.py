@@ -1,4 +1,4 @@
-"""What each role may do, whole: one action more, or one resource wider, is a failure here."""
+"""All that each role may do: an additional action or a wider resource fails here."""
 
 from typing import Any
 
@@ -31,10 +31,10 @@ def grants(document: Policy) -> Grants:
 def test_the_pods_of_a_runtime(solution: Solution) -> None:
     [runtime] = solution.runtimes
     bucket = f"arn:aws:s3:::{runtime.output_bucket}"
-    take = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+    actions = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
 
     assert grants(roles.runtime(solution, runtime)) == {
-        **{f"sqs:{action}": {runtime.queue_arn} for action in take},
+        **{f"sqs:{action}": {runtime.queue_arn} for action in actions},
         "sqs:SendMessage": {runtime.dead_letter_queue_arn},
         "s3:AbortMultipartUpload": {f"{bucket}/*"},
         "s3:GetObject": {f"{bucket}/*"},
@@ -62,8 +62,8 @@ def test_the_csi_driver(solution: Solution) -> None:
 def test_the_function_of_the_http_api(solution: Solution) -> None:
     [runtime] = solution.runtimes
     bucket = f"arn:aws:s3:::{runtime.output_bucket}"
-    where = f"{solution.region}:{solution.account}"
-    log = f"arn:aws:logs:{where}:log-group:/aws/lambda/{solution.stack}-api:*"
+    location = f"{solution.region}:{solution.account}"
+    log = f"arn:aws:logs:{location}:log-group:/aws/lambda/{solution.stack}-api:*"
 
     assert grants(roles.api_function(solution)) == {
         "sns:Publish": {solution.requests_topic_arn},

@@ -1,4 +1,4 @@
-"""Digests: asked of a registry that speaks as public ones do, and of ECR in the emulator."""
+"""Digests: read from a registry that answers as public ones do, and from ECR in the emulator."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ INDEX, ONE = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 
 
 def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """A registry as ghcr.io and public.ecr.aws are: a token for anybody, then the digest of team/tool:1."""
+    """A registry like ghcr.io and public.ecr.aws: a token for any client, then the digest of team/tool:1."""
     status, headers, body = _registry(handler)
     content = json.dumps(body).encode()
     handler.send_response(status)
@@ -44,12 +44,12 @@ def _registry(handler: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], Any
     if handler.headers.get("Authorization") != "Bearer anybody":
         host = handler.headers["Host"]
         scheme = "http" if host.startswith("127.") else "https"
-        where = f'realm="{scheme}://{host}/token",service="tests"'
-        return 401, {"WWW-Authenticate": f'Bearer {where},scope="repository:team/tool:pull"'}, {}
+        parameters = f'realm="{scheme}://{host}/token",service="tests"'
+        return 401, {"WWW-Authenticate": f'Bearer {parameters},scope="repository:team/tool:pull"'}, {}
     if handler.path == "/v2/team/tool/manifests/2" or "/karpenter/" in handler.path:
         return 404, {}, {}
-    of_all = "application/vnd.oci.image.index.v1+json" in handler.headers["Accept"]
-    return 200, {"Docker-Content-Digest": INDEX if of_all else ONE}, {}
+    accepts_index = "application/vnd.oci.image.index.v1+json" in handler.headers["Accept"]
+    return 200, {"Docker-Content-Digest": INDEX if accepts_index else ONE}, {}
 
 
 @pytest.fixture(scope="module")
@@ -66,23 +66,23 @@ def test_a_public_image_has_the_digest_of_all_its_architectures(registry: str) -
 @pytest.mark.parametrize(
     ("path", "reason"), [("team/tool:2", "answers 404"), ("private/tool:1", "answers 401")]
 )
-def test_an_image_that_nobody_may_see_has_a_reason_and_no_digest(
+def test_an_image_that_cannot_be_read_has_a_reason_and_no_digest(
     registry: str, path: str, reason: str
 ) -> None:
-    found = image_digests.of_registry(f"{registry}/{path}")
+    result = image_digests.of_registry(f"{registry}/{path}")
 
-    assert found.digest is None
-    assert reason in found.reason
+    assert result.digest is None
+    assert reason in result.reason
 
 
 def test_a_registry_that_is_not_there_is_named() -> None:
-    found = image_digests.of_registry("127.0.0.1:9/team/tool:1")
+    result = image_digests.of_registry("127.0.0.1:9/team/tool:1")
 
-    assert found.digest is None
-    assert found.reason.startswith("127.0.0.1:9 does not answer")
+    assert result.digest is None
+    assert result.reason.startswith("127.0.0.1:9 does not answer")
 
 
-def test_what_is_copied_is_asked_about_where_it_comes_from(registry: str) -> None:
+def test_the_digest_of_a_copied_image_is_read_from_its_source(registry: str) -> None:
     image = Image("KEDA", "copied", f"{registry}/team/tool:1", "mirror.example.com/team/tool:1")
 
     assert image_digests.digests([image], image_digests.of_registry) == {image.name: DigestResult(INDEX)}
@@ -91,13 +91,13 @@ def test_what_is_copied_is_asked_about_where_it_comes_from(registry: str) -> Non
 def test_a_digest_that_the_config_names_is_not_asked_for() -> None:
     image = Image("runtime", "yours", f"quay.io/mine@{ONE}", f"quay.io/mine@{ONE}")
 
-    def nobody(name: str) -> DigestResult:
+    def fail(name: str) -> DigestResult:
         raise AssertionError(name)
 
-    assert image_digests.digests([image], nobody) == {image.name: DigestResult(ONE)}
+    assert image_digests.digests([image], fail) == {image.name: DigestResult(ONE)}
 
 
-def test_the_script_copies_what_was_asked_about_and_not_what_the_tag_may_be_by_then() -> None:
+def test_the_script_copies_by_digest_and_not_by_a_tag_that_may_have_moved() -> None:
     image = Image(
         "KEDA", "copied", "ghcr.io:443/kedacore/keda:2.20.2", "mirror.example.com/kedacore/keda:2.20.2"
     )
@@ -111,8 +111,8 @@ Images = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def listed(account: Account, tmp_path: Path) -> Iterator[Images]:
-    """Runs `generator images` where public registries are ours; ECR is the emulator's."""
+def list_images(account: Account, tmp_path: Path) -> Iterator[Images]:
+    """Runs `generator images` against our own stand-in for public registries; ECR is the emulator's."""
     config = write_config(tmp_path, account, {"name": "one", "type": "comfyui"})
     with HttpsProxy(["ghcr.io", "public.ecr.aws"], tmp_path, answer) as proxy:
 
@@ -126,39 +126,43 @@ def listed(account: Account, tmp_path: Path) -> Iterator[Images]:
         yield run
 
 
-def test_the_list_has_what_ecr_and_public_registries_say(account: Account, listed: Images) -> None:
+def test_the_list_has_the_digests_of_ecr_and_public_registries(account: Account, list_images: Images) -> None:
     ecr, manifest = account.client("ecr"), '{"schemaVersion": 2}'
     for repository, tag in (("sd-on-eks/comfyui", "0.8.0"), ("sd-on-eks/queue-agent", "0.1.0")):
         ecr.create_repository(repositoryName=repository)
         ecr.put_image(repositoryName=repository, imageTag=tag, imageManifest=manifest)
 
-    rows = json.loads(listed("--format", "json").stdout)
+    rows = json.loads(list_images("--format", "json").stdout)
 
-    known = {row["name"].rpartition("/")[2]: row["digest"] for row in rows}
-    assert known["comfyui:0.8.0"] == f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
-    assert known["keda:2.20.2"] == INDEX
+    digests = {row["name"].rpartition("/")[2]: row["digest"] for row in rows}
+    assert digests["comfyui:0.8.0"] == f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+    assert digests["keda:2.20.2"] == INDEX
 
 
-def test_a_digest_stands_behind_its_image(listed: Images) -> None:
+def test_a_digest_follows_its_image(list_images: Images) -> None:
     [row] = [
-        line.split() for line in listed().stdout.splitlines() if " ghcr.io/kedacore/keda:2.20.2 " in line
+        line.split() for line in list_images().stdout.splitlines() if " ghcr.io/kedacore/keda:2.20.2 " in line
     ]
     assert row[-2:] == ["ghcr.io/kedacore/keda:2.20.2", INDEX]
 
 
-def test_what_is_not_known_is_said_and_ends_with_three(listed: Images) -> None:
-    ran = listed()
+def test_an_unknown_digest_is_reported_and_ends_with_three(list_images: Images) -> None:
+    result = list_images()
 
-    assert ran.returncode == Exit.AWS
-    assert "no digest of public.ecr.aws/karpenter/controller:1.14.1: public.ecr.aws answers 404" in ran.stderr
-    assert "/sd-on-eks/comfyui:0.8.0: it is not in ECR" in ran.stderr
+    assert result.returncode == Exit.AWS
+    assert (
+        "no digest of public.ecr.aws/karpenter/controller:1.14.1: public.ecr.aws answers 404" in result.stderr
+    )
+    assert "/sd-on-eks/comfyui:0.8.0: it is not in ECR" in result.stderr
 
 
-def test_what_is_still_to_be_built_has_no_digest_to_miss() -> None:
+def test_an_image_that_is_not_built_yet_is_not_missing() -> None:
     built = Image("runtime", "built", "images/comfyui", "registry.test/comfyui:1")
-    known = Image("KEDA", "pulled", "ghcr.io/keda:1", "ghcr.io/keda:1")
+    published = Image("KEDA", "pulled", "ghcr.io/keda:1", "ghcr.io/keda:1")
 
-    found = {built.name: DigestResult(None, "it is not in ECR"), known.name: DigestResult(INDEX)}
+    results = {built.name: DigestResult(None, "it is not in ECR"), published.name: DigestResult(INDEX)}
 
-    assert image_digests.missing([built, known], found) == []
-    assert image_digests.missing([built, known], {**found, known.name: DigestResult(None)}) == [known.name]
+    assert image_digests.missing([built, published], results) == []
+    assert image_digests.missing([built, published], {**results, published.name: DigestResult(None)}) == [
+        published.name
+    ]

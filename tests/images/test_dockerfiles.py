@@ -67,28 +67,30 @@ def run_serve(tmp_path: Path, **environment: str) -> list[str]:
     python.chmod(0o755)
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     command = ["bash", str(tmp_path / "serve.sh")]
-    done = subprocess.run(
+    result = subprocess.run(
         command, env={"PATH": path, **environment}, capture_output=True, text=True, check=True
     )
-    return done.stdout.splitlines()
+    return result.stdout.splitlines()
 
 
 def test_a_static_sd_webui_loads_its_checkpoint(tmp_path: Path) -> None:
-    said = run_serve(tmp_path, API_ONLY="true", SD_MODEL_CHECKPOINT="a b.safetensors")
+    arguments = run_serve(tmp_path, API_ONLY="true", SD_MODEL_CHECKPOINT="a b.safetensors")
 
-    assert said[:2] == ["launch.py", "--skip-prepare-environment"]
-    assert "--nowebui" in said
-    assert said[said.index("--ckpt") + 1] == f"{tmp_path}/models/Stable-diffusion/a b.safetensors"
-
-
-def test_a_dynamic_sd_webui_loads_none(tmp_path: Path) -> None:
-    said = run_serve(tmp_path, DYNAMIC_SD_MODEL="true", EXTRA_CMD_ARG="--skip-load-model-at-start --xformers")
-
-    assert "--ckpt" not in said
-    assert said[-2:] == ["--skip-load-model-at-start", "--xformers"]
+    assert arguments[:2] == ["launch.py", "--skip-prepare-environment"]
+    assert "--nowebui" in arguments
+    assert arguments[arguments.index("--ckpt") + 1] == f"{tmp_path}/models/Stable-diffusion/a b.safetensors"
 
 
-def test_the_config_file_is_copied_to_where_it_may_be_rewritten(tmp_path: Path) -> None:
+def test_a_dynamic_sd_webui_loads_no_checkpoint(tmp_path: Path) -> None:
+    arguments = run_serve(
+        tmp_path, DYNAMIC_SD_MODEL="true", EXTRA_CMD_ARG="--skip-load-model-at-start --xformers"
+    )
+
+    assert "--ckpt" not in arguments
+    assert arguments[-2:] == ["--skip-load-model-at-start", "--xformers"]
+
+
+def test_the_config_file_is_copied_to_a_writable_path(tmp_path: Path) -> None:
     settings = tmp_path / "settings.json"
     settings.write_text('{"disable_mmap_load_safetensors": true}')
 

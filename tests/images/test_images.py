@@ -1,4 +1,4 @@
-"""The list of images is whole, and the script brings each of them to where the manifests look for it."""
+"""The list of images is complete, and the script copies each to the name that the manifests use."""
 
 import os
 import subprocess
@@ -50,8 +50,8 @@ ALL_TYPES = [
 def solve(region: str = "us-west-2", **top: Any) -> Solution:
     partition = FACTS.partition(region).name
     data = {"stackName": "demo", "eksVersion": "1.34", "modelBucketArn": f"arn:{partition}:s3:::m", **top}
-    where = Context(region, "123456789012", date(2026, 11, 22))
-    return solving.solution({"modelsRuntime": ALL_TYPES, **data}, where)
+    context = Context(region, "123456789012", date(2026, 11, 22))
+    return solving.solution({"modelsRuntime": ALL_TYPES, **data}, context)
 
 
 def rendered(solution: Solution) -> str:
@@ -85,9 +85,9 @@ def test_every_image_of_the_runtimes_is_listed_by_the_name_that_the_chart_gives_
 
 def test_an_image_that_the_list_lacks_is_found() -> None:
     solution = solve()
-    short = [name for name in names_of(solution) if "collector" not in name]
+    incomplete = [name for name in names_of(solution) if "collector" not in name]
 
-    assert images_check.unlisted(rendered(solution), short) == [
+    assert images_check.unlisted(rendered(solution), incomplete) == [
         "public.ecr.aws/aws-observability/aws-otel-collector:v0.43.1"
     ]
 
@@ -105,7 +105,7 @@ def test_the_platforms_images_carry_the_versions_of_the_row(eks: str) -> None:
 
 
 @pytest.mark.parametrize("eks", FACTS.eks_versions())
-def test_a_mirror_leaves_no_value_that_points_elsewhere(eks: str) -> None:
+def test_with_a_mirror_every_value_points_to_it(eks: str) -> None:
     solution = solve(eksVersion=eks, imageRegistry=MIRROR)
     platform = yaml.safe_load(chart_values.umbrella(solution)["values/platform.yaml"])
 
@@ -122,17 +122,17 @@ def test_a_mirror_leaves_no_value_that_points_elsewhere(eks: str) -> None:
 
 
 def test_with_a_mirror_only_the_users_own_images_come_from_elsewhere() -> None:
-    found = images.images(solve(imageRegistry=MIRROR))
+    listed = images.images(solve(imageRegistry=MIRROR))
 
-    assert {image.name for image in found if not image.name.startswith(MIRROR)} == {
+    assert {image.name for image in listed if not image.name.startswith(MIRROR)} == {
         f"quay.io/team/mine@sha256:{'a' * 64}"
     }
 
 
 def test_china_names_the_hosts_of_eks_own_add_ons() -> None:
-    found = images.images(solve("cn-northwest-1", imageRegistry=MIRROR))
+    listed = images.images(solve("cn-northwest-1", imageRegistry=MIRROR))
 
-    hosts = {image_reference.parse(image.name).registry for image in found if image.how == "eks"}
+    hosts = {image_reference.parse(image.name).registry for image in listed if image.how == "eks"}
     assert hosts == {"961992271922.dkr.ecr.cn-northwest-1.amazonaws.com.cn"}
 
 
@@ -153,11 +153,11 @@ exit 0
 
 
 @pytest.mark.parametrize("tool", copy_script.TOOLS)
-def test_the_script_brings_every_image_to_its_name(tool: copy_script.Tool, tmp_path: Path) -> None:
+def test_the_script_copies_every_image_to_its_name(tool: copy_script.Tool, tmp_path: Path) -> None:
     registry = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
-    found = images.images(solve(imageRegistry=registry))
+    listed = images.images(solve(imageRegistry=registry))
     script = tmp_path / "images.sh"
-    script.write_text(copy_script.script(found, tool))
+    script.write_text(copy_script.script(listed, tool))
     for name in ("crane", "skopeo", "docker", "aws"):
         (tmp_path / name).write_text(RECORDER)
         (tmp_path / name).chmod(0o755)
@@ -166,12 +166,12 @@ def test_the_script_brings_every_image_to_its_name(tool: copy_script.Tool, tmp_p
 
     subprocess.run(["bash", str(script)], env=environment, check=True, capture_output=True)
 
-    done = calls.read_text()
-    for image in found:
+    commands = calls.read_text()
+    for image in listed:
         if image.how in ("copied", "built"):
-            assert image.name in done
-    assert done.count("ecr create-repository") == len(
-        {i.name.partition(":")[0] for i in found if i.how != "yours"}
+            assert image.name in commands
+    assert commands.count("ecr create-repository") == len(
+        {i.name.partition(":")[0] for i in listed if i.how != "yours"}
     )
 
 
@@ -205,10 +205,10 @@ def test_init_containers_and_images_in_variables_are_seen() -> None:
     ]
 
 
-def test_a_digest_beside_a_tag_is_the_same_image() -> None:
-    known = ["registry.test/driver:2", "registry.test/first:1", "registry.test/mount:3"]
+def test_a_digest_next_to_a_tag_is_the_same_image() -> None:
+    names = ["registry.test/driver:2", "registry.test/first:1", "registry.test/mount:3"]
 
-    assert images_check.unlisted(CHART, known) == []
+    assert images_check.unlisted(CHART, names) == []
 
 
 def test_the_command_verifies_against_the_chart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The plan: nodes, quotas, cost and licences follow from the config."""
+"""The plan: nodes, quotas, cost and licenses follow from the config."""
 
 import json
 from datetime import date
@@ -30,8 +30,8 @@ def solve(*runtimes: dict[str, Any], region: str = "us-east-1", **top: Any) -> S
         "modelBucketArn": f"arn:{partition}:s3:::models",
         "modelsRuntime": list(runtimes),
     }
-    where = Context(region, "111122223333", date(2026, 11, 22))
-    return solving.solution({**data, **top}, where)
+    context = Context(region, "111122223333", date(2026, 11, 22))
+    return solving.solution({**data, **top}, context)
 
 
 def runtime(name: str = "one", kind: str = "comfyui", **extra: Any) -> dict[str, Any]:
@@ -49,13 +49,13 @@ def planned(solution: Solution, seconds: dict[str, float] | None = None) -> Plan
 
 
 def need(plan: Plan, quota_code: str) -> QuotaNeed:
-    return next(one for one in plan.needs if one.quota.code == quota_code)
+    return next(item for item in plan.needs if item.quota.code == quota_code)
 
 
 def test_the_seven_quotas_are_named_with_the_numbers_that_the_plan_needs() -> None:
     plan = planned(solve(runtime("one"), runtime("two"), eksVersion="1.34"))
 
-    needed = {one.quota.code: (one.least, one.most) for one in plan.needs}
+    needed = {item.quota.code: (item.least, item.most) for item in plan.needs}
     # 2 runtimes × 20 pods, each on a node of 4 vCPUs (xlarge) or 8 (2xlarge).
     assert needed["L-DB2E81BA"] == (160, 320)
     assert needed["L-3819A6DF"] == (160, 320)
@@ -87,7 +87,7 @@ def test_p_types_count_against_the_quotas_of_their_own_family() -> None:
         solve(runtime(karpenter=nodes(["p4d.24xlarge"])), runtime("two", karpenter=nodes(["p5.48xlarge"])))
     )
 
-    codes = {one.quota.code for one in plan.needs}
+    codes = {item.quota.code for item in plan.needs}
     assert {"L-417A185B", "L-7212CCBC", "L-C4BD4855"} <= codes
     assert "L-DB2E81BA" not in codes
 
@@ -100,14 +100,14 @@ def test_a_runtime_with_types_of_two_families_may_do_without_either_quota() -> N
 
 
 def test_spot_and_on_demand_name_each_other_when_either_may_serve() -> None:
-    both = planned(solve(runtime()))
+    either = planned(solve(runtime()))
     spot = planned(
         solve(runtime(karpenter={"provisioner": {"capacityType": {"onDemand": False, "spot": True}}}))
     )
 
-    assert need(both, "L-3819A6DF").other_market == "L-DB2E81BA"
+    assert need(either, "L-3819A6DF").other_market == "L-DB2E81BA"
     assert need(spot, "L-3819A6DF").other_market is None
-    assert "L-DB2E81BA" not in {one.quota.code for one in spot.needs}
+    assert "L-DB2E81BA" not in {item.quota.code for item in spot.needs}
 
 
 def test_idle_cost_is_the_sum_of_its_lines_and_holds_no_gpu() -> None:
@@ -133,7 +133,7 @@ def test_a_version_past_its_standard_support_costs_the_extended_price() -> None:
     assert plan.cost.idle[0].amount == pytest.approx(730 * 0.6)
 
 
-def test_a_users_own_seconds_take_the_place_of_the_starting_points() -> None:
+def test_a_users_own_seconds_replace_the_starting_points() -> None:
     plan = planned(solve(runtime(karpenter=nodes(["g5.xlarge"]))), {"a10g": 8.0})
 
     line = plan.cost.per_1000[0]
@@ -160,14 +160,14 @@ def test_an_upgrade_of_the_controllers_has_room_for_one_node_more() -> None:
     assert (needed.least, needed.most) == (4, 6)
 
 
-def test_a_gpu_that_nobody_timed_is_unknown_and_not_guessed() -> None:
+def test_a_gpu_without_a_measured_time_is_unknown_and_not_guessed() -> None:
     plan = planned(solve(runtime(karpenter=nodes(["g7e.2xlarge"]))))
 
     assert plan.cost.per_1000[0].amount is None
     assert "unknown s" in plan.cost.per_1000[0].formula
 
 
-def test_another_region_says_whose_prices_are_shown() -> None:
+def test_another_region_names_the_region_of_its_prices() -> None:
     plan = planned(solve(runtime(), region="us-west-2"))
 
     assert "us-west-2 has other prices" in plan.cost.note
@@ -188,11 +188,11 @@ def test_a_region_without_any_list_has_no_amounts() -> None:
     assert all(line.amount is None for line in plan.cost.idle)
 
 
-def test_every_runtime_type_names_its_licence() -> None:
+def test_every_runtime_type_names_its_license() -> None:
     text = plan_text.markdown(planned(solve(runtime("a", "sdwebui"), runtime("b"), runtime("c", "invokeai"))))
 
-    for licence in ("AGPL-3.0", "GPL-3.0", "Apache-2.0"):
-        assert licence in text
+    for license in ("AGPL-3.0", "GPL-3.0", "Apache-2.0"):
+        assert license in text
 
 
 def test_the_function_costs_what_the_template_gives_it() -> None:
@@ -210,12 +210,12 @@ def test_resources_of_the_stack_are_counted_from_its_template() -> None:
     assert queues(two) - queues(one) == 2  # a queue and its dead-letter queue
 
 
-def test_the_json_says_what_the_page_says() -> None:
+def test_the_json_matches_the_page() -> None:
     plan = planned(solve(runtime()))
 
     data = json.loads(plan_text.files(plan)["plan.json"])
     assert data["cost"]["idle_total"] == round(plan.cost.idle_total, 2)
-    assert {row["quota"]["code"] for row in data["needs"]} == {one.quota.code for one in plan.needs}
+    assert {row["quota"]["code"] for row in data["needs"]} == {item.quota.code for item in plan.needs}
 
 
 def test_the_same_config_gives_the_same_bytes() -> None:

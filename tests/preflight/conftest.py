@@ -1,4 +1,4 @@
-"""An account in which everything is ready: emulators where they are true to AWS, else an endpoint of ours."""
+"""An account in which everything is ready: emulators where they match AWS, else our own fake endpoint."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ def botocore_models() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
-    """moto's EC2: real zones and offerings. Its address."""
+    """The URL of moto's EC2, which has real zones and offerings."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -47,8 +47,8 @@ def moto() -> Iterator[str]:
 
 
 @dataclass
-class Place:
-    """The account, and the way to change what preflight finds there."""
+class Sandbox:
+    """The emulated account, and the handles that change what preflight finds in it."""
 
     account: Account
     quotas: FakeAws
@@ -57,8 +57,8 @@ class Place:
     def client(self, service: str) -> Any:
         return self.account.client(service)
 
-    def run(self, *, today: date = TODAY, config: dict[str, Any] | None = None) -> "Found":
-        return Found(run_all(list(themes.checks(self.subject(config or {}, today))), Aws("us-east-1")))
+    def run(self, *, today: date = TODAY, config: dict[str, Any] | None = None) -> "Report":
+        return Report(run_all(list(themes.checks(self.subject(config or {}, today))), Aws("us-east-1")))
 
     def subject(self, config: dict[str, Any], today: date = TODAY) -> Subject:
         data = {
@@ -70,22 +70,22 @@ class Place:
         }
         facts = Facts(paths.data())
         solution = solving.solution(data, Context("us-east-1", self.account.id, today))
-        made = solving.plan(solution)
+        plan = solving.plan(solution)
         names = images.pulled_names(solution)
         folders = runtimes.model_folders(paths.root() / "charts")
-        return Subject(solution, made, facts, today, names, deployer.policies(solution), folders)
+        return Subject(solution, plan, facts, today, names, deployer.policies(solution), folders)
 
 
 @dataclass
-class Found:
-    """Results, by what they are about."""
+class Report:
+    """The results of a run, by theme and name."""
 
     results: list[Result]
 
-    def one(self, theme: str, what: str) -> Result:
-        fitting = [result for result in self.results if result.theme == theme and what in result.name]
-        [found] = [result for result in fitting if result.name == what] or fitting
-        return found
+    def one(self, theme: str, name: str) -> Result:
+        matches = [result for result in self.results if result.theme == theme and name in result.name]
+        [match] = [result for result in matches if result.name == name] or matches
+        return match
 
     def not_passed(self) -> list[Result]:
         return [r for r in self.results if r.status not in (CheckStatus.PASSED, CheckStatus.NOT_ASKED)]
@@ -101,22 +101,24 @@ def quotas() -> Iterator[tuple[FakeAws, str]]:
 
 
 @pytest.fixture
-def place(account: Account, moto: str, quotas: tuple[FakeAws, str], monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A ready account, empty but for what the config counts on."""
-    return _place(account, moto, quotas, monkeypatch)
+def sandbox(
+    account: Account, moto: str, quotas: tuple[FakeAws, str], monkeypatch: pytest.MonkeyPatch
+) -> Sandbox:
+    """A ready account that holds only what the config needs."""
+    return _sandbox(account, moto, quotas, monkeypatch)
 
 
 @pytest.fixture
-def strict_place(
+def strict_sandbox(
     strict_account: Account, moto: str, quotas: tuple[FakeAws, str], monkeypatch: pytest.MonkeyPatch
-) -> Place:
-    """The same where IAM is enforced, and a user is not taken for the account's root."""
-    return _place(strict_account, moto, quotas, monkeypatch)
+) -> Sandbox:
+    """The same with IAM enforced, where a user is not treated as the account's root."""
+    return _sandbox(strict_account, moto, quotas, monkeypatch)
 
 
-def _place(
+def _sandbox(
     account: Account, moto: str, quotas: tuple[FakeAws, str], monkeypatch: pytest.MonkeyPatch
-) -> Place:
+) -> Sandbox:
     for key, value in account.env.items():
         if key.startswith("AWS_") or key.lower() == "no_proxy":
             monkeypatch.setenv(key, value)
@@ -129,4 +131,4 @@ def _place(
     for vpc in ec2.describe_vpcs()["Vpcs"]:
         if not vpc.get("IsDefault"):
             ec2.delete_vpc(VpcId=vpc["VpcId"])
-    return Place(account, fake, ec2)
+    return Sandbox(account, fake, ec2)

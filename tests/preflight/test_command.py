@@ -8,14 +8,14 @@ import pytest
 from generator.cli import main
 from generator.errors import Exit
 from testing.account import write_config
-from tests.preflight.conftest import RUNTIME, Place
+from tests.preflight.conftest import RUNTIME, Sandbox
 
 
 @pytest.fixture
-def config(place: Place, tmp_path: Path) -> str:
+def config(sandbox: Sandbox, tmp_path: Path) -> str:
     """A config file for the ready account."""
-    models = f"arn:aws:s3:::models-{place.account.id}"
-    return str(write_config(tmp_path, place.account, RUNTIME, modelBucketArn=models))
+    models = f"arn:aws:s3:::models-{sandbox.account.id}"
+    return str(write_config(tmp_path, sandbox.account, RUNTIME, modelBucketArn=models))
 
 
 def test_a_ready_account_ends_with_zero_and_a_count(config: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,10 +32,10 @@ def test_all_shows_what_passed_too(config: str, capsys: pytest.CaptureFixture[st
     assert len(capsys.readouterr().out.splitlines()) > len(short.splitlines()) + 20
 
 
-def test_json_holds_every_result_with_its_cure(
-    config: str, place: Place, capsys: pytest.CaptureFixture[str]
+def test_json_holds_every_result_with_its_fix(
+    config: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place.quotas.values["L-0263D0A3"] = 1
+    sandbox.quotas.values["L-0263D0A3"] = 1
 
     assert main.main(["preflight", config, "--format", "json"]) == Exit.CONFIG
 
@@ -45,25 +45,29 @@ def test_json_holds_every_result_with_its_cure(
     assert row["increase"] == {"service": "ec2", "code": "L-0263D0A3", "value": 3}
 
 
-def test_nothing_is_requested_unless_asked_for(config: str, place: Place) -> None:
-    place.quotas.values["L-0263D0A3"] = 1
+def test_nothing_is_requested_unless_asked_for(config: str, sandbox: Sandbox) -> None:
+    sandbox.quotas.values["L-0263D0A3"] = 1
 
     main.main(["preflight", config])
 
-    assert place.quotas.requests == []
+    assert sandbox.quotas.requests == []
 
 
-def test_an_increase_is_requested_once(config: str, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    place.quotas.values["L-0263D0A3"] = 1
+def test_an_increase_is_requested_once(
+    config: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.quotas.values["L-0263D0A3"] = 1
 
     for _ in range(2):
         main.main(["preflight", config, "--request-increase"])
 
-    assert [(row["QuotaCode"], row["DesiredValue"]) for row in place.quotas.requests] == [("L-0263D0A3", 3.0)]
+    assert [(row["QuotaCode"], row["DesiredValue"]) for row in sandbox.quotas.requests] == [
+        ("L-0263D0A3", 3.0)
+    ]
     assert "is already open" in capsys.readouterr().err
 
 
-def test_a_refusal_alone_ends_with_three(config: str, place: Place) -> None:
-    place.quotas.denied = {"GetServiceQuota"}
+def test_a_refusal_alone_ends_with_three(config: str, sandbox: Sandbox) -> None:
+    sandbox.quotas.denied = {"GetServiceQuota"}
 
     assert main.main(["preflight", config]) == Exit.AWS

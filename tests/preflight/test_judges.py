@@ -10,12 +10,12 @@ from generator.preflight.places import Zone
 from generator.preflight.result import CheckStatus
 from generator.preflight.snapshots import Snapshot
 from generator.solution.model import Solution
-from tests.preflight.conftest import Place
+from tests.preflight.conftest import Sandbox
 
 
 @pytest.fixture
-def solution(place: Place) -> Solution:
-    return place.subject({}).solution
+def solution(sandbox: Sandbox) -> Solution:
+    return sandbox.subject({}).solution
 
 
 def test_a_region_that_is_switched_off_fails_with_the_command() -> None:
@@ -31,12 +31,12 @@ def test_a_region_that_aws_does_not_know_fails() -> None:
     assert result.status is CheckStatus.FAILED
 
 
-WANTED = ("us-east-1a", "us-east-1b", "us-east-1c")
-OTHERS = [Zone("us-east-1b", "use1-az2", True), Zone("us-east-1d", "use1-az5", True)]
+ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
+OTHER_ZONES = [Zone("us-east-1b", "use1-az2", True), Zone("us-east-1d", "use1-az5", True)]
 
 
 @pytest.mark.parametrize(
-    ("first", "said"),
+    ("first", "message"),
     [
         (Zone("us-east-1a", "use1-az3", True), "use1-az3 in this account, where EKS has no control plane"),
         (Zone("us-east-1a", "use1-az1", False), "us-east-1a is not available"),
@@ -44,16 +44,16 @@ OTHERS = [Zone("us-east-1b", "use1-az2", True), Zone("us-east-1d", "use1-az5", T
     ],
     ids=["no EKS", "unavailable", "absent"],
 )
-def test_a_zone_that_will_not_do_fails_with_those_that_will(first: Zone, said: str) -> None:
-    [result] = places.judge_zones(WANTED, [first, *OTHERS, Zone("us-east-1c", "use1-az4", True)])
+def test_a_zone_that_cannot_be_used_fails_with_those_that_can(first: Zone, message: str) -> None:
+    [result] = places.judge_zones(ZONES, [first, *OTHER_ZONES, Zone("us-east-1c", "use1-az4", True)])
 
     assert result.status is CheckStatus.FAILED
-    assert said in result.message
+    assert message in result.message
     assert "us-east-1b, us-east-1d, us-east-1c" in result.help
 
 
-def test_a_region_without_three_zones_cannot_be_mended() -> None:
-    [result] = places.judge_zones(WANTED, OTHERS)
+def test_a_region_without_three_zones_cannot_be_fixed() -> None:
+    [result] = places.judge_zones(ZONES, OTHER_ZONES)
 
     assert result.help == "choose another region: only 2 zones of this one can be used"
 
@@ -98,7 +98,7 @@ def test_a_snapshot_that_fits_passes() -> None:
     assert result.status is CheckStatus.PASSED
 
 
-def test_an_image_that_nobody_publishes_fails_and_others_are_not_asked_about() -> None:
+def test_an_image_without_a_registry_fails_and_public_ones_are_not_checked() -> None:
     bare, public = registry.judge_elsewhere(
         [
             image_reference.parse(name)
@@ -126,17 +126,19 @@ def test_credentials_of_another_partition_fail(solution: Solution) -> None:
     )
 
 
-def test_a_missing_spot_role_fails_only_where_nothing_else_will_do() -> None:
-    [both], [only] = spot.judge(False, False), spot.judge(True, False)
+def test_a_missing_spot_role_fails_only_where_spot_is_the_only_market() -> None:
+    [optional], [required] = spot.judge(False, False), spot.judge(True, False)
 
-    assert (both.status, only.status) == (CheckStatus.WARNING, CheckStatus.FAILED)
+    assert (optional.status, required.status) == (CheckStatus.WARNING, CheckStatus.FAILED)
 
 
-def test_a_right_is_asked_for_with_what_the_request_will_hold() -> None:
-    asked = rights.simulated(rights.Question(("iam:PassRole",), "arn:aws:iam::1:role/demo-*", (("k", "v"),)))
+def test_a_simulated_request_has_the_resource_and_context_of_the_real_one() -> None:
+    request = rights.simulated(
+        rights.Question(("iam:PassRole",), "arn:aws:iam::1:role/demo-*", (("k", "v"),))
+    )
 
-    assert asked["ResourceArns"] == ["arn:aws:iam::1:role/demo-x"]
-    assert asked["ContextEntries"] == [
+    assert request["ResourceArns"] == ["arn:aws:iam::1:role/demo-x"]
+    assert request["ContextEntries"] == [
         {"ContextKeyName": "k", "ContextKeyValues": ["v"], "ContextKeyType": "string"}
     ]
 

@@ -1,4 +1,4 @@
-"""Rights are asked of IAM's own simulation."""
+"""Permissions are checked with IAM's policy simulator."""
 
 import json
 from collections.abc import Callable
@@ -9,15 +9,15 @@ import pytest
 from generator.iam.policy import allow, document
 from generator.preflight import rights
 from generator.preflight.result import CheckStatus
-from tests.preflight.conftest import Place
+from tests.preflight.conftest import Sandbox
 
 Give = Callable[[str, dict[str, Any]], None]
 
 
 @pytest.fixture
-def user(strict_place: Place, monkeypatch: pytest.MonkeyPatch) -> Give:
-    """Makes the credentials those of a user; gives rights to it."""
-    iam = strict_place.client("iam")
+def user(strict_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Give:
+    """Switches the credentials to those of a user; adds policies to it."""
+    iam = strict_sandbox.client("iam")
     iam.create_user(UserName="deployer")
     key = iam.create_access_key(UserName="deployer")["AccessKey"]
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
@@ -29,53 +29,53 @@ def user(strict_place: Place, monkeypatch: pytest.MonkeyPatch) -> Give:
     return give
 
 
-def test_a_user_without_rights_fails_and_the_actions_are_named(strict_place: Place, user: Give) -> None:
+def test_a_user_without_rights_fails_and_the_actions_are_named(strict_sandbox: Sandbox, user: Give) -> None:
     user("ask", document([allow("Ask", ["iam:SimulatePrincipalPolicy"], "*")]))
 
-    result = strict_place.run().one("rights", "ManageQueues")
+    result = strict_sandbox.run().one("rights", "ManageQueues")
 
     assert result.status is CheckStatus.FAILED
     assert "sqs:CreateQueue" in result.message
     assert "iam/deployer-policy.json" in result.help
 
 
-def test_a_user_who_may_not_even_ask_gets_no_pass(strict_place: Place, user: Give) -> None:
-    found = strict_place.run()
+def test_a_user_without_access_to_the_simulator_gets_no_pass(strict_sandbox: Sandbox, user: Give) -> None:
+    report = strict_sandbox.run()
 
-    assert {r.status for r in found.results if r.theme == "rights"} == {CheckStatus.UNKNOWN}
+    assert {r.status for r in report.results if r.theme == "rights"} == {CheckStatus.UNKNOWN}
 
 
-def test_of_what_may_not_be_asked_nothing_passes(strict_place: Place, user: Give) -> None:
-    asked = ("models", "names", "images", "spot")
+def test_a_check_that_may_not_be_made_does_not_pass(strict_sandbox: Sandbox, user: Give) -> None:
+    themes = ("models", "names", "images", "spot")
 
-    found = [result for result in strict_place.run().results if result.theme in asked]
+    report = [result for result in strict_sandbox.run().results if result.theme in themes]
 
-    # S3 says the same of a bucket that another account has.
-    refused = [result for result in found if not result.name.startswith("bucket demo-")]
+    # S3 gives the same answer for a bucket that another account owns.
+    refused = [result for result in report if not result.name.startswith("bucket demo-")]
     assert {result.status for result in refused} == {CheckStatus.UNKNOWN, CheckStatus.NOT_ASKED}
 
 
-def test_the_policy_that_is_generated_is_enough(strict_place: Place, user: Give) -> None:
-    deployer = strict_place.subject({}).deployer
+def test_the_policy_that_is_generated_is_enough(strict_sandbox: Sandbox, user: Give) -> None:
+    deployer = strict_sandbox.subject({}).deployer
     for number, policy in enumerate(deployer):
         user(f"part-{number}", policy)
     # The emulator looks for this right on `*`; IAM looks for it on the principal, which the policy names.
     user("ask", document([allow("Ask", ["iam:SimulatePrincipalPolicy"], "*")]))
-    # And it does not heed the context of a simulation, without which no condition is fulfilled.
+    # And it ignores the context of a simulation, without which no condition is fulfilled.
     conditional = {s["Sid"] for policy in deployer for s in policy["Statement"] if "Condition" in s}
 
-    left = strict_place.run().not_passed()
+    failures = strict_sandbox.run().not_passed()
 
-    assert [result for result in left if result.name.split()[0] not in conditional] == []
+    assert [result for result in failures if result.name.split()[0] not in conditional] == []
 
 
-def test_the_root_of_the_account_needs_no_policy(place: Place) -> None:
-    results = [result for result in place.run().results if result.theme == "rights"]
+def test_the_root_of_the_account_needs_no_policy(sandbox: Sandbox) -> None:
+    results = [result for result in sandbox.run().results if result.theme == "rights"]
 
     assert {result.message for result in results} == {"the account's root user is allowed everything"}
 
 
-def test_conditions_are_asked_with_a_value_that_fulfils_them() -> None:
+def test_conditions_are_asked_with_a_value_that_fulfills_them() -> None:
     condition = {"StringEquals": {"iam:PassedToService": ["lambda.amazonaws.com", "ec2.amazonaws.com"]}}
     statement = allow("Pass", "iam:PassRole", "arn:aws:iam::1:role/demo-*", condition)
 
@@ -84,20 +84,20 @@ def test_conditions_are_asked_with_a_value_that_fulfils_them() -> None:
     assert question.context == (("iam:PassedToService", "lambda.amazonaws.com"),)
 
 
-def test_many_actions_are_asked_in_pieces() -> None:
+def test_many_actions_are_simulated_in_batches() -> None:
     statement = allow("Many", [f"ec2:Describe{number}" for number in range(130)], "*")
 
     assert [len(question.actions) for question in rights.questions(statement)] == [60, 60, 10]
 
 
-def test_denials_are_no_rights_to_ask_about() -> None:
+def test_denials_are_not_simulated() -> None:
     [statement] = document([allow("Never", "s3:DeleteObject", "*")])["Statement"]
 
     assert list(rights.questions({**statement, "Effect": "Deny"})) == []
 
 
-def test_a_session_of_a_role_is_asked_as_the_role(place: Place) -> None:
-    iam = place.client("iam")
-    made = iam.create_role(RoleName="ci", Path="/team/", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+def test_a_session_of_a_role_is_asked_as_the_role(sandbox: Sandbox) -> None:
+    iam = sandbox.client("iam")
+    role_arn = iam.create_role(RoleName="ci", Path="/team/", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
 
-    assert rights.principal_of(iam, f"arn:aws:sts::{place.account.id}:assumed-role/ci/run-7") == made
+    assert rights.principal_of(iam, f"arn:aws:sts::{sandbox.account.id}:assumed-role/ci/run-7") == role_arn

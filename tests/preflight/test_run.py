@@ -1,4 +1,4 @@
-"""A whole run against an account: what is ready passes, what is not is said with its cure."""
+"""A whole run against an account: what is ready passes, what is not fails with its fix."""
 
 from datetime import date
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from generator.errors import Exit
 from generator.preflight.result import CheckStatus, ending
 from testing.preflight import MODEL
-from tests.preflight.conftest import RUNTIME, Place
+from tests.preflight.conftest import RUNTIME, Sandbox
 
 
 def gpu(types: list[str], **capacity: bool) -> dict[str, Any]:
@@ -17,20 +17,20 @@ def gpu(types: list[str], **capacity: bool) -> dict[str, Any]:
     return {"modelsRuntime": [{**RUNTIME, "extraValues": {"karpenter": {"provisioner": provisioner}}}]}
 
 
-def persistence(**chosen: Any) -> dict[str, Any]:
-    """What a runtime says of where its models come from."""
-    return {"extraValues": {"runtime": {"persistence": chosen}}}
+def persistence(**values: Any) -> dict[str, Any]:
+    """The persistence of a runtime, which holds its models."""
+    return {"extraValues": {"runtime": {"persistence": values}}}
 
 
-def test_a_ready_account_has_nothing_in_the_way(place: Place) -> None:
-    found = place.run()
+def test_a_ready_account_passes_every_check(sandbox: Sandbox) -> None:
+    report = sandbox.run()
 
-    assert found.not_passed() == []
-    assert ending(found.results) is Exit.DONE
+    assert report.not_passed() == []
+    assert ending(report.results) is Exit.DONE
 
 
-def test_every_theme_says_something(place: Place) -> None:
-    themes = {result.theme for result in place.run().results}
+def test_every_theme_has_a_result(sandbox: Sandbox) -> None:
+    themes = {result.theme for result in sandbox.run().results}
 
     assert themes == {
         "credentials",
@@ -45,20 +45,20 @@ def test_every_theme_says_something(place: Place) -> None:
     }
 
 
-def test_credentials_of_another_account_fail(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    subject_account = place.account.id
+def test_credentials_of_another_account_fail(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject_account = sandbox.account.id
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "999999999999")
 
-    result = place.run().one("credentials", "account")
+    result = sandbox.run().one("credentials", "account")
 
     assert result.status is CheckStatus.FAILED
     assert f"not account {subject_account}" in result.message
 
 
-def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_number(place: Place) -> None:
-    place.quotas.values |= {"L-DB2E81BA": 8, "L-3819A6DF": 8}
+def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_number(sandbox: Sandbox) -> None:
+    sandbox.quotas.values |= {"L-DB2E81BA": 8, "L-3819A6DF": 8}
 
-    result = place.run().one("quotas", "Running On-Demand G and VT")
+    result = sandbox.run().one("quotas", "Running On-Demand G and VT")
 
     assert result.status is CheckStatus.FAILED
     assert result.message == "8 vCPUs allowed, 0 in use by others, 80 to 160 needed"
@@ -67,38 +67,38 @@ def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_num
     assert result.increase.value == 160
 
 
-def test_a_quota_of_one_market_may_be_short_where_the_other_serves(place: Place) -> None:
-    place.quotas.values |= {"L-DB2E81BA": 0, "L-3819A6DF": 400}
+def test_a_quota_of_one_market_may_be_short_where_the_other_serves(sandbox: Sandbox) -> None:
+    sandbox.quotas.values |= {"L-DB2E81BA": 0, "L-3819A6DF": 400}
 
-    assert place.run().one("quotas", "Running On-Demand G and VT").status is CheckStatus.WARNING
-
-
-def test_a_spot_quota_of_a_runtime_with_spot_alone_must_do(place: Place) -> None:
-    place.quotas.values |= {"L-3819A6DF": 0}
-
-    found = place.run(config=gpu(["g5.xlarge"], spot=True, onDemand=False))
-
-    assert found.one("quotas", "G and VT Spot").status is CheckStatus.FAILED
+    assert sandbox.run().one("quotas", "Running On-Demand G and VT").status is CheckStatus.WARNING
 
 
-def test_running_instances_of_others_count(place: Place) -> None:
-    image = place.ec2.describe_images()["Images"][0]["ImageId"]
-    run = place.ec2.run_instances(ImageId=image, InstanceType="g5.48xlarge", MinCount=1, MaxCount=1)
+def test_a_spot_quota_of_a_runtime_with_spot_alone_must_do(sandbox: Sandbox) -> None:
+    sandbox.quotas.values |= {"L-3819A6DF": 0}
+
+    report = sandbox.run(config=gpu(["g5.xlarge"], spot=True, onDemand=False))
+
+    assert report.one("quotas", "G and VT Spot").status is CheckStatus.FAILED
+
+
+def test_running_instances_of_others_count(sandbox: Sandbox) -> None:
+    image = sandbox.ec2.describe_images()["Images"][0]["ImageId"]
+    run = sandbox.ec2.run_instances(ImageId=image, InstanceType="g5.48xlarge", MinCount=1, MaxCount=1)
     try:
-        result = place.run().one("quotas", "Running On-Demand G and VT")
+        result = sandbox.run().one("quotas", "Running On-Demand G and VT")
     finally:
-        place.ec2.terminate_instances(InstanceIds=[row["InstanceId"] for row in run["Instances"]])
+        sandbox.ec2.terminate_instances(InstanceIds=[row["InstanceId"] for row in run["Instances"]])
 
     assert "192 in use by others" in result.message
 
 
-def test_addresses_and_vpcs_of_others_count_and_our_own_do_not(place: Place) -> None:
-    before = place.run()
-    mine = [{"Key": "alpha.eksctl.io/cluster-name", "Value": "demo"}]
-    made = [place.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"] for _ in range(2)]
-    place.ec2.create_tags(Resources=made[:1], Tags=mine)
+def test_addresses_and_vpcs_of_others_count_and_our_own_do_not(sandbox: Sandbox) -> None:
+    before = sandbox.run()
+    own_tags = [{"Key": "alpha.eksctl.io/cluster-name", "Value": "demo"}]
+    vpcs = [sandbox.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"] for _ in range(2)]
+    sandbox.ec2.create_tags(Resources=vpcs[:1], Tags=own_tags)
 
-    after = place.run()
+    after = sandbox.run()
 
     def used(text: str) -> int:
         return int(text.split(" allowed, ")[1].split(maxsplit=1)[0])
@@ -106,204 +106,204 @@ def test_addresses_and_vpcs_of_others_count_and_our_own_do_not(place: Place) -> 
     assert used(after.one("quotas", "VPCs").message) == used(before.one("quotas", "VPCs").message) + 1
 
 
-def test_a_quota_without_a_value_of_the_account_has_awss_default(place: Place) -> None:
-    del place.quotas.values["L-0263D0A3"]
-    place.quotas.defaults["L-0263D0A3"] = 5
+def test_a_quota_without_a_value_of_the_account_has_awss_default(sandbox: Sandbox) -> None:
+    del sandbox.quotas.values["L-0263D0A3"]
+    sandbox.quotas.defaults["L-0263D0A3"] = 5
 
-    assert place.run().one("quotas", "Elastic IPs").status is CheckStatus.PASSED
+    assert sandbox.run().one("quotas", "Elastic IPs").status is CheckStatus.PASSED
 
 
-def test_a_version_that_aws_no_longer_creates_fails_with_the_line_to_set(place: Place) -> None:
-    result = place.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28")
+def test_a_version_that_aws_no_longer_creates_fails_with_the_line_to_set(sandbox: Sandbox) -> None:
+    result = sandbox.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28")
 
     assert result.status is CheckStatus.FAILED
     assert result.help == 'set eksVersion: "1.34"'
 
 
-def test_a_cluster_that_exists_may_keep_its_version(place: Place) -> None:
-    place.quotas.clusters["demo"] = "1.28"
+def test_a_cluster_that_exists_may_keep_its_version(sandbox: Sandbox) -> None:
+    sandbox.quotas.clusters["demo"] = "1.28"
 
-    assert place.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28").status is CheckStatus.PASSED
+    assert sandbox.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28").status is CheckStatus.PASSED
 
 
-def test_a_cluster_of_the_name_that_another_made_fails(place: Place) -> None:
-    place.quotas.clusters["demo"], place.quotas.foreign_clusters = "1.34", {"demo"}
+def test_a_foreign_cluster_of_the_same_name_fails(sandbox: Sandbox) -> None:
+    sandbox.quotas.clusters["demo"], sandbox.quotas.foreign_clusters = "1.34", {"demo"}
 
-    result = place.run().one("EKS version", "1.34")
+    result = sandbox.run().one("EKS version", "1.34")
 
     assert (result.status, result.help) == (CheckStatus.FAILED, "choose another `stackName`")
 
 
-def test_a_leap_over_a_version_is_refused(place: Place) -> None:
-    place.quotas.clusters["demo"] = "1.32"
+def test_a_skipped_version_is_refused(sandbox: Sandbox) -> None:
+    sandbox.quotas.clusters["demo"] = "1.32"
 
-    assert place.run().one("EKS version", "1.34").help.endswith('set eksVersion: "1.33"')
+    assert sandbox.run().one("EKS version", "1.34").help.endswith('set eksVersion: "1.33"')
 
 
-def test_extended_support_is_a_warning_about_money(place: Place) -> None:
-    place.quotas.versions["1.34"] = "EXTENDED_SUPPORT"
+def test_extended_support_is_a_warning_about_money(sandbox: Sandbox) -> None:
+    sandbox.quotas.versions["1.34"] = "EXTENDED_SUPPORT"
 
-    result = place.run(today=date(2027, 1, 1)).one("EKS version", "1.34")
+    result = sandbox.run(today=date(2027, 1, 1)).one("EKS version", "1.34")
 
     assert result.status is CheckStatus.WARNING
     assert "six times" in result.help
 
 
-def test_a_model_that_is_missing_fails_and_its_neighbours_are_named(place: Place) -> None:
+def test_a_model_that_is_missing_fails_and_its_neighbours_are_named(sandbox: Sandbox) -> None:
     runtime = {**RUNTIME, "modelFilename": "other.safetensors"}
 
-    result = place.run(config={"modelsRuntime": [runtime]}).one("models", "other.safetensors")
+    result = sandbox.run(config={"modelsRuntime": [runtime]}).one("models", "other.safetensors")
 
     assert result.status is CheckStatus.FAILED
     assert f"there are Stable-diffusion/{MODEL}" in result.message
 
 
-def test_a_bucket_that_is_not_there_fails(place: Place) -> None:
-    result = place.run(config={"modelBucketArn": "arn:aws:s3:::nowhere-at-all"}).one(
+def test_a_bucket_that_is_not_there_fails(sandbox: Sandbox) -> None:
+    result = sandbox.run(config={"modelBucketArn": "arn:aws:s3:::nowhere-at-all"}).one(
         "models", "nowhere-at-all"
     )
 
     assert (result.status, result.message) == (CheckStatus.FAILED, "the bucket does not exist")
 
 
-def test_a_folder_that_sd_webui_would_have_to_make_fails_with_the_command(place: Place) -> None:
-    bucket = f"models-{place.account.id}"
-    place.client("s3").delete_object(Bucket=bucket, Key="VAE/")
+def test_a_folder_that_sd_webui_would_have_to_make_fails_with_the_command(sandbox: Sandbox) -> None:
+    bucket = f"models-{sandbox.account.id}"
+    sandbox.client("s3").delete_object(Bucket=bucket, Key="VAE/")
 
-    result = place.run().one("models", f"folders in {bucket}")
+    result = sandbox.run().one("models", f"folders in {bucket}")
 
     assert result.status is CheckStatus.FAILED
     assert result.message.startswith("VAE missing")
     assert result.help.endswith(f"for f in VAE; do aws s3api put-object --bucket {bucket} --key $f/; done")
 
 
-def test_a_folder_that_holds_a_file_is_there(place: Place) -> None:
-    bucket = f"models-{place.account.id}"
-    place.client("s3").delete_object(Bucket=bucket, Key="VAE/")
-    place.client("s3").put_object(Bucket=bucket, Key="VAE/one.pt", Body=b"")
+def test_a_folder_that_holds_a_file_is_there(sandbox: Sandbox) -> None:
+    bucket = f"models-{sandbox.account.id}"
+    sandbox.client("s3").delete_object(Bucket=bucket, Key="VAE/")
+    sandbox.client("s3").put_object(Bucket=bucket, Key="VAE/one.pt", Body=b"")
 
-    assert place.run().one("models", f"folders in {bucket}").status is CheckStatus.PASSED
-
-
-def test_runtimes_that_make_no_folders_need_none(place: Place) -> None:
-    found = place.run(config={"modelsRuntime": [{"name": "graphs", "type": "comfyui"}]})
-
-    assert [result.name for result in found.results if "folders" in result.name] == []
+    assert sandbox.run().one("models", f"folders in {bucket}").status is CheckStatus.PASSED
 
 
-def test_a_runtime_with_a_bucket_of_its_own_is_checked_there(place: Place) -> None:
+def test_runtimes_that_make_no_folders_need_none(sandbox: Sandbox) -> None:
+    report = sandbox.run(config={"modelsRuntime": [{"name": "graphs", "type": "comfyui"}]})
+
+    assert [result.name for result in report.results if "folders" in result.name] == []
+
+
+def test_a_runtime_with_a_bucket_of_its_own_is_checked_there(sandbox: Sandbox) -> None:
     runtime = {**RUNTIME, **persistence(s3={"modelBucket": "nowhere-at-all"})}
 
-    results = [r for r in place.run(config={"modelsRuntime": [runtime]}).results if r.theme == "models"]
+    results = [r for r in sandbox.run(config={"modelsRuntime": [runtime]}).results if r.theme == "models"]
 
     assert (results[0].name, results[0].message) == ("nowhere-at-all", "the bucket does not exist")
-    assert not any(f"models-{place.account.id}" in result.name for result in results)
+    assert not any(f"models-{sandbox.account.id}" in result.name for result in results)
 
 
 @pytest.mark.parametrize(
-    "chosen", [{"enabled": False}, {"existingClaim": "mine"}, {"s3": {"enabled": False}, "storageClass": "x"}]
+    "values", [{"enabled": False}, {"existingClaim": "mine"}, {"s3": {"enabled": False}, "storageClass": "x"}]
 )
-def test_models_that_come_from_elsewhere_are_said_not_to_be_asked_about(
-    place: Place, chosen: dict[str, Any]
+def test_models_that_come_from_elsewhere_are_reported_as_not_checked(
+    sandbox: Sandbox, values: dict[str, Any]
 ) -> None:
-    found = place.run(config={"modelsRuntime": [{**RUNTIME, **persistence(**chosen)}]})
+    report = sandbox.run(config={"modelsRuntime": [{**RUNTIME, **persistence(**values)}]})
 
-    [result] = [result for result in found.results if result.theme == "models"]
+    [result] = [result for result in report.results if result.theme == "models"]
     assert (result.name, result.status) == ("models of turbo", CheckStatus.NOT_ASKED)
 
 
-def test_an_image_that_is_not_in_ecr_fails(place: Place) -> None:
-    place.client("ecr").delete_repository(repositoryName="sd-on-eks/sdwebui", force=True)
+def test_an_image_that_is_not_in_ecr_fails(sandbox: Sandbox) -> None:
+    sandbox.client("ecr").delete_repository(repositoryName="sd-on-eks/sdwebui", force=True)
 
-    result = place.run().one("images", "sd-on-eks/sdwebui")
+    result = sandbox.run().one("images", "sd-on-eks/sdwebui")
 
     assert result.status is CheckStatus.FAILED
     assert "generator images" in result.help
 
 
-def test_images_of_public_registries_are_said_not_to_be_asked_about(place: Place) -> None:
-    result = place.run().one("images", "elsewhere")
+def test_images_of_public_registries_are_reported_as_not_checked(sandbox: Sandbox) -> None:
+    result = sandbox.run().one("images", "elsewhere")
 
     assert result.status is CheckStatus.NOT_ASKED
     assert "public.ecr.aws" in result.message
 
 
-def test_a_queue_of_the_same_name_that_is_nobodys_fails(place: Place) -> None:
-    place.client("sqs").create_queue(QueueName="demo-turbo")
+def test_a_queue_of_the_same_name_outside_the_stack_fails(sandbox: Sandbox) -> None:
+    sandbox.client("sqs").create_queue(QueueName="demo-turbo")
 
-    result = place.run().one("names", "queue demo-turbo")
+    result = sandbox.run().one("names", "queue demo-turbo")
 
     assert result.status is CheckStatus.FAILED
     assert "--adopt" in result.help
 
 
-def test_names_that_the_solutions_own_stack_holds_pass(place: Place) -> None:
+def test_names_that_the_solutions_own_stack_holds_pass(sandbox: Sandbox) -> None:
     template = "Resources: {Q: {Type: 'AWS::SQS::Queue', Properties: {QueueName: demo-turbo}}}"
-    place.client("cloudformation").create_stack(StackName="demo", TemplateBody=template)
+    sandbox.client("cloudformation").create_stack(StackName="demo", TemplateBody=template)
 
-    found = place.run()
+    report = sandbox.run()
 
-    assert [r.status for r in found.results if r.name == "queue demo-turbo"] == [CheckStatus.PASSED]
-
-
-def test_without_the_spot_role_spot_nodes_are_refused(place: Place) -> None:
-    place.client("iam").delete_role(RoleName="AWSServiceRoleForEC2Spot")
-
-    both = place.run().one("spot", "AWSServiceRole")
-    only = place.run(config=gpu(["g5.xlarge"], spot=True, onDemand=False)).one("spot", "AWSServiceRole")
-
-    assert (both.status, only.status) == (CheckStatus.WARNING, CheckStatus.FAILED)
-    assert "create-service-linked-role" in both.help
+    assert [r.status for r in report.results if r.name == "queue demo-turbo"] == [CheckStatus.PASSED]
 
 
-def test_an_instance_type_that_no_zone_offers_fails_when_there_is_no_other(place: Place) -> None:
-    none = place.run(config=gpu(["p3.2xlarge", "p2.xlarge"])).one("region", "instance types of turbo")
+def test_without_the_spot_role_spot_nodes_are_refused(sandbox: Sandbox) -> None:
+    sandbox.client("iam").delete_role(RoleName="AWSServiceRoleForEC2Spot")
 
-    assert none.status is CheckStatus.FAILED
+    optional = sandbox.run().one("spot", "AWSServiceRole")
+    required = sandbox.run(config=gpu(["g5.xlarge"], spot=True, onDemand=False)).one("spot", "AWSServiceRole")
+
+    assert (optional.status, required.status) == (CheckStatus.WARNING, CheckStatus.FAILED)
+    assert "create-service-linked-role" in optional.help
 
 
-def test_a_snapshot_that_is_larger_than_its_volume_fails(place: Place) -> None:
-    volume = place.ec2.create_volume(Size=200, AvailabilityZone="us-east-1a")["VolumeId"]
-    snapshot = place.ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+def test_an_instance_type_that_no_zone_offers_fails_when_there_is_no_other(sandbox: Sandbox) -> None:
+    result = sandbox.run(config=gpu(["p3.2xlarge", "p2.xlarge"])).one("region", "instance types of turbo")
+
+    assert result.status is CheckStatus.FAILED
+
+
+def test_a_snapshot_that_is_larger_than_its_volume_fails(sandbox: Sandbox) -> None:
+    volume = sandbox.ec2.create_volume(Size=200, AvailabilityZone="us-east-1a")["VolumeId"]
+    snapshot = sandbox.ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
     template = {"dataVolume": {"snapshotID": snapshot, "volumeSize": "150Gi"}}
     runtime = {**RUNTIME, "extraValues": {"karpenter": {"nodeTemplate": template}}}
 
-    result = place.run(config={"modelsRuntime": [runtime]}).one("snapshots", snapshot)
+    result = sandbox.run(config={"modelsRuntime": [runtime]}).one("snapshots", snapshot)
 
     assert result.status is CheckStatus.FAILED
     assert result.help == "set volumeSize to 200Gi or more"
 
 
-def test_a_snapshot_that_is_not_there_fails(place: Place) -> None:
+def test_a_snapshot_that_is_not_there_fails(sandbox: Sandbox) -> None:
     template = {"dataVolume": {"snapshotID": "snap-0123456789abcdef0"}}
     runtime = {**RUNTIME, "extraValues": {"karpenter": {"nodeTemplate": template}}}
 
-    result = place.run(config={"modelsRuntime": [runtime]}).one("snapshots", "snap-0123456789abcdef0")
+    result = sandbox.run(config={"modelsRuntime": [runtime]}).one("snapshots", "snap-0123456789abcdef0")
 
     assert "does not exist in this region" in result.message
 
 
-def test_a_refused_call_is_could_not_check_and_never_a_pass(place: Place) -> None:
-    place.quotas.denied = {"GetServiceQuota", "cluster-versions"}
+def test_a_refused_call_is_could_not_check_and_never_a_pass(sandbox: Sandbox) -> None:
+    sandbox.quotas.denied = {"GetServiceQuota", "cluster-versions"}
 
-    found = place.run()
+    report = sandbox.run()
 
-    quotas = [result for result in found.results if result.theme == "quotas"]
+    quotas = [result for result in report.results if result.theme == "quotas"]
     assert {result.status for result in quotas} == {CheckStatus.UNKNOWN}
-    assert found.one("EKS version", "1.34").status is CheckStatus.UNKNOWN
-    assert ending(found.results) is Exit.AWS
+    assert report.one("EKS version", "1.34").status is CheckStatus.UNKNOWN
+    assert ending(report.results) is Exit.AWS
 
 
-def test_a_failure_beside_a_refusal_ends_as_a_failure(place: Place) -> None:
-    place.quotas.denied = {"GetServiceQuota"}
+def test_a_failure_next_to_a_refusal_ends_as_a_failure(sandbox: Sandbox) -> None:
+    sandbox.quotas.denied = {"GetServiceQuota"}
 
-    assert ending(place.run(config={"eksVersion": "1.28"}).results) is Exit.CONFIG
+    assert ending(sandbox.run(config={"eksVersion": "1.28"}).results) is Exit.CONFIG
 
 
-def test_without_any_answer_nothing_passes(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_answer_nothing_passes(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("", "_EC2", "_SERVICE_QUOTAS", "_EKS"):
         monkeypatch.setenv(f"AWS_ENDPOINT_URL{name}", "http://127.0.0.1:9")
 
-    found = place.run()
+    report = sandbox.run()
 
-    assert CheckStatus.PASSED not in {result.status for result in found.results}
+    assert CheckStatus.PASSED not in {result.status for result in report.results}
