@@ -20,7 +20,7 @@ def main() -> None:
 def with_table(text: str, name: str, table: str) -> str:
     """The text with this table between the two marks of its name."""
     part = re.compile(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-    return part.sub(lambda found: f"{found[1]}{table}{found[2]}", text)
+    return part.sub(lambda match: f"{match[1]}{table}{match[2]}", text)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ def problems(
         p.path for p in schema_problems if p.severity is Severity.ERROR and p.code != config_schema.MISSING
     }
     rule_problems = (problem for rule in rules() for problem in rule.problems(case))
-    others = (problem for problem in rule_problems if problem.path not in reported)
-    return sorted(_without_duplicates([*schema_problems, *others]))
+    other_problems = (problem for problem in rule_problems if problem.path not in reported)
+    return sorted(_without_duplicates([*schema_problems, *other_problems]))
 
 
 def _without_duplicates(problems: Iterable[Problem]) -> Iterable[Problem]:

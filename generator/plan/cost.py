@@ -29,14 +29,14 @@ def cost(
 ) -> Cost:
     """The cost at on-demand list prices; `seconds` for a picture, by GPU, override those of `prices`."""
     price_list = prices.region_list(solution.region, solution.partition.name)
-    shown = price_list or PriceList(solution.region, "USD", "", "", {}, {})
+    region_prices = price_list or PriceList(solution.region, "USD", "", "", {}, {})
     return Cost(
-        currency=shown.currency,
-        priced_as=f"{shown.region}, {shown.date}" if price_list else "unknown",
+        currency=region_prices.currency,
+        priced_as=f"{region_prices.region}, {region_prices.date}" if price_list else "unknown",
         note=_note(solution, price_list, prices),
-        idle=tuple(_idle(solution, facts, shown, stack_resources)),
-        per_1000=tuple(_pictures(runtimes, shown, {**prices.seconds_per_image, **seconds})),
-        requests=_requests(shown),
+        idle=tuple(_idle(solution, facts, region_prices, stack_resources)),
+        per_1000=tuple(_pictures(runtimes, region_prices, {**prices.seconds_per_image, **seconds})),
+        requests=_requests(region_prices),
     )
 
 

@@ -111,6 +111,8 @@ def judge(check_name: str, question: Question, refused: list[str] | None) -> Ite
         )
         yield Result(THEME, check_name, CheckStatus.PASSED, message)
         return
-    shown = ", ".join(refused[:SHOWN]) + (f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else "")
+    denied = ", ".join(refused[:SHOWN]) + (
+        f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
+    )
     help = "attach iam/deployer-policy.json of the build to the deployer"
-    yield Result(THEME, check_name, CheckStatus.FAILED, f"not allowed: {shown}", help)
+    yield Result(THEME, check_name, CheckStatus.FAILED, f"not allowed: {denied}", help)

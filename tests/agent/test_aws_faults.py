@@ -91,7 +91,7 @@ def test_the_gpu_waits_before_too_many_pictures_are_held(world: World, proxy: Pr
     assert len(world.callbacks_for([f"t{n}" for n in range(20)], 40)) == 20
 
 
-def test_a_task_that_another_agent_took_while_this_one_stalled_is_not_begun(world: World):
+def test_a_task_that_another_agent_claimed_during_a_stall_is_not_started(world: World):
     slow, quick = world.runtime("--service-time", "1"), world.runtime("--service-time", "0.05")
     world.send(["one", "two"])
     stalled = world.agent(slow.url, VISIBILITY_TIMEOUT_SECONDS=2)
@@ -108,13 +108,13 @@ def test_a_task_that_another_agent_took_while_this_one_stalled_is_not_begun(worl
 
 
 def test_a_task_longer_than_the_visibility_timeout_is_run_once(world: World):
-    runtime, other = world.runtime("--service-time", "0.35"), world.runtime("--service-time", "0.1")
+    runtime, second_runtime = world.runtime("--service-time", "0.35"), world.runtime("--service-time", "0.1")
     runtime.fault("slow", match="long")
     world.send(["long"])
     world.agent(runtime.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="first")
     wait_for(lambda: runtime.report()["running"] == "long")
 
-    second = world.agent(other.url, VISIBILITY_TIMEOUT_SECONDS=2)
+    second = world.agent(second_runtime.url, VISIBILITY_TIMEOUT_SECONDS=2)
     time.sleep(2.5)
     claim = world.object(".tasks/long/claim.json")
 
@@ -152,13 +152,13 @@ def test_an_agent_that_stalls_past_its_lease_does_not_end_the_task_that_another_
 def test_a_record_on_its_way_when_its_agent_stalls_does_not_replace_that_of_another(
     world: World, proxy: Proxy
 ):
-    runtime, other = world.runtime("--service-time", "0.1"), world.runtime("--service-time", "0.1")
+    runtime, second_runtime = world.runtime("--service-time", "0.1"), world.runtime("--service-time", "0.1")
     world.send(["cat"])
     with proxy.failing(Fault(calls_to("PutObject", "result.json"), hold=True)) as fault:
         stalled = world.agent(runtime.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="stalled")
         assert fault.held.wait(15)
         stalled.signal(signal.SIGSTOP)
-        world.agent(other.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="quick")
+        world.agent(second_runtime.url, VISIBILITY_TIMEOUT_SECONDS=2, RUNTIME_NAME="quick")
         world.callbacks_for(["cat"])
         fault.release.set()
         time.sleep(0.5)

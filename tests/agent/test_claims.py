@@ -94,22 +94,22 @@ async def test_a_finished_task_is_over_whether_or_not_the_claim_says_so(bucket: 
     assert await bucket.claims("next").acquire(TASK, "m") == AlreadyEnded(DONE)
 
 
-async def test_a_task_that_was_set_aside_is_over_for_its_message_and_free_for_a_new_one(bucket: Bucket):
+async def test_a_dead_lettered_task_has_ended_for_its_message_and_is_free_for_a_new_one(bucket: Bucket):
     await (await claimed(bucket, "first")).release(ClaimState.RELEASED)
-    aside = replace(DONE, status="failed", message_id="message")
-    await bucket.store.create(result_key(TASK.prefix, TASK.id), to_json(aside))
+    dead_lettered = replace(DONE, status="failed", message_id="message")
+    await bucket.store.create(result_key(TASK.prefix, TASK.id), to_json(dead_lettered))
 
-    assert await bucket.claims("next").acquire(TASK, "message") == AlreadyEnded(aside)
+    assert await bucket.claims("next").acquire(TASK, "message") == AlreadyEnded(dead_lettered)
     assert isinstance(await bucket.claims("next").acquire(TASK, "new message"), Lease)
 
 
-async def test_a_cancelled_task_is_nobodys(bucket: Bucket):
+async def test_a_cancelled_task_is_not_claimed(bucket: Bucket):
     await bucket.store.create(claim_key(TASK.id), b'{"state": "cancelled", "owner": "api", "expires": 0}')
 
     assert isinstance(await bucket.claims("agent").acquire(TASK, "m"), CancelledBySender)
 
 
-async def test_a_claim_that_nobody_can_read_binds_nobody(bucket: Bucket):
+async def test_an_unreadable_claim_is_replaced(bucket: Bucket):
     await bucket.store.create(claim_key(TASK.id), b"\xff")
 
     await claimed(bucket, "agent")
@@ -118,6 +118,7 @@ async def test_a_claim_that_nobody_can_read_binds_nobody(bucket: Bucket):
 async def test_a_busy_task_says_until_when_and_whether_by_the_same_message(bucket: Bucket):
     lease = await claimed(bucket, "first")
 
-    same, other = [await bucket.claims("second").acquire(TASK, message) for message in ("message", "other")]
+    second = bucket.claims("second")
+    same_message, other_message = [await second.acquire(TASK, message) for message in ("message", "other")]
 
-    assert (same, other) == (Busy(lease.expires, True), Busy(lease.expires, False))
+    assert (same_message, other_message) == (Busy(lease.expires, True), Busy(lease.expires, False))

@@ -50,7 +50,7 @@ ANSWERABLE = {
 }
 
 
-def test_what_cannot_be_read_is_set_aside_and_the_next_task_is_done(world: World):
+def test_an_unreadable_message_is_dead_lettered_and_the_next_task_is_done(world: World):
     runtime = world.runtime("--service-time", "0.05")
     agent = world.agent(runtime.url)
 
@@ -99,7 +99,7 @@ def test_content_of_a_strange_shape_is_answered_by_a_dynamic_runtime_too(world: 
     assert not [line for line in log_records(agent) if "traceback" in line]
 
 
-def test_a_body_as_large_as_sqs_takes_is_set_aside_whole(world: World):
+def test_a_body_as_large_as_sqs_takes_is_dead_lettered_whole(world: World):
     runtime = world.runtime("--service-time", "0.05")
     world.agent(runtime.url)
     body = "x" * 2**20

@@ -64,7 +64,7 @@ async def slow(request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(0.2)
 
 
-async def gone(request: web.Request) -> web.Response:
+async def redirect(request: web.Request) -> web.Response:
     raise web.HTTPFound(request.query["to"])
 
 
@@ -88,7 +88,7 @@ ROUTES = [
     web.get("/broken", answering(b"", status=503)),
     web.get("/endless", endless),
     web.get("/slow", slow),
-    web.get("/gone", gone),
+    web.get("/gone", redirect),
     web.get("/loop", answering(b"", status=302, headers={"Location": "/loop"})),
 ]
 
@@ -113,8 +113,8 @@ async def fetch(account: Account) -> AsyncIterator:
 
         async def fetched(*urls: str):
             places = {"//HERE": f"//{HOST}:{port}", "//OURS": f"//{limits.buckets[0]}"}
-            for name, place in places.items():
-                urls = tuple(url.replace(name, place) for url in urls)
+            for name, address in places.items():
+                urls = tuple(url.replace(name, address) for url in urls)
             fields = [("images", n) for n in range(len(urls))]
             return (await inputs.fetch({"images": urls}, fields))[fields[0]]
 
@@ -172,7 +172,7 @@ async def test_a_redirect_to_a_public_address_is_followed(fetch):
         ("s3://OURS/absent.png", "input_not_found"),
     ],
 )
-async def test_what_is_no_image_or_leads_inside_is_the_tasks_fault(fetch, url: str, code: str):
+async def test_what_is_not_an_image_or_leads_inside_is_the_tasks_fault(fetch, url: str, code: str):
     with pytest.raises(TaskError) as refused:
         await fetch(url)
 
@@ -191,7 +191,7 @@ async def test_many_inputs_of_one_task_may_not_be_large_together(fetch):
         await fetch(*[f"https://HERE/nearly-big?{n}" for n in range(5)])
 
 
-def test_base64_and_what_is_no_text_are_no_urls():
+def test_base64_and_what_is_not_text_are_not_urls():
     content = {"a": "iVBORw0KGgo=", "b": ["data:image/png;base64,iVBO"], "c": 7, "d": "https://e.org/"}
 
     urls = [url_at(content, field) for field in (("a",), ("b", 0), ("b", 1), ("c", "x"), ("e",), ("d",))]

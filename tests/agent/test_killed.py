@@ -69,7 +69,7 @@ def test_a_run_whose_agent_was_killed_is_interrupted_and_the_task_run_to_its_end
     assert world.outputs() == ["cat/cat-1.png", "cat/result.json"]
 
 
-def test_a_task_whose_agent_was_killed_at_every_attempt_is_set_aside_and_its_sender_told(world: World):
+def test_a_task_whose_agent_was_killed_at_every_attempt_is_dead_lettered_and_reported(world: World):
     runtime = world.runtime("--service-time", "1")
     world.send(["cat"])
     agent = world.agent(runtime.url, MAX_ATTEMPTS=1, **SOON)

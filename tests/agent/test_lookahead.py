@@ -51,7 +51,7 @@ def test_an_idle_agent_takes_one():
     assert plan(replace(STEADY, running_for=None)).receive == 1
 
 
-def test_one_more_is_taken_while_nobody_knows_how_long_tasks_take_here():
+def test_one_more_is_taken_while_the_duration_of_tasks_is_unknown():
     first = Snapshot(Pace(), running_for=0.0, progress=0.0, ahead=0)
 
     assert plan(first).receive == 1

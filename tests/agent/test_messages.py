@@ -28,9 +28,9 @@ def test_a_task_has_what_its_sender_wrote():
 
 
 def test_the_order_of_keys_makes_no_other_request():
-    one, other = {"a": 1, "b": {"c": 2, "d": "é"}}, {"b": {"d": "é", "c": 2}, "a": 1}
+    first, reordered = {"a": 1, "b": {"c": 2, "d": "é"}}, {"b": {"d": "é", "c": 2}, "a": 1}
 
-    assert canonical_json(one) == canonical_json(other)
+    assert canonical_json(first) == canonical_json(reordered)
 
 
 def test_a_sender_may_ask_for_less_time_but_not_for_more():
@@ -48,7 +48,7 @@ def test_a_task_type_may_be_left_out_where_there_is_one_only():
 
 
 @given(JSON, JSON, JSON, JSON)
-def test_whatever_stands_in_the_metadata_it_is_a_safe_task_or_malformed(task_id, prefix, tasktype, context):
+def test_any_metadata_gives_a_safe_task_or_malformed(task_id, prefix, tasktype, context):
     try:
         task = parse(body(id=task_id, prefix=prefix, tasktype=tasktype, context=context), DEFAULTS, 1)
     except MalformedMessageError:
@@ -59,7 +59,7 @@ def test_whatever_stands_in_the_metadata_it_is_a_safe_task_or_malformed(task_id,
 
 
 @given(st.text() | JSON.map(json.dumps))
-def test_whatever_the_body_is_it_is_a_task_or_malformed(text: str):
+def test_any_body_gives_a_task_or_malformed(text: str):
     try:
         parse(text, DEFAULTS, 1)
     except MalformedMessageError as fault:

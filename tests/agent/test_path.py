@@ -20,7 +20,7 @@ def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):
     assert callback["context"] == {"user": 7}
     assert callback["image_url"] == [f"s3://{world.bucket}/animals/small/cat/cat-{n}.png" for n in (1, 2)]
     assert callback["output_url"] == f"s3://{world.bucket}/animals/small/cat/result.json"
-    assert [each["content_type"] for each in record["outputs"]] == ["image/png"] * 2
+    assert [output["content_type"] for output in record["outputs"]] == ["image/png"] * 2
     assert record["seed"] == callback["seed"]
     assert wait_for(lambda: world.messages_left() == 0)
 
@@ -51,11 +51,11 @@ def test_both_versions_of_messages_are_taken_raw_and_in_an_envelope(world: World
     world.send_body(json.dumps(old))
     world.send_body(json.dumps({"Type": "Notification", "Message": json.dumps(new)}))
 
-    assert {each["status"] for each in world.callbacks_for(["old", "new"]).values()} == {"completed"}
+    assert {callback["status"] for callback in world.callbacks_for(["old", "new"]).values()} == {"completed"}
     assert {"dir/old/result.json", "new/result.json"} <= set(world.outputs())
 
 
-def test_the_sender_may_be_told_when_a_task_starts(world: World):
+def test_the_sender_may_be_notified_when_a_task_starts(world: World):
     runtime = world.runtime("--service-time", "0.3")
     world.agent(runtime.url, EXP_CALLBACK_WHEN_RUNNING="true")
 
@@ -92,8 +92,8 @@ def test_tasks_for_one_checkpoint_are_run_together(world: World):
         models[1],
     )
     ids = [f"t{n}" for n in range(12)]
-    for n, each in enumerate(ids):
-        world.send([each], {"override_settings": {"sd_model_checkpoint": models[n % 2]}})
+    for n, task_id in enumerate(ids):
+        world.send([task_id], {"override_settings": {"sd_model_checkpoint": models[n % 2]}})
 
     world.agent(runtime.url, DYNAMIC_SD_MODEL="true", MODEL_FILENAME="")
     world.callbacks_for(ids)

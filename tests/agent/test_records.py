@@ -39,7 +39,7 @@ def test_a_record_read_back_is_the_one_that_was_written():
     assert [from_json(to_json(record)) for record in (DONE, failed)] == [DONE, failed]
 
 
-def test_what_a_stranger_wrote_is_no_record():
+def test_data_of_another_format_is_not_a_record():
     assert [from_json(data) for data in (b"", b"[]", b"{}", b'{"result": 1, "image_url": 3}')] == [None] * 4
 
 

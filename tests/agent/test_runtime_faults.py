@@ -39,16 +39,19 @@ def test_a_task_that_runs_while_the_outputs_of_another_prove_broken_is_left_alon
 
 
 def test_what_waits_behind_a_runtime_that_is_gone_goes_to_another_pod(world: World):
-    gone, well = world.runtime("--service-time", "1"), world.runtime("--service-time", "0.05")
+    stopped_runtime, second_runtime = (
+        world.runtime("--service-time", "1"),
+        world.runtime("--service-time", "0.05"),
+    )
     world.send(["one", "two"])
-    first = world.agent(gone.url, RUNTIME_NAME="first")
-    wait_for(lambda: world.messages_in_flight() == 2 and gone.report()["running"] == "one")
+    first = world.agent(stopped_runtime.url, RUNTIME_NAME="first")
+    wait_for(lambda: world.messages_in_flight() == 2 and stopped_runtime.report()["running"] == "one")
 
-    processes.stop([gone.child])
+    processes.stop([stopped_runtime.child])
     wait_for(lambda: [line for line in log_records(first) if line.get("reason") == "runtime_away"])
-    world.agent(well.url, RUNTIME_NAME="second")
+    world.agent(second_runtime.url, RUNTIME_NAME="second")
 
-    assert {each["runtime"] for each in world.callbacks_for(["one", "two"]).values()} == {"second"}
+    assert {callback["runtime"] for callback in world.callbacks_for(["one", "two"]).values()} == {"second"}
 
 
 def test_what_waits_behind_a_task_of_unforeseen_length_goes_to_another_pod(world: World):
@@ -89,7 +92,7 @@ def test_a_runtime_that_starts_late_costs_no_task_an_attempt(world: World):
     assert world.callbacks_for(["cat"])["cat"]["attempt"] == 1
 
 
-def test_a_task_that_takes_too_long_is_stopped_and_its_sender_told(world: World):
+def test_a_task_that_takes_too_long_is_stopped_and_its_sender_notified(world: World):
     runtime = world.runtime("--service-time", "0.1")
     runtime.fault("slow", match="cat")
     world.agent(runtime.url)
@@ -114,7 +117,7 @@ def test_a_runtime_that_hangs_gets_no_work_until_it_is_well_again(world: World):
     assert world.s3.list_objects_v2(Bucket=world.bucket, Prefix=".tasks/dog")["KeyCount"] == 0
     runtime.clear_faults()
 
-    assert {each["status"] for each in world.callbacks_for(["cat", "dog"]).values()} == {"completed"}
+    assert {callback["status"] for callback in world.callbacks_for(["cat", "dog"]).values()} == {"completed"}
 
 
 def test_a_runtime_that_falls_silent_is_noticed_long_before_the_deadline(world: World):
@@ -140,7 +143,7 @@ def test_a_task_that_runs_out_of_memory_is_tried_again(world: World):
     assert world.callbacks_for(["cat"])["cat"]["attempt"] == 2
 
 
-def test_a_task_that_fails_each_time_is_set_aside_and_its_sender_told_why(world: World):
+def test_a_task_that_fails_each_time_is_dead_lettered_and_its_sender_gets_the_reason(world: World):
     runtime = world.runtime("--service-time", "0.05")
     runtime.fault("oom", match="cat", times=-1)
     world.agent(runtime.url, **QUICK)

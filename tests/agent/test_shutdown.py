@@ -41,7 +41,7 @@ def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: 
 
 
 def test_a_task_that_takes_longer_than_the_grace_is_stopped_and_given_back(world: World):
-    # The warm-up takes as long as a task, unless the runtime is told to be dynamic.
+    # The warm-up takes as long as a task, unless the runtime is set to dynamic.
     runtime = world.runtime("--service-time", "30", "--dynamic")
     world.send(["long"], {"override_settings": {"sd_model_checkpoint": "sd_xl_turbo_1.0.safetensors"}})
     agent = world.agent(runtime.url, SHUTDOWN_GRACE_SECONDS=1, DYNAMIC_SD_MODEL="true", MODEL_FILENAME="")

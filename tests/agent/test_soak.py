@@ -8,7 +8,7 @@ from testing.proxy import Proxy
 from testing.world import World
 
 
-def test_of_a_hundred_tasks_none_is_lost_or_ends_twice_whatever_fails(
+def test_of_a_hundred_tasks_none_is_lost_or_ends_twice_under_faults(
     account: Account, proxy: Proxy, tmp_path: Path
 ):
     with World(account.env, proxy.url, tmp_path, soak.ATTEMPTS) as world:

@@ -53,7 +53,7 @@ def test_a_stage_is_a_span_in_the_trace_of_the_message(collector):
     assert span.name == "run"
     assert span.trace_id.hex() == "5759e988bd862e3fe1be46a994272793"
     assert span.parent_span_id.hex() == "53995c3f42cd8ad8"
-    assert {each.key: each.value.string_value for each in span.attributes} == {"task.id": "cat"}
+    assert {item.key: item.value.string_value for item in span.attributes} == {"task.id": "cat"}
 
 
 def test_a_message_without_a_trace_begins_one(collector):
@@ -88,6 +88,6 @@ def test_every_stage_of_a_task_is_in_the_trace_that_aws_began(collector, world: 
     agent.signal(signal.SIGTERM)
     agent.process.wait(10)
 
-    spans = [span for each in sent for part in each.resource_spans[0].scope_spans for span in part.spans]
+    spans = [span for item in sent for part in item.resource_spans[0].scope_spans for span in part.spans]
     assert sorted(span.name for span in spans) == ["finish", "prepare", "run"]
     assert {span.trace_id.hex() for span in spans} == {"5759e988bd862e3fe1be46a994272793"}

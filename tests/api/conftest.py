@@ -72,21 +72,21 @@ class Deployed:
     def messages(self, runtime: str) -> list[dict[str, Any]]:
         """Takes what is in a runtime's queue: all that tests before left too."""
         sqs = self.cloud.client("sqs")
-        name = next(each.queue_name for each in self.solution.runtimes if each.name == runtime)
-        url, taken = sqs.get_queue_url(QueueName=name)["QueueUrl"], []
+        name = next(entry.queue_name for entry in self.solution.runtimes if entry.name == runtime)
+        url, messages = sqs.get_queue_url(QueueName=name)["QueueUrl"], []
         while batch := sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0, MessageAttributeNames=["All"]
         ).get("Messages"):
             for message in batch:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                taken.append(
+                messages.append(
                     {"attributes": message.get("MessageAttributes", {}), **json.loads(message["Body"])}
                 )
-        return taken
+        return messages
 
     def write(self, runtime: str, key: str, value: Any) -> None:
         """Put an object where an agent would put it."""
-        bucket = next(each.output_bucket for each in self.solution.runtimes if each.name == runtime)
+        bucket = next(entry.output_bucket for entry in self.solution.runtimes if entry.name == runtime)
         self.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(value).encode())
 
 

@@ -82,8 +82,8 @@ def test_api_gateway_asks_of_a_body_no_more_than_the_function_does() -> None:
     bodies = {"V1alpha1Body": schema.legacy_task_schema(()), "V1alpha2Body": schema.task_schema(None, ())}
 
     for model in api_gateway.MODELS:
-        whole = bodies[model.id]
-        assert {key: whole[key] for key in model.schema} == model.schema
+        body = bodies[model.id]
+        assert {key: body[key] for key in model.schema} == model.schema
 
 
 def test_both_know_the_same_routes_and_verbs() -> None:

@@ -17,7 +17,7 @@ TASK = {
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/v1alpha2"), ("GET", "/v1alpha2/sdxl-turbo/a"), ("GET", "/openapi.json")]
 )
-def test_without_the_right_key_nothing_is_told(
+def test_without_a_valid_key_nothing_is_returned(
     api: Deployed, method: str, path: str, key: str | None
 ) -> None:
     reply = api.call(method, path, TASK if method == "POST" else None, key=key)
@@ -62,7 +62,7 @@ def test_a_method_that_is_not_there_is_405(api: Deployed, method: str, path: str
     assert (reply.status, reply.headers["allow"]) == (405, allowed)
 
 
-def test_a_body_that_is_no_task_is_refused_before_the_function_runs(
+def test_a_body_that_is_not_a_task_is_refused_before_the_function_runs(
     api_emulator: Emulator, solve: Solve
 ) -> None:
     checked = deploy(api_emulator, solve("minimal", stackName="checked"))
@@ -76,7 +76,7 @@ def test_a_body_that_is_no_task_is_refused_before_the_function_runs(
     gateway.update_method(restApiId=identifier, resourceId=task, httpMethod="POST", patchOperations=[change])
     gateway.create_deployment(restApiId=identifier, stageName=checked.solution.api.stage)
 
-    refused, taken = (
+    refused, accepted = (
         checked.call("POST", "/v1alpha2", {"tsk": {}}),
         checked.call("POST", "/v1alpha2", {"task": 1}),
     )
@@ -84,7 +84,7 @@ def test_a_body_that_is_no_task_is_refused_before_the_function_runs(
     assert refused.status == 400
     assert "`task`" in refused.body["detail"]
     assert "errors" not in refused.body, "this one is API Gateway's own"
-    assert taken.fields == ["task"], "and this one the function's"
+    assert accepted.fields == ["task"], "and this one the function's"
 
 
 def test_the_description_names_the_runtimes_that_there_are(api: Deployed) -> None:

@@ -68,37 +68,37 @@ def test_nothing_is_updated_when_nothing_changed(api_emulator: Emulator, solve: 
 def test_queues_and_buckets_are_still_there_when_the_stack_is_gone(
     api_emulator: Emulator, solve: Solve
 ) -> None:
-    gone = deploy(api_emulator, solve("minimal", stackName="gone"))
-    formation, [runtime] = gone.cloud.client("cloudformation"), gone.solution.runtimes
-    url = gone.cloud.client("sqs").get_queue_url(QueueName=runtime.queue_name)["QueueUrl"]
-    gone.cloud.client("sqs").send_message(QueueUrl=url, MessageBody="work")
+    deployed = deploy(api_emulator, solve("minimal", stackName="gone"))
+    formation, [runtime] = deployed.cloud.client("cloudformation"), deployed.solution.runtimes
+    url = deployed.cloud.client("sqs").get_queue_url(QueueName=runtime.queue_name)["QueueUrl"]
+    deployed.cloud.client("sqs").send_message(QueueUrl=url, MessageBody="work")
 
     formation.delete_stack(StackName="gone")
     formation.get_waiter("stack_delete_complete").wait(
         StackName="gone", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
     )
 
-    assert gone.cloud.client("sqs").receive_message(QueueUrl=url)["Messages"][0]["Body"] == "work"
-    gone.cloud.client("s3").head_bucket(Bucket=runtime.output_bucket)
-    topics = [each["TopicArn"] for each in gone.cloud.client("sns").list_topics()["Topics"]]
-    assert gone.solution.requests_topic_arn not in topics
+    assert deployed.cloud.client("sqs").receive_message(QueueUrl=url)["Messages"][0]["Body"] == "work"
+    deployed.cloud.client("s3").head_bucket(Bucket=runtime.output_bucket)
+    topics = [item["TopicArn"] for item in deployed.cloud.client("sns").list_topics()["Topics"]]
+    assert deployed.solution.requests_topic_arn not in topics
 
 
 def test_a_stack_that_failed_to_come_up_can_be_made_anew(api_emulator: Emulator, solve: Solve) -> None:
     solution = solve("minimal", stackName="broken")
-    cloud, whole = Cloud(api_emulator, solution), stack.files(solution)["stack.yaml"]
-    beyond = whole.replace("VisibilityTimeout: 1860", "VisibilityTimeout: 99999")
+    cloud, template = Cloud(api_emulator, solution), stack.files(solution)["stack.yaml"]
+    beyond = template.replace("VisibilityTimeout: 1860", "VisibilityTimeout: 99999")
     with pytest.raises(LocalError):
         cloud.create({"broken": beyond})
     cloud.client("cloudformation").delete_stack(StackName="broken")
     cloud.client("s3").delete_object(Bucket="broken-template", Key="broken")
     cloud.client("s3").delete_bucket(Bucket="broken-template")
 
-    assert "ApiUrl" in cloud.create({"broken": whole})
+    assert "ApiUrl" in cloud.create({"broken": template})
 
 
 def depth(cloud: Cloud, name: str) -> int:
-    runtime = next(each for each in cloud.solution.runtimes if each.name == name)
+    runtime = next(item for item in cloud.solution.runtimes if item.name == name)
     return cloud.depth(runtime).waiting
 
 
@@ -114,11 +114,11 @@ def test_the_requests_topic_may_fill_the_queue(strict: Cloud) -> None:
 
 def test_another_topic_may_not_fill_the_queue(strict: Cloud) -> None:
     sns, [runtime, *_] = strict.client("sns"), strict.solution.runtimes
-    other = sns.create_topic(Name="other")["TopicArn"]
-    sns.subscribe(TopicArn=other, Protocol="sqs", Endpoint=runtime.queue_arn)
+    other_topic = sns.create_topic(Name="other")["TopicArn"]
+    sns.subscribe(TopicArn=other_topic, Protocol="sqs", Endpoint=runtime.queue_arn)
     before = depth(strict, runtime.name)
 
-    sns.publish(TopicArn=other, Message="{}")
+    sns.publish(TopicArn=other_topic, Message="{}")
 
     assert depth(strict, runtime.name) == before
 
@@ -138,32 +138,36 @@ def test_another_account_may_not_fill_the_queue(strict: Cloud) -> None:
 
 
 def test_the_pods_of_a_runtime_may_do_their_work_and_nothing_with_another_runtime(strict: Cloud) -> None:
-    ours, other, *_ = strict.solution.runtimes
-    session = as_role(strict, "pod", roles.runtime(strict.solution, ours))
-    sqs, s3, sns = (session.client(each, endpoint_url=strict.emulator.url) for each in ("sqs", "s3", "sns"))
+    runtime, other_runtime, *_ = strict.solution.runtimes
+    session = as_role(strict, "pod", roles.runtime(strict.solution, runtime))
+    sqs, s3, sns = (
+        session.client(service, endpoint_url=strict.emulator.url) for service in ("sqs", "s3", "sns")
+    )
     urls = {
         name: strict.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
-        for name in (ours.queue_name, ours.dead_letter_queue_name, other.queue_name)
+        for name in (runtime.queue_name, runtime.dead_letter_queue_name, other_runtime.queue_name)
     }
 
-    sqs.receive_message(QueueUrl=urls[ours.queue_name])
-    sqs.get_queue_attributes(QueueUrl=urls[ours.queue_name], AttributeNames=["All"])
-    sqs.send_message(QueueUrl=urls[ours.dead_letter_queue_name], MessageBody="set aside")
-    s3.put_object(Bucket=ours.output_bucket, Key=".tasks/a/claim.json", Body=b"{}", IfNoneMatch="*")
-    etag = s3.get_object(Bucket=ours.output_bucket, Key=".tasks/a/claim.json")["ETag"]
-    s3.put_object(Bucket=ours.output_bucket, Key=".tasks/a/claim.json", Body=b"{}", IfMatch=etag)
+    sqs.receive_message(QueueUrl=urls[runtime.queue_name])
+    sqs.get_queue_attributes(QueueUrl=urls[runtime.queue_name], AttributeNames=["All"])
+    sqs.send_message(QueueUrl=urls[runtime.dead_letter_queue_name], MessageBody="set aside")
+    s3.put_object(Bucket=runtime.output_bucket, Key=".tasks/a/claim.json", Body=b"{}", IfNoneMatch="*")
+    etag = s3.get_object(Bucket=runtime.output_bucket, Key=".tasks/a/claim.json")["ETag"]
+    s3.put_object(Bucket=runtime.output_bucket, Key=".tasks/a/claim.json", Body=b"{}", IfMatch=etag)
     with pytest.raises(s3.exceptions.NoSuchKey):
-        s3.get_object(Bucket=ours.output_bucket, Key="a/result.json")
+        s3.get_object(Bucket=runtime.output_bucket, Key="a/result.json")
     sns.publish(TopicArn=strict.solution.results_topic_arn, Message="{}")
 
     forbidden: dict[str, Callable[[], Any]] = {
-        "take another's tasks": lambda: sqs.receive_message(QueueUrl=urls[other.queue_name]),
-        "make tasks": lambda: sqs.send_message(QueueUrl=urls[ours.queue_name], MessageBody="{}"),
+        "take another's tasks": lambda: sqs.receive_message(QueueUrl=urls[other_runtime.queue_name]),
+        "make tasks": lambda: sqs.send_message(QueueUrl=urls[runtime.queue_name], MessageBody="{}"),
         "publish tasks": lambda: sns.publish(TopicArn=strict.solution.requests_topic_arn, Message="{}"),
-        "read another's results": lambda: s3.get_object(Bucket=other.output_bucket, Key="a/result.json"),
-        "delete results": lambda: s3.delete_object(Bucket=ours.output_bucket, Key="a/result.json"),
+        "read another's results": lambda: s3.get_object(
+            Bucket=other_runtime.output_bucket, Key="a/result.json"
+        ),
+        "delete results": lambda: s3.delete_object(Bucket=runtime.output_bucket, Key="a/result.json"),
     }
-    assert [what for what, act in forbidden.items() if not refused(act)] == []
+    assert [action for action, attempt in forbidden.items() if not refused(attempt)] == []
 
 
 def test_keda_may_count_tasks_and_not_take_them(strict: Cloud) -> None:

@@ -39,15 +39,15 @@ def status(api: Deployed, task: str) -> str:
 
 def test_a_task_is_queued_then_running_then_completed_with_links_to_its_pictures(api: Deployed) -> None:
     api.submit("life")
-    seen = [status(api, "life")]
+    statuses = [status(api, "life")]
     api.write("sdxl-turbo", ".tasks/life/claim.json", claim("running"))
-    seen.append(status(api, "life"))
+    statuses.append(status(api, "life"))
     api.write("sdxl-turbo", "out/life/life-1.png", "a picture")
     api.write("sdxl-turbo", "out/life/result.json", result("life"))
 
     reply = api.call("GET", TASK + "life")
 
-    assert [*seen, reply.body["status"]] == ["queued", "running", "completed"]
+    assert [*statuses, reply.body["status"]] == ["queued", "running", "completed"]
     assert (reply.body["seed"], reply.body["duration"], reply.body["context"]) == (42, 1.5, {"user": 7})
     [link] = reply.body["images"]
     with urllib.request.urlopen(link, timeout=10) as picture:
@@ -74,18 +74,18 @@ def test_a_failed_task_says_why(api: Deployed) -> None:
     assert (reply.body["status"], reply.body["error"], reply.body["images"]) == ("failed", error, [])
 
 
-def test_a_task_that_was_set_aside_has_failed_until_it_is_sent_again_and_runs(api: Deployed) -> None:
-    aside = result("aside", status="failed", outputs=[], message_id="m-1", duration=None)
+def test_a_task_in_the_dead_letter_queue_has_failed_until_it_is_sent_again_and_runs(api: Deployed) -> None:
+    failed = result("aside", status="failed", outputs=[], message_id="m-1", duration=None)
     api.submit("aside")
-    api.write("sdxl-turbo", "out/aside/result.json", aside)
+    api.write("sdxl-turbo", "out/aside/result.json", failed)
     api.write("sdxl-turbo", ".tasks/aside/claim.json", claim("released"))
-    seen = [status(api, "aside")]
+    statuses = [status(api, "aside")]
     api.write("sdxl-turbo", ".tasks/aside/claim.json", claim("running"))
 
-    assert [*seen, status(api, "aside")] == ["failed", "running"]
+    assert [*statuses, status(api, "aside")] == ["failed", "running"]
 
 
-def test_what_a_result_does_not_know_is_not_told(api: Deployed) -> None:
+def test_what_a_result_does_not_hold_is_left_out(api: Deployed) -> None:
     api.submit("little")
     api.write("sdxl-turbo", "out/little/result.json", result("little", seed=None, duration=None))
 

@@ -60,7 +60,9 @@ def test_the_api_accepts_every_task_type_that_the_agent_runs(
     reply = api.call("POST", "/v1alpha2", a_task(runtime=runtime, tasktype=tasktype))
 
     assert reply.status == 200
-    [message] = [each for each in api.messages(runtime) if each["metadata"]["tasktype"] == tasktype]
+    [message] = [
+        candidate for candidate in api.messages(runtime) if candidate["metadata"]["tasktype"] == tasktype
+    ]
     assert message["metadata"]["id"] == reply.body["id"]
 
 

@@ -68,16 +68,18 @@ class Objects(dict[str, Object]):
     """The objects of one rendering, by `Kind/name`."""
 
     def kinds(self, kind: str) -> list[Object]:
-        return [each for key, each in self.items() if key.startswith(f"{kind}/")]
+        return [item for key, item in self.items() if key.startswith(f"{kind}/")]
 
     def pod(self, runtime: str) -> Object:
         return self[f"Deployment/{runtime}"]["spec"]["template"]["spec"]
 
     def container(self, runtime: str, name: str) -> Object:
-        return next(each for each in self.pod(runtime)["containers"] if each["name"] == name)
+        return next(item for item in self.pod(runtime)["containers"] if item["name"] == name)
 
     def env(self, runtime: str, name: str = "runtime") -> dict[str, str]:
-        return {each["name"]: each["value"] for each in self.container(runtime, name).get("env", [])}
+        return {
+            variable["name"]: variable["value"] for variable in self.container(runtime, name).get("env", [])
+        }
 
     def agent(self, runtime: str) -> dict[str, str]:
         """The settings of a runtime's queue agent."""
@@ -91,8 +93,8 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
     """`base` merged with `over`, which takes precedence."""
     result = copy.deepcopy(dict(base))
     for key, value in over.items():
-        both = isinstance(result.get(key), dict) and isinstance(value, dict)
-        result[key] = merged(result[key], value) if both else copy.deepcopy(value)
+        nested_maps = isinstance(result.get(key), dict) and isinstance(value, dict)
+        result[key] = merged(result[key], value) if nested_maps else copy.deepcopy(value)
     return result
 
 
@@ -136,14 +138,14 @@ def template(chart: str, values: str, *options: str) -> Objects:
 
 
 def objects(text: str) -> Objects:
-    rendered, seen = Objects(), set()
-    for each in yaml.load_all(text, Loader=yaml.CSafeLoader):
-        if each:
-            key = f"{each['kind']}/{each['metadata']['name']}"
-            full = (key, each["metadata"].get("namespace"))
-            assert full not in seen, f"{full} is rendered twice"
-            seen.add(full)
-            rendered[key] = each
+    rendered, identities = Objects(), set()
+    for manifest in yaml.load_all(text, Loader=yaml.CSafeLoader):
+        if manifest:
+            key = f"{manifest['kind']}/{manifest['metadata']['name']}"
+            full = (key, manifest["metadata"].get("namespace"))
+            assert full not in identities, f"{full} is rendered twice"
+            identities.add(full)
+            rendered[key] = manifest
     return rendered
 
 
@@ -165,13 +167,13 @@ def types(render: Render) -> Objects:
 
 
 @pytest.fixture(scope="session")
-def one(render: Render) -> Callable[..., Objects]:
+def with_value(render: Render) -> Callable[..., Objects]:
     """`one("runtime.scaling.enabled", False)`: the runtime `one` with one value changed."""
 
-    def one(path: str, value: Any, **others: Any) -> Objects:
-        return render(one=merged(nested(path, value), others))
+    def with_value(path: str, value: Any, **entry: Any) -> Objects:
+        return render(one=merged(nested(path, value), entry))
 
-    return one
+    return with_value
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_what_is_made_is_up_to_date(name: str) -> None:
 def test_every_value_is_described(chart: Path) -> None:
     values = list(tool("chart_docs").values((chart / "values.yaml").read_text()))
     assert len(values) > 10
-    assert [each.path for each in values if not each.text] == []
+    assert [entry.path for entry in values if not entry.text] == []
 
 
 def described(node: Values, above: str = "") -> dict[str, Values]:
@@ -134,7 +134,7 @@ def notes(notes_of: Notes) -> str:
     return notes_of(TYPES)
 
 
-def test_a_dynamic_runtime_is_told_a_model_by_its_first_task(notes_of: Notes) -> None:
+def test_a_dynamic_runtime_gets_its_model_from_its_first_task(notes_of: Notes) -> None:
     line = next(line for line in notes_of({"one": TYPES["dynamic"]}).splitlines() if "--message '" in line)
     content = json.loads(line.split("'")[1])["content"]
     assert content["override_settings"]["sd_model_checkpoint"].endswith(".safetensors")
@@ -173,7 +173,7 @@ def test_notes_and_readmes_say_that_runtimes_go_first(notes: str) -> None:
         assert "nodeclaims" in ending
     steps = (UMBRELLA / "README.md").read_text().split("## Uninstall")[1]
     commands = ["helm upgrade demo", "kubectl wait nodeclaims", "helm uninstall demo"]
-    assert sorted(steps.index(each) for each in commands) == [steps.index(each) for each in commands]
+    assert sorted(steps.index(entry) for entry in commands) == [steps.index(entry) for entry in commands]
 
 
 def test_the_values_of_the_readme_work() -> None:

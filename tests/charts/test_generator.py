@@ -19,8 +19,8 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_images_and_names_are_those_that_the_generator_plans_with(example: Path) -> None:
     config = yaml.safe_load(example.read_text(encoding="utf-8"))
-    place = Context(config["region"], config["accountId"], date(2026, 1, 1))
-    solution = solving.solution(config, place)
+    context = Context(config["region"], config["accountId"], date(2026, 1, 1))
+    solution = solving.solution(config, context)
     values: Values = {}
     for text in chart_values.runtimes_alone(solution).values():
         values = merged(values, yaml.safe_load(text))

@@ -26,12 +26,12 @@ def all_bad() -> Values:
 @pytest.fixture(scope="module")
 def refusals() -> dict[str, list[str]]:
     """What one rendering of all bad runtimes says, by runtime."""
-    said: dict[str, list[str]] = {name: [] for name in CASES}
+    lines: dict[str, list[str]] = {name: [] for name in CASES}
     for line in refused(all_bad()).splitlines():
         if line.startswith("- runtimes."):
             name = line.removeprefix("- runtimes.").split(".")[0].split(":")[0]
-            said[name].append(line)
-    return said
+            lines[name].append(line)
+    return lines
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != LONG])
@@ -57,9 +57,11 @@ SOLUTION = [
 ]
 
 
-@pytest.mark.parametrize(("top", "said"), SOLUTION)
-def test_a_solution_without_its_place_is_refused(render: Render, top: Values, said: str) -> None:
-    with pytest.raises(HelmError, match=said):
+@pytest.mark.parametrize(("top", "message"), SOLUTION)
+def test_a_solution_without_its_region_and_account_is_refused(
+    render: Render, top: Values, message: str
+) -> None:
+    with pytest.raises(HelmError, match=message):
         render({"global": top}, one={})
 
 
@@ -111,7 +113,7 @@ OPTIONAL = {
 NEEDED = [path for path in PATHS if path not in OPTIONAL and path != f"{API}.resources.limits"]
 
 
-def test_a_default_that_may_be_missing_can_be_taken_away(render: Render) -> None:
+def test_an_optional_default_can_be_removed(render: Render) -> None:
     assert PATHS.keys() >= OPTIONAL
     defaults: Values = {}
     for path in sorted(OPTIONAL):
@@ -126,10 +128,10 @@ def without_defaults() -> Values:
     return values
 
 
-def test_a_default_that_is_taken_away_is_missed() -> None:
-    said = refused(without_defaults())
+def test_a_required_default_that_is_removed_is_reported() -> None:
+    message = refused(without_defaults())
     for path in NEEDED:
-        assert f"runtimes.one.{path} is null or empty" in said
+        assert f"runtimes.one.{path} is null or empty" in message
 
 
 NO_GPU = {"limits": {"nvidia.com/gpu": None}, "requests": {"nvidia.com/gpu": None}}
@@ -140,17 +142,17 @@ def test_a_runtime_without_a_gpu_is_refused(render: Render) -> None:
         render({"defaults": nested(f"{API}.resources", NO_GPU)}, one={})
 
 
-def test_every_sentence_of_the_guards_is_said_by_a_case() -> None:
-    texts = [each.read_text(encoding="utf-8") for each in (RUNTIMES / "templates").rglob("_guards.tpl")]
-    sentences = [found for text in texts for found in re.findall(r'^- \{\{ printf "(.*?[^\\])" ', text, re.M)]
+def test_every_message_of_the_guards_is_caused_by_a_case() -> None:
+    texts = [file.read_text(encoding="utf-8") for file in (RUNTIMES / "templates").rglob("_guards.tpl")]
+    sentences = [words for text in texts for words in re.findall(r'^- \{\{ printf "(.*?[^\\])" ', text, re.M)]
     top = merged(BASE, {"global": {"stackName": "", "partition": "aws-cn"}, "runtimes": {"one": {}}})
     no_gpu = merged(BASE, {"defaults": nested(f"{API}.resources", NO_GPU), "runtimes": {"one": {}}})
     shared = merged(BASE, {"runtimes": {"a": SHARED, "b": SHARED}})
-    said = "".join(refused(values) for values in (all_bad(), top, no_gpu, shared, without_defaults()))
+    message = "".join(refused(values) for values in (all_bad(), top, no_gpu, shared, without_defaults()))
     assert len(sentences) > 40
     for sentence in sentences:
         pattern = re.sub(r"%[a-z]", ".*", re.escape(sentence))
-        assert re.search(f"^- {pattern}$", said, re.M), f"no case makes a guard say: {sentence}"
+        assert re.search(f"^- {pattern}$", message, re.M), f"no case makes a guard say: {sentence}"
 
 
 @pytest.mark.parametrize(
@@ -171,10 +173,10 @@ def test_every_sentence_of_the_guards_is_said_by_a_case() -> None:
     ],
 )
 def test_a_wrong_key_or_value_is_refused_by_the_schema(
-    one: Callable[..., Objects], path: str, value: object
+    with_value: Callable[..., Objects], path: str, value: object
 ) -> None:
     with pytest.raises(HelmError, match="don't meet the specifications of the schema") as refused:
-        one(path, value)
+        with_value(path, value)
     assert f"runtimes.one.{path}".rsplit(".", 1)[0] in str(refused.value)
 
 
@@ -184,12 +186,12 @@ def test_a_runtime_has_a_name_that_everything_takes(render: Render, name: str) -
         render(**{name: {}})
 
 
-def test_typing_errors_beside_the_runtimes_are_refused(render: Render) -> None:
+def test_typing_errors_outside_the_runtimes_are_refused(render: Render) -> None:
     with pytest.raises(HelmError, match="Additional property runtime is not allowed"):
         render({"runtime": {}}, one={})
     with pytest.raises(HelmError, match="Additional property awsRegion is not allowed"):
         render({"global": {"awsRegion": "us-east-1"}}, one={})
 
 
-def test_no_runtime_is_no_fault() -> None:
+def test_values_without_runtimes_are_valid() -> None:
     assert template(str(RUNTIMES), json.dumps({})) == {}

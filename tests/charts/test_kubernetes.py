@@ -58,8 +58,8 @@ def everything() -> Objects:
 
 
 OBJECTS = everything()
-CUSTOM = {key: each for key, each in OBJECTS.items() if each["kind"] in SPECS}
-CORE = {key: each for key, each in OBJECTS.items() if each["kind"] not in SPECS}
+CUSTOM = {key: manifest for key, manifest in OBJECTS.items() if manifest["kind"] in SPECS}
+CORE = {key: manifest for key, manifest in OBJECTS.items() if manifest["kind"] not in SPECS}
 
 
 @pytest.mark.parametrize("key", CORE)
@@ -69,19 +69,19 @@ def test_kubernetes_takes_every_field(key: str) -> None:
 
 @pytest.mark.parametrize("key", CUSTOM)
 def test_the_crds_take_every_field(key: str) -> None:
-    each = CUSTOM[key]
-    assert each["apiVersion"] == VERSIONS[each["kind"]]
-    jsonschema.validate(each["spec"], SPECS[each["kind"]])
+    manifest = CUSTOM[key]
+    assert manifest["apiVersion"] == VERSIONS[manifest["kind"]]
+    jsonschema.validate(manifest["spec"], SPECS[manifest["kind"]])
 
 
-def labels(each: Any) -> dict[str, str]:
+def labels(part: Any) -> dict[str, str]:
     """All labels in an object, at any depth."""
-    if isinstance(each, list):
-        return {key: value for item in each for key, value in labels(item).items()}
-    if not isinstance(each, dict):
+    if isinstance(part, list):
+        return {key: value for item in part for key, value in labels(item).items()}
+    if not isinstance(part, dict):
         return {}
-    here = each.get("labels", {}) | each.get("matchLabels", {})
-    return here | {key: value for item in each.values() for key, value in labels(item).items()}
+    here = part.get("labels", {}) | part.get("matchLabels", {})
+    return here | {key: value for item in part.values() for key, value in labels(item).items()}
 
 
 @pytest.mark.parametrize("key", OBJECTS)
@@ -100,12 +100,12 @@ def test_the_rules_refuse_what_the_server_would() -> None:
         jsonschema.validate({**spec, "scaleOnInFlight": True}, SPECS["ScaledObject"])
 
 
-def mapped_environment(each: Object) -> list[Any]:
-    return [container.get("env", []) for container in each["spec"]["template"]["spec"]["containers"]]
+def mapped_environment(manifest: Object) -> list[Any]:
+    return [container.get("env", []) for container in manifest["spec"]["template"]["spec"]["containers"]]
 
 
 def test_no_variable_is_there_twice() -> None:
-    for each in OBJECTS.kinds("Deployment"):
-        for env in mapped_environment(each):
+    for manifest in OBJECTS.kinds("Deployment"):
+        for env in mapped_environment(manifest):
             names = [variable["name"] for variable in env]
             assert len(names) == len(set(names))

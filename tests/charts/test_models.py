@@ -20,7 +20,7 @@ def test_volume_and_claim_belong_to_each_other_alone(types: Objects) -> None:
 
 
 def test_every_volume_has_a_handle_of_its_own(types: Objects) -> None:
-    handles = [each["spec"]["csi"]["volumeHandle"] for each in types.kinds("PersistentVolume")]
+    handles = [item["spec"]["csi"]["volumeHandle"] for item in types.kinds("PersistentVolume")]
     assert len(handles) == len(set(handles)) == 5
 
 
@@ -33,14 +33,14 @@ def test_the_bucket_is_mounted_read_only_from_its_region(types: Objects) -> None
     assert not {"allow-delete", "allow-overwrite"} & set(options)
 
 
-def test_a_claim_of_the_users_takes_the_place_of_both(one: Callable[..., Objects]) -> None:
-    rendered = one("runtime.persistence.existingClaim", "mine")
+def test_a_claim_of_the_users_takes_the_place_of_both(with_value: Callable[..., Objects]) -> None:
+    rendered = with_value("runtime.persistence.existingClaim", "mine")
     assert not rendered.kinds("PersistentVolume") + rendered.kinds("PersistentVolumeClaim")
     assert rendered.pod("one")["volumes"][0]["persistentVolumeClaim"]["claimName"] == "mine"
 
 
-def test_without_persistence_the_folder_is_empty(one: Callable[..., Objects]) -> None:
-    rendered = one("runtime.persistence.enabled", False)
+def test_without_persistence_the_folder_is_empty(with_value: Callable[..., Objects]) -> None:
+    rendered = with_value("runtime.persistence.enabled", False)
     assert not rendered.kinds("PersistentVolume") + rendered.kinds("PersistentVolumeClaim")
     assert rendered.pod("one")["volumes"][0] == {"name": "models", "emptyDir": {}}
 
@@ -61,8 +61,8 @@ def test_without_s3_the_storage_class_is_the_users(render: Render) -> None:
 
 
 def test_labels_and_annotations_are_on_volume_and_claim(render: Render) -> None:
-    mine = {"labels": {"team": "art"}, "annotations": {"note": "x"}}
-    rendered = render(one={"runtime": {"persistence": mine}})
+    persistence = {"labels": {"team": "art"}, "annotations": {"note": "x"}}
+    rendered = render(one={"runtime": {"persistence": persistence}})
     for key in ("PersistentVolume/demo-one", "PersistentVolumeClaim/one-models"):
         assert rendered[key]["metadata"]["labels"]["team"] == "art"
         assert rendered[key]["metadata"]["annotations"] == {"note": "x"}
@@ -71,15 +71,15 @@ def test_labels_and_annotations_are_on_volume_and_claim(render: Render) -> None:
 def test_every_namespaced_object_says_its_namespace(render: Render) -> None:
     rendered = render(one={"namespace": "pictures"})
     cluster = {"NodePool", "EC2NodeClass", "PersistentVolume"}
-    namespaced = {key: each for key, each in rendered.items() if key.split("/")[0] not in cluster}
-    assert {each["metadata"].get("namespace") for each in namespaced.values()} == {"pictures"}
+    namespaced = {key: item for key, item in rendered.items() if key.split("/")[0] not in cluster}
+    assert {item["metadata"].get("namespace") for item in namespaced.values()} == {"pictures"}
     assert rendered["PersistentVolume/demo-one"]["spec"]["claimRef"]["namespace"] == "pictures"
 
 
 def test_namespaces_are_made_only_when_asked_for(render: Render) -> None:
     runtimes = {"a": {"namespace": "pictures"}, "b": {"namespace": "pictures"}, "c": {}}
     assert not render(**runtimes).kinds("Namespace")
-    made = render({"createNamespaces": True}, **runtimes).kinds("Namespace")
-    assert [each["metadata"]["name"] for each in made] == ["pictures"]
-    assert made[0]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    assert made[0]["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    namespaces = render({"createNamespaces": True}, **runtimes).kinds("Namespace")
+    assert [item["metadata"]["name"] for item in namespaces] == ["pictures"]
+    assert namespaces[0]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert namespaces[0]["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}

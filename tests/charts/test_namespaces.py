@@ -44,7 +44,7 @@ class Cluster:
         )
 
     def answer(self, handler: BaseHTTPRequestHandler, _: bytes) -> None:
-        namespace = self._found(handler.path.partition("?")[0])
+        namespace = self._resource(handler.path.partition("?")[0])
         content = json.dumps(
             namespace or {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
         )
@@ -54,8 +54,8 @@ class Cluster:
         handler.end_headers()
         handler.wfile.write(content.encode())
 
-    def _found(self, path: str) -> Any:
-        groups = [{"groupVersion": one, "version": one.partition("/")[2]} for one in KINDS if one != "v1"]
+    def _resource(self, path: str) -> Any:
+        groups = [{"groupVersion": name, "version": name.partition("/")[2]} for name in KINDS if name != "v1"]
         fixed = {
             "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
             "/api": {"kind": "APIVersions", "versions": ["v1"]},
@@ -110,10 +110,10 @@ def installing(namespace: Mapping[str, Any] | None, folder: Path) -> subprocess.
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def made(done: subprocess.CompletedProcess[str]) -> list[str]:
+def namespaces(done: subprocess.CompletedProcess[str]) -> list[str]:
     assert done.returncode == 0, done.stderr
     return [
-        each["metadata"]["name"] for each in yaml.safe_load_all(done.stdout) if each["kind"] == "Namespace"
+        item["metadata"]["name"] for item in yaml.safe_load_all(done.stdout) if item["kind"] == "Namespace"
     ]
 
 
@@ -124,11 +124,11 @@ def release(name: str, namespace: str) -> dict[str, Any]:
 
 
 def test_a_namespace_that_is_not_there_is_made(tmp_path: Path) -> None:
-    assert made(installing(None, tmp_path)) == ["pictures"]
+    assert namespaces(installing(None, tmp_path)) == ["pictures"]
 
 
 def test_a_namespace_of_this_release_stays_its_own(tmp_path: Path) -> None:
-    assert made(installing(release("demo", "kube-system"), tmp_path)) == ["pictures"]
+    assert namespaces(installing(release("demo", "kube-system"), tmp_path)) == ["pictures"]
 
 
 @pytest.mark.parametrize(
@@ -144,4 +144,4 @@ def test_a_namespace_of_this_release_stays_its_own(tmp_path: Path) -> None:
 def test_a_namespace_that_belongs_to_others_is_used_and_not_changed(
     foreign: dict[str, Any], tmp_path: Path
 ) -> None:
-    assert made(installing(foreign, tmp_path)) == []
+    assert namespaces(installing(foreign, tmp_path)) == []

@@ -21,13 +21,13 @@ def node_class(objects: Objects) -> dict[str, Any]:
 
 def requirements(objects: Objects) -> dict[str, tuple[str, list[str]]]:
     return {
-        each["key"]: (each["operator"], each.get("values", []))
-        for each in pool(objects)["template"]["spec"]["requirements"]
+        requirement["key"]: (requirement["operator"], requirement.get("values", []))
+        for requirement in pool(objects)["template"]["spec"]["requirements"]
     }
 
 
 def volumes(objects: Objects) -> dict[str, dict[str, Any]]:
-    return {each["deviceName"]: each["ebs"] for each in node_class(objects)["blockDeviceMappings"]}
+    return {mapping["deviceName"]: mapping["ebs"] for mapping in node_class(objects)["blockDeviceMappings"]}
 
 
 def test_a_node_is_an_x86_linux_with_nvme_disks(render: Render) -> None:
@@ -40,13 +40,15 @@ def test_a_node_is_an_x86_linux_with_nvme_disks(render: Render) -> None:
     }
 
 
-@pytest.mark.parametrize(("off", "left"), [("spot", "on-demand"), ("onDemand", "spot")])
-def test_a_capacity_type_can_be_turned_off(one: Callable[..., Objects], off: str, left: str) -> None:
-    rendered = one(f"karpenter.provisioner.capacityType.{off}", False)
-    assert requirements(rendered)["karpenter.sh/capacity-type"] == ("In", [left])
+@pytest.mark.parametrize(("off", "remaining"), [("spot", "on-demand"), ("onDemand", "spot")])
+def test_a_capacity_type_can_be_turned_off(
+    with_value: Callable[..., Objects], off: str, remaining: str
+) -> None:
+    rendered = with_value(f"karpenter.provisioner.capacityType.{off}", False)
+    assert requirements(rendered)["karpenter.sh/capacity-type"] == ("In", [remaining])
 
 
-def test_more_requirements_and_their_numbers_are_strings(one: Callable[..., Objects]) -> None:
+def test_more_requirements_and_their_numbers_are_strings(with_value: Callable[..., Objects]) -> None:
     extra = [
         {"key": "karpenter.k8s.aws/instance-gpu-memory", "operator": "Gt", "values": ["22000"]},
         {"key": "example.com/team", "operator": "Exists"},
@@ -57,7 +59,7 @@ def test_more_requirements_and_their_numbers_are_strings(one: Callable[..., Obje
             "minValues": 2,
         },
     ]
-    rendered = one("karpenter.provisioner.extraRequirements", extra)
+    rendered = with_value("karpenter.provisioner.extraRequirements", extra)
     assert pool(rendered)["template"]["spec"]["requirements"][-3:] == extra
 
 
@@ -80,8 +82,8 @@ def test_only_empty_nodes_go_to_save_money(render: Render) -> None:
     }
 
 
-def test_consolidation_moves_pods_when_the_user_wants_it(one: Callable[..., Objects]) -> None:
-    rendered = one("karpenter.provisioner.consolidation", True)
+def test_consolidation_moves_pods_when_the_user_wants_it(with_value: Callable[..., Objects]) -> None:
+    rendered = with_value("karpenter.provisioner.consolidation", True)
     assert pool(rendered)["disruption"]["consolidationPolicy"] == "WhenEmptyOrUnderutilized"
 
 
@@ -92,8 +94,8 @@ def test_karpenter_may_evict_pods_from_a_spot_node_that_is_about_to_end(types: O
 
 
 @pytest.mark.parametrize("seconds", [10, 1800, 43140])
-def test_a_draining_node_waits_longer_than_its_pods(one: Callable[..., Objects], seconds: int) -> None:
-    rendered = one("runtime.queueAgent.taskTimeoutSeconds", seconds)
+def test_a_draining_node_waits_longer_than_its_pods(with_value: Callable[..., Objects], seconds: int) -> None:
+    rendered = with_value("runtime.queueAgent.taskTimeoutSeconds", seconds)
     node = int(pool(rendered)["template"]["spec"]["terminationGracePeriod"].removesuffix("s"))
     assert node > rendered.pod("one")["terminationGracePeriodSeconds"]
 
@@ -124,8 +126,8 @@ def test_node_labels_are_the_users_alone(render: Render) -> None:
         ("latest", "bottlerocket@latest"),
     ],
 )
-def test_the_ami_is_the_one_asked_for(one: Callable[..., Objects], version: str, alias: str) -> None:
-    rendered = one("karpenter.nodeTemplate.amiVersion", version)
+def test_the_ami_is_the_one_asked_for(with_value: Callable[..., Objects], version: str, alias: str) -> None:
+    rendered = with_value("karpenter.nodeTemplate.amiVersion", version)
     assert node_class(rendered)["amiSelectorTerms"] == [{"alias": alias}]
 
 
@@ -138,8 +140,8 @@ def test_nodes_are_in_private_subnets_with_the_clusters_security_group(render: R
 
 
 def test_selectors_of_the_user_take_the_place_of_ours(render: Render) -> None:
-    mine = {"subnetSelector": {"net": "gpu"}, "securityGroupSelector": {"sg": "gpu"}}
-    spec = node_class(render(one={"karpenter": {"nodeTemplate": mine}}))
+    selectors = {"subnetSelector": {"net": "gpu"}, "securityGroupSelector": {"sg": "gpu"}}
+    spec = node_class(render(one={"karpenter": {"nodeTemplate": selectors}}))
     assert spec["subnetSelectorTerms"] == [{"tags": {"net": "gpu"}}]
     assert spec["securityGroupSelectorTerms"] == [{"tags": {"sg": "gpu"}}]
 
@@ -174,8 +176,8 @@ def test_volumes_are_as_the_user_says(render: Render) -> None:
     }
 
 
-def test_an_image_cache_is_not_hidden_by_the_nvme_disks(one: Callable[..., Objects]) -> None:
-    rendered = one("karpenter.nodeTemplate.dataVolume.snapshotID", SNAPSHOT)
+def test_an_image_cache_is_not_hidden_by_the_nvme_disks(with_value: Callable[..., Objects]) -> None:
+    rendered = with_value("karpenter.nodeTemplate.dataVolume.snapshotID", SNAPSHOT)
     volume = volumes(rendered)["/dev/xvdb"]
     assert (volume["snapshotID"], volume["volumeSize"]) == (SNAPSHOT, "100Gi")
     assert "instanceStorePolicy" not in node_class(rendered)
@@ -183,23 +185,29 @@ def test_an_image_cache_is_not_hidden_by_the_nvme_disks(one: Callable[..., Objec
     assert "soci" not in node_class(rendered).get("userData", "")
 
 
-def test_nvme_disks_are_used_unless_the_user_says_no(one: Callable[..., Objects], render: Render) -> None:
+def test_nvme_disks_are_used_unless_the_user_says_no(
+    with_value: Callable[..., Objects], render: Render
+) -> None:
     assert node_class(render(one={}))["instanceStorePolicy"] == "RAID0"
-    rendered = one("karpenter.nodeTemplate.instanceStorePolicy", "None")
+    rendered = with_value("karpenter.nodeTemplate.instanceStorePolicy", "None")
     assert "instanceStorePolicy" not in node_class(rendered)
     assert "karpenter.k8s.aws/instance-local-nvme" not in requirements(rendered)
 
 
-def test_images_are_pulled_in_parallel_beside_the_users_settings(one: Callable[..., Objects]) -> None:
-    rendered = one("karpenter.nodeTemplate.userData", "[settings.host-containers.admin]\nenabled = true\n")
+def test_images_are_pulled_in_parallel_and_the_users_settings_stay(
+    with_value: Callable[..., Objects],
+) -> None:
+    rendered = with_value(
+        "karpenter.nodeTemplate.userData", "[settings.host-containers.admin]\nenabled = true\n"
+    )
     text = node_class(rendered)["userData"]
     assert 'snapshotter = "soci"' in text
     assert text.endswith("[settings.host-containers.admin]\nenabled = true\n")
 
 
-def test_no_toml_table_is_said_twice(one: Callable[..., Objects], render: Render) -> None:
-    mine = '[settings.container-runtime]\nsnapshotter = "overlayfs"\n'
-    rendered = one("karpenter.nodeTemplate.userData", mine)
+def test_no_toml_table_is_defined_twice(with_value: Callable[..., Objects], render: Render) -> None:
+    user_data = '[settings.container-runtime]\nsnapshotter = "overlayfs"\n'
+    rendered = with_value("karpenter.nodeTemplate.userData", user_data)
     settings = tomllib.loads(node_class(rendered)["userData"])["settings"]
     assert settings == {"container-runtime": {"snapshotter": "overlayfs"}}
     default = tomllib.loads(node_class(render(one={}))["userData"])["settings"]

@@ -38,7 +38,7 @@ def test_03_comfyui_gets_its_arguments(render: Render) -> None:
 
 
 def test_04_no_two_volumes_share_a_handle(types: Objects) -> None:
-    handles = {each["spec"]["csi"]["volumeHandle"] for each in types.kinds("PersistentVolume")}
+    handles = {item["spec"]["csi"]["volumeHandle"] for item in types.kinds("PersistentVolume")}
     assert len(handles) == len(TYPES)
 
 
@@ -65,12 +65,12 @@ def test_08_no_pod_can_delete_models(types: Objects) -> None:
     options = types["PersistentVolume/demo-static"]["spec"]["mountOptions"]
     assert "read-only" in options
     assert "region us-west-2" in options
-    assert not [each for each in options if "delete" in each or "777" in each]
+    assert not [item for item in options if "delete" in item or "777" in item]
 
 
 def test_09_cluster_scoped_names_hold_the_solution_not_the_release(types: Objects) -> None:
     cluster = [*types.kinds("NodePool"), *types.kinds("EC2NodeClass"), *types.kinds("PersistentVolume")]
-    assert {each["metadata"]["name"] for each in cluster} == {f"demo-{name}" for name in TYPES}
+    assert {item["metadata"]["name"] for item in cluster} == {f"demo-{name}" for name in TYPES}
 
 
 def test_10_no_name_grows_past_what_labels_take(render: Render) -> None:
@@ -92,10 +92,10 @@ def test_11_the_ami_is_pinned(types: Objects) -> None:
 def test_12_nodes_are_found_by_tags_that_eksctl_sets(render: Render) -> None:
     selectors = {"subnetSelector": {"a": "b"}, "securityGroupSelector": {"c": "d"}}
     default = render(one={})["EC2NodeClass/demo-one"]["spec"]
-    own = render(one={"karpenter": {"nodeTemplate": selectors}})["EC2NodeClass/demo-one"]["spec"]
+    configured = render(one={"karpenter": {"nodeTemplate": selectors}})["EC2NodeClass/demo-one"]["spec"]
     assert "cdk" not in str(default)
-    assert own["subnetSelectorTerms"] == [{"tags": {"a": "b"}}]
-    assert own["securityGroupSelectorTerms"] == [{"tags": {"c": "d"}}]
+    assert configured["subnetSelectorTerms"] == [{"tags": {"a": "b"}}]
+    assert configured["securityGroupSelectorTerms"] == [{"tags": {"c": "d"}}]
     with pytest.raises(HelmError, match="iamRole is empty"):
         render(one=nested("karpenter.nodeTemplate.iamRole", ""))
 
@@ -105,14 +105,14 @@ def test_13_instance_disks_are_set_up_once_and_asked_for(types: Objects) -> None
     assert spec["instanceStorePolicy"] == "RAID0"
     assert "ephemeral-storage" not in spec["userData"]
     requirements = types["NodePool/demo-static"]["spec"]["template"]["spec"]["requirements"]
-    wanted = {"key": "karpenter.k8s.aws/instance-local-nvme", "operator": "Gt", "values": ["0"]}
-    assert wanted in requirements
+    requirement = {"key": "karpenter.k8s.aws/instance-local-nvme", "operator": "Gt", "values": ["0"]}
+    assert requirement in requirements
 
 
 def test_14_both_volumes_are_said_and_encrypted(types: Objects) -> None:
     mappings = types["EC2NodeClass/demo-static"]["spec"]["blockDeviceMappings"]
-    assert [each["deviceName"] for each in mappings] == ["/dev/xvda", "/dev/xvdb"]
-    assert all(each["ebs"]["encrypted"] is True for each in mappings)
+    assert [item["deviceName"] for item in mappings] == ["/dev/xvda", "/dev/xvdb"]
+    assert all(item["ebs"]["encrypted"] is True for item in mappings)
 
 
 def test_15_no_capacity_type_is_refused_before_the_cluster_sees_it(render: Render) -> None:
@@ -126,7 +126,7 @@ def test_16_running_tasks_are_not_moved_to_save_money(types: Objects) -> None:
     assert pool["disruption"]["consolidationPolicy"] == "WhenEmpty"
     assert pool["disruption"]["budgets"]
     assert pool["template"]["spec"]["terminationGracePeriod"]
-    keys = {each["key"] for each in pool["template"]["spec"]["requirements"]}
+    keys = {item["key"] for item in pool["template"]["spec"]["requirements"]}
     assert {"kubernetes.io/arch", "kubernetes.io/os"} <= keys
 
 
@@ -146,14 +146,14 @@ def test_19_a_model_may_take_half_an_hour_to_load(types: Objects, name: str) -> 
 
 
 def test_23_an_upgrade_leaves_the_number_of_pods_alone(types: Objects) -> None:
-    for each in types.kinds("Deployment"):
-        assert "replicas" not in each["spec"]
-        assert each["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 0
+    for item in types.kinds("Deployment"):
+        assert "replicas" not in item["spec"]
+        assert item["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 0
 
 
-def test_24_a_changed_setting_rolls_the_pods(one: Callable[..., Objects]) -> None:
+def test_24_a_changed_setting_rolls_the_pods(with_value: Callable[..., Objects]) -> None:
     def template(attempts: int) -> Any:
-        rendered = one("runtime.queueAgent.maxAttempts", attempts)
+        rendered = with_value("runtime.queueAgent.maxAttempts", attempts)
         return rendered["Deployment/one"]["spec"]["template"]["metadata"]["annotations"]["checksum/agent"]
 
     assert template(2) != template(3)
@@ -223,9 +223,9 @@ def test_the_reference_systems_keys_are_taken(path: str) -> None:
     assert set(KEYS[path]) <= node["properties"].keys()
 
 
-def test_the_image_cache_snapshot_is_used(one: Callable[..., Objects]) -> None:
+def test_the_image_cache_snapshot_is_used(with_value: Callable[..., Objects]) -> None:
     """#29 is about the role that may not read it; #13 and #14 about disks that would hide it."""
-    rendered = one("karpenter.nodeTemplate.dataVolume.snapshotID", SNAPSHOT)
+    rendered = with_value("karpenter.nodeTemplate.dataVolume.snapshotID", SNAPSHOT)
     spec = rendered["EC2NodeClass/demo-one"]["spec"]
     assert spec["blockDeviceMappings"][1]["ebs"]["snapshotID"] == SNAPSHOT
     assert "instanceStorePolicy" not in spec

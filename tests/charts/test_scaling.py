@@ -47,9 +47,9 @@ def test_pods_stay_through_a_lull_of_150_seconds(render: Render) -> None:
     assert behavior == {"scaleDown": {"stabilizationWindowSeconds": 150}}
 
 
-def test_the_users_behavior_is_laid_upon_the_default(one: Callable[..., Objects]) -> None:
-    mine = {"scaleDown": {"selectPolicy": "Min"}, "scaleUp": {"selectPolicy": "Max"}}
-    spec = scaled(one("runtime.scaling.extraHPAConfig", mine))
+def test_the_users_behavior_is_laid_upon_the_default(with_value: Callable[..., Objects]) -> None:
+    behavior = {"scaleDown": {"selectPolicy": "Min"}, "scaleUp": {"selectPolicy": "Max"}}
+    spec = scaled(with_value("runtime.scaling.extraHPAConfig", behavior))
     behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     assert behavior["scaleDown"] == {"stabilizationWindowSeconds": 150, "selectPolicy": "Min"}
     assert behavior["scaleUp"] == {"selectPolicy": "Max"}
@@ -61,14 +61,27 @@ def test_keda_reads_the_queue_with_its_own_role(render: Render) -> None:
     assert scaled(rendered)["triggers"][0]["authenticationRef"] == {"name": "one"}
 
 
-def test_without_scaling_keda_has_nothing_to_do(one: Callable[..., Objects]) -> None:
-    rendered = one("runtime.scaling.enabled", False)
+def test_without_scaling_keda_has_nothing_to_do(with_value: Callable[..., Objects]) -> None:
+    rendered = with_value("runtime.scaling.enabled", False)
     assert not rendered.kinds("ScaledObject")
     assert not rendered.kinds("TriggerAuthentication")
     assert "Deployment/one" in rendered
 
 
 def test_it_scales_its_own_deployment(types: Objects) -> None:
-    for each in types.kinds("ScaledObject"):
-        deployment = types[f"Deployment/{each['spec']['scaleTargetRef']['name']}"]
-        assert deployment["metadata"]["namespace"] == each["metadata"]["namespace"]
+    for scaled_object in types.kinds("ScaledObject"):
+        deployment = types[f"Deployment/{scaled_object['spec']['scaleTargetRef']['name']}"]
+        assert deployment["metadata"]["namespace"] == scaled_object["metadata"]["namespace"]
+
+
+def test_the_number_of_pods_is_never_set(types: Objects, with_value: Callable[..., Objects]) -> None:
+    assert all("replicas" not in item["spec"] for item in types.kinds("Deployment"))
+    without_keda = with_value("runtime.scaling.enabled", False)
+    assert "replicas" not in without_keda["Deployment/one"]["spec"]
+    assert "replicas" not in with_value("runtime.replicas", 3)["Deployment/one"]["spec"]
+
+
+def test_a_test_endpoint_reaches_the_agent_and_keda(render: Render) -> None:
+    rendered = render({"global": {"awsEndpoint": "http://127.0.0.1:4566"}}, one={})
+    trigger = rendered["ScaledObject/one"]["spec"]["triggers"][0]["metadata"]
+    assert rendered.agent("one")["AWS_ENDPOINT_URL"] == trigger["awsEndpoint"] == "http://127.0.0.1:4566"

@@ -15,7 +15,7 @@ from .conftest import Objects, Render, merged
 ECR = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
 
 
-def test_a_static_webui_is_told_its_model(types: Objects) -> None:
+def test_a_static_webui_gets_its_model(types: Objects) -> None:
     env = types.env("static")
     assert env["SD_MODEL_CHECKPOINT"] == "sdxl.safetensors"
     assert "DYNAMIC_SD_MODEL" not in env
@@ -37,7 +37,7 @@ def test_the_webui_gets_the_contract_of_its_image(types: Objects) -> None:
     assert types.container("static", "runtime")["command"] == ["/bin/bash", "/opt/ml/code/serve.sh"]
     folder, name = env["CONFIG_FILE"].rsplit("/", 1)
     mounts = {
-        each["mountPath"]: each["name"] for each in types.container("static", "runtime")["volumeMounts"]
+        item["mountPath"]: item["name"] for item in types.container("static", "runtime")["volumeMounts"]
     }
     assert mounts[folder] == "runtime-config"
     config = json.loads(types["ConfigMap/static-runtime"]["data"][name])
@@ -85,10 +85,10 @@ def test_one_folder_tree_serves_sd_webui_and_comfyui(types: Objects) -> None:
 @pytest.mark.parametrize("name", ["static", "comfy", "invoke"])
 def test_caches_of_libraries_lie_where_the_program_may_write(types: Objects, name: str) -> None:
     env = types.env(name)
-    scratch = {each["name"] for each in types.pod(name)["volumes"] if "emptyDir" in each}
+    scratch = {item["name"] for item in types.pod(name)["volumes"] if "emptyDir" in item}
     mounts = types.container(name, "runtime")["volumeMounts"]
-    writable = tuple(f"{each['mountPath']}/" for each in mounts if each["name"] in scratch)
-    assert all(env[each].startswith(writable) for each in ("MPLCONFIGDIR", "HF_HOME"))
+    writable = tuple(f"{item['mountPath']}/" for item in mounts if item["name"] in scratch)
+    assert all(env[item].startswith(writable) for item in ("MPLCONFIGDIR", "HF_HOME"))
 
 
 def test_the_webui_downloads_no_clip_at_its_start(types: Objects) -> None:
@@ -111,7 +111,7 @@ def test_invokeai_scans_the_bucket_and_keeps_nothing(types: Objects) -> None:
     env = types.env("invoke")
     assert INVOKEAI.items() <= env.items()
     assert "INVOKEAI_MODELS_DIR" not in env
-    mounts = {each["mountPath"] for each in types.container("invoke", "runtime")["volumeMounts"]}
+    mounts = {item["mountPath"] for item in types.container("invoke", "runtime")["volumeMounts"]}
     assert env["INVOKEAI_ROOT"] in mounts
 
 
@@ -124,8 +124,8 @@ def test_a_custom_runtime_says_where_it_answers(types: Objects) -> None:
     assert (agent["TASK_PATH"], agent["READY_PATH"]) == ("/run", "/alive")
 
 
-def test_only_a_custom_runtime_chooses_its_port(types: Objects, one: Callable[..., Objects]) -> None:
-    rendered = one("runtime.inferenceApi.port", 9000)
+def test_only_a_custom_runtime_chooses_its_port(types: Objects, with_value: Callable[..., Objects]) -> None:
+    rendered = with_value("runtime.inferenceApi.port", 9000)
     assert rendered.agent("one")["RUNTIME_URL"] == "http://127.0.0.1:8080"
     assert "TASK_PATH" not in types.agent("static")
 
@@ -146,16 +146,16 @@ def test_arguments_reach_every_type(render: Render, kind: str, more: dict[str, o
 
 
 def test_a_custom_runtime_gets_arguments_as_words(render: Render, types: Objects) -> None:
-    own = {"type": "custom", "runtime": {"inferenceApi": {"commandArguments": " --a  b "}}}
+    custom = {"type": "custom", "runtime": {"inferenceApi": {"commandArguments": " --a  b "}}}
     image = {"image": {"repository": "a.b/c", "tag": "1"}, "probePath": "/p", "taskPath": "/t"}
-    rendered = render(one=merged(own, {"runtime": {"inferenceApi": image}}))
+    rendered = render(one=merged(custom, {"runtime": {"inferenceApi": image}}))
     assert rendered.container("one", "runtime")["args"] == ["--a", "b"]
     assert "args" not in types.container("own", "runtime")
 
 
 def test_images_are_pinned(types: Objects) -> None:
     images = {
-        each["image"] for name in ("static", "comfy", "invoke") for each in types.pod(name)["containers"]
+        item["image"] for name in ("static", "comfy", "invoke") for item in types.pod(name)["containers"]
     }
     assert images == {
         f"{ECR}/sd-on-eks/sdwebui:1.10.1",
@@ -170,7 +170,7 @@ def test_a_mirror_takes_the_place_of_every_registry(render: Render) -> None:
     rendered = render(
         {"global": {"imageRegistry": "mirror.example.com/sd"}}, one={"type": "invokeai", **xray}
     )
-    assert [each["image"] for each in rendered.pod("one")["containers"]] == [
+    assert [item["image"] for item in rendered.pod("one")["containers"]] == [
         "mirror.example.com/sd/invoke-ai/invokeai:v6.14.1-cuda",
         "mirror.example.com/sd/sd-on-eks/queue-agent:0.1.0",
         "mirror.example.com/sd/aws-observability/aws-otel-collector:v0.43.1",
@@ -188,16 +188,16 @@ def test_an_image_that_the_user_names_is_used_as_named(render: Render, repositor
 
 
 @pytest.mark.parametrize("part", ["inferenceApi", "queueAgent"])
-def test_a_digest_wins_over_a_tag(one: Callable[..., Objects], part: str) -> None:
+def test_a_digest_wins_over_a_tag(with_value: Callable[..., Objects], part: str) -> None:
     digest = f"sha256:{'a' * 64}"
-    rendered = one(f"runtime.{part}.image", {"tag": "9", "digest": digest})
+    rendered = with_value(f"runtime.{part}.image", {"tag": "9", "digest": digest})
     name = {"inferenceApi": "runtime", "queueAgent": "queue-agent"}[part]
     assert rendered.container("one", name)["image"].endswith(f"@{digest}")
 
 
 def test_images_in_china_come_from_the_accounts_registry_there(render: Render) -> None:
-    place = {"region": "cn-north-1", "partition": "aws-cn", "dnsSuffix": "amazonaws.com.cn"}
-    rendered = render({"global": place}, one={})
+    solution = {"region": "cn-north-1", "partition": "aws-cn", "dnsSuffix": "amazonaws.com.cn"}
+    rendered = render({"global": solution}, one={})
     image = rendered.container("one", "runtime")["image"]
     assert image.startswith("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/sd-on-eks/")
 
@@ -242,7 +242,7 @@ def test_comfyui_gets_only_flags_that_its_version_knows(
     assert (f"sqlite:///{data}/user/comfyui.db" in words) is flags
     assert "--disable-api-nodes" not in words
     assert words[-2:] == ["--more", "x"]
-    assert sorted(each.name for each in data.iterdir()) == ["input", "output", "temp", "user"]
+    assert sorted(item.name for item in data.iterdir()) == ["input", "output", "temp", "user"]
 
 
 def test_comfyui_keeps_files_only_for_as_long_as_a_task_may_need_them(types: Objects, tmp_path: Path) -> None:
@@ -263,8 +263,8 @@ def test_comfyui_keeps_files_only_for_as_long_as_a_task_may_need_them(types: Obj
         f"case $* in *--help*) ;; *) {waiting};; esac",
         **variables,
     )
-    left = {str(file.relative_to(data)) for file in data.rglob("*") if file.is_file()}
-    assert left == {"input/needed", "output/task/needed", "temp/needed", "user/needed", "user/swept"}
+    remaining = {str(file.relative_to(data)) for file in data.rglob("*") if file.is_file()}
+    assert remaining == {"input/needed", "output/task/needed", "temp/needed", "user/needed", "user/swept"}
 
 
 def test_invokeai_finds_the_bucket_through_a_link(types: Objects, tmp_path: Path) -> None:

@@ -72,8 +72,8 @@ def stand_in(folder: Path, name: str, version: str) -> None:
     (chart / "templates" / "crds").mkdir(parents=True)
     (chart / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": name, "version": version}))
     (chart / "values.yaml").write_text(yaml.safe_dump(KEYS[name]))
-    own = {"enabled": True, "global": {}}
-    (chart / "values.schema.json").write_text(json.dumps(closed(KEYS[name] | own)))
+    helm_keys = {"enabled": True, "global": {}}
+    (chart / "values.schema.json").write_text(json.dumps(closed(KEYS[name] | helm_keys)))
     (chart / "templates" / "shown.yaml").write_text(SHOWN)
     if name == "keda":
         (chart / "templates" / "crds" / "scaledobjects.yaml").write_text(CRD)
@@ -91,9 +91,9 @@ def umbrella(tmp_path_factory: pytest.TempPathFactory, dependencies: list[Values
     shutil.copytree(ROOT / "charts", root / "charts", ignore=shutil.ignore_patterns("*.tgz", "crds"))
     chart = root / "charts" / "sd-on-eks"
     shutil.rmtree(chart / "charts", ignore_errors=True)
-    for each in dependencies:
-        if each["name"] in KEYS:
-            stand_in(chart / "charts", each["name"], each["version"])
+    for dependency in dependencies:
+        if dependency["name"] in KEYS:
+            stand_in(chart / "charts", dependency["name"], dependency["version"])
     shutil.copytree(root / "charts" / "sd-runtimes", chart / "charts" / "sd-runtimes")
     (chart / "crds").mkdir()
     (chart / "crds" / "keda.yaml").write_text("# as `make deps` writes it\n")
@@ -111,7 +111,7 @@ def render(chart: Path, **over: Any) -> Objects:
     return template(str(chart), json.dumps(merged(VALUES, over)))
 
 
-def given(objects: Objects, name: str) -> Values:
+def received_values(objects: Objects, name: str) -> Values:
     return json.loads(objects[f"ConfigMap/{name}-was-given"]["data"]["values"])
 
 
@@ -124,7 +124,7 @@ def test_one_release_holds_operators_and_runtimes(umbrella: Path) -> None:
 def test_versions_are_exact_and_those_of_the_oldest_kubernetes(dependencies: list[Values]) -> None:
     table = json.loads((ROOT / "generator" / "facts" / "data" / "versions.json").read_text())
     row = dict(zip(table["columns"], table["eks"]["1.28"], strict=True))
-    assert {each["name"]: each["version"] for each in dependencies} == {
+    assert {dependency["name"]: dependency["version"] for dependency in dependencies} == {
         "karpenter": row["karpenter"],
         "keda": row["keda_chart"],
         "aws-mountpoint-s3-csi-driver": row["s3_csi"],
@@ -134,12 +134,14 @@ def test_versions_are_exact_and_those_of_the_oldest_kubernetes(dependencies: lis
 
 def test_a_fresh_cluster_gets_no_crd_from_a_template(umbrella: Path) -> None:
     rendered = render(umbrella)
-    assert given(rendered, "keda")["crds"] == {"install": False}
+    assert received_values(rendered, "keda")["crds"] == {"install": False}
     assert not rendered.kinds("CustomResourceDefinition")
 
 
 def test_the_driver_runs_on_tainted_nodes(umbrella: Path) -> None:
-    assert given(render(umbrella), "aws-mountpoint-s3-csi-driver")["node"]["tolerateAllTaints"] is True
+    assert (
+        received_values(render(umbrella), "aws-mountpoint-s3-csi-driver")["node"]["tolerateAllTaints"] is True
+    )
 
 
 def test_operators_get_the_accounts_that_their_roles_trust(umbrella: Path) -> None:
@@ -149,8 +151,11 @@ def test_operators_get_the_accounts_that_their_roles_trust(umbrella: Path) -> No
         karpenter={"serviceAccount": {"annotations": role}},
         keda={"podIdentity": {"aws": {"irsa": {"enabled": True, "roleArn": "arn"}}}},
     )
-    assert given(rendered, "karpenter")["serviceAccount"] == {"name": "karpenter", "annotations": role}
-    assert given(rendered, "keda")["podIdentity"]["aws"]["irsa"]["roleArn"] == "arn"
+    assert received_values(rendered, "karpenter")["serviceAccount"] == {
+        "name": "karpenter",
+        "annotations": role,
+    }
+    assert received_values(rendered, "keda")["podIdentity"]["aws"]["irsa"]["roleArn"] == "arn"
 
 
 @pytest.mark.parametrize("name", [*KEYS, "sd-runtimes"])
@@ -208,7 +213,7 @@ def test_values_files_of_the_generator_fit(umbrella: Path) -> None:
         values = merged(values, yaml.safe_load(text))
     rendered = template(str(umbrella), json.dumps(values))
     assert {"Deployment/one", "Deployment/two", "Namespace/pictures"} <= rendered.keys()
-    assert given(rendered, "karpenter")["settings"]["clusterName"] == "demo"
+    assert received_values(rendered, "karpenter")["settings"]["clusterName"] == "demo"
 
 
 FAKE_HELM = """#!/bin/sh
@@ -246,7 +251,7 @@ def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: 
     assert chart.parts[-1] == "sd-on-eks"
     assert (chart / "charts" / f"keda-{keda}.tgz").exists()
     crds = list(yaml.safe_load_all((chart / "crds" / "keda.yaml").read_text()))
-    assert [each["metadata"]["name"] for each in crds] == ["scaledobjects.keda.sh"]
+    assert [dependency["metadata"]["name"] for dependency in crds] == ["scaledobjects.keda.sh"]
     assert "Deployment/one" in render(chart)
 
 

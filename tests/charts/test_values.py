@@ -1,4 +1,4 @@
-"""Values: an entry wins over the defaults, whatever it says; every key changes something."""
+"""Values: an entry wins over the defaults, also when it is empty or false; every key changes something."""
 
 import json
 import time
@@ -88,7 +88,7 @@ for _key in ("repository", "tag", "digest"):
     )
 
 
-def other(path: str, value: Any) -> Any:
+def another_value(path: str, value: Any) -> Any:
     """Another value than the default one."""
     if path in OTHER:
         return OTHER[path]
@@ -113,25 +113,25 @@ def changed() -> Objects:
         with_keys = WITH_KEYS.get(path, {})
         runtimes[f"b{number:03}"] = with_keys
         runtimes[f"c{number:03}"] = merged(
-            merged(with_keys, nested(path, other(path, value))), TOGETHER.get(path, {})
+            merged(with_keys, nested(path, another_value(path, value))), TOGETHER.get(path, {})
         )
     return template(str(RUNTIMES), json.dumps(merged(BASE, {"runtimes": runtimes})))
 
 
-def shown(objects: Objects, name: str) -> str:
+def manifests_of(objects: Objects, name: str) -> str:
     """All objects of a runtime, with its name taken out."""
-    mine = {
-        key: each
-        for key, each in objects.items()
-        if each["metadata"]["labels"]["app.kubernetes.io/instance"] == name
+    manifests = {
+        key: manifest
+        for key, manifest in objects.items()
+        if manifest["metadata"]["labels"]["app.kubernetes.io/instance"] == name
     }
-    return json.dumps(mine, sort_keys=True).replace(name, "NAME")
+    return json.dumps(manifests, sort_keys=True).replace(name, "NAME")
 
 
 @pytest.mark.parametrize("path", CHANGEABLE)
 def test_every_key_changes_something(changed: Objects, path: str) -> None:
     number = list(CHANGEABLE).index(path)
-    assert shown(changed, f"b{number:03}") != shown(changed, f"c{number:03}")
+    assert manifests_of(changed, f"b{number:03}") != manifests_of(changed, f"c{number:03}")
 
 
 @pytest.mark.parametrize(("key", "value"), [("minReplicaCount", 0), ("scaleOnInFlight", False)])
@@ -151,7 +151,7 @@ def test_an_entrys_empty_text_wins_over_the_defaults(render: Render) -> None:
     assert "--medvram" in rendered.env("two")["EXTRA_CMD_ARG"]
 
 
-def test_null_takes_a_default_away(render: Render) -> None:
+def test_null_removes_a_default(render: Render) -> None:
     rendered = render(one=nested("karpenter.nodeTemplate.osVolume", {"iops": None, "throughput": None}))
     volume = rendered["EC2NodeClass/demo-one"]["spec"]["blockDeviceMappings"][0]["ebs"]
     assert not {"iops", "throughput"} & volume.keys()
@@ -169,7 +169,9 @@ def test_maps_are_merged_and_lists_replaced(render: Render) -> None:
     rendered = render({"defaults": defaults}, one=entry)
     assert {"A": "1", "B": "2"}.items() <= rendered.env("one").items()
     requirements = rendered["NodePool/demo-one"]["spec"]["template"]["spec"]["requirements"]
-    types = next(each for each in requirements if each["key"] == "node.kubernetes.io/instance-type")
+    types = next(
+        manifest for manifest in requirements if manifest["key"] == "node.kubernetes.io/instance-type"
+    )
     assert types["values"] == ["g6.xlarge"]
 
 
@@ -193,7 +195,7 @@ def test_a_hundred_runtimes_take_seconds() -> None:
     assert time.monotonic() - started < 20, "the merge of values must not parse text for each template"
 
 
-def test_text_that_yaml_would_read_as_something_else_stays_text(one: Callable[..., Objects]) -> None:
+def test_text_that_yaml_would_read_as_something_else_stays_text(with_value: Callable[..., Objects]) -> None:
     words = {
         "A": "yes",
         "B": "1e3",
@@ -203,7 +205,7 @@ def test_text_that_yaml_would_read_as_something_else_stays_text(one: Callable[..
         "F": '"quoted"',
         "G": "{{ x }}",
     }
-    env = one("runtime.inferenceApi.extraEnv", words).env("one")
+    env = with_value("runtime.inferenceApi.extraEnv", words).env("one")
     assert {key: env[key] for key in words} == words
 
 
@@ -217,8 +219,11 @@ def test_names_that_yaml_would_read_as_something_else_stay_names(render: Render)
     }
     plain = {word: {} for word in WORDS}
     rendered = render({"createNamespaces": True}, **plain, a=entry)
-    assert all(isinstance(each["metadata"]["name"], str) for each in rendered.values())
-    assert {each["metadata"].get("namespace", "1e3") for each in rendered.values()} == {"default", "1e3"}
+    assert all(isinstance(manifest["metadata"]["name"], str) for manifest in rendered.values())
+    assert {manifest["metadata"].get("namespace", "1e3") for manifest in rendered.values()} == {
+        "default",
+        "1e3",
+    }
     assert {f"Deployment/{word}" for word in WORDS} <= rendered.keys()
     assert rendered.pod("a")["serviceAccountName"] == "0123"
     assert {"NO", "null"} <= rendered.env("a").keys()

@@ -102,7 +102,7 @@ def test_the_subnets_that_the_comment_names_are_those_that_eksctl_carves(solutio
     assert [subnet.zone for subnet in subnets[:3]] == [subnet.zone for subnet in subnets[3:]]
 
 
-def test_karpenter_finds_the_network_by_its_tag_beside_the_users_own(
+def test_karpenter_finds_the_network_by_its_tag_and_the_users_tags_stay(
     solution_of: Resolve, cluster_config: ClusterConfig
 ) -> None:
     tags = cluster_config(solution_of("three-runtimes"))["metadata"]["tags"]

@@ -36,7 +36,7 @@ def watched(alarm: dict[str, Any]) -> tuple[str, str, str]:
     return alarm["Namespace"], alarm["MetricName"], dimension["Value"]
 
 
-def test_a_task_that_is_set_aside_raises_an_alarm(template: Template, solution: Solution) -> None:
+def test_a_task_in_the_dead_letter_queue_raises_an_alarm(template: Template, solution: Solution) -> None:
     by_queue = alarms(template, "tasks-set-aside")
 
     for runtime in solution.runtimes:
@@ -61,7 +61,7 @@ def test_a_task_that_waits_longer_than_two_tries_raises_an_alarm(
         assert alarm["Threshold"] == 2 * runtime.task_timeout_seconds
 
 
-def test_tasks_that_wait_while_nobody_asks_raise_an_alarm(template: Template, solution: Solution) -> None:
+def test_tasks_that_wait_while_no_agent_polls_raise_an_alarm(template: Template, solution: Solution) -> None:
     by_queue = alarms(template, "tasks-untaken")
 
     for runtime in solution.runtimes:
@@ -200,7 +200,7 @@ def test_the_topic_feeds_a_queue_only_once_the_queue_lets_it_in(template: Templa
         assert subscription["DependsOn"] == [f"{runtime}QueuePolicy", f"{runtime}DeadLetterQueuePolicy"]
 
 
-def test_what_the_topic_cannot_deliver_is_set_aside(template: Template) -> None:
+def test_what_the_topic_cannot_deliver_goes_to_a_dead_letter_queue(template: Template) -> None:
     for name, subscription in template.of("AWS::SNS::Subscription").items():
         queue = f"{name.removesuffix('Subscription')}DeadLetterQueue"
         assert subscription["Properties"]["RedrivePolicy"] == {

@@ -1,4 +1,4 @@
-"""What must hold of every generated CloudFormation template, whatever an emulator would let pass."""
+"""What must hold of every generated CloudFormation template, including what an emulator would accept."""
 
 import json
 import re
@@ -187,7 +187,7 @@ def test_a_v1alpha1_task_goes_to_one_runtime_when_two_have_its_model(solution_of
     assert [json.dumps(policy).count("m.safetensors") for policy in policies] == [1, 0]
 
 
-def test_each_runtime_has_its_three_alarms_and_they_reach_somebody(
+def test_each_runtime_has_its_three_alarms_and_each_notifies_a_topic(
     template: Template, solution: Solution
 ) -> None:
     alarms = [alarm["Properties"] for alarm in template.of("AWS::CloudWatch::Alarm").values()]
@@ -221,7 +221,7 @@ def test_the_api_asks_for_a_key_and_logs_and_traces(template: Template, solution
     assert plan["Properties"]["Throttle"] == expected
 
 
-def test_karpenter_hears_of_four_kinds_of_events(solution_of: Resolve) -> None:
+def test_karpenter_receives_four_kinds_of_events(solution_of: Resolve) -> None:
     rules = Template(stack.files(solution_of("minimal"))["stack.yaml"]).of("AWS::Events::Rule").values()
 
     events = sorted(event for rule in rules for event in rule["Properties"]["EventPattern"]["detail-type"])
@@ -233,7 +233,7 @@ def test_karpenter_hears_of_four_kinds_of_events(solution_of: Resolve) -> None:
     ]
 
 
-def test_a_later_karpenter_hears_of_capacity_reservations_too(solution_of: Resolve) -> None:
+def test_a_later_karpenter_receives_events_of_capacity_reservations_too(solution_of: Resolve) -> None:
     template = Template(stack.files(solution_of("minimal", eksVersion="1.34"))["stack.yaml"])
 
     rule = template.of("AWS::Events::Rule")["CapacityReservationRule"]["Properties"]

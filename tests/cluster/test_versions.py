@@ -107,7 +107,7 @@ def test_nodes_carry_no_label_or_requirement_that_karpenter_refuses(eks: str) ->
         keys += [requirement["key"] for requirement in template["spec"]["requirements"]]
         for key in keys:
             domain = key.rpartition("/")[0]
-            restricted = any(domain == one or domain.endswith(f".{one}") for one in RESTRICTED)
+            restricted = any(domain == reserved or domain.endswith(f".{reserved}") for reserved in RESTRICTED)
             assert key in ALLOWED or not restricted or domain == "karpenter.k8s.aws", key
 
 

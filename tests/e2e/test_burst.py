@@ -109,11 +109,9 @@ def test_every_pod_runs_on_a_node_of_its_own_runtime(burst: Burst) -> None:
 
 
 def test_each_result_is_in_the_bucket_of_its_own_runtime(burst: Burst) -> None:
-    found = {
-        name: sorted(key.split("/")[-2] for key in burst.system.result_keys(name)) for name in burst.names
-    }
+    ids = {name: sorted(key.split("/")[-2] for key in burst.system.result_keys(name)) for name in burst.names}
 
-    assert found == {name: sorted(names) for name, names in burst.names.items()}
+    assert ids == {name: sorted(names) for name, names in burst.names.items()}
 
 
 def test_each_task_is_done_by_the_runtime_it_names(burst: Burst) -> None:

@@ -102,16 +102,16 @@ EVICTION_SECONDS, END_SECONDS = 15, 100
 def _evicted_at_once(system: System, runtime: str, terminated: set[str]) -> bool:
     """Whether the pods are marked for deletion at once, while their tasks run."""
 
-    def left() -> set[str]:
+    def running_pods() -> set[str]:
         pods = system.pods(runtime)
         return terminated & {
             pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]
         }
 
-    return system.wait(f"the pods {terminated} are evicted", lambda: not left(), EVICTION_SECONDS)
+    return system.wait(f"the pods {terminated} are evicted", lambda: not running_pods(), EVICTION_SECONDS)
 
 
-def _gone(system: System, runtime: str, terminated: set[str]) -> bool:
+def _ended(system: System, runtime: str, terminated: set[str]) -> bool:
     """Whether the pods end in time."""
     event = f"the pods {terminated} end"
     return system.wait(event, lambda: not terminated & _names(system, runtime), END_SECONDS)
@@ -122,14 +122,14 @@ class Ending:
     """Whether evicted pods were marked for deletion at once, and whether terminated pods ended in time."""
 
     evicted_at_once: bool
-    gone: bool
+    ended: bool
 
 
 def _disrupt(system: System, runtime: str) -> Ending:
     """Disrupt a runtime and observe the pods that are terminated by it."""
     terminated = DISRUPTIONS[runtime](system)
     evicted_at_once = runtime in EVICTED and _evicted_at_once(system, runtime, terminated)
-    return Ending(evicted_at_once, _gone(system, runtime, terminated))
+    return Ending(evicted_at_once, _ended(system, runtime, terminated))
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def test_pods_are_evicted_at_once(disrupted: Disrupted, runtime: str) -> None:
 
 @pytest.mark.parametrize("runtime", GRACEFUL)
 def test_the_pods_end_when_their_tasks_do(disrupted: Disrupted, runtime: str) -> None:
-    assert disrupted.endings[runtime].gone
+    assert disrupted.endings[runtime].ended
 
 
 @pytest.mark.parametrize("runtime", GRACEFUL)

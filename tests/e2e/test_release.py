@@ -125,10 +125,10 @@ def test_uninstall_leaves_no_object_and_no_finalizer(released: System) -> None:
 
     released.uninstall()
 
-    left = released.cluster.items(f"{OURS},nodepools,ec2nodeclasses,nodeclaims,persistentvolumes", "-A")
+    objects = released.cluster.items(f"{OURS},nodepools,ec2nodeclasses,nodeclaims,persistentvolumes", "-A")
     assert [
         f"{i['kind']}/{i['metadata']['name']}"
-        for i in left
+        for i in objects
         if i["metadata"]["name"] != "kube-root-ca.crt"
         and i["metadata"].get("namespace") not in ("kube-system", "keda")
     ] == []

@@ -22,8 +22,8 @@ START_SECONDS = 180
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[str]:
     """The URL of a server whose files are all in `folder`. INVOKEAI_URL names one that runs already."""
-    if given := os.environ.get("INVOKEAI_URL"):
-        yield given
+    if url := os.environ.get("INVOKEAI_URL"):
+        yield url
         return
     port = _free_port()
     profile = yaml.safe_load(PROFILE.read_text())["env"]

@@ -59,19 +59,19 @@ class Distiller:
         union = schema.get("oneOf") or schema.get("anyOf") or []
         if len(union) > LONGEST_UNION:
             return {"type": "object", "required": self._common(union)}
-        made = {key: self._value(schema[key]) for key in KEYWORDS if key in schema}
+        shape = {key: self._value(schema[key]) for key in KEYWORDS if key in schema}
         if "properties" in schema:
-            made["required"] = sorted(_required(schema))
-            made["properties"] = {key: self.plain(value) for key, value in schema["properties"].items()}
-            made.setdefault("additionalProperties", False)
-        return made
+            shape["required"] = sorted(_required(schema))
+            shape["properties"] = {key: self.plain(value) for key, value in schema["properties"].items()}
+            shape.setdefault("additionalProperties", False)
+        return shape
 
     def _value(self, value: Any) -> Any:
-        return [self.plain(each) for each in value] if isinstance(value, list) else self.plain(value)
+        return [self.plain(part) for part in value] if isinstance(value, list) else self.plain(value)
 
     def _common(self, union: list[Mapping[str, Any]]) -> list[str]:
         return sorted(
-            set.intersection(*(_required(self._known[_name(each)]) for each in union if "$ref" in each))
+            set.intersection(*(_required(self._known[_name(part)]) for part in union if "$ref" in part))
         )
 
 
@@ -129,8 +129,8 @@ def text(document: Mapping[str, Any]) -> str:
 
 def faults(value: Any, schema: Mapping[str, Any]) -> list[str]:
     """Where a value is not of a shape."""
-    whole = {**schema, "schemas": shapes()["schemas"]}
-    errors = jsonschema.Draft202012Validator(whole).iter_errors(value)
+    document = {**schema, "schemas": shapes()["schemas"]}
+    errors = jsonschema.Draft202012Validator(document).iter_errors(value)
     return [f"{error.json_path}: {error.message[:200]}" for error in errors]
 
 

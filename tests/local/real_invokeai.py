@@ -31,8 +31,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def session() -> AsyncIterator[ClientSession]:
-    async with ClientSession() as made:
-        yield made
+    async with ClientSession() as client:
+        yield client
 
 
 @pytest.fixture
@@ -75,20 +75,20 @@ def enlarged(width: int = 96, height: int = 64) -> dict[str, Any]:
 
 def slow(nodes: int) -> dict[str, Any]:
     """Every node of it takes about a second on a CPU."""
-    made: dict[str, Any] = {
+    graph: dict[str, Any] = {
         "nodes": {"n0": {"type": "blank_image", "width": 4096, "height": 4096}},
         "edges": [],
     }
     for n in range(1, nodes + 1):
-        made["nodes"][f"n{n}"] = {
+        graph["nodes"][f"n{n}"] = {
             "type": "img_blur",
             "radius": 40.0,
             "is_intermediate": n < nodes,
             "use_cache": False,
         }
-        made["edges"].append(link(f"n{n - 1}", f"n{n}"))
-    made["nodes"]["n0"]["is_intermediate"] = True
-    return made
+        graph["edges"].append(link(f"n{n - 1}", f"n{n}"))
+    graph["nodes"]["n0"]["is_intermediate"] = True
+    return graph
 
 
 async def started(url: str, asked: Task) -> dict[str, Any]:
@@ -122,8 +122,12 @@ async def test_its_document_says_what_the_file_says(url: str) -> None:
 async def test_a_graph_becomes_the_picture_of_the_node_that_is_kept(invokeai: InvokeAi) -> None:
     (output,) = (await run_task(invokeai, task("graph", enlarged()))).result.outputs
 
-    made = Image.open(BytesIO(output.data))
-    assert (made.size, made.getpixel((5, 5))[:3], output.metadata["node"]) == ((192, 128), (200, 30, 30), "b")
+    image = Image.open(BytesIO(output.data))
+    assert (image.size, image.getpixel((5, 5))[:3], output.metadata["node"]) == (
+        (192, 128),
+        (200, 30, 30),
+        "b",
+    )
 
 
 async def test_neither_pictures_nor_items_stay_behind(url: str, invokeai: InvokeAi) -> None:
@@ -140,9 +144,9 @@ async def test_neither_pictures_nor_items_stay_behind(url: str, invokeai: Invoke
 async def test_the_same_graph_again_makes_a_picture_again(invokeai: InvokeAi) -> None:
     asked = [task("graph", enlarged()), task("graph", enlarged())]
 
-    made = [await run_task(invokeai, each) for each in asked]
+    runs = [await run_task(invokeai, request) for request in asked]
 
-    assert [len(each.result.outputs) for each in made] == [1, 1]
+    assert [len(run.result.outputs) for run in runs] == [1, 1]
 
 
 async def test_a_fetched_picture_is_uploaded_and_used(invokeai: InvokeAi) -> None:
@@ -156,11 +160,11 @@ async def test_a_fetched_picture_is_uploaded_and_used(invokeai: InvokeAi) -> Non
 
 
 async def test_metadata_that_a_graph_gives_comes_with_the_picture(invokeai: InvokeAi) -> None:
-    made = enlarged()
-    made["nodes"]["m"] = {"type": "core_metadata", "positive_prompt": "red", "seed": 5}
-    made["edges"].append(link("m", "b", "metadata"))
+    graph = enlarged()
+    graph["nodes"]["m"] = {"type": "core_metadata", "positive_prompt": "red", "seed": 5}
+    graph["edges"].append(link("m", "b", "metadata"))
 
-    (output,) = (await run_task(invokeai, task("graph", made))).result.outputs
+    (output,) = (await run_task(invokeai, task("graph", graph))).result.outputs
 
     assert output.metadata["metadata"]["positive_prompt"] == "red"
 
@@ -178,7 +182,7 @@ MISSING = {"type": "img_scale", "is_intermediate": False}
         ({"type": "main_model_loader", "model": {"name": "no-such-model"}}, "model_unknown"),
     ],
 )
-async def test_what_is_wrong_with_a_graph_is_told(
+async def test_what_is_wrong_with_a_graph_is_reported(
     url: str, invokeai: InvokeAi, node: dict[str, Any], error: str
 ) -> None:
     asked = task("graph", {"nodes": {"s": node}, "edges": []})
@@ -256,7 +260,7 @@ def responses(url: str) -> dict[str, Any]:
     (item,) = queued["item_ids"]
     while (done := ask(url, f"{QUEUE}/i/{item}"))["status"] != "completed":
         pass
-    names = [made["image"]["image_name"] for made in done["session"]["results"].values()]
+    names = [result["image"]["image_name"] for result in done["session"]["results"].values()]
     return {
         f"GET {queue}/status": ask(url, f"{QUEUE}/status"),
         f"POST {queue}/enqueue_batch": queued,

@@ -31,10 +31,10 @@ def python() -> Path:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the scripts send: a workflow and a picture of 64 by 48."""
-    made = tmp_path_factory.mktemp("files")
-    (made / "workflow.json").write_text(json.dumps(examples()["comfyui-pipeline"]["task"]["content"]))
-    (made / "small.png").write_bytes(picture())
-    return made
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "workflow.json").write_text(json.dumps(examples()["comfyui-pipeline"]["task"]["content"]))
+    (folder / "small.png").write_bytes(picture())
+    return folder
 
 
 def run(python: Path, client: str, *arguments: str) -> str:

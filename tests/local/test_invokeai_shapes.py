@@ -61,7 +61,9 @@ def responses(sim: Sim, sent: dict[str, Any]) -> dict[str, Any]:
     waiting = sim.ask("GET", f"{QUEUE}/b/{batch}/status")
     wait_for(lambda: sim.ask("GET", f"{QUEUE}/b/{batch}/status")["completed"], 10)
     done = sim.ask("GET", f"{QUEUE}/i/{item}")
-    (name,) = (made["image"]["image_name"] for made in done["session"]["results"].values() if "image" in made)
+    (name,) = (
+        result["image"]["image_name"] for result in done["session"]["results"].values() if "image" in result
+    )
     queue = "/api/v1/queue/{queue_id}"
     return {
         f"GET {queue}/status": sim.ask("GET", f"{QUEUE}/status"),
@@ -94,8 +96,8 @@ def test_a_failed_item_has_the_shape_of_the_real_one(sim: Sim, sent: dict[str, A
 
 
 def test_a_session_holds_pictures_as_the_real_one_does(responses: dict[str, Any]) -> None:
-    made = responses["GET /api/v1/queue/{queue_id}/i/{item_id}"]["session"]["results"].values()
-    (image,) = (each for each in made if each["type"] == "image_output")
+    results = responses["GET /api/v1/queue/{queue_id}/i/{item_id}"]["session"]["results"].values()
+    (image,) = (result for result in results if result["type"] == "image_output")
 
     assert faults(image, {"$ref": "#/schemas/ImageOutput"}) == []
 

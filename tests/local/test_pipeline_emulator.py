@@ -30,11 +30,11 @@ time.sleep(60)
 def test_two_accounts_do_not_see_each_other(account, emulator):
     account.client("sqs").create_queue(QueueName="mine")
 
-    other = type(account)(
+    other_account = type(account)(
         "999999999999", account.region, account.endpoint, emulator.client_env("999999999999")
     )
 
-    assert other.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert other_account.client("sqs").list_queues().get("QueueUrls", []) == []
 
 
 def test_a_reset_forgets_what_was_made():

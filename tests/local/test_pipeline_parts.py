@@ -89,10 +89,12 @@ def test_the_environment_of_the_agent_is_that_of_its_config_map(built):
 
 
 def test_the_alarm_that_the_emulator_refuses_is_all_that_is_left_out(built):
-    whole = yaml.safe_load(built.stacks["demo"])["Resources"]
-    kept = json.loads(without_unsupported(built.stacks["demo"]))["Resources"]
+    resources = yaml.safe_load(built.stacks["demo"])["Resources"]
+    supported = json.loads(without_unsupported(built.stacks["demo"]))["Resources"]
 
-    assert {whole[name]["Type"] for name in whole.keys() - kept.keys()} == {"AWS::CloudWatch::Alarm"}
+    assert {resources[name]["Type"] for name in resources.keys() - supported.keys()} == {
+        "AWS::CloudWatch::Alarm"
+    }
 
 
 def test_the_resources_of_a_config_are_counted_by_kind(built):
@@ -110,12 +112,12 @@ def test_a_runtime_is_idle_only_while_a_task_waits():
 
 
 def test_the_busy_share_is_over_all_runtimes(planned):
-    other = next(task for task in planned if task.runtime != planned[0].runtime)
+    other_task = next(task for task in planned if task.runtime != planned[0].runtime)
     outcomes = [
         TaskOutcome(planned[0], None, times=TaskTimes(0.0, 1.0, 4.5, 6.0)),
         TaskOutcome(planned[0], None, times=TaskTimes(0.0, 6.0, 4.5, 11.0)),
-        TaskOutcome(other, None, times=TaskTimes(0.0, 1.0, 4.5, 6.0)),
-        TaskOutcome(other, None, times=TaskTimes(0.0, 6.0, 4.5, 11.0)),
+        TaskOutcome(other_task, None, times=TaskTimes(0.0, 1.0, 4.5, 6.0)),
+        TaskOutcome(other_task, None, times=TaskTimes(0.0, 6.0, 4.5, 11.0)),
     ]
 
     numbers = summary.summarize(outcomes, seconds=20.0)

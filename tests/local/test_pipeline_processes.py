@@ -140,9 +140,9 @@ def test_the_environment_of_each_agent_is_the_one_that_the_chart_renders(up):
         environment = dict(line.split("=", 1) for line in lines if line)
         expected = built.manifests.agent_env(runtime.name)
         # Where no locale is set, Python sets LC_CTYPE for the programs that it starts (PEP 538).
-        ours = {*ADDRESSES, *KEPT_VARIABLES, "LC_CTYPE"}
-        assert {k: v for k, v in environment.items() if k not in ours} == {
-            k: v for k, v in expected.items() if k not in ours
+        excluded = {*ADDRESSES, *KEPT_VARIABLES, "LC_CTYPE"}
+        assert {k: v for k, v in environment.items() if k not in excluded} == {
+            k: v for k, v in expected.items() if k not in excluded
         }
 
 

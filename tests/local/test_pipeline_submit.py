@@ -61,7 +61,7 @@ def test_a_missing_key_names_the_variable(submit, monkeypatch):
     assert "MY_KEY" in errors
 
 
-def test_an_api_that_nobody_serves_is_not_the_users_fault(submit):
+def test_an_api_that_does_not_answer_is_not_the_users_fault(submit):
     url = f"http://127.0.0.1:{free_port()}/prod"
     code, _, errors = submit("--runtime", "r", "--prompt", "p", "--api-url", url, SD_API_KEY="k")
     assert code == 3
@@ -87,7 +87,7 @@ def test_a_prompt_needs_a_runtime(submit):
     assert "--runtime" in errors
 
 
-def test_a_file_that_is_no_json_is_named_with_the_place(submit, tmp_path):
+def test_a_file_that_is_not_json_is_named_with_line_and_column(submit, tmp_path):
     (tmp_path / "task.json").write_text("{nope}")
     code, _, errors = submit("task.json")
     assert code == 2

@@ -71,8 +71,8 @@ async def test_the_same_workflow_twice_gives_two_pictures_of_their_own(sim: Sim,
     first, second = task("pipeline", workflow(seed=5)), task("pipeline", workflow(seed=5))
 
     prefixes = {
-        (await comfyui.prepare(each, {})).payload["prompt"]["9"]["inputs"]["filename_prefix"]
-        for each in (first, second)
+        (await comfyui.prepare(attempt, {})).payload["prompt"]["9"]["inputs"]["filename_prefix"]
+        for attempt in (first, second)
     }
 
     assert prefixes == {f"{first.id}/1/example", f"{second.id}/1/example"}
@@ -94,7 +94,7 @@ async def test_a_preview_is_delivered_when_there_is_nothing_else(comfyui: ComfyU
     assert len((await run_task(comfyui, task("pipeline", graph))).result.outputs) == 1
 
 
-async def test_a_fetched_picture_is_uploaded_and_the_node_told_its_name(sim: Sim, comfyui: ComfyUi):
+async def test_a_fetched_picture_is_uploaded_and_the_node_gets_its_name(sim: Sim, comfyui: ComfyUi):
     asked = task("pipeline", from_picture("https://example.com/a.png"))
     (path,) = comfyui.image_fields(asked)
 
@@ -112,7 +112,7 @@ async def test_a_picture_may_come_as_data_uri(comfyui: ComfyUi):
     assert len((await run_task(comfyui, asked)).result.outputs) == 1
 
 
-async def test_a_data_uri_that_is_no_picture_is_the_tasks_fault(comfyui: ComfyUi):
+async def test_a_data_uri_that_is_not_a_picture_is_the_tasks_fault(comfyui: ComfyUi):
     with pytest.raises(TaskError, match="input_not_image"):
         await comfyui.prepare(task("pipeline", from_picture("data:text/html;base64,PGI+")), {})
 
@@ -220,7 +220,7 @@ async def test_an_unknown_model_is_refused_with_its_node(comfyui: ComfyUi):
 @pytest.mark.parametrize(
     "content", [{}, {"3": "x"}, {"3": {"class_type": "KSampler"}}, {"3": {"inputs": {}}}]
 )
-async def test_what_is_no_workflow_is_refused_before_it_is_sent(comfyui: ComfyUi, content: dict[str, Any]):
+async def test_what_is_not_a_workflow_is_refused_before_it_is_sent(comfyui: ComfyUi, content: dict[str, Any]):
     asked = task("pipeline", content)
     assert comfyui.model(asked) is None and not comfyui.image_fields(asked)
 
@@ -235,7 +235,7 @@ async def test_a_refused_submission_is_worth_another_try(sim: Sim, comfyui: Comf
         await run_task(comfyui, task("pipeline", workflow()))
 
 
-async def test_an_empty_file_is_no_picture(sim: Sim, comfyui: ComfyUi):
+async def test_an_empty_file_is_not_a_picture(sim: Sim, comfyui: ComfyUi):
     sim.fault("broken-output")
 
     with pytest.raises(RuntimeUnavailable, match="broken_output"):
@@ -253,7 +253,7 @@ async def test_a_broken_file_is_made_again_by_the_next_attempt(sim: Sim, comfyui
     assert len(done.result.outputs) == 1
 
 
-async def test_a_workflow_that_leaves_no_file_is_told_why(sim: Sim, comfyui: ComfyUi):
+async def test_a_workflow_that_leaves_no_file_fails_with_the_reason(sim: Sim, comfyui: ComfyUi):
     sim.fault("no-output")
 
     with pytest.raises(TaskError, match="no_output"):
@@ -277,8 +277,8 @@ async def test_a_running_prompt_is_interrupted(sim: Sim, comfyui: ComfyUi):
 async def test_a_waiting_prompt_is_taken_out_of_the_queue(sim: Sim, comfyui: ComfyUi):
     sim.fault("slow")
     first, second = task("pipeline", workflow()), task("pipeline", workflow(seed=2))
-    for each in (first, second):
-        sim.ask("POST", "/prompt", (await comfyui.prepare(each, {})).payload)
+    for queued in (first, second):
+        sim.ask("POST", "/prompt", (await comfyui.prepare(queued, {})).payload)
 
     await comfyui.cancel(second)
     await comfyui.cancel(first)

@@ -24,7 +24,7 @@ def test_files_of_every_kind_are_found():
 
 
 @pytest.mark.parametrize("kind", ["torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError"])
-def test_out_of_memory_is_known_whatever_the_version_of_torch(kind: str):
+def test_out_of_memory_is_known_with_every_version_of_torch(kind: str):
     error = {"exception_type": kind, "exception_message": "Allocation on device"}
     entry = {"status": {"status_str": "error", "messages": [["execution_error", error]]}}
 

@@ -14,13 +14,13 @@ async def test_a_server_that_gives_tasks_ids_of_its_own_is_too_old(session: Clie
     async def submit(_: web.Request) -> web.Response:
         return web.json_response({"prompt_id": "its-own", "number": 1, "node_errors": {}})
 
-    async def rest(request: web.Request) -> web.Response:
+    async def not_found(request: web.Request) -> web.Response:
         calls.append((request.path, await request.text()))
         return web.json_response({})
 
     calls: list[tuple[str, str]] = []
     app = web.Application()
-    app.add_routes([web.post("/prompt", submit), web.route("*", "/{path:.*}", rest)])
+    app.add_routes([web.post("/prompt", submit), web.route("*", "/{path:.*}", not_found)])
     async with TestServer(app) as server:
         adapter = ComfyUi(Http(session, str(server.make_url("")), 10_000))
         with pytest.raises(RuntimeUnavailable, match="runtime_too_old"):

@@ -78,14 +78,14 @@ async def test_what_the_program_fails_at_is_worth_another_try(
     assert caught.value.code == code
 
 
-async def test_an_answer_without_pictures_is_no_success(sim: Sim, custom: Custom):
+async def test_an_answer_without_pictures_is_not_a_success(sim: Sim, custom: Custom):
     sim.fault("no-output")
 
     with pytest.raises(RuntimeUnavailable, match="no_output"):
         await run_task(custom, task("custom", SMALL))
 
 
-async def test_a_picture_that_is_none_is_no_success(sim: Sim, custom: Custom):
+async def test_an_output_that_is_not_a_picture_is_not_a_success(sim: Sim, custom: Custom):
     sim.fault("broken-output")
 
     with pytest.raises(RuntimeUnavailable, match="broken_output"):

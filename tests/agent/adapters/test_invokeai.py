@@ -49,7 +49,7 @@ def scaling(image: str) -> dict[str, Any]:
     return {"nodes": {"s": {**node, "is_intermediate": False}}, "edges": []}
 
 
-def left(sim: Sim) -> int:
+def images_left(sim: Sim) -> int:
     return int(sim.ask("GET", "/api/v1/images/")["total"])
 
 
@@ -103,11 +103,11 @@ async def test_a_picture_may_come_as_data_uri(invokeai: InvokeAi):
 
 async def test_neither_pictures_nor_items_stay_behind(sim: Sim, invokeai: InvokeAi):
     asked = task("graph", scaling(f"data:image/png;base64,{as_text(picture())}"))
-    before = left(sim)
+    before = images_left(sim)
 
     await run_task(invokeai, asked)
 
-    assert left(sim) == before
+    assert images_left(sim) == before
     assert sim.ask("GET", f"/api/v1/queue/default/list_all?destination={asked.id}") == []
 
 
@@ -120,12 +120,12 @@ async def test_an_intermediate_picture_is_not_delivered_and_not_left(sim: Sim, i
         "destination": {"node_id": "small", "field": "image"},
     }
     edited["edges"].append(link)
-    before = left(sim)
+    before = images_left(sim)
 
     outputs = (await run_task(invokeai, task("graph", edited))).result.outputs
 
     assert [o.metadata["node"] for o in outputs] == ["small"]
-    assert left(sim) == before
+    assert images_left(sim) == before
 
 
 async def test_a_node_that_says_nothing_of_it_is_kept_and_not_cached(invokeai: InvokeAi):
@@ -222,7 +222,7 @@ async def test_a_picture_that_is_not_there_is_the_tasks_fault(invokeai: InvokeAi
 @pytest.mark.parametrize(
     "content", [{}, {"graph": {"nodes": []}}, {"nodes": {"a": 1}}, {"nodes": {"a": {"id": "a"}}}]
 )
-async def test_what_is_no_graph_is_refused_before_it_is_sent(invokeai: InvokeAi, content: dict[str, Any]):
+async def test_what_is_not_a_graph_is_refused_before_it_is_sent(invokeai: InvokeAi, content: dict[str, Any]):
     asked = task("graph", content)
     assert invokeai.model(asked) is None and not invokeai.image_fields(asked)
 
@@ -230,14 +230,14 @@ async def test_what_is_no_graph_is_refused_before_it_is_sent(invokeai: InvokeAi,
         await invokeai.prepare(asked, {})
 
 
-async def test_a_graph_that_leaves_no_picture_is_told_why(sim: Sim, invokeai: InvokeAi):
+async def test_a_graph_that_leaves_no_picture_fails_with_the_reason(sim: Sim, invokeai: InvokeAi):
     sim.fault("no-output")
 
     with pytest.raises(TaskError, match="no_output"):
         await run_task(invokeai, task("graph", graph()))
 
 
-async def test_a_picture_that_is_broken_is_no_success(sim: Sim, invokeai: InvokeAi):
+async def test_a_broken_picture_is_not_a_success(sim: Sim, invokeai: InvokeAi):
     sim.fault("broken-output")
 
     with pytest.raises(RuntimeUnavailable, match="broken_output"):

@@ -1,4 +1,4 @@
-"""What an output is, from its bytes, whatever a runtime calls it."""
+"""What an output is, from its bytes, not from the name a runtime gives it."""
 
 import io
 

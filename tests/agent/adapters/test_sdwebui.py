@@ -160,7 +160,7 @@ async def test_a_dynamic_task_without_a_model_is_refused(dynamic: SdWebUi):
         await dynamic.prepare(task("text-to-image", SMALL), {})
 
 
-async def test_a_picture_of_another_model_is_no_success(sim: Sim, dynamic: SdWebUi):
+async def test_a_picture_of_another_model_is_not_a_success(sim: Sim, dynamic: SdWebUi):
     await run_task(dynamic, task("text-to-image", naming(STATIC)))
     sim.fault("wrong-model")
 
@@ -198,14 +198,14 @@ async def test_a_failed_post_is_not_sent_again(sim: Sim, static: SdWebUi):
 
 
 @pytest.mark.parametrize("fault", ["no-output", "broken-output"])
-async def test_an_answer_without_a_picture_is_no_success(sim: Sim, static: SdWebUi, fault: str):
+async def test_an_answer_without_a_picture_is_not_a_success(sim: Sim, static: SdWebUi, fault: str):
     sim.fault(fault)
 
     with pytest.raises(RuntimeUnavailable):
         await run_task(static, task("text-to-image", SMALL))
 
 
-async def test_fewer_pictures_than_asked_for_are_no_success(sim: Sim, static: SdWebUi):
+async def test_fewer_pictures_than_asked_for_are_not_a_success(sim: Sim, static: SdWebUi):
     sim.fault("partial")
 
     with pytest.raises(RuntimeUnavailable, match="partial_output: 2 of 3"):
@@ -220,7 +220,7 @@ async def test_a_script_may_make_one_picture_of_many(static: SdWebUi):
     assert len(done.result.outputs) == 1
 
 
-async def test_fewer_enlarged_pictures_than_sent_are_no_success(sim: Sim, static: SdWebUi):
+async def test_fewer_enlarged_pictures_than_sent_are_not_a_success(sim: Sim, static: SdWebUi):
     sim.fault("partial")
     images = [{"data": as_text(picture()), "name": n} for n in ("a", "b")]
 
@@ -241,7 +241,7 @@ async def test_what_sd_webui_refuses_is_the_tasks_fault(static: SdWebUi, content
         await run_task(static, task("text-to-image", {**SMALL, **content}))
 
 
-async def test_a_picture_that_is_none_is_the_tasks_fault(static: SdWebUi):
+async def test_an_input_that_is_not_a_picture_is_the_tasks_fault(static: SdWebUi):
     with pytest.raises(TaskError, match="Invalid encoded image"):
         await run_task(static, task("image-to-image", {**SMALL, "init_images": ["not base64!"]}))
 
@@ -260,7 +260,7 @@ async def test_an_interrupted_half_picture_is_thrown_away(sim: Sim, static: SdWe
     assert sim.outcomes(asked.id) == ["interrupted"]
 
 
-async def test_it_is_busy_until_a_job_that_nobody_waits_for_is_over(sim: Sim, static: SdWebUi):
+async def test_it_is_busy_until_a_job_without_a_client_is_over(sim: Sim, static: SdWebUi):
     sim.fault("slow")
     asked = task("text-to-image", SMALL)
     prepared = await static.prepare(asked, {})
@@ -274,7 +274,7 @@ async def test_it_is_busy_until_a_job_that_nobody_waits_for_is_over(sim: Sim, st
     assert await static.idle()
 
 
-async def test_progress_is_told_while_a_task_runs(simulate, http):
+async def test_progress_is_reported_while_a_task_runs(simulate, http):
     sim = simulate("sdwebui", "--plain", "--service-time", "1.6", "--model", STATIC)
     progress = (
         await run_task(SdWebUi(http(sim), STATIC, dynamic=False), task("text-to-image", SMALL))

@@ -11,14 +11,14 @@ folder = Path(sys.argv[2])
 api = ComfyApiWrapper(sys.argv[1])
 
 
-def made(title: str, name: str, value: object) -> dict[str, bytes]:
+def outputs_with(title: str, name: str, value: object) -> dict[str, bytes]:
     """The files of the workflow with one input changed."""
     workflow = ComfyWorkflowWrapper(str(folder / "workflow.json"))
     workflow.set_node_param(title, name, value)
     return api.queue_and_wait_images(workflow, "Save Image")
 
 
-two = made("Empty Latent Image", "batch_size", 2)
+two = outputs_with("Empty Latent Image", "batch_size", 2)
 assert len(two) == 2 and all(data.startswith(PNG) for data in two.values()), two
 
 sent = api.upload_image(folder / "small.png", "pictures")
@@ -33,7 +33,7 @@ assert isinstance(api.get_embeddings(), list)
 api.interrupt()
 
 try:
-    made("Load Checkpoint", "ckpt_name", "not there.safetensors")
+    outputs_with("Load Checkpoint", "ckpt_name", "not there.safetensors")
 except ComfyApiError as error:
     assert "400" in str(error), error
 else:

@@ -10,16 +10,16 @@ workflow = client.load_workflow(Path(sys.argv[2]) / "workflow.json")
 assert client.is_online()
 
 steps = []
-made = client.submit_and_track(
+result = client.submit_and_track(
     customize(workflow, positive="a lighthouse", seed=42),
     on_progress=lambda step, all_: steps.append((step, all_)),
 )
-assert made["status"] == "completed" and len(made["images"]) == 1, made
-assert client.download(made["images"][0]).startswith(b"\x89PNG")
+assert result["status"] == "completed" and len(result["images"]) == 1, result
+assert client.download(result["images"][0]).startswith(b"\x89PNG")
 assert steps and steps[-1][0] <= steps[-1][1], steps
 
-other = client.submit(customize(workflow, seed=43))
-assert client.wait(other, expect="images", poll_interval=0.1)["images"]
+second_id = client.submit(customize(workflow, seed=43))
+assert client.wait(second_id, expect="images", poll_interval=0.1)["images"]
 assert client.queue_status() == {"running": 0, "pending": 0}
 
 wrong = customize(workflow, seed=44)
@@ -31,7 +31,7 @@ except ComfySubmitError as error:
 else:
     raise AssertionError("an unknown model was taken")
 
-if "simulated" in sys.argv:  # nothing else can be told to run out of memory
+if "simulated" in sys.argv:  # no real server can be made to run out of memory
     client.post("/_simulation/faults", {"kind": "oom"})
     try:
         client.submit_and_track(customize(workflow, seed=45))

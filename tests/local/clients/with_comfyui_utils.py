@@ -13,11 +13,11 @@ from comfyui_utils.comfy import Callbacks, ComfyAPI
 workflow = json.loads((Path(sys.argv[2]) / "workflow.json").read_text())
 positions: list[int] = []
 steps: list[tuple[int, int, int]] = []
-made: list[dict[str, Any]] = []
+results: list[dict[str, Any]] = []
 files: list[bytes] = []
 
 
-class Heard(Callbacks):
+class RecordingCallbacks(Callbacks):
     """Keeps what the library calls back with."""
 
     async def queue_position(self, position: int) -> None:
@@ -27,7 +27,7 @@ class Heard(Callbacks):
         steps.append((node_id, progress, total))
 
     async def completed(self, outputs: dict[str, Any], cached: bool) -> None:
-        made.append(outputs)
+        results.append(outputs)
 
 
 async def keep(file: io.BytesIO) -> None:
@@ -36,16 +36,16 @@ async def keep(file: io.BytesIO) -> None:
 
 async def main() -> None:
     api = ComfyAPI(urlsplit(sys.argv[1]).netloc)
-    await api.submit(workflow, Heard())
+    await api.submit(workflow, RecordingCallbacks())
     assert positions == [0], positions
     assert max(progress / total for _, progress, total in steps if total) > 0.5, steps
-    for image in made[0]["images"]:
+    for image in results[0]["images"]:
         await api.fetch(image, keep)
-    assert [file[:4] for file in files] == [b"\x89PNG"], made
+    assert [file[:4] for file in files] == [b"\x89PNG"], results
 
     workflow["4"]["inputs"]["ckpt_name"] = "not there.safetensors"
     try:
-        await api.submit(workflow, Heard())
+        await api.submit(workflow, RecordingCallbacks())
     except ValueError as error:
         assert "Node 4" in str(error) and "not there" in str(error), error
     else:

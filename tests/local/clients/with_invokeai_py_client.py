@@ -49,9 +49,9 @@ sent = board.upload_image_data((Path(sys.argv[2]) / "small.png").read_bytes(), "
 assert (sent.width, sent.height) == (64, 48), sent
 item = enlarged(sent.image_name, 2.0)
 assert item["status"] == "completed" and set(item["session"]["source_prepared_mapping"]) == {"large"}, item
-(made,) = (result["image"]["image_name"] for result in item["session"]["results"].values())
-assert client.board_repo.get_image_by_name(made).width == 128
-assert board.download_image(made).startswith(b"\x89PNG")
+(image_name,) = (result["image"]["image_name"] for result in item["session"]["results"].values())
+assert client.board_repo.get_image_by_name(image_name).width == 128
+assert board.download_image(image_name).startswith(b"\x89PNG")
 
 assert item["item_id"] in [job.item_id for job in queue.list_all()]
 assert queue.get_item(item["item_id"]).item_id == item["item_id"]
@@ -62,5 +62,5 @@ assert queue.get_status().queue.completed >= 1
 assert "execution failed" in refusal("not there.png", 2.0)
 assert "float_parsing" in refusal(sent.image_name, "wide")
 
-assert board.delete_image(made) and board.delete_image(sent.image_name)
+assert board.delete_image(image_name) and board.delete_image(sent.image_name)
 assert queue.prune().deleted >= 2

@@ -6,18 +6,18 @@ from urllib.parse import urlsplit
 import webuiapi
 from PIL import Image
 
-place = urlsplit(sys.argv[1])
-api = webuiapi.WebUIApi(host=place.hostname, port=place.port)
+address = urlsplit(sys.argv[1])
+api = webuiapi.WebUIApi(host=address.hostname, port=address.port)
 
-made = api.txt2img(prompt="a cat", seed=7, steps=4, width=64, height=96, batch_size=2)
-assert [image.size for image in made.images] == [(64, 96)] * 2, made.images
-assert made.info["all_seeds"] == [7, 8], made.info
-assert made.parameters["width"] == 64
-assert "Seed: 7" in made.info["infotexts"][0]
-assert "Seed: 7" in api.png_info(made.image).info
+result = api.txt2img(prompt="a cat", seed=7, steps=4, width=64, height=96, batch_size=2)
+assert [image.size for image in result.images] == [(64, 96)] * 2, result.images
+assert result.info["all_seeds"] == [7, 8], result.info
+assert result.parameters["width"] == 64
+assert "Seed: 7" in result.info["infotexts"][0]
+assert "Seed: 7" in api.png_info(result.image).info
 
 again = api.img2img(
-    images=[made.image], prompt="a dog", seed=3, steps=4, width=64, height=64, denoising_strength=0.5
+    images=[result.image], prompt="a dog", seed=3, steps=4, width=64, height=64, denoising_strength=0.5
 )
 assert again.image.size == (64, 64)
 
@@ -31,7 +31,7 @@ models = api.util_get_model_names()
 api.set_options({"sd_model_checkpoint": models[-1]})
 assert api.get_options()["sd_model_checkpoint"].split(" [")[0] in models[-1]
 assert api.get_progress()["state"]["job_count"] == 0
-assert "Euler" in {each["name"] for each in api.get_samplers()}
+assert "Euler" in {sampler["name"] for sampler in api.get_samplers()}
 lists = "cmd_flags sd_vae upscalers latent_upscale_modes loras hypernetworks face_restorers realesrgan_models"
 for name in f"{lists} prompt_styles scripts embeddings memory schedulers".split():
     getattr(api, f"get_{name}")()

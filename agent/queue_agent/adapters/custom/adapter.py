@@ -149,7 +149,7 @@ class Custom:
         return url.removeprefix(base)
 
     async def cancel(self, task: Task) -> None:
-        """Nothing more than `run` has done, which has closed the connection: there is no standard for it."""
+        """Does nothing more: `run` has closed the connection, and there is no standard request to cancel."""
 
     async def clear(self) -> None:
         """Nothing: it is unknown what runs."""
