@@ -121,7 +121,7 @@ def test_an_upgrade_keeps_the_replicas_that_keda_set(released: System) -> None:
 def test_uninstall_leaves_no_object_and_no_finalizer(released: System) -> None:
     released.send("first", "last-one")
     released.require("a node exists", lambda: bool(released.nodes()), 60)
-    released.require("the task is done", lambda: released.heard(["last-one"]), 60)
+    released.require("the task is done", lambda: released.all_announced(["last-one"]), 60)
 
     released.uninstall()
 
