@@ -1,6 +1,6 @@
-"""Configs for property tests: made of the words of the schema, so that most of them validate.
+"""Configs for property tests: built from the schema's vocabulary, so that most of them validate.
 
-Where one key binds another (types and models, bounds of scaling, volumes), they are chosen together; free
+Where one key constrains another (types and models, bounds of scaling, volumes), they are chosen together; free
 text (environment, arguments, annotations) is any text at all.
 """
 
@@ -14,7 +14,7 @@ from generator import paths
 from generator.facts.facts import Facts
 
 Config = dict[str, Any]
-Made = st.SearchStrategy[Any]
+Values = st.SearchStrategy[Any]
 
 SCHEMA: Config = json.loads((Path(__file__).resolve().parents[2] / "values-schema.json").read_text("utf-8"))
 FACTS = Facts(paths.data())
@@ -36,12 +36,12 @@ digest = st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True)
 duration = st.sampled_from(["30s", "5m", "1h30m", "720h", "Never"])
 
 
-def some(**keys: Made) -> Made:
+def some(**keys: Values) -> Values:
     """A map with any of these keys."""
     return st.fixed_dictionaries({}, optional=keys)
 
 
-def image() -> Made:
+def image() -> Values:
     repository = st.from_regex(r"([a-z]{2,8}\.example\.com/)?[a-z]{1,8}/[a-z]{1,8}", fullmatch=True)
     return some(repository=repository, tag=word, digest=digest)
 
@@ -58,7 +58,7 @@ def volume(draw: st.DrawFn) -> Config:
 
 
 def gpu_types(region: str) -> list[str]:
-    """Types of a region with NVIDIA GPUs, an NVMe disk and room for the default pod."""
+    """Instance types of a region with NVIDIA GPUs, an NVMe disk and room for the default pod."""
     instance_types = (FACTS.instance_type(name) for name in FACTS.region(region).gpu_types)  # type: ignore[union-attr]
     return sorted(
         kind.name
@@ -203,7 +203,8 @@ def configs(draw: st.DrawFn) -> Config:
             tags=tags,
         )
     )
-    # Quoted text may end in a line break, which a careless pattern overlooks; few do, since none may pass.
+    # Quoted text may end in a line break, which `$` in a pattern overlooks; validation refuses it, so
+    # few configs have one.
     end = draw(st.sampled_from([""] * 9 + ["\n"]))
     partition = "aws"
     if region.startswith(CHINA):

@@ -30,7 +30,7 @@ def facts() -> Facts:
 
 @pytest.fixture
 def config() -> Config:
-    """The least that a config needs."""
+    """The smallest config that is valid."""
     return {
         "stackName": "demo",
         "region": "us-west-2",
@@ -42,13 +42,13 @@ def config() -> Config:
 
 @pytest.fixture
 def solve(config: Config, facts: Facts) -> Solve:
-    """`solve(region=…, runtime={…}, extra={…})`: the least config with these changes, resolved."""
+    """`solve(region=…, runtime={…}, extra={…})`: the smallest valid config with these changes, resolved."""
 
     def solve(runtime: Config | None = None, extra: Config | None = None, **top: Any) -> Solution:
         entry = {**config["modelsRuntime"][0], **(runtime or {}), **({"extraValues": extra} if extra else {})}
         data = {**config, "modelsRuntime": [entry], **top}
-        where = Context(data["region"], data["accountId"], date(2026, 1, 1))
-        return solving.solution(data, where)
+        context = Context(data["region"], data["accountId"], date(2026, 1, 1))
+        return solving.solution(data, context)
 
     return solve
 

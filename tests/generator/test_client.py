@@ -16,14 +16,14 @@ Serve = Callable[..., ApiClient]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts an API that gives these replies in turn, the last one again and again; its client."""
+    """Starts an API that gives these replies in turn, repeating the last one; returns its client."""
     servers: list[Server] = []
 
     def serve(*replies: Reply) -> ApiClient:
-        left = list(replies)
+        remaining = list(replies)
 
         def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-            status, headers, content = left.pop(0) if len(left) > 1 else left[0]
+            status, headers, content = remaining.pop(0) if len(remaining) > 1 else remaining[0]
             handler.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 handler.send_header(name, value)
@@ -56,11 +56,11 @@ def test_a_refusal_is_not_repeated_and_its_fields_are_named(serve: Serve) -> Non
         api.status("sdxl", "a")
 
 
-def test_a_key_that_is_not_accepted_is_an_error_of_its_own(serve: Serve) -> None:
+def test_a_key_that_is_not_accepted_raises_a_separate_error(serve: Serve) -> None:
     with pytest.raises(KeyRefusedError, match="check the key"):
         serve((403, {}, b'{"message": "Forbidden"}')).status("sdxl", "a")
 
 
-def test_an_answer_that_is_not_json_is_not_taken_for_a_status(serve: Serve) -> None:
+def test_an_answer_that_is_not_json_is_not_accepted_as_a_status(serve: Serve) -> None:
     with pytest.raises(ApiUnreachableError, match="did not answer"):
         serve((200, {}, b"<html>")).status("sdxl", "a")

@@ -26,41 +26,41 @@ def file(tmp_path: Path, config: dict[str, Any]) -> Path:
     return path
 
 
-def changed(file: Path, **top: Any) -> None:
+def change_config(file: Path, **top: Any) -> None:
     file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **top}))
 
 
-def built(folder: Path) -> dict[str, bytes]:
+def files_of(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_build_writes_every_file_of_the_contract(file: Path, cli: Cli) -> None:
-    done = cli("build", "config.yaml")
+    result = cli("build", "config.yaml")
 
     names = {"stack.yaml", "network.yaml", "cluster.yaml", "values/platform.yaml", "values/sdxl.yaml"}
     names |= {"iam/deployer-policy.json", "plan.md", "plan.json", "made-from.json"}
-    assert done.returncode == 0, done.stderr
-    assert names <= set(built(file.parent / "build/demo"))
+    assert result.returncode == 0, result.stderr
+    assert names <= set(files_of(file.parent / "build/demo"))
 
 
 def test_build_prints_the_path_of_each_file(file: Path, cli: Cli) -> None:
     printed = cli("build", "config.yaml").stdout.split()
 
-    assert set(printed) == {f"build/demo/{path}" for path in built(file.parent / "build/demo")}
+    assert set(printed) == {f"build/demo/{path}" for path in files_of(file.parent / "build/demo")}
 
 
 def test_the_same_config_gives_the_same_bytes(file: Path, cli: Cli) -> None:
     cli("build", "config.yaml", "-o", "one")
     cli("build", "config.yaml", "-o", "two")
 
-    assert built(file.parent / "one") == built(file.parent / "two")
+    assert files_of(file.parent / "one") == files_of(file.parent / "two")
 
 
 def test_every_file_says_which_config_it_was_made_from(file: Path, cli: Cli) -> None:
     cli("build", "config.yaml")
 
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    files = built(file.parent / "build/demo")
+    files = files_of(file.parent / "build/demo")
     listed = json.loads(files.pop("made-from.json"))
     assert listed["config"] == "config.yaml"
     assert listed["sha256"] == digest
@@ -72,44 +72,44 @@ def test_every_file_says_which_config_it_was_made_from(file: Path, cli: Cli) -> 
 
 def test_a_config_that_is_wrong_leaves_the_last_build_as_it_was(file: Path, cli: Cli) -> None:
     cli("build", "config.yaml")
-    before = built(file.parent / "build")
-    changed(file, stackName="Not A Name")
+    before = files_of(file.parent / "build")
+    change_config(file, stackName="Not A Name")
 
-    done = cli("build", "config.yaml")
+    result = cli("build", "config.yaml")
 
-    assert done.returncode == 2
-    assert built(file.parent / "build") == before
+    assert result.returncode == 2
+    assert files_of(file.parent / "build") == before
 
 
-def test_a_folder_that_is_not_a_build_is_refused_with_a_cure(file: Path, cli: Cli) -> None:
+def test_a_folder_that_is_not_a_build_is_refused_with_a_fix(file: Path, cli: Cli) -> None:
     (file.parent / "build/demo").mkdir(parents=True)
     (file.parent / "build/demo/mine.txt").write_text("mine")
 
-    done = cli("build", "config.yaml")
+    result = cli("build", "config.yaml")
 
-    assert done.returncode == 2
-    assert "choose another folder with -o" in done.stderr
+    assert result.returncode == 2
+    assert "choose another folder with -o" in result.stderr
 
 
 def test_a_folder_that_cannot_be_made_is_named(file: Path, cli: Cli) -> None:
     (file.parent / "build").write_text("a file")
 
-    done = cli("build", "config.yaml")
+    result = cli("build", "config.yaml")
 
-    assert done.returncode == 2
-    assert "cannot write build" in done.stderr
+    assert result.returncode == 2
+    assert "cannot write build" in result.stderr
 
 
 def test_build_for_the_runtimes_chart_writes_its_values_alone(file: Path, cli: Cli) -> None:
     cli("build", "config.yaml", "--chart", "sd-runtimes")
 
-    assert set(built(file.parent / "build/demo")) == {"values/sdxl.yaml", "made-from.json"}
+    assert set(files_of(file.parent / "build/demo")) == {"values/sdxl.yaml", "made-from.json"}
 
 
 def test_render_prints_manifests_that_read_as_yaml(file: Path, cli: Cli) -> None:
-    done = cli("render", "config.yaml", "--chart", "sd-runtimes")
+    result = cli("render", "config.yaml", "--chart", "sd-runtimes")
 
-    kinds = {each["kind"] for each in yaml.safe_load_all(done.stdout) if each}
+    kinds = {manifest["kind"] for manifest in yaml.safe_load_all(result.stdout) if manifest}
     assert {"Deployment", "ScaledObject", "NodePool", "EC2NodeClass"} <= kinds
 
 
@@ -121,13 +121,13 @@ def test_render_writes_nothing(file: Path, cli: Cli) -> None:
 
 def test_diff_shows_what_a_changed_config_changes_in_the_last_build(file: Path, cli: Cli) -> None:
     cli("build", "config.yaml")
-    changed(file, tags={"team": "art"})
+    change_config(file, tags={"team": "art"})
 
-    done = cli("diff", "config.yaml")
+    result = cli("diff", "config.yaml")
 
-    assert done.returncode == 0, done.stderr
-    assert "+++ b/values/sdxl.yaml" in done.stdout
-    assert "+    team: art" in done.stdout
+    assert result.returncode == 0, result.stderr
+    assert "+++ b/values/sdxl.yaml" in result.stdout
+    assert "+    team: art" in result.stdout
 
 
 def test_diff_of_an_unchanged_config_prints_nothing(file: Path, cli: Cli) -> None:
@@ -139,21 +139,21 @@ def test_diff_of_an_unchanged_config_prints_nothing(file: Path, cli: Cli) -> Non
 
 def test_diff_against_another_config_needs_no_build(file: Path, cli: Cli) -> None:
     other = file.read_text()
-    changed(file, eksVersion="1.34")
+    change_config(file, eksVersion="1.34")
 
-    done = cli("diff", "config.yaml", "--against", "-", stdin=other)
+    result = cli("diff", "config.yaml", "--against", "-", stdin=other)
 
-    assert re.search(r'^-  version: "1.28"\n\+  version: "1.34"$', done.stdout, re.MULTILINE)
+    assert re.search(r'^-  version: "1.28"\n\+  version: "1.34"$', result.stdout, re.MULTILINE)
 
 
 def test_diff_without_a_build_says_that_every_file_is_new(file: Path, cli: Cli) -> None:
-    done = cli("diff", "config.yaml")
+    result = cli("diff", "config.yaml")
 
-    assert "every file is new" in done.stderr
-    assert "--- /dev/null" in done.stdout
+    assert "every file is new" in result.stderr
+    assert "--- /dev/null" in result.stdout
 
 
-def test_diff_has_no_colours_in_a_pipe(file: Path, cli: Cli) -> None:
+def test_diff_has_no_colors_in_a_pipe(file: Path, cli: Cli) -> None:
     assert "\x1b" not in cli("diff", "config.yaml").stdout
 
 
@@ -163,32 +163,32 @@ def test_a_first_config_validates(kind: str, region: str, tmp_path: Path, cli: C
     words = ["--no-questions", "--type", kind, "--region", region, "--account", "123456789012"]
     (tmp_path / "config.yaml").write_text(cli("init", *words).stdout)
 
-    done = cli("validate", "config.yaml")
+    result = cli("validate", "config.yaml")
 
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
 
 
 def test_init_never_overwrites_a_file(file: Path, cli: Cli) -> None:
     before = file.read_text()
 
-    done = cli("init", "-o", "config.yaml")
+    result = cli("init", "-o", "config.yaml")
 
-    assert done.returncode == 2
+    assert result.returncode == 2
     assert file.read_text() == before
 
 
-def test_init_refuses_an_answer_that_no_config_may_hold(tmp_path: Path, cli: Cli) -> None:
-    done = cli("init", "--stack-name", "Not A Name", "-o", "config.yaml")
+def test_init_refuses_an_answer_that_is_not_valid_in_a_config(tmp_path: Path, cli: Cli) -> None:
+    result = cli("init", "--stack-name", "Not A Name", "-o", "config.yaml")
 
-    assert done.returncode == 2
-    assert "stackName" in done.stderr
+    assert result.returncode == 2
+    assert "stackName" in result.stderr
     assert not (tmp_path / "config.yaml").exists()
 
 
-def test_init_asks_on_a_terminal_for_what_no_flag_says(tmp_path: Path) -> None:
+def test_init_asks_on_a_terminal_for_what_no_flag_sets(tmp_path: Path) -> None:
     answers = "art\n123456789012\n\ncomfyui\n"
 
-    config = yaml.safe_load(typed(tmp_path, answers, "--region", "us-east-1"))
+    config = yaml.safe_load(init_output(tmp_path, answers, "--region", "us-east-1"))
 
     assert config["stackName"] == "art"
     assert config["region"] == "us-east-1"
@@ -196,7 +196,7 @@ def test_init_asks_on_a_terminal_for_what_no_flag_says(tmp_path: Path) -> None:
     assert config["modelsRuntime"][0]["type"] == "comfyui"
 
 
-def typed(folder: Path, answers: str, *words: str) -> str:
+def init_output(folder: Path, answers: str, *words: str) -> str:
     """What init writes when these lines are typed at a terminal."""
     terminal, child = pty.openpty()
     command = [sys.executable, "-m", "generator", "init", *words]

@@ -1,4 +1,4 @@
-"""Values files: what follows from names, under what the user said."""
+"""Values files: what follows from names, overridden by what the user sets."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +36,7 @@ def rendered(solution: Solution, files: dict[str, str] | None = None) -> dict[st
     return {f"{document['kind']}/{document['metadata']['name']}": document for document in objects}
 
 
-def test_a_runtime_is_told_its_queue_bucket_topic_and_roles(solve: Solve) -> None:
+def test_a_runtime_gets_its_queue_bucket_topic_and_roles(solve: Solve) -> None:
     solution = solve()
 
     values = runtime_values(solution)
@@ -74,7 +74,7 @@ def test_the_runtimes_chart_alone_reads_its_values_at_the_top(solve: Solve) -> N
 
 
 def queue(solution: Solution, files: dict[str, str] | None = None) -> tuple[str, str]:
-    """Where the pods and KEDA look for tasks, and how often."""
+    """The queue that the pods and KEDA read, and the polling interval."""
     trigger = rendered(solution, files)["ScaledObject/sdxl"]["spec"]
     return trigger["triggers"][0]["metadata"]["queueURL"], str(trigger["pollingInterval"])
 
@@ -144,7 +144,7 @@ def test_the_models_driver_runs_on_tainted_gpu_nodes(solve: Solve) -> None:
     assert platform_values(solve())["aws-mountpoint-s3-csi-driver"]["node"]["tolerateAllTaints"] is True
 
 
-def test_with_a_mirror_no_platform_image_comes_from_elsewhere(solve: Solve) -> None:
+def test_with_a_mirror_every_platform_image_comes_from_it(solve: Solve) -> None:
     values = platform_values(solve(imageRegistry="mirror.example.com"))
 
     images = [

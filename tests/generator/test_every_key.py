@@ -1,4 +1,4 @@
-"""Every key of the contract changes something that is deployed, or says that it does not."""
+"""Every key of the contract changes something that is deployed, or gives a warning that it does not."""
 
 import copy
 import json
@@ -45,8 +45,8 @@ RESOURCES = {
     container: f"extraValues.runtime.{container}.resources" for container in ("inferenceApi", "queueAgent")
 }
 
-# What a runtime must have beside a key before that key means anything.
-BESIDE: dict[str, Data] = {
+# The other keys that a runtime needs before a key has an effect.
+REQUIRED_KEYS: dict[str, Data] = {
     "modelFilename": {"type": "sdwebui", "modelFilename": "one.safetensors"},
     "dynamicModel": {"type": "sdwebui", "modelFilename": "two.safetensors"},
     "extraValues.runtime.inferenceApi.port": CUSTOM,
@@ -71,7 +71,7 @@ BESIDE: dict[str, Data] = {
     f"{REQUIREMENTS}[]": {REQUIREMENTS: [ZONES]},
     f"{TAINTS}[]": {TAINTS: [{"key": "team", "value": "art", "effect": "NoSchedule"}]},
 }
-# Values where no example of the schema differs from the default, or fits beside the rest.
+# Values where no example of the schema differs from the default, or is valid with the rest.
 VALUES: Data = {
     "stackName": "other",
     "region": "us-east-1",
@@ -104,14 +104,14 @@ VALUES: Data = {
     f"{TAINTS}[].effect": "NoExecute",
 }
 # A key that is legal only together with another one.
-TOGETHER = {
+PAIRED_KEYS = {
     f"{path}.{kind}.{GPU}": f"{path}.{other}.{GPU}"
     for path in RESOURCES.values()
     for kind, other in (("limits", "requests"), ("requests", "limits"))
 }
 # Keys with one legal value, which is the default.
 FIXED = {"extraValues.karpenter.nodeTemplate.amiFamily"}
-# The name is what everything else hangs on: it is changed in all the tests below.
+# Every other name derives from this one: all the tests below change it.
 NAME = "name"
 
 
@@ -119,9 +119,9 @@ def keys(node: Data, path: str = "") -> Iterator[tuple[str, Data]]:
     """Every key that holds a value, by its dotted path, with its part of the schema."""
     node = SCHEMA["definitions"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
     if node.get("properties"):
-        for key, below in node["properties"].items():
+        for key, child in node["properties"].items():
             if key != "modelsRuntime":
-                yield from keys(below, f"{path}.{key}" if path else key)
+                yield from keys(child, f"{path}.{key}" if path else key)
         return
     yield path, node
     if node.get("items", {}).get("properties"):
@@ -134,7 +134,7 @@ EFFECTIVE = [path for path, node in OF_RUNTIME.items() if "x-no-effect" not in n
 WITHOUT_EFFECT = [path for path, node in OF_RUNTIME.items() if "x-no-effect" in node]
 
 
-def another(path: str, node: Data) -> Any:
+def other_value(path: str, node: Data) -> Any:
     """A legal value that is not the default."""
     if path in VALUES:
         return VALUES[path]
@@ -145,19 +145,19 @@ def another(path: str, node: Data) -> Any:
 
 def put(data: Data, path: str, value: Any) -> None:
     """Set a dotted path; `[]` is the first item of a list. Names of resources may hold dots themselves."""
-    *above, last = re.findall(r"nvidia\.com/gpu|[^.\[\]]+|\[\]", path)
-    here: Any = data
-    for step in above:
-        here = here[0] if step == "[]" else here.setdefault(step, {})
-    here[last] = value
+    *parents, last = re.findall(r"nvidia\.com/gpu|[^.\[\]]+|\[\]", path)
+    parent: Any = data
+    for step in parents:
+        parent = parent[0] if step == "[]" else parent.setdefault(step, {})
+    parent[last] = value
 
 
 def runtime(name: str, path: str) -> Data:
-    """A runtime in which `path` would mean something."""
+    """A runtime in which `path` has an effect."""
     entry: Data = {"name": name, "type": "comfyui"}
-    for prefix, beside in BESIDE.items():
+    for prefix, required in REQUIRED_KEYS.items():
         if path.startswith(prefix):
-            for path, value in beside.items():
+            for path, value in required.items():
                 put(entry, path, copy.deepcopy(value))
     return entry
 
@@ -173,21 +173,21 @@ def config(runtimes: list[Data]) -> Data:
 
 
 def problems(data: Data) -> list[Problem]:
-    """Everything that validation says."""
+    """All problems that validation reports."""
     loaded = document.load(yaml.safe_dump(data, sort_keys=False), "config.yaml")
-    where = Context(data["region"], data["accountId"], date(2026, 1, 1))
-    return validate.problems(loaded, SCHEMA, Facts(paths.data()), where, deriving=True)
+    context = Context(data["region"], data["accountId"], date(2026, 1, 1))
+    return validate.problems(loaded, SCHEMA, Facts(paths.data()), context, deriving=True)
 
 
 def built(data: Data, chart: str) -> dict[str, str]:
-    where = Context(data["region"], data["accountId"], date(2026, 1, 1))
-    solution = solving.solution(data, where)
+    context = Context(data["region"], data["accountId"], date(2026, 1, 1))
+    solution = solving.solution(data, context)
     build = solving.built(solution, chart)
     return {path: files.without_header(text) for path, text in build.items() if path != files.MADE_FROM}
 
 
 def manifests(data: Data) -> dict[str, str]:
-    """For each runtime its objects as one text, in which its name and what hangs on that are blotted out."""
+    """For each runtime its objects as one text, in which its name and what derives from it are replaced."""
     text = helm.template("demo", charts.folder(RUNTIMES_ALONE), "1.28", built(data, RUNTIMES_ALONE))
     texts: dict[str, str] = {}
     for manifest in yaml.load_all(text, yaml.CSafeLoader):
@@ -202,17 +202,17 @@ def manifests(data: Data) -> dict[str, str]:
 def pair(number: int, path: str) -> tuple[Data, Data]:
     """Two runtimes: one without the key, one with it."""
     plain, changed = runtime(f"a{number:03}x", path), runtime(f"b{number:03}x", path)
-    value = another(path, OF_RUNTIME[path])
+    value = other_value(path, OF_RUNTIME[path])
     put(changed, path, value)
-    if path in TOGETHER:
-        put(changed, TOGETHER[path], value)
+    if path in PAIRED_KEYS:
+        put(changed, PAIRED_KEYS[path], value)
     if path == "dynamicModel":
         del changed["modelFilename"]
     return plain, changed
 
 
 PAIRS = {path: pair(number, path) for number, path in enumerate(OF_RUNTIME)}
-ALL = config([entry for both in PAIRS.values() for entry in both])
+ALL = config([entry for runtimes in PAIRS.values() for entry in runtimes])
 
 
 @pytest.fixture(scope="module")
@@ -265,12 +265,12 @@ def test_a_key_of_the_solution_changes_what_is_built(path: str) -> None:
         config([{"name": "comfy", "type": "comfyui"}]),
         config([{"name": "comfy", "type": "comfyui"}]),
     )
-    put(changed, path, another(path, TOP[path]))
+    put(changed, path, other_value(path, TOP[path]))
 
     assert deployed(plain) != deployed(changed)
 
 
 def deployed(data: Data) -> dict[str, Any]:
-    """A build without the values that only hand the config on, whose effect is in the manifests."""
+    """A build without the values that only pass the config on, whose effect is in the manifests."""
     platform = {path: text for path, text in built(data, UMBRELLA).items() if not path.startswith("values/")}
     return {**platform, **manifests(data)}

@@ -1,4 +1,4 @@
-"""Every example works as it stands, and what is shown of its build is what its build is."""
+"""Every example works as it stands, and the documented builds match what is built."""
 
 import subprocess
 import sys
@@ -24,28 +24,28 @@ NAMES = {
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def test_there_is_an_example_for_each_thing_that_users_ask_for() -> None:
+def test_there_is_an_example_for_each_use_case() -> None:
     assert {path.stem for path in EXAMPLES} == NAMES
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_validates_builds_and_renders(example: Path, cli: Cli) -> None:
-    done = cli("render", str(example), "--chart", "sd-runtimes")
+    result = cli("render", str(example), "--chart", "sd-runtimes")
 
-    kinds = [document["kind"] for document in yaml.safe_load_all(done.stdout) if document]
+    kinds = [document["kind"] for document in yaml.safe_load_all(result.stdout) if document]
     runtimes = yaml.safe_load(example.read_text("utf-8"))["modelsRuntime"]
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     assert kinds.count("Deployment") == kinds.count("NodePool") == len(runtimes)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_says_in_its_first_line_what_it_is_for(example: Path) -> None:
+def test_an_example_states_its_purpose_in_its_first_line(example: Path) -> None:
     assert example.read_text("utf-8").startswith("# ")
 
 
-def test_the_builds_that_are_shown_are_what_the_generator_makes() -> None:
+def test_the_documented_builds_match_what_the_generator_writes() -> None:
     check = [sys.executable, "tools/examples.py", "--check"]
 
-    done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "run `make examples`"
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", ""), "run `make examples`"

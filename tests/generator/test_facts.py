@@ -28,9 +28,9 @@ def refresh() -> ModuleType:
 
 
 def test_every_file_names_its_source_and_date(facts: Facts) -> None:
-    for source, made in facts.sources().values():
+    for source, created in facts.sources().values():
         assert len(source) > 20
-        assert date.fromisoformat(made) >= date(2026, 1, 1)
+        assert date.fromisoformat(created) >= date(2026, 1, 1)
 
 
 def test_instance_types_have_karpenters_numbers(facts: Facts) -> None:
@@ -41,7 +41,7 @@ def test_instance_types_have_karpenters_numbers(facts: Facts) -> None:
     assert (g5.nvme_gb, g5.arch, g5.pods) == (450, "amd64", 58)
 
 
-def test_allocatable_is_what_karpenters_page_says_of_g5_2xlarge(facts: Facts) -> None:
+def test_allocatable_matches_karpenters_page_for_g5_2xlarge(facts: Facts) -> None:
     g5 = facts.instance_type("g5.2xlarge")
     assert g5 is not None
 
@@ -60,9 +60,13 @@ def test_allocatable_is_what_karpenters_page_says_of_g5_2xlarge(facts: Facts) ->
 def test_partitions_have_their_hosts(
     facts: Facts, region: str, partition: str, suffix: str, principal: str
 ) -> None:
-    found = facts.partition(region)
+    attributes = facts.partition(region)
 
-    assert (found.name, found.dns_suffix, found.ec2_principal) == (partition, suffix, principal)
+    assert (attributes.name, attributes.dns_suffix, attributes.ec2_principal) == (
+        partition,
+        suffix,
+        principal,
+    )
 
 
 def test_only_two_regions_are_verified(facts: Facts) -> None:
@@ -71,7 +75,7 @@ def test_only_two_regions_are_verified(facts: Facts) -> None:
     assert [region.name for region in regions if region and region.verified] == ["us-east-1", "us-west-2"]
 
 
-def test_china_offers_g5_in_beijing_but_no_g6(facts: Facts) -> None:
+def test_china_offers_g5_in_beijing_but_not_g6(facts: Facts) -> None:
     region = facts.region("cn-north-1")
 
     assert region is not None
@@ -152,7 +156,7 @@ def test_files_have_a_line_for_each_row(facts: Facts) -> None:
 
 
 @pytest.mark.parametrize(
-    ("current", "wanted", "help"),
+    ("current", "target", "help"),
     [
         ("1.33", "1.33", None),
         ("1.33", "1.34", None),
@@ -160,8 +164,8 @@ def test_files_have_a_line_for_each_row(facts: Facts) -> None:
         ("1.34", "1.33", 'set eksVersion: "1.34"'),
     ],
 )
-def test_a_cluster_is_upgraded_by_one_version_at_a_time(current: str, wanted: str, help: str | None) -> None:
-    text = versions.upgrade_help(current, wanted)
+def test_a_cluster_is_upgraded_by_one_version_at_a_time(current: str, target: str, help: str | None) -> None:
+    text = versions.upgrade_help(current, target)
 
     assert text is None if help is None else text and text.endswith(help)
 

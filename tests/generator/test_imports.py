@@ -21,7 +21,7 @@ from generator.cli.main import COMMANDS
 ROOT = Path(__file__).resolve().parents[2]
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-# What each part may import of the same package; for generator and agent docs/architecture.md says it.
+# What each part may import of the same package; for generator and agent docs/architecture.md has it.
 API = {
     "problem": set(),
     "records": set(),
@@ -66,14 +66,14 @@ def layers(package: str) -> dict[str, set[str]]:
 
 
 def folders() -> dict[str, set[str]]:
-    """The table between the folders in docs/architecture.md: which packages each may import beside itself."""
+    """The table of folders in docs/architecture.md: the packages that each may import besides itself."""
     [text] = re.findall(r"\| folder \| may import of the others \|(.*?)\n\n", ARCHITECTURE, re.DOTALL)
     rows: dict[str, set[str]] = {}
     for name, allowed in re.findall(r"^\| `(\w+)/` \| ([^|]*)\|", text, re.MULTILINE):
-        every = allowed.strip() == "all of the above"
+        all_above = allowed.strip() == "all of the above"
         package = "queue_agent" if name == "agent" else name
         rows[package] = (
-            set(rows) if every else {word.rstrip("/") for word in re.findall(r"`([\w/]+)`", allowed)}
+            set(rows) if all_above else {word.rstrip("/") for word in re.findall(r"`([\w/]+)`", allowed)}
         )
     return rows
 
@@ -115,7 +115,7 @@ def arrows(package: str) -> dict[str, set[str]]:
 
 
 def imported_names(file: Path) -> set[str]:
-    """Full names of all that a module imports, wherever in it."""
+    """Full names of all that a module imports, at any level."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -130,12 +130,12 @@ def folder(package: str) -> Path:
 
 
 @pytest.mark.parametrize("package", ARROWS)
-def test_the_arrows_between_the_parts_of_a_package_are_those_that_were_decided(package: str) -> None:
+def test_the_arrows_between_the_parts_of_a_package_match_the_table(package: str) -> None:
     assert arrows(package) == ARROWS[package]
 
 
 @pytest.mark.parametrize("package", ARROWS)
-def test_no_module_imports_itself_by_way_of_others(package: str) -> None:
+def test_no_module_imports_itself_indirectly(package: str) -> None:
     modules = {
         name: graph(package).find_modules_directly_imported_by(name) for name in graph(package).modules
     }
@@ -176,8 +176,8 @@ def test_the_api_and_the_local_pipeline_import_only_the_task_contract_of_the_age
 def test_a_part_that_decides_touches_neither_clock_nor_environment_nor_network(
     package: str, name: str
 ) -> None:
-    place = folder(package) / name
-    files = list(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    path = folder(package) / name
+    files = list(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
     assert files
     for file in files:
         assert not imported_names(file) & SHELL_ONLY, file

@@ -46,11 +46,11 @@ GoYaml.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.co
 def solved(config: Config) -> Solution | None:
     """The solution of a config, if it validates."""
     loaded = document.load(yaml.safe_dump(config, allow_unicode=True), "config.yaml")
-    where = Context(config["region"], config["accountId"], date(2026, 1, 1))
-    problems = validate.problems(loaded, SCHEMA, FACTS, where, deriving=True)
+    context = Context(config["region"], config["accountId"], date(2026, 1, 1))
+    problems = validate.problems(loaded, SCHEMA, FACTS, context, deriving=True)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return None
-    return solving.solution(loaded.data, where)
+    return solving.solution(loaded.data, context)
 
 
 def rendered(solution: Solution) -> list[Object]:
@@ -80,12 +80,12 @@ def test_a_config_that_validates_renders_to_objects_that_kubernetes_accepts(conf
         if manifest["kind"] in CORE:
             kubernetes_validate.validate(manifest, "1.28", strict=True)
     for runtime in config["modelsRuntime"]:
-        asked = runtime["extraValues"]["runtime"]["inferenceApi"].get("extraEnv", {})
-        assert asked.items() <= environment(objects, runtime["name"]).items()
+        variables = runtime["extraValues"]["runtime"]["inferenceApi"].get("extraEnv", {})
+        assert variables.items() <= environment(objects, runtime["name"]).items()
 
 
 def environment(objects: list[Object], name: str) -> dict[str, str]:
-    """What the runtime's container sees as its environment, as far as the manifest says it."""
+    """The environment of the runtime's container, as the manifest sets it."""
     pods = (manifest["spec"]["template"]["spec"] for manifest in objects if manifest["kind"] == "Deployment"
             and manifest["metadata"]["name"] == name)  # fmt: skip
     container = next(container for container in next(pods)["containers"] if container["name"] == "runtime")
@@ -110,5 +110,5 @@ def test_a_config_that_validates_builds_with_names_that_aws_accepts(config: Conf
         assert QUEUE.fullmatch(runtime.queue_name)
         assert QUEUE.fullmatch(runtime.dead_letter_queue_name)
         assert BUCKET.fullmatch(runtime.output_bucket)
-        own = yaml.load(built[f"values/{runtime.name}.yaml"], yaml.CSafeLoader)
-        assert own["global"]["tags"] == solution.tags
+        values = yaml.load(built[f"values/{runtime.name}.yaml"], yaml.CSafeLoader)
+        assert values["global"]["tags"] == solution.tags

@@ -37,7 +37,7 @@ files = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 @files
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_takes_it(cli: Cli, file: Path, command: str) -> None:
+def test_a_command_accepts_the_file(cli: Cli, file: Path, command: str) -> None:
     name, *flags = COMMANDS[command]
 
     result = cli(name, str(file), *WHERE, *flags)
@@ -47,7 +47,7 @@ def test_a_command_takes_it(cli: Cli, file: Path, command: str) -> None:
 
 @files
 @pytest.mark.parametrize("command", MAY_REFUSE)
-def test_a_command_takes_it_or_says_what_is_wrong(cli: Cli, file: Path, command: str) -> None:
+def test_a_command_accepts_the_file_or_reports_what_is_wrong(cli: Cli, file: Path, command: str) -> None:
     name, *flags = MAY_REFUSE[command]
 
     result = cli(name, str(file), *WHERE, *flags)

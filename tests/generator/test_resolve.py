@@ -1,4 +1,4 @@
-"""What follows from a config without asking anyone."""
+"""What follows from a config alone, without a call to AWS."""
 
 import json
 from collections.abc import Callable

@@ -16,7 +16,7 @@ from generator.config.schema import TYPES
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = app.schema()
 KEYS = list(explain.keys(SCHEMA))
-# Keywords that Helm words well, and notes of our own, which validators pass over.
+# Keywords that Helm reports clearly, and our own extensions, which validators ignore.
 KEYWORDS = {
     *(
         "$schema",
@@ -36,14 +36,14 @@ KEYWORDS = {
 }
 
 
-def schemas(here: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every schema inside a schema."""
-    yield here
-    inner = [here[key] for key in ("items", "additionalProperties", "propertyNames") if key in here]
-    maps = [here[key] for key in ("properties", "definitions") if key in here]
-    for below in [*inner, *(schema for found in maps for schema in found.values())]:
-        if isinstance(below, dict):
-            yield from schemas(below)
+    yield schema
+    inner = [schema[key] for key in ("items", "additionalProperties", "propertyNames") if key in schema]
+    maps = [schema[key] for key in ("properties", "definitions") if key in schema]
+    for child in [*inner, *(value for mapping in maps for value in mapping.values())]:
+        if isinstance(child, dict):
+            yield from schemas(child)
 
 
 EVERY = list(schemas(SCHEMA))
@@ -69,7 +69,7 @@ def test_every_object_with_keys_of_its_own_is_closed() -> None:
     ] == []
 
 
-def test_every_pattern_says_what_it_asks_for() -> None:
+def test_every_pattern_describes_what_it_expects() -> None:
     assert [schema for schema in EVERY if "pattern" in schema and "x-expected" not in schema] == []
 
 
@@ -108,12 +108,12 @@ def test_types_have_words() -> None:
     types = [schema["type"] for schema in EVERY if "type" in schema]
 
     assert {
-        kind for found in types for kind in (found if isinstance(found, list) else [found])
+        kind for kinds in types for kind in (kinds if isinstance(kinds, list) else [kinds])
     } <= TYPES.keys()
 
 
 def chart_default(key: explain.Key) -> Any:
-    """What the chart says of a key of modelsRuntime[], or the schema's own default where it says nothing."""
+    """The chart's default of a key of modelsRuntime[], or the schema's own where the chart has none."""
     value = yaml.safe_load((ROOT / "charts/sd-runtimes/values.yaml").read_text())["defaults"]
     for step in [step for step in key.steps[2:] if step != "extraValues"]:
         if not isinstance(value, dict) or step not in value:

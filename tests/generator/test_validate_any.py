@@ -1,4 +1,4 @@
-"""Whatever a config says, `validate` answers with problems, never with a traceback."""
+"""For any config, `validate` reports problems and never raises a traceback."""
 
 import copy
 from datetime import date
@@ -57,7 +57,7 @@ BASE: dict[str, Any] = {
 
 
 def put(data: Any, steps: tuple[str, ...], value: Any) -> None:
-    """Set what lies at `steps`, as far as `data` lets us go."""
+    """Set the value at `steps`, as far as the path exists in `data`."""
     for step in steps[:-1]:
         if step == "[]":
             if not isinstance(data, list):
@@ -73,25 +73,27 @@ def put(data: Any, steps: tuple[str, ...], value: Any) -> None:
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(PATHS), ODD), min_size=1, max_size=6))
-def test_no_value_anywhere_makes_validate_fall_over(changes: list[tuple[tuple[str, ...], Any]]) -> None:
+def test_no_value_makes_validate_crash(changes: list[tuple[tuple[str, ...], Any]]) -> None:
     data = copy.deepcopy(BASE)
     for steps, value in changes:
         put(data, steps, value)
     text = yaml.safe_dump(data, allow_unicode=True)
 
     try:
-        found = validate.problems(document.load(text, "a.yaml"), SCHEMA, FACTS, CONTEXT)
+        problems = validate.problems(document.load(text, "a.yaml"), SCHEMA, FACTS, CONTEXT)
     except ConfigError as error:
-        found = list(error.problems)
+        problems = list(error.problems)
 
     lines = text.splitlines()
-    assert all(1 <= problem.line <= len(lines) + 1 and problem.column >= 1 for problem in found)
-    assert all(problem.message and problem.help and problem.code in validate.catalogue() for problem in found)
+    assert all(1 <= problem.line <= len(lines) + 1 and problem.column >= 1 for problem in problems)
+    assert all(
+        problem.message and problem.help and problem.code in validate.catalogue() for problem in problems
+    )
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
-def test_no_text_makes_validate_fall_over(text: str) -> None:
+def test_no_text_makes_validate_crash(text: str) -> None:
     try:
         validate.problems(document.load(text, "a.yaml"), SCHEMA, FACTS, CONTEXT)
     except ConfigError as error:

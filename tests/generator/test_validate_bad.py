@@ -1,4 +1,4 @@
-"""Every rule has configs that break it, with the exact words that people then read.
+"""Every rule has configs that break it, with the exact text of each message.
 
 A folder of bad/ holds config.yaml, expected.txt and, where a rule is about them, flags.txt (flags of the
 command line, or `deriving` for commands that derive names). UPDATE_EXPECTED=1 rewrites expected.txt: read the
@@ -24,8 +24,8 @@ CASES = sorted(folder.name for folder in BAD.iterdir())
 TODAY = date(2026, 11, 22)
 
 
-def said_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What `generator validate` says of a case, on one fixed day, in an empty environment."""
+def validate_output(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The output of `generator validate` for a case, on one fixed day, in an empty environment."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     flags = (folder / "flags.txt").read_text().split() if (folder / "flags.txt").exists() else []
@@ -39,24 +39,24 @@ def said_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         config = document.load(text, "config.yaml")
         context = replace(app.context(config.data, common_flags.target(args)), today=TODAY)
         facts = Facts(paths.data())
-        found = validate.problems(config, app.schema(), facts, context, deriving="deriving" in flags)
+        problems = validate.problems(config, app.schema(), facts, context, deriving="deriving" in flags)
     except ConfigError as error:
-        found = [replace(problem, source="config.yaml") for problem in error.problems]
-    return report.text(found, {"config.yaml": lines})
+        problems = [replace(problem, source="config.yaml") for problem in error.problems]
+    return report.text(problems, {"config.yaml": lines})
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_bad_config_is_answered_word_for_word(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = BAD / case
-    said = said_of(folder, monkeypatch)
+    output = validate_output(folder, monkeypatch)
     if os.environ.get("UPDATE_EXPECTED"):
-        (folder / "expected.txt").write_text(said)
+        (folder / "expected.txt").write_text(output)
 
-    assert said == (folder / "expected.txt").read_text()
+    assert output == (folder / "expected.txt").read_text()
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_case_shows_the_rule_that_its_name_says(case: str) -> None:
+def test_a_case_shows_the_rule_in_its_name(case: str) -> None:
     assert f"[{case[:5]}]" in (BAD / case / "expected.txt").read_text()
 
 

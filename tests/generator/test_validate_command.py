@@ -13,7 +13,7 @@ import yaml
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 ROOT = Path(__file__).resolve().parents[2]
 BAD = ROOT / "tests/generator/bad"
-Account = Any  # of tests/conftest.py
+Account = Any  # the fixture's type, from tests/conftest.py
 REFERENCE = sorted((ROOT / "tests/generator/reference").glob("*.yaml"))
 WHERE = ("--region", "us-west-2", "--account", "123456789012")
 
@@ -40,16 +40,16 @@ def write(tmp_path: Path) -> Callable[[str, str], str]:
 
 
 def test_a_good_config_ends_with_0_and_says_so(cli: Cli, write: Callable[[str, str], str]) -> None:
-    done = cli("validate", write("a.yaml", GOOD))
+    result = cli("validate", write("a.yaml", GOOD))
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "1 file: no problems\n")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "1 file: no problems\n")
 
 
 def test_a_warning_ends_with_0(cli: Cli, write: Callable[[str, str], str]) -> None:
-    done = cli("validate", write("a.yaml", WARNED))
+    result = cli("validate", write("a.yaml", WARNED))
 
-    assert done.returncode == 0
-    assert "[SD702]" in done.stderr
+    assert result.returncode == 0
+    assert "[SD702]" in result.stderr
 
 
 def test_a_warning_ends_with_2_when_strict(cli: Cli, write: Callable[[str, str], str]) -> None:
@@ -63,16 +63,16 @@ def test_an_error_ends_with_2(cli: Cli, write: Callable[[str, str], str]) -> Non
 def test_every_file_is_checked_in_the_order_given(cli: Cli, write: Callable[[str, str], str]) -> None:
     names = [write("b.yaml", WRONG), write("c.yaml", "]"), write("a.yaml", WRONG)]
 
-    said = cli("validate", *names).stderr
+    output = cli("validate", *names).stderr
 
-    found = [line.partition(":")[0] for line in said.splitlines() if ": error: " in line]
-    assert found == ["b.yaml", "c.yaml", "a.yaml"]
+    sources = [line.partition(":")[0] for line in output.splitlines() if ": error: " in line]
+    assert sources == ["b.yaml", "c.yaml", "a.yaml"]
 
 
 def test_problems_are_in_the_order_of_the_file(cli: Cli) -> None:
-    done = cli("validate", str(BAD / "SD103-wrong-types/config.yaml"), "--format", "json")
+    result = cli("validate", str(BAD / "SD103-wrong-types/config.yaml"), "--format", "json")
 
-    lines = [problem["line"] for problem in json.loads(done.stdout)["problems"]]
+    lines = [problem["line"] for problem in json.loads(result.stdout)["problems"]]
     assert lines == sorted(lines)
     assert len(lines) > 4
 
@@ -80,43 +80,43 @@ def test_problems_are_in_the_order_of_the_file(cli: Cli) -> None:
 def test_a_file_that_is_not_there_does_not_stop_the_others(
     cli: Cli, write: Callable[[str, str], str]
 ) -> None:
-    done = cli("validate", "missing.yaml", write("a.yaml", WRONG))
+    result = cli("validate", "missing.yaml", write("a.yaml", WRONG))
 
-    assert "missing.yaml:1:1: error: $: cannot read the file: No such file or directory" in done.stderr
-    assert "a.yaml:7:24: error" in done.stderr
-    assert done.returncode == 2
+    assert "missing.yaml:1:1: error: $: cannot read the file: No such file or directory" in result.stderr
+    assert "a.yaml:7:24: error" in result.stderr
+    assert result.returncode == 2
 
 
 def test_a_config_may_come_from_standard_input(cli: Cli) -> None:
-    done = cli("validate", "-", stdin=WRONG)
+    result = cli("validate", "-", stdin=WRONG)
 
-    assert done.stderr.startswith("<stdin>:7:24: error: modelsRuntime[0].type:")
+    assert result.stderr.startswith("<stdin>:7:24: error: modelsRuntime[0].type:")
 
 
 def test_a_flag_wins_over_the_config(cli: Cli, write: Callable[[str, str], str]) -> None:
-    done = cli("validate", write("a.yaml", GOOD), "--region", "eu-west-1")
+    result = cli("validate", write("a.yaml", GOOD), "--region", "eu-west-1")
 
-    assert "region eu-west-1 is not verified" in done.stderr
+    assert "region eu-west-1 is not verified" in result.stderr
 
 
-def test_the_account_may_be_asked_of_aws(
+def test_the_account_can_come_from_aws(
     write: Callable[[str, str], str], account: Account, tmp_path: Path
 ) -> None:
     text = GOOD.replace('accountId: "123456789012"\n', "")
 
-    done = with_environment(tmp_path, account.env, "validate", write("a.yaml", text), "--account-from-sts")
+    result = with_environment(tmp_path, account.env, "validate", write("a.yaml", text), "--account-from-sts")
 
-    assert (done.returncode, done.stderr) == (0, "1 file: no problems\n")
+    assert (result.returncode, result.stderr) == (0, "1 file: no problems\n")
 
 
-def test_a_silent_aws_ends_with_3(write: Callable[[str, str], str], tmp_path: Path) -> None:
+def test_no_answer_from_aws_ends_with_3(write: Callable[[str, str], str], tmp_path: Path) -> None:
     env = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"}
     env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
 
-    done = with_environment(tmp_path, env, "validate", write("a.yaml", GOOD), "--account-from-sts")
+    result = with_environment(tmp_path, env, "validate", write("a.yaml", GOOD), "--account-from-sts")
 
-    assert done.returncode == 3
-    assert "AWS STS did not return the account" in done.stderr
+    assert result.returncode == 3
+    assert "AWS STS did not return the account" in result.stderr
 
 
 def with_environment(folder: Path, env: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
@@ -125,23 +125,23 @@ def with_environment(folder: Path, env: dict[str, str], *words: str) -> "subproc
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
-def test_nothing_is_coloured_outside_a_terminal(cli: Cli, write: Callable[[str, str], str]) -> None:
+def test_nothing_is_colored_outside_a_terminal(cli: Cli, write: Callable[[str, str], str]) -> None:
     assert "\x1b" not in cli("validate", write("a.yaml", WRONG)).stderr
 
 
 @pytest.mark.parametrize("file", REFERENCE, ids=lambda file: file.stem)
 def test_a_config_of_the_reference_system_is_accepted_unchanged(cli: Cli, file: Path) -> None:
-    done = cli("validate", str(file), *WHERE)
+    result = cli("validate", str(file), *WHERE)
 
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
 
 
 def test_keys_of_the_reference_system_without_effect_say_why(cli: Cli) -> None:
     file = ROOT / "tests/generator/reference/snapshot-and-own-charts.yaml"
 
-    said = cli("validate", str(file), *WHERE).stderr
+    output = cli("validate", str(file), *WHERE).stderr
 
-    assert "'chartRepository' has no effect: the charts come with the generator" in said
+    assert "'chartRepository' has no effect: the charts come with the generator" in output
 
 
 def test_unquoted_versions_in_the_order_of_two_files_keep_their_own_lines(
@@ -149,17 +149,17 @@ def test_unquoted_versions_in_the_order_of_two_files_keep_their_own_lines(
 ) -> None:
     text = GOOD.replace('"1.35"', "1.30")
 
-    done = cli("validate", write("a.yaml", "# one more line\n" + text), write("b.yaml", text))
+    result = cli("validate", write("a.yaml", "# one more line\n" + text), write("b.yaml", text))
 
-    assert "a.yaml:5:13: error: eksVersion" in done.stderr
-    assert "b.yaml:4:13: error: eksVersion" in done.stderr
-    assert 'write it in quotes: "1.30"' in done.stderr
+    assert "a.yaml:5:13: error: eksVersion" in result.stderr
+    assert "b.yaml:4:13: error: eksVersion" in result.stderr
+    assert 'write it in quotes: "1.30"' in result.stderr
 
 
 def test_help_lists_every_command(cli: Cli) -> None:
-    said = cli("--help").stdout
+    output = cli("--help").stdout
 
-    assert all(name in said for name in ("validate", "build", "schema", "explain", "init"))
+    assert all(name in output for name in ("validate", "build", "schema", "explain", "init"))
 
 
 def test_an_unknown_command_ends_with_2(cli: Cli) -> None:
@@ -167,22 +167,22 @@ def test_an_unknown_command_ends_with_2(cli: Cli) -> None:
 
 
 def test_no_command_shows_the_help_and_ends_with_2(cli: Cli) -> None:
-    done = cli()
+    result = cli()
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "exit codes" in done.stderr
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "exit codes" in result.stderr
 
 
 def test_version_names_the_package(cli: Cli) -> None:
     assert cli("--version").stdout.startswith("generator 0.")
 
 
-def test_a_reader_who_has_enough_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     command = f"'{ROOT}/.venv/bin/python' -m generator schema | head -1; exit ${{PIPESTATUS[0]}}"
 
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_a_bug_shows_where_it_is_and_asks_for_a_report(cli: Cli, tmp_path: Path) -> None:
@@ -191,19 +191,19 @@ def test_a_bug_shows_where_it_is_and_asks_for_a_report(cli: Cli, tmp_path: Path)
     broken += "from generator.cli.main import main; sys.exit(main(['schema']))"
     python = str(ROOT / ".venv/bin/python")
 
-    done = subprocess.run([python, "-c", broken], cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run([python, "-c", broken], cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert done.returncode == 1
-    assert "ZeroDivisionError" in done.stderr
-    assert "This is a bug in the generator" in done.stderr
+    assert result.returncode == 1
+    assert "ZeroDivisionError" in result.stderr
+    assert "This is a bug in the generator" in result.stderr
 
 
 @pytest.mark.parametrize("word", ["queueLength", "modelsRuntime.extraValues.runtime.scaling.queueLength"])
 def test_explain_finds_a_key_by_name_and_by_path(cli: Cli, word: str) -> None:
-    said = cli("explain", word).stdout
+    output = cli("explain", word).stdout
 
-    assert said.startswith("KEY      modelsRuntime[].extraValues.runtime.scaling.queueLength\n")
-    assert "DEFAULT  8\n" in said
+    assert output.startswith("KEY      modelsRuntime[].extraValues.runtime.scaling.queueLength\n")
+    assert "DEFAULT  8\n" in output
 
 
 def test_explain_shows_what_is_below_a_key(cli: Cli) -> None:
@@ -214,11 +214,11 @@ def test_explain_knows_rules(cli: Cli) -> None:
     assert cli("explain", "sd401").stdout.startswith("SD401 (error): minReplicaCount cannot be above")
 
 
-def test_explain_suggests_a_key_for_a_slip(cli: Cli) -> None:
-    done = cli("explain", "queueLenght")
+def test_explain_suggests_a_key_for_a_misspelled_one(cli: Cli) -> None:
+    result = cli("explain", "queueLenght")
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "did you mean 'queueLength'?" in done.stderr
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "did you mean 'queueLength'?" in result.stderr
 
 
 def test_schema_prints_the_schema(cli: Cli) -> None:

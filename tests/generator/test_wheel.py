@@ -1,4 +1,4 @@
-"""The wheel, installed where there is no clone: commands work, and nothing is written to the package."""
+"""The wheel, installed without a clone: commands work, and nothing is written to the package."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 WHERE = ("--region", "us-east-1", "--account", "123456789012")
 
-# Stands for Helm and the registries: an empty package for each chart, one CRD for KEDA.
+# Replaces Helm and the registries: an empty package for each chart, one CRD for KEDA.
 FAKE_HELM = """\
 #!/bin/sh
 if [ "$1" = template ]; then
@@ -44,7 +44,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("env")
     venv.create(folder, with_pip=False)
     [packages] = folder.glob("lib/python*/site-packages")
-    # A path alone: the .pth file that installs the clone in the tests' own environment has no effect there.
+    # Only a path: the .pth file that installs the clone in the tests' own environment has no effect there.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     path = folder / "bin" / "python"
     install = [sys.executable, "-m", "pip", "--python", str(path), "install", "-q", "--no-deps", "--no-index"]

@@ -1,4 +1,4 @@
-"""A build is put in place whole, or the last one stays."""
+"""A build replaces the last one completely, or the last one stays."""
 
 import json
 import subprocess
@@ -32,13 +32,13 @@ def values(folder: Path) -> Files:
     return {path: text for path, text in build_folder.read(folder).items() if path != MADE_FROM}
 
 
-def test_a_build_takes_the_place_of_the_last_one(folder: Path) -> None:
+def test_a_build_replaces_the_last_one(folder: Path) -> None:
     build_folder.replace(folder, build("new"))
 
     assert set(values(folder).values()) == {"new"}
 
 
-def test_files_that_the_new_build_has_no_more_are_gone(folder: Path) -> None:
+def test_files_that_the_new_build_lacks_are_removed(folder: Path) -> None:
     new = build("new")
     del new["values/c.yaml"]
 
@@ -65,16 +65,16 @@ def test_a_folder_that_no_build_wrote_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_build_that_fails_leaves_the_last_one_and_nothing_else(folder: Path) -> None:
-    cannot_be = {**build("new"), "values/a.yaml/b.yaml": "a file cannot be a folder too"}
+    conflicting = {**build("new"), "values/a.yaml/b.yaml": "a file cannot be a folder too"}
 
     with pytest.raises(OSError, match=r"a\.yaml"):
-        build_folder.replace(folder, cannot_be)
+        build_folder.replace(folder, conflicting)
 
     assert set(values(folder).values()) == {"old"}
     assert [path.name for path in folder.parent.iterdir()] == ["demo"]
 
 
-# Ends the process, as a power cut would, just before the Nth event of a kind: audit hooks hear of each.
+# Ends the process, as a power cut would, just before the Nth event of a kind, which an audit hook counts.
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
@@ -101,17 +101,17 @@ MOMENTS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "count", "left"), MOMENTS)
-def test_a_build_that_is_killed_leaves_one_build_whole(
-    folder: Path, kind: str, count: int, left: str
+@pytest.mark.parametrize(("kind", "count", "remaining"), MOMENTS)
+def test_a_build_that_is_killed_leaves_one_complete_build(
+    folder: Path, kind: str, count: int, remaining: str
 ) -> None:
-    killed = kill_at(kind, count, folder, build("new"))
+    result = kill_at(kind, count, folder, build("new"))
 
-    assert killed.returncode == -9
-    assert values(folder) == {path: text for path, text in build(left).items() if path != MADE_FROM}
+    assert result.returncode == -9
+    assert values(folder) == {path: text for path, text in build(remaining).items() if path != MADE_FROM}
 
 
-def test_the_next_build_sweeps_up_after_one_that_was_killed(folder: Path) -> None:
+def test_the_next_build_removes_what_a_killed_one_left(folder: Path) -> None:
     kill_at("os.rename", 2, folder, build("new"))
 
     build_folder.replace(folder, build("newer"))

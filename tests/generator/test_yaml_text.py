@@ -1,4 +1,4 @@
-"""YAML that no reader takes for something else."""
+"""Generated YAML that every reader interprets in the same way."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def test_what_is_written_reads_back_as_it_was(value: Any) -> None:
 
 
 @pytest.mark.parametrize("text", TRAPS)
-def test_a_text_that_readers_take_for_something_else_is_quoted(text: str) -> None:
+def test_a_text_that_readers_could_misinterpret_is_quoted(text: str) -> None:
     assert yaml_text.dump({"key": text}).startswith('key: "')
 
 
