@@ -1,4 +1,4 @@
-"""A job against the emulator, with eksctl, helm, kubectl and aws that write down how they were called."""
+"""A job against the emulator, with stand-ins for eksctl, helm, kubectl and aws that record their calls."""
 
 import os
 import stat
@@ -30,7 +30,7 @@ from tests.deploy import fake_cluster
 TODAY = date(2026, 11, 22)
 ALL_STEPS = [step.name for step in steps.STEPS]
 
-# Writes its call to $CALLS; then does what $FAKE_RULES says of it, in lines of `words in the call<TAB>shell`.
+# Writes its call to $CALLS; then runs its action of $FAKE_RULES, in lines of `words in the call<TAB>shell`.
 RECORDER = """\
 #!/usr/bin/env bash
 call="$(basename "$0") $*"
@@ -45,10 +45,10 @@ exit 0
 
 @dataclass
 class Bench:
-    """A job, what it said, and what the programs were told."""
+    """A job, its messages, and the recorded calls of the programs."""
 
     job: Job
-    said: list[str]
+    messages: list[str]
     calls_file: Path
     rules_file: Path
     cluster_maker: str
@@ -68,8 +68,8 @@ class Bench:
         with self.rules_file.open("a") as rules:
             rules.write(f"{words}\t{action}\n")
 
-    def makes_cluster(self, version: str) -> None:
-        """Let eksctl really make a network and a cluster, in the emulator."""
+    def creates_cluster(self, version: str) -> None:
+        """Make eksctl create a network and a cluster in the emulator."""
         host, port = urlsplit(self.cluster_maker).hostname, urlsplit(self.cluster_maker).port
         ask = f"printf 'POST /demo/{version} HTTP/1.0\\r\\n\\r\\n' >&3"
         self.when("eksctl create cluster", f"exec 3<>/dev/tcp/{host}/{port}; {ask}; cat <&3 >/dev/null")
@@ -81,14 +81,14 @@ class Bench:
 def solve(account: str, runtimes: list[dict[str, Any]], **top: Any) -> Solution:
     """The solution of a config."""
     data = {"stackName": "demo", "eksVersion": "1.34", "modelBucketArn": "arn:aws:s3:::models", **top}
-    where = Context("us-east-1", account, TODAY)
-    return solving.solution({**data, "modelsRuntime": runtimes}, where)
+    context = Context("us-east-1", account, TODAY)
+    return solving.solution({**data, "modelsRuntime": runtimes}, context)
 
 
 def built(solution: Solution, folder: Path) -> None:
     """Write the solution's files."""
-    made = solving.built(solution)
-    build_folder.replace(folder, {**made, "stack.yaml": without_unsupported(made["stack.yaml"])})
+    files = solving.built(solution)
+    build_folder.replace(folder, {**files, "stack.yaml": without_unsupported(files["stack.yaml"])})
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Pat
 
 @pytest.fixture(scope="session")
 def cluster_maker() -> Iterator[str]:
-    """Where the eksctl of these tests asks for a cluster: a process with boto3 for each would be slow."""
+    """The URL where eksctl's stand-in requests a cluster: a process with boto3 for each would be slow."""
     with Server(fake_cluster.answer) as server:
         yield server.url
 
@@ -132,7 +132,7 @@ def bench(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> MakeBench:
-    """Makes a job whose AWS is the emulator; a second call is the same place with another config."""
+    """Makes a job whose AWS is the emulator; a second call is the same account with another config."""
     for key, value in account.env.items():
         if key.startswith("AWS_") or key.lower() == "no_proxy":
             monkeypatch.setenv(key, value)
@@ -146,10 +146,10 @@ def bench(
         solution = solve(account.id, [{"name": name, "type": "comfyui"} for name in names], **top)
         folder = tmp_path / "build" / solution.stack
         built(solution, folder)
-        said: list[str] = []
+        messages: list[str] = []
 
         def ask(question: str) -> bool:
-            said.append(question)
+            messages.append(question)
             return answer
 
         environment = {"KUBECONFIG": str(kubeconfig(folder))}
@@ -158,19 +158,19 @@ def bench(
             folder=folder,
             chart=chart,
             aws=Aws(solution.region),
-            tools=Tools(said.append, dry_run=dry_run, environment=environment),
+            tools=Tools(messages.append, dry_run=dry_run, environment=environment),
             facts=Facts(paths.data()),
             today=TODAY,
             ask=ask,
-            say=said.append,
+            say=messages.append,
         )
-        return Bench(job, said, *programs, cluster_maker)
+        return Bench(job, messages, *programs, cluster_maker)
 
     return make
 
 
 def create_foreign_cluster(account: Account) -> None:
-    """A cluster of the solution's name that somebody made otherwise."""
+    """A cluster with the solution's name that another tool created."""
     account.client("eks").create_cluster(
         name="demo", version="1.34", roleArn=f"arn:aws:iam::{account.id}:role/x", resourcesVpcConfig={}
     )

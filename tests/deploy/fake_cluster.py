@@ -1,4 +1,4 @@
-"""What `eksctl create cluster` leaves in an account, as far as later steps look at it."""
+"""The parts of `eksctl create cluster`'s result that later steps read."""
 
 from http.server import BaseHTTPRequestHandler
 
@@ -8,7 +8,7 @@ from generator.solution.names import STACK_TAG
 
 
 def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    """Make a cluster: the path of the request is its name and version."""
+    """Create a cluster: the path of the request is its name and version."""
     make(*handler.path.strip("/").split("/"))
     handler.send_response(200)
     handler.send_header("Content-Length", "0")

@@ -1,4 +1,4 @@
-"""What a change set says of losses."""
+"""The losses that a change set announces."""
 
 from typing import Any
 
@@ -23,15 +23,15 @@ def doubt(owner: str) -> dict[str, Any]:
 
 
 def test_additions_and_plain_changes_lose_nothing() -> None:
-    found = changes([row("Add"), row("Modify", Replacement="False")])
+    results = changes([row("Add"), row("Modify", Replacement="False")])
 
-    assert [change.loses for change in found] == [False, False]
+    assert [change.loses for change in results] == [False, False]
 
 
 def test_removals_and_replacements_lose() -> None:
-    found = changes([row("Remove"), row("Modify", Replacement="True")])
+    results = changes([row("Remove"), row("Modify", Replacement="True")])
 
-    assert [change.loses for change in found] == [True, True]
+    assert [change.loses for change in results] == [True, True]
 
 
 def test_what_is_retained_is_not_lost() -> None:
@@ -41,7 +41,9 @@ def test_what_is_retained_is_not_lost() -> None:
     assert str(change) == "- AWS::X::Y Thing (kept in the account)"
 
 
-def test_the_deployed_template_says_what_a_removal_keeps_and_the_new_one_what_a_replacement_keeps() -> None:
+def test_the_deployed_template_decides_what_a_removal_keeps_and_the_new_one_what_a_replacement_keeps() -> (
+    None
+):
     rows = [row("Remove", "Old"), row("Modify", "New", Replacement="True")]
     before = {"Resources": {"Old": {"DeletionPolicy": "Retain"}, "New": {"UpdateReplacePolicy": "Delete"}}}
     after = {"Resources": {"New": {"UpdateReplacePolicy": "Retain"}}}
@@ -49,30 +51,30 @@ def test_the_deployed_template_says_what_a_removal_keeps_and_the_new_one_what_a_
     assert [change.loses for change in kept(changes(rows), after, before)] == [False, False]
 
 
-def test_a_doubt_about_an_attribute_whose_owner_stays_is_none() -> None:
-    found = changes(
+def test_a_doubt_about_an_attribute_whose_owner_stays_is_dropped() -> None:
+    results = changes(
         [
             row("Modify", "Function"),
             row("Modify", "Method", Replacement="Conditional", Details=[doubt("Function")]),
         ]
     )
 
-    assert [change.loses for change in found] == [False, False]
+    assert [change.loses for change in results] == [False, False]
 
 
 def test_a_doubt_about_an_attribute_whose_owner_is_replaced_stands() -> None:
-    found = changes(
+    results = changes(
         [
             row("Modify", "Function", Replacement="True"),
             row("Modify", "Method", Replacement="Conditional", Details=[doubt("Function")]),
         ]
     )
 
-    assert [change.loses for change in found] == [True, True]
+    assert [change.loses for change in results] == [True, True]
 
 
-def test_doubts_hang_together_in_a_chain() -> None:
-    found = changes(
+def test_doubts_form_a_chain() -> None:
+    results = changes(
         [
             row("Modify", "A"),
             row("Modify", "B", Replacement="Conditional", Details=[doubt("A")]),
@@ -80,7 +82,7 @@ def test_doubts_hang_together_in_a_chain() -> None:
         ]
     )
 
-    assert not any(change.loses for change in found)
+    assert not any(change.loses for change in results)
 
 
 def test_a_conditional_replacement_without_details_stands() -> None:

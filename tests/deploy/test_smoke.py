@@ -28,15 +28,15 @@ CONFIG = {
             "name": "turbo",
             "type": "sdwebui",
             "modelFilename": "sd_xl_turbo_1.0.safetensors",
-            # The first failure is the last: no test waits for another try.
+            # A task has one attempt, so that no test waits for a retry.
             "extraValues": {"runtime": {"queueAgent": {"maxAttempts": 1}}},
         }
     ],
 }
 PNG = b"\x89PNG\r\n\x1a\n"
 
-Ran = subprocess.CompletedProcess[str]
-Smoke = Callable[..., Ran]
+Result = subprocess.CompletedProcess[str]
+Smoke = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +48,16 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pipeline(config: Path) -> Iterator[Pipeline]:
-    """The stacks of the config in an emulator; one simulated runtime, and the agent beside it."""
+    """The stacks of the config in an emulator; one simulated runtime, and the agent next to it."""
     built = local_config.build(str(config), config.parent / "build")
-    with running(built, Durations(service=0.05, load=0.05), config.parent / "logs") as made:
-        yield made
+    with running(built, Durations(service=0.05, load=0.05), config.parent / "logs") as pipeline:
+        yield pipeline
 
 
 @pytest.fixture(scope="module")
 def gateway(pipeline: Pipeline, config: Path) -> Iterator[ApiGatewayProxy]:
-    with ApiGatewayProxy(pipeline.cloud.emulator.url, "us-east-1", config.parent) as made:
-        yield made
+    with ApiGatewayProxy(pipeline.cloud.emulator.url, "us-east-1", config.parent) as proxy:
+        yield proxy
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def smoke(pipeline: Pipeline, gateway: ApiGatewayProxy, config: Path, tmp_path: 
     emulator = pipeline.cloud.emulator
     environment = emulator.client_env("123456789012", "us-east-1") | gateway.env
 
-    def run(*words: str) -> Ran:
+    def run(*words: str) -> Result:
         line = [str(Path(sys.executable).with_name("generator")), "smoke", str(config), "--wait", "0.5"]
         line += ["--out", str(tmp_path / "out"), "--output", str(tmp_path / "build"), *words]
         return subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
@@ -75,18 +75,18 @@ def smoke(pipeline: Pipeline, gateway: ApiGatewayProxy, config: Path, tmp_path: 
 
 
 def test_a_picture_lands_on_disk_and_its_path_is_printed(smoke: Smoke, tmp_path: Path) -> None:
-    ran = smoke()
+    result = smoke()
 
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     [picture] = (tmp_path / "out").iterdir()
-    assert ran.stdout.splitlines()[-1] == str(picture)
+    assert result.stdout.splitlines()[-1] == str(picture)
     assert picture.read_bytes().startswith(PNG)
     with Image.open(picture) as image:
         image.load()
         assert image.size == (512, 512)
 
 
-def test_the_way_to_the_picture_is_the_stacks_own_api(smoke: Smoke, gateway: ApiGatewayProxy) -> None:
+def test_the_task_is_sent_through_the_stacks_own_api(smoke: Smoke, gateway: ApiGatewayProxy) -> None:
     before = gateway.calls
 
     smoke()
@@ -95,10 +95,10 @@ def test_the_way_to_the_picture_is_the_stacks_own_api(smoke: Smoke, gateway: Api
 
 
 def test_a_runtime_that_the_config_lacks_is_refused_with_those_that_it_has(smoke: Smoke) -> None:
-    ran = smoke("--runtime", "nobody")
+    result = smoke("--runtime", "nobody")
 
-    assert ran.returncode == 2
-    assert "no runtime nobody: it has turbo" in ran.stderr
+    assert result.returncode == 2
+    assert "no runtime nobody: it has turbo" in result.stderr
 
 
 @contextlib.contextmanager
@@ -117,40 +117,42 @@ def test_a_task_that_fails_ends_with_its_reason_and_no_picture(
     smoke: Smoke, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     with faulty(pipeline, "oom"):
-        ran = smoke()
+        result = smoke()
 
-    assert ran.returncode == 2, ran.stdout + ran.stderr
-    assert "out of memory" in ran.stderr
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "out of memory" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_a_task_that_does_not_end_in_time_is_told_as_such(smoke: Smoke, pipeline: Pipeline) -> None:
+def test_a_task_that_does_not_end_in_time_is_reported_as_such(smoke: Smoke, pipeline: Pipeline) -> None:
     with faulty(pipeline, "hang"):
-        ran = smoke("--wait", "0")
+        result = smoke("--wait", "0")
 
-    assert ran.returncode == 3
-    assert "is still" in ran.stderr
+    assert result.returncode == 3
+    assert "is still" in result.stderr
 
 
-def test_a_key_that_the_api_does_not_take_says_what_to_look_at(smoke: Smoke, pipeline: Pipeline) -> None:
+def test_a_key_that_the_api_refuses_is_reported_with_what_to_check(smoke: Smoke, pipeline: Pipeline) -> None:
     gateway = pipeline.cloud.client("apigateway")
     [key], [plan] = gateway.get_api_keys()["items"], gateway.get_usage_plans()["items"]
     gateway.delete_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"])
     try:
-        ran = smoke()
+        result = smoke()
     finally:
         gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
 
-    assert ran.returncode == 3
-    assert "refused access (403" in ran.stderr
-    assert "removed from its usage plan" in ran.stderr
+    assert result.returncode == 3
+    assert "refused access (403" in result.stderr
+    assert "removed from its usage plan" in result.stderr
 
 
-@pytest.mark.parametrize(("text", "said"), [("{nope}", "is not valid JSON"), ("[]", "is not a task")])
-def test_a_task_file_that_is_none_is_named(smoke: Smoke, tmp_path: Path, text: str, said: str) -> None:
+@pytest.mark.parametrize(("text", "message"), [("{nope}", "is not valid JSON"), ("[]", "is not a task")])
+def test_a_task_file_that_is_not_valid_is_named(
+    smoke: Smoke, tmp_path: Path, text: str, message: str
+) -> None:
     (tmp_path / "task.json").write_text(text)
 
-    ran = smoke("--task", str(tmp_path / "task.json"))
+    result = smoke("--task", str(tmp_path / "task.json"))
 
-    assert ran.returncode == 2
-    assert f"task.json {said}" in ran.stderr
+    assert result.returncode == 2
+    assert f"task.json {message}" in result.stderr

@@ -1,4 +1,4 @@
-"""CloudFormation for real, in the emulator: change sets, diff, questions, resumption."""
+"""CloudFormation in the emulator: change sets, diff, questions, resumption."""
 
 import pytest
 
@@ -14,14 +14,16 @@ def queues(account: Account) -> set[str]:
     return {url.rpartition("/")[2] for url in urls}
 
 
-def test_a_fresh_account_gets_the_stack_and_sees_what_is_made(account: Account, bench: MakeBench) -> None:
+def test_a_fresh_account_gets_the_stack_and_the_changes_are_listed(
+    account: Account, bench: MakeBench
+) -> None:
     one = bench("one")
 
     stacks.apply(one.job, "stack.yaml", {})
 
     assert {"demo-one", "demo-one-dead-letter"} <= queues(account)
-    assert any(line.startswith("  + AWS::SQS::Queue oneQueue") for line in one.said)
-    assert one.said[-1] == "stack demo: CREATE_COMPLETE"
+    assert any(line.startswith("  + AWS::SQS::Queue oneQueue") for line in one.messages)
+    assert one.messages[-1] == "stack demo: CREATE_COMPLETE"
 
 
 def test_a_large_template_goes_through_a_private_bucket(account: Account, bench: MakeBench) -> None:
@@ -30,27 +32,27 @@ def test_a_large_template_goes_through_a_private_bucket(account: Account, bench:
 
     stacks.apply(one.job, "stack.yaml", {})
 
-    holder = templates.bucket(one.job.solution)
-    listed = account.client("s3").list_objects_v2(Bucket=holder)["Contents"]
+    bucket = templates.bucket(one.job.solution)
+    listed = account.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
     assert [row["Key"] for row in listed] == ["demo.yaml"]
-    blocked = account.client("s3").get_public_access_block(Bucket=holder)["PublicAccessBlockConfiguration"]
+    blocked = account.client("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert all(blocked.values())
 
 
-def test_the_second_run_changes_nothing_and_says_so(bench: MakeBench) -> None:
+def test_the_second_run_changes_nothing_and_reports_it(bench: MakeBench) -> None:
     stacks.apply(bench("one").job, "stack.yaml", {})
-    again = bench("one")
+    repeated = bench("one")
 
-    stacks.apply(again.job, "stack.yaml", {})
+    stacks.apply(repeated.job, "stack.yaml", {})
 
-    assert again.said == ["stack demo: nothing to change"]
+    assert repeated.messages == ["stack demo: nothing to change"]
 
 
 def test_another_runtime_is_added_without_a_question(account: Account, bench: MakeBench) -> None:
     stacks.apply(bench("one").job, "stack.yaml", {})
-    both = bench("one", "two", answer=False)
+    larger = bench("one", "two", answer=False)
 
-    stacks.apply(both.job, "stack.yaml", {})
+    stacks.apply(larger.job, "stack.yaml", {})
 
     assert "demo-two" in queues(account)
 
@@ -72,13 +74,13 @@ def test_the_diff_says_that_queues_and_buckets_are_kept(bench: MakeBench) -> Non
 
     stacks.apply(fewer.job, "stack.yaml", {})
 
-    gone = [line for line in fewer.said if line.startswith("  - AWS::")]
+    gone = [line for line in fewer.messages if line.startswith("  - AWS::")]
     kept = [line for line in gone if "kept in the account" in line]
     assert {line.split()[1] for line in kept} == {"AWS::SQS::Queue", "AWS::S3::Bucket"}
     assert any("AWS::SNS::Subscription" in line and "deleted" in line for line in gone)
 
 
-def test_what_a_removed_runtime_holds_outlives_it(account: Account, bench: MakeBench) -> None:
+def test_the_data_of_a_removed_runtime_is_kept(account: Account, bench: MakeBench) -> None:
     two = bench("one", "two")
     stacks.apply(two.job, "stack.yaml", {})
     bucket = two.job.solution.runtimes[1].output_bucket
@@ -98,7 +100,7 @@ def test_a_failure_names_its_first_reason(bench: MakeBench) -> None:
         stacks.apply(one.job, "stack.yaml", {})
 
 
-def test_a_name_that_is_taken_is_named_with_the_way_to_take_it_over(
+def test_a_name_that_is_taken_is_reported_with_the_flag_that_adopts_it(
     account: Account, bench: MakeBench
 ) -> None:
     one = bench("one")
@@ -108,7 +110,7 @@ def test_a_name_that_is_taken_is_named_with_the_way_to_take_it_over(
         stacks.apply(one.job, "stack.yaml", {})
 
 
-def test_what_an_uninstall_kept_is_imported_when_the_user_says_so(account: Account, bench: MakeBench) -> None:
+def test_what_an_uninstall_kept_is_imported_with_the_adopt_flag(account: Account, bench: MakeBench) -> None:
     one = bench("one").with_(adopt=True)
     bucket = one.job.solution.runtimes[0].output_bucket
     account.client("s3").create_bucket(Bucket=bucket)
@@ -117,10 +119,10 @@ def test_what_an_uninstall_kept_is_imported_when_the_user_says_so(account: Accou
     with pytest.raises(AwsError):
         stacks.apply(one.job, "stack.yaml", {})
 
-    assert f"  > AWS::S3::Bucket {bucket}" in one.said
+    assert f"  > AWS::S3::Bucket {bucket}" in one.messages
 
 
-def test_a_stack_that_never_worked_is_made_anew(bench: MakeBench) -> None:
+def test_a_stack_that_never_worked_is_created_again(bench: MakeBench) -> None:
     one = bench("one")
     good = (one.job.folder / "stack.yaml").read_text()
     (one.job.folder / "stack.yaml").write_text(BROKEN)
@@ -130,8 +132,8 @@ def test_a_stack_that_never_worked_is_made_anew(bench: MakeBench) -> None:
 
     stacks.apply(one.job, "stack.yaml", {})
 
-    assert any("it never worked, and is created again" in line for line in one.said)
-    assert one.said[-1] == "stack demo: CREATE_COMPLETE"
+    assert any("it never worked, and is created again" in line for line in one.messages)
+    assert one.messages[-1] == "stack demo: CREATE_COMPLETE"
 
 
 def test_a_change_set_that_a_stopped_run_left_does_no_harm(account: Account, bench: MakeBench) -> None:
@@ -147,17 +149,17 @@ def test_a_dry_run_prints_the_command_and_touches_nothing(account: Account, benc
 
     stacks.apply(dry.job, "stack.yaml", {"VpcId": "vpc-1"})
 
-    assert dry.said[-1].startswith("$ aws cloudformation deploy --stack-name demo ")
-    assert "--parameter-overrides VpcId=vpc-1" in dry.said[-1]
+    assert dry.messages[-1].startswith("$ aws cloudformation deploy --stack-name demo ")
+    assert "--parameter-overrides VpcId=vpc-1" in dry.messages[-1]
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
-def test_deleting_what_is_not_there_is_no_error(bench: MakeBench) -> None:
+def test_deleting_a_missing_stack_is_not_an_error(bench: MakeBench) -> None:
     one = bench("one")
 
     stacks.delete(one.job, "demo")
 
-    assert one.said == ["stack demo: does not exist"]
+    assert one.messages == ["stack demo: does not exist"]
 
 
 # SQS refuses the queue: the create fails, and is rolled back.

@@ -1,4 +1,4 @@
-"""Status and smoke: what is said of a live solution, and which task is sent through it."""
+"""Status and smoke: what is reported of a live solution, and which task is sent through it."""
 
 import json
 from pathlib import Path
@@ -28,13 +28,13 @@ NODE = {
 
 
 def test_status_counts_tasks_pods_and_nodes(bench: MakeBench, account: Account, tmp_path: Path) -> None:
-    made = bench("one")
-    made.makes_cluster("1.34")
-    steps.run(made.job, ALL_STEPS)
+    bench_job = bench("one")
+    bench_job.creates_cluster("1.34")
+    steps.run(bench_job.job, ALL_STEPS)
     for kind, item in (("pods", POD), ("nodes", NODE)):
         answer = tmp_path / kind
         answer.write_text(json.dumps({"items": [item, item]}))
-        made.when(f"kubectl get {kind}", f"cat {answer}")
+        bench_job.when(f"kubectl get {kind}", f"cat {answer}")
     sqs = account.client("sqs")
     for name, number in (("demo-one", 3), ("demo-one-dead-letter", 1)):
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
@@ -42,28 +42,28 @@ def test_status_counts_tasks_pods_and_nodes(bench: MakeBench, account: Account, 
             sqs.send_message(QueueUrl=url, MessageBody="task")
     sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName="demo-one")["QueueUrl"])
 
-    found = status.status(made.job)
+    report = status.status(bench_job.job)
 
-    [row] = found.rows
+    [row] = report.rows
     assert (row.waiting, row.running, row.dead) == (2, 1, 1)
     assert (row.pods, row.nodes) == ("2 Running", "2 g6.xlarge spot")
-    assert found.cluster == "EKS 1.34, ACTIVE"
+    assert report.cluster == "EKS 1.34, ACTIVE"
 
 
-def test_what_is_not_there_is_said_so(bench: MakeBench) -> None:
-    found = status.status(bench("one").job)
+def test_what_does_not_exist_is_reported_as_missing(bench: MakeBench) -> None:
+    report = status.status(bench("one").job)
 
-    assert (found.stack, found.cluster, found.api) == ("does not exist", "does not exist", "")
-    assert found.rows[0].waiting is None
+    assert (report.stack, report.cluster, report.api) == ("does not exist", "does not exist", "")
+    assert report.rows[0].waiting is None
 
 
 def test_a_cluster_that_does_not_answer_leaves_pods_unknown(bench: MakeBench) -> None:
-    made = bench("one")
-    made.makes_cluster("1.34")
-    steps.run(made.job, ALL_STEPS)
-    made.when("kubectl get", "exit 1")
+    bench_job = bench("one")
+    bench_job.creates_cluster("1.34")
+    steps.run(bench_job.job, ALL_STEPS)
+    bench_job.when("kubectl get", "exit 1")
 
-    assert status.status(made.job).rows[0].pods is None
+    assert status.status(bench_job.job).rows[0].pods is None
 
 
 @pytest.fixture
@@ -84,7 +84,9 @@ def test_the_status_command_prints_a_row_for_each_runtime(
     assert lines[-1].split() == ["turbo", "?", "?", "?", "?", "?"]
 
 
-def test_smoke_without_a_stack_says_what_makes_it(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_smoke_without_a_stack_names_the_command_that_creates_it(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main.main(["smoke", config]) == Exit.AWS
 
     assert "`make cluster` creates it" in capsys.readouterr().err
@@ -110,7 +112,7 @@ def three(bench: MakeBench, account: Account) -> Bench:
     return bench("one").with_(solution=solve(account.id, RUNTIMES))
 
 
-def test_smoke_takes_the_static_sd_webui_unless_told(three: Bench) -> None:
+def test_smoke_takes_the_static_sd_webui_by_default(three: Bench) -> None:
     assert smoke.choose(three.job.solution, None).name == "turbo"
     assert smoke.choose(three.job.solution, "graphs").name == "graphs"
 
@@ -143,30 +145,32 @@ def test_a_users_task_goes_to_the_chosen_runtime_under_a_fresh_id(three: Bench) 
     assert sent["id"].startswith("smoke-")
 
 
-@pytest.mark.parametrize(("partition", "told"), [("aws", False), ("aws-cn", True)])
-def test_in_china_a_refusal_may_be_for_want_of_an_icp_licence(partition: str, told: bool) -> None:
-    assert ("ICP licence" in key_refused_help(partition)) == told
+@pytest.mark.parametrize(("partition", "mentioned"), [("aws", False), ("aws-cn", True)])
+def test_in_china_a_missing_icp_license_is_a_possible_reason_of_a_refusal(
+    partition: str, mentioned: bool
+) -> None:
+    assert ("ICP licence" in key_refused_help(partition)) == mentioned
 
 
-def test_the_door_has_the_key_of_the_stack(bench: MakeBench) -> None:
-    made = bench("one")
+def test_the_api_client_has_the_key_of_the_stack(bench: MakeBench) -> None:
+    bench_job = bench("one")
     with pytest.raises(AwsError):
-        smoke.api_client(made.job)
-    steps.run(made.job, ["stack"])
+        smoke.api_client(bench_job.job)
+    steps.run(bench_job.job, ["stack"])
 
-    api = smoke.api_client(made.job)
+    api = smoke.api_client(bench_job.job)
 
     assert api.url.endswith("/prod")
     assert api.key
 
 
-def test_other_zones_reach_the_cluster_and_only_three_will_do(
+def test_other_zones_reach_the_cluster_and_only_three_are_accepted(
     config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["deploy", config, "-o", str(tmp_path / "out"), "--dry-run", "--zones"]
 
     assert main.main([*words, "us-east-1d,us-east-1b,us-east-1c"]) == Exit.DONE
-    made = yaml.safe_load((tmp_path / "out" / "demo" / "cluster.yaml").read_text())
-    assert made["availabilityZones"] == ["us-east-1b", "us-east-1c", "us-east-1d"]
+    cluster = yaml.safe_load((tmp_path / "out" / "demo" / "cluster.yaml").read_text())
+    assert cluster["availabilityZones"] == ["us-east-1b", "us-east-1c", "us-east-1d"]
     with pytest.raises(SystemExit):
         main.main([*words, "us-east-1d,us-east-1b"])

@@ -1,4 +1,4 @@
-"""Deploy, resume, upgrade: the order of the programs, against what really is in the emulator."""
+"""Deploy, resume, upgrade: the order of the programs, against the state of the emulator."""
 
 import os
 import shlex
@@ -22,10 +22,10 @@ FACTS = Facts(paths.data())
 
 @pytest.fixture
 def fresh(bench: MakeBench) -> Bench:
-    """A job whose eksctl really makes a network and a cluster, in the emulator."""
-    made = bench("one")
-    made.makes_cluster("1.34")
-    return made
+    """A job whose eksctl creates a network and a cluster in the emulator."""
+    bench_job = bench("one")
+    bench_job.creates_cluster("1.34")
+    return bench_job
 
 
 def test_everything_happens_in_order_on_a_fresh_account(fresh: Bench) -> None:
@@ -44,7 +44,7 @@ def test_everything_happens_in_order_on_a_fresh_account(fresh: Bench) -> None:
 
 def test_the_values_of_every_runtime_reach_helm_after_the_platforms(bench: MakeBench) -> None:
     two = bench("one", "two")
-    two.makes_cluster("1.34")
+    two.creates_cluster("1.34")
 
     steps.run(two.job, ALL_STEPS)
 
@@ -54,20 +54,20 @@ def test_the_values_of_every_runtime_reach_helm_after_the_platforms(bench: MakeB
     assert " --namespace kube-system" in upgrade
 
 
-def test_crds_are_applied_on_the_server_which_alone_takes_ones_of_that_size(fresh: Bench) -> None:
+def test_crds_are_applied_on_the_server_since_they_are_too_large_for_the_client(fresh: Bench) -> None:
     steps.run(fresh.job, ALL_STEPS)
 
-    [applied] = [call for call in fresh.calls if call.startswith("kubectl apply")]
-    assert "--server-side --force-conflicts" in applied
+    [apply_call] = [call for call in fresh.calls if call.startswith("kubectl apply")]
+    assert "--server-side --force-conflicts" in apply_call
 
 
 def test_eksctl_leaves_the_users_own_kubeconfig_alone(fresh: Bench) -> None:
     steps.run(fresh.job, ALL_STEPS)
 
     created = next(call for call in fresh.calls if call.startswith("eksctl create cluster"))
-    signed_in = next(call for call in fresh.calls if "write-kubeconfig" in call and call != created)
+    kubeconfig_call = next(call for call in fresh.calls if "write-kubeconfig" in call and call != created)
     assert "--write-kubeconfig=false" in created
-    assert signed_in.endswith(str(fresh.job.folder / "kubeconfig"))
+    assert kubeconfig_call.endswith(str(fresh.job.folder / "kubeconfig"))
 
 
 def test_the_second_run_makes_no_second_cluster(fresh: Bench) -> None:
@@ -77,7 +77,7 @@ def test_the_second_run_makes_no_second_cluster(fresh: Bench) -> None:
     steps.run(fresh.job, ALL_STEPS)
 
     assert "eksctl create cluster" not in fresh.programs()
-    assert "stack demo: nothing to change" in fresh.said
+    assert "stack demo: nothing to change" in fresh.messages
 
 
 def test_an_existing_cluster_is_brought_up_to_the_config(fresh: Bench) -> None:
@@ -124,7 +124,7 @@ def test_after_a_failure_the_same_command_goes_on(fresh: Bench, words: str) -> N
     assert fresh.programs().count("eksctl create cluster") == (words == "eksctl create cluster")
 
 
-def test_a_try_of_eksctl_that_failed_is_cleared_before_the_next(fresh: Bench, account: Account) -> None:
+def test_a_failed_attempt_of_eksctl_is_removed_before_the_next(fresh: Bench, account: Account) -> None:
     formation = account.client("cloudformation")
     formation.create_stack(StackName="eksctl-demo-cluster", TemplateBody=REFUSED_BY_SQS)
 
@@ -133,7 +133,7 @@ def test_a_try_of_eksctl_that_failed_is_cleared_before_the_next(fresh: Bench, ac
     assert fresh.programs()[:2] == ["eksctl delete cluster", "eksctl create cluster"]
 
 
-def test_a_version_of_the_past_is_refused_before_anything_is_made(bench: MakeBench, account: Account) -> None:
+def test_an_expired_version_is_refused_before_anything_is_created(bench: MakeBench, account: Account) -> None:
     old = bench("one", eksVersion="1.28")
 
     with pytest.raises(RefusedError, match=r'set eksVersion: "1\.34"'):
@@ -143,7 +143,7 @@ def test_a_version_of_the_past_is_refused_before_anything_is_made(bench: MakeBen
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
-def test_an_existing_cluster_may_keep_a_version_of_the_past(fresh: Bench) -> None:
+def test_an_existing_cluster_may_keep_an_expired_version(fresh: Bench) -> None:
     steps.run(fresh.job, ALL_STEPS)
 
     later = fresh.with_(today=date(2031, 1, 1))
@@ -151,45 +151,43 @@ def test_an_existing_cluster_may_keep_a_version_of_the_past(fresh: Bench) -> Non
 
 
 @pytest.mark.parametrize("step", ALL_STEPS)
-def test_a_cluster_of_others_is_left_alone_whatever_the_step(
-    step: str, bench: MakeBench, account: Account
-) -> None:
-    made = bench("one")
+def test_a_foreign_cluster_is_left_alone_in_every_step(step: str, bench: MakeBench, account: Account) -> None:
+    bench_job = bench("one")
     create_foreign_cluster(account)
 
     with pytest.raises(RefusedError, match="was not created for this solution"):
-        steps.run(made.job, [step])
+        steps.run(bench_job.job, [step])
 
-    assert made.calls == []
+    assert bench_job.calls == []
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
 def test_the_next_version_is_an_upgrade_with_a_question(bench: MakeBench) -> None:
     first = bench("one", eksVersion="1.33")
-    first.makes_cluster("1.33")
+    first.creates_cluster("1.33")
     steps.run(first.job, ALL_STEPS)
     first.calls_file.unlink()
     higher = bench("one", eksVersion="1.34")
 
     steps.run(higher.job, ["cluster"])
 
-    assert any("It cannot go back" in line for line in higher.said)
+    assert any("It cannot go back" in line for line in higher.messages)
     assert higher.programs()[:2] == ["eksctl upgrade cluster", "eksctl upgrade nodegroup"]
 
 
-@pytest.mark.parametrize(("wanted", "cure"), [("1.35", "1.34"), ("1.32", "1.33")])
-def test_leaps_and_steps_back_are_refused_with_the_line_to_set(
-    bench: MakeBench, wanted: str, cure: str
+@pytest.mark.parametrize(("target", "allowed"), [("1.35", "1.34"), ("1.32", "1.33")])
+def test_skipped_versions_and_downgrades_are_refused_with_the_line_to_set(
+    bench: MakeBench, target: str, allowed: str
 ) -> None:
     first = bench("one", eksVersion="1.33")
-    first.makes_cluster("1.33")
+    first.creates_cluster("1.33")
     steps.run(first.job, ALL_STEPS)
 
-    with pytest.raises(RefusedError, match=f'set eksVersion: "{cure}"'):
-        steps.run(bench("one", eksVersion=wanted).job, ["cluster"])
+    with pytest.raises(RefusedError, match=f'set eksVersion: "{allowed}"'):
+        steps.run(bench("one", eksVersion=target).job, ["cluster"])
 
 
-def test_the_network_step_says_what_comes_before_it(bench: MakeBench) -> None:
+def test_the_network_step_names_the_step_before_it(bench: MakeBench) -> None:
     with pytest.raises(AwsError, match="make cluster"):
         steps.run(bench("one").job, ["network"])
 
@@ -198,17 +196,17 @@ def test_the_s3_endpoint_gets_the_route_tables_of_the_private_subnets(fresh: Ben
     steps.run(fresh.job, ["cluster", "network"])
 
     stack = account.client("cloudformation").describe_stacks(StackName="demo-network")["Stacks"][0]
-    given = {row["ParameterKey"]: row["ParameterValue"] for row in stack["Parameters"]}
-    tables = account.client("ec2").describe_route_tables(RouteTableIds=given["RouteTableIds"].split(","))
+    parameters = {row["ParameterKey"]: row["ParameterValue"] for row in stack["Parameters"]}
+    tables = account.client("ec2").describe_route_tables(RouteTableIds=parameters["RouteTableIds"].split(","))
     names = {tag["Value"] for table in tables["RouteTables"] for tag in table["Tags"]}
     assert names == {"private-0", "private-1", "private-2"}
 
 
-def pulls(made: Bench) -> list[str]:
-    """How a release would pull its charts."""
-    dry = made.with_(tools=Tools(made.said.append, dry_run=True, environment={}))
+def pulls(bench_job: Bench) -> list[str]:
+    """The commands with which a release would pull its charts."""
+    dry = bench_job.with_(tools=Tools(bench_job.messages.append, dry_run=True, environment={}))
     steps.run(dry.job, ["release"])
-    return [line for line in dry.said if line.startswith(("$ helm pull", "$ helm package"))]
+    return [line for line in dry.messages if line.startswith(("$ helm pull", "$ helm package"))]
 
 
 def test_charts_that_are_missing_are_pulled_for_this_eks_version(fresh: Bench) -> None:
@@ -231,7 +229,7 @@ def test_charts_that_are_older_than_their_source_are_pulled_again(fresh: Bench) 
     assert len(pulls(fresh)) == 4
 
 
-def test_what_was_pulled_is_no_source_of_what_was_pulled(tmp_path: Path) -> None:
+def test_pulled_charts_do_not_count_as_sources(tmp_path: Path) -> None:
     umbrella = tmp_path / "charts" / "sd-on-eks"
     for folder in (umbrella / "charts", umbrella / "crds", umbrella / "templates"):
         folder.mkdir(parents=True)
@@ -259,12 +257,12 @@ def test_the_chart_of_the_row_of_the_eks_version_is_installed(
     assert pull in output or f"{chart}/sd-on-eks: its dependencies are downloaded already" in output
 
 
-def test_a_dry_run_says_every_command_and_runs_none(bench: MakeBench, account: Account) -> None:
+def test_a_dry_run_prints_every_command_and_runs_none(bench: MakeBench, account: Account) -> None:
     dry = bench("one", dry_run=True)
 
     steps.run(dry.job, ALL_STEPS)
 
-    commands = [line for line in dry.said if line.startswith("$ ")]
+    commands = [line for line in dry.messages if line.startswith("$ ")]
     assert [" ".join(line.split()[1:4]) for line in commands if "aws" not in line] == [
         "eksctl create cluster",
         "eksctl utils write-kubeconfig",

@@ -1,4 +1,4 @@
-"""The way out: runtimes before operators, nodes before the cluster, and no picture is lost."""
+"""Uninstall: runtimes before operators, nodes before the cluster, and no picture is lost."""
 
 import pytest
 
@@ -11,15 +11,15 @@ from tests.deploy.conftest import ALL_STEPS, Bench, MakeBench, create_foreign_cl
 
 @pytest.fixture
 def deployed(bench: MakeBench) -> Bench:
-    """A solution that is there, with a picture in its bucket."""
-    made = bench("one")
-    made.makes_cluster("1.34")
-    steps.run(made.job, ALL_STEPS)
-    made.calls_file.unlink()
-    return made
+    """A deployed solution."""
+    bench_job = bench("one")
+    bench_job.creates_cluster("1.34")
+    steps.run(bench_job.job, ALL_STEPS)
+    bench_job.calls_file.unlink()
+    return bench_job
 
 
-def test_runtimes_go_while_the_operators_live_then_the_cluster_then_the_stack(deployed: Bench) -> None:
+def test_runtimes_are_removed_before_the_operators_then_the_cluster_then_the_stack(deployed: Bench) -> None:
     uninstall.run(deployed.job, 5)
 
     assert deployed.programs() == [
@@ -36,7 +36,7 @@ def test_runtimes_go_while_the_operators_live_then_the_cluster_then_the_stack(de
     assert "one.yaml" not in pruned
 
 
-def test_pictures_and_tasks_stay_and_their_removal_is_told(deployed: Bench, account: Account) -> None:
+def test_pictures_and_tasks_stay_and_their_removal_is_explained(deployed: Bench, account: Account) -> None:
     runtime = deployed.job.solution.runtimes[0]
     account.client("s3").put_object(Bucket=runtime.output_bucket, Key="a/a-1.png", Body=b"picture")
 
@@ -45,7 +45,7 @@ def test_pictures_and_tasks_stay_and_their_removal_is_told(deployed: Bench, acco
     kept = account.client("s3").get_object(Bucket=runtime.output_bucket, Key="a/a-1.png")["Body"].read()
     assert kept == b"picture"
     assert account.client("sqs").get_queue_url(QueueName="demo-one")
-    assert f"  aws s3 rb s3://{runtime.output_bucket} --force --region us-east-1" in deployed.said
+    assert f"  aws s3 rb s3://{runtime.output_bucket} --force --region us-east-1" in deployed.messages
 
 
 def test_nothing_else_is_left(deployed: Bench, account: Account) -> None:
@@ -79,19 +79,19 @@ def test_instance_profiles_that_hold_the_nodes_role_go_before_karpenter_goes(
     assert "helm uninstall demo" not in deployed.programs()
 
 
-def test_a_cluster_of_others_is_not_taken_away(bench: MakeBench, account: Account) -> None:
-    made = bench("one")
-    steps.run(made.job, ["stack"])
+def test_a_foreign_cluster_is_not_deleted(bench: MakeBench, account: Account) -> None:
+    bench_job = bench("one")
+    steps.run(bench_job.job, ["stack"])
     create_foreign_cluster(account)
 
     with pytest.raises(RefusedError, match="was not created for this solution"):
-        uninstall.run(made.job, 5)
+        uninstall.run(bench_job.job, 5)
 
-    assert made.calls == []
+    assert bench_job.calls == []
     assert account.client("cloudformation").describe_stacks(StackName="demo")["Stacks"]
 
 
-def test_a_node_that_outlived_its_claim_stops_it_before_the_cluster_goes(
+def test_a_node_left_without_its_claim_stops_it_before_the_cluster_is_deleted(
     deployed: Bench, account: Account
 ) -> None:
     tags = [
@@ -111,7 +111,7 @@ def test_a_node_that_outlived_its_claim_stops_it_before_the_cluster_goes(
     assert "eksctl delete cluster" not in deployed.programs()
 
 
-def test_no_answer_about_nodes_is_not_taken_for_none(deployed: Bench) -> None:
+def test_no_answer_about_nodes_does_not_count_as_no_nodes(deployed: Bench) -> None:
     deployed.when("kubectl get nodeclaims", "exit 1")
 
     with pytest.raises(AwsError, match="without an answer"):
@@ -120,7 +120,7 @@ def test_no_answer_about_nodes_is_not_taken_for_none(deployed: Bench) -> None:
     assert "eksctl delete cluster" not in deployed.programs()
 
 
-def test_after_a_stop_it_goes_on_where_it_was(deployed: Bench) -> None:
+def test_after_a_stop_it_continues_where_it_stopped(deployed: Bench) -> None:
     flag = deployed.job.folder / "broken"
     flag.touch()
     deployed.when("eksctl delete cluster", f"[ -e {flag} ] && exit 1")
@@ -140,21 +140,21 @@ def test_after_a_stop_it_goes_on_where_it_was(deployed: Bench) -> None:
 
 
 def test_without_a_cluster_only_the_stacks_go(bench: MakeBench, account: Account) -> None:
-    made = bench("one")
-    steps.run(made.job, ["stack"])
+    bench_job = bench("one")
+    steps.run(bench_job.job, ["stack"])
 
-    uninstall.run(made.job, 5)
+    uninstall.run(bench_job.job, 5)
 
-    assert made.calls == []
-    live = account.client("cloudformation").describe_stacks()["Stacks"]
-    assert all(row["StackStatus"] == "DELETE_COMPLETE" for row in live)
+    assert bench_job.calls == []
+    remaining = account.client("cloudformation").describe_stacks()["Stacks"]
+    assert all(row["StackStatus"] == "DELETE_COMPLETE" for row in remaining)
 
 
 def test_it_asks_first_and_a_no_changes_nothing(deployed: Bench) -> None:
-    unwilling = deployed.with_(ask=lambda _: False)
+    declined = deployed.with_(ask=lambda _: False)
 
     with pytest.raises(RefusedError):
-        uninstall.run(unwilling.job, 5)
+        uninstall.run(declined.job, 5)
 
     assert deployed.calls == []
 
@@ -167,4 +167,4 @@ def test_a_dry_run_removes_nothing(bench: MakeBench, account: Account) -> None:
 
     assert dry.calls == []
     assert account.client("cloudformation").describe_stacks(StackName="demo")["Stacks"]
-    assert "$ eksctl delete cluster --name demo --region us-east-1 --wait" in "\n".join(dry.said)
+    assert "$ eksctl delete cluster --name demo --region us-east-1 --wait" in "\n".join(dry.messages)

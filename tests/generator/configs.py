@@ -1,7 +1,7 @@
 """Configs for property tests: built from the schema's vocabulary, so that most of them validate.
 
-Where one key constrains another (types and models, bounds of scaling, volumes), they are chosen together; free
-text (environment, arguments, annotations) is any text at all.
+Where one key constrains another (types and models, bounds of scaling, volumes), they are chosen together;
+free text (environment, arguments, annotations) is any text at all.
 """
 
 import json
