@@ -4,7 +4,6 @@ import itertools
 from typing import Any
 
 import pytest
-from queue_agent.task.protocol import TASK_TYPES
 
 from tests.api.conftest import Deployed
 
@@ -52,7 +51,8 @@ def test_a_task_goes_to_the_queue_of_its_runtime_alone(api: Deployed) -> None:
 
 @pytest.mark.parametrize(
     ("runtime", "tasktype"),
-    [(runtime, tasktype) for runtime in ("comfyui", "invokeai") for tasktype in TASK_TYPES[runtime]],
+    # By name, not from the task contract: a type that is taken out of it must be missed here.
+    [("comfyui", "pipeline"), ("comfyui", "workflow"), ("invokeai", "graph"), ("invokeai", "pipeline")],
 )
 def test_the_api_accepts_every_task_type_that_the_agent_runs(
     api: Deployed, runtime: str, tasktype: str
