@@ -231,3 +231,16 @@ def test_names_that_yaml_would_read_as_something_else_stay_names(render: Render)
         spec = rendered[f"ScaledObject/{word}"]["spec"]
         assert spec["scaleTargetRef"]["name"] == spec["triggers"][0]["authenticationRef"]["name"] == word
         assert rendered[f"PersistentVolume/demo-{word}"]["spec"]["claimRef"]["name"] == f"{word}-models"
+
+
+@pytest.mark.parametrize("part", ["inferenceApi", "queueAgent"])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(33554432, "33554432"), (1.5, "1.5"), (2.0, "2"), (0, "0"), (-7, "-7"), (True, "true"), ("1e3", "1e3")],
+)
+def test_a_number_reaches_the_container_as_it_is_written(
+    with_value: Callable[..., Objects], part: str, value: object, text: str
+) -> None:
+    container = {"inferenceApi": "runtime", "queueAgent": "queue-agent"}[part]
+    env = with_value(f"runtime.{part}.extraEnv", {"NUMBER": value}).env("one", container)
+    assert env["NUMBER"] == text

@@ -103,6 +103,61 @@ def agent(runtime: ConfigNode) -> ConfigNode:
     return runtime.at("extraValues", "runtime", "queueAgent")
 
 
+@dataclass(frozen=True)
+class EnvironmentVariable:
+    """One variable of an `extraEnv`.
+
+    `text`: the value as the container gets it; None for one that Kubernetes reads elsewhere (`valueFrom`).
+    `node`: the value in the config. `name_node`: the name; in a mapping it is the key of `node`.
+    """
+
+    name: str
+    text: str | None
+    node: ConfigNode
+    name_node: ConfigNode
+
+    def on_name(self, message: str, help: str) -> Finding:
+        """A problem of the name, and its fix."""
+        return Finding(self.name_node, message, help, on_key=self.name_node is self.node)
+
+    def on_value(self, message: str, help: str) -> Finding:
+        """A problem of the value, and its fix."""
+        return Finding(self.node, message, help)
+
+
+def environment(container: ConfigNode) -> list[EnvironmentVariable]:
+    """The variables of a container's `extraEnv`, in their order: a mapping, or a list as in Kubernetes."""
+    extra = container.at("extraEnv")
+    variables = [
+        EnvironmentVariable(node.key, environment_text(node.value), node, node) for node in extra.entries()
+    ]
+    for item in extra.items():
+        name = item.at("name").text() if isinstance(item.value, dict) else None
+        if name:
+            variables.append(_listed(item, name))
+    return variables
+
+
+def _listed(item: ConfigNode, name: str) -> EnvironmentVariable:
+    source, value = item.at("valueFrom"), item.at("value")
+    if source.given:
+        return EnvironmentVariable(name, None, source, item.at("name"))
+    # Kubernetes gives a variable without a value the empty text.
+    text = environment_text(value.value) if value.given else ""
+    return EnvironmentVariable(name, text, value if value.given else item, item.at("name"))
+
+
+def environment_text(value: object) -> str:
+    """A value as the chart writes it (sd-runtimes.env): `true`, `33554432`, `0.5`; nothing for null."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
 def provisioner(runtime: ConfigNode) -> ConfigNode:
     """The NodePool's settings: which nodes Karpenter may start."""
     return runtime.at("extraValues", "karpenter", "provisioner")

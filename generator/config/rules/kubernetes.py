@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from generator.config.node import ConfigNode
-from generator.config.rules.base import WARNING, Case, Finding, agent, inference, provisioner, rule
+from generator.config.rules.base import (
+    WARNING,
+    Case,
+    Finding,
+    agent,
+    environment,
+    inference,
+    provisioner,
+    rule,
+)
 from generator.config.rules.forms import NAME_RULE, key_fault, value_fault
 
 # Folders that a container needs, including the chart's own mounts.
@@ -66,13 +75,13 @@ def labels_are_not_the_charts_own(case: Case) -> Iterator[Finding]:
 @rule("SD904")
 def agent_environment_is_not_overridden(case: Case) -> Iterator[Finding]:
     """queueAgent.extraEnv cannot set what other keys of the config set: the two would conflict."""
-    environment = case.facts.reserved.agent_environment
+    keys = case.facts.reserved.agent_environment
     for runtime in case.runtimes:
-        for node in agent(runtime).at("extraEnv").entries():
-            if node.key in environment:
-                instead = environment[node.key]
+        for variable in environment(agent(runtime)):
+            if variable.name in keys:
+                instead = keys[variable.name]
                 help = f"remove it, and set {instead} to change it" if instead else "remove it"
-                yield Finding(node, f"{node.key} is derived from the rest of the config", help, True)
+                yield variable.on_name(f"{variable.name} is derived from the rest of the config", help)
 
 
 @rule("SD905")

@@ -2,8 +2,17 @@
 {{- define "sd-runtimes.env" -}}
 {{- range $key, $value := . }}
 - name: {{ $key | quote }}
-  value: {{ $value | toString | quote }}
+  value: {{ include "sd-runtimes.text" $value | quote }}
 {{- end }}
+{{- end -}}
+
+{{- /*
+sd-runtimes.text (value): a number or boolean as the text that was written. Helm reads every number as a float, and
+would write a large one as 3.3554432e+07.
+*/ -}}
+{{- define "sd-runtimes.text" -}}
+{{- $whole := and (kindIs "float64" .) (eq (floor .) .) (lt (mulf . .) 1e30) -}}
+{{- if $whole }}{{ int64 . }}{{ else }}{{ toString . }}{{ end -}}
 {{- end -}}
 
 {{- /*
