@@ -1,4 +1,4 @@
-"""The variables of `extraEnv`, as rules see them: by mapping or by list, with the text that a container gets."""
+"""The variables of `extraEnv`, as rules see them: mapping or list, with the text that a container gets."""
 
 import pytest
 
