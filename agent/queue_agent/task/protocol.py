@@ -8,7 +8,7 @@ import enum
 import json
 from typing import Any
 
-# An id becomes part of object keys, and the prompt id of ComfyUI or the destination of InvokeAI.
+# An id becomes part of object keys, and the destination of an item in InvokeAI.
 ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 # No segment starts with a dot: it could be "..", or lead into the folder of RECORDS_FOLDER.
 _SEGMENT = r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*"

@@ -43,18 +43,18 @@ class Work:
 def validation_error(prompt: Any, models: list[str]) -> dict[str, Any] | None:
     """The body of ComfyUI's 400 for an invalid workflow; None if it is valid."""
     if not prompt:
-        return _error_body("no_prompt", "No prompt provided", {})
+        return error_body("no_prompt", "No prompt provided", {})
     for node_id, node in prompt.items():
         if not isinstance(node, Mapping) or node.get("class_type") not in NODES:
             kind = node.get("class_type") if isinstance(node, Mapping) else None
-            return _error_body(
+            return error_body(
                 "invalid_prompt",
                 f"Cannot execute because node {kind} does not exist.",
                 {},
                 f"Node ID '#{node_id}'",
             )
     if not any(node["class_type"] in OUTPUTS for node in prompt.values()):
-        return _error_body("prompt_no_outputs", "Prompt has no outputs", {})
+        return error_body("prompt_no_outputs", "Prompt has no outputs", {})
     errors = {node_id: list(_node_errors(node, prompt, models)) for node_id, node in prompt.items()}
     invalid = {
         node_id: {"errors": own, "dependent_outputs": [], "class_type": prompt[node_id]["class_type"]}
@@ -63,10 +63,11 @@ def validation_error(prompt: Any, models: list[str]) -> dict[str, Any] | None:
     }
     if not invalid:
         return None
-    return _error_body("prompt_outputs_failed_validation", "Prompt outputs failed validation", invalid)
+    return error_body("prompt_outputs_failed_validation", "Prompt outputs failed validation", invalid)
 
 
-def _error_body(kind: str, message: str, nodes: dict[str, Any], details: str = "") -> dict[str, Any]:
+def error_body(kind: str, message: str, nodes: dict[str, Any], details: str = "") -> dict[str, Any]:
+    """The body of a 400: an error of the whole workflow, and those of its nodes."""
     return {
         "error": {"type": kind, "message": message, "details": details, "extra_info": {}},
         "node_errors": nodes,

@@ -24,6 +24,10 @@ from local.runtimes.shared.picture import Request
 from local.runtimes.shared.serve import Simulation
 
 DEFAULT_MODEL = "sd_xl_turbo_1.0.safetensors"
+DEFAULT_VERSION = "0.28.1"
+# The first versions that keep the id of a submitted prompt, that interrupt only the prompt that is named, and
+# that accept only UUIDs as ids (server.py of ComfyUI).
+KEEPS_IDS, INTERRUPTS_BY_ID, VALIDATES_IDS = (0, 3, 45), (0, 3, 57), (0, 25, 0)
 
 
 @dataclass
@@ -48,6 +52,7 @@ class ComfyUi:
     """Queue, history, files and WebSockets of one server."""
 
     sim: Simulation
+    version: tuple[int, ...]
     pending: list[Item] = field(default_factory=list)
     running: Item | None = None
     history: dict[str, Any] = field(default_factory=dict)
@@ -162,13 +167,15 @@ class ComfyUi:
             return web.Response(status=500, text="500 Internal Server Error\n\nServer got itself in trouble")
         if self.sim.faults.take("refuse", str(body.get("prompt_id"))):
             return web.Response(status=500, text="a simulated refusal")
-        error = graphs.validation_error(prompt, self.sim.models)
+        name = body.get("prompt_id") if self.version >= KEEPS_IDS else None
+        error = self._id_error(name) or graphs.validation_error(prompt, self.sim.models)
         if error is not None or prompt is None:
             return web.json_response(error, status=400)
         self.counter += 1
-        name = str(body.get("prompt_id") or uuid.uuid4())
+        name = str(name or uuid.uuid4())
+        client = str(body.get("client_id", ""))
         item = Item(
-            self.counter, name, dict(prompt), body.get("extra_data") or {}, str(body.get("client_id", "")),
+            self.counter, name, dict(prompt), {**(body.get("extra_data") or {}), "client_id": client}, client,
             list(graphs.outputs(prompt)),
         )  # fmt: skip
         self.pending.append(item)
@@ -180,6 +187,11 @@ class ComfyUi:
             else {}
         )
         return web.json_response({"prompt_id": name, "number": item.number, "node_errors": dropped})
+
+    def _id_error(self, name: Any) -> dict[str, Any] | None:
+        if self.version < VALIDATES_IDS or name is None or _is_canonical_uuid(name):
+            return None
+        return graphs.error_body("invalid_prompt_id", "prompt_id must be a valid UUID", {})
 
     async def _exec_info(self, _: web.Request) -> web.Response:
         return web.json_response({"exec_info": {"queue_remaining": self._remaining()}})
@@ -196,8 +208,9 @@ class ComfyUi:
         self.pending = [item for item in self.pending if item.id not in deleted and not body.get("clear")]
         return web.Response()
 
-    async def _all_history(self, _: web.Request) -> web.Response:
-        return web.json_response(self.history)
+    async def _all_history(self, request: web.Request) -> web.Response:
+        newest = list(self.history)[-int(request.query.get("max_items", len(self.history))) :]
+        return web.json_response({name: self.history[name] for name in newest})
 
     async def _one_history(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]
@@ -212,6 +225,8 @@ class ComfyUi:
     async def _interrupt(self, request: web.Request) -> web.Response:
         text = await request.text()
         name = (json.loads(text) if text else {}).get("prompt_id")
+        if self.version < INTERRUPTS_BY_ID:
+            name = None
         if self.running is not None and self.running.job is not None and name in (None, self.running.id):
             self.running.job.interrupted.set()
         return web.Response()
@@ -279,19 +294,28 @@ class ComfyUi:
                 await socket.send_json({"type": kind, "data": data})
 
 
+def _is_canonical_uuid(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and str(uuid.UUID(value)) == value
+    except ValueError:
+        return False
+
+
 async def _ok(_: web.Request) -> web.Response:
     return web.Response()
 
 
 async def _stats(_: web.Request) -> web.Response:
-    system = {"os": "posix", "comfyui_version": "0.8.0", "python_version": "3.11"}
+    system = {"os": "posix", "comfyui_version": DEFAULT_VERSION, "python_version": "3.11"}
     return web.json_response({"system": system, "devices": [{"name": "simulated", "type": "cuda"}]})
 
 
 async def run() -> None:
     """Serve until the process is stopped."""
-    options = serve.parser("comfyui").parse_args()
+    parser = serve.parser("comfyui")
+    parser.add_argument("--version", default=DEFAULT_VERSION, help="the version whose API is simulated")
+    options = parser.parse_args()
     options.model = options.model or [DEFAULT_MODEL, "model.safetensors"]
     simulation = serve.build("comfyui", options)
-    server = ComfyUi(simulation)
+    server = ComfyUi(simulation, tuple(int(part) for part in options.version.split(".")))
     await serve.serve(simulation, serve.application(simulation, server.routes()), server.work())

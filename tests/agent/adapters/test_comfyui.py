@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from queue_agent.adapters.comfyui.adapter import ComfyUi
+from queue_agent.adapters.comfyui.prompts import prompt_id
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import Cancelled, RuntimeUnavailable, TaskError
 
@@ -122,7 +123,7 @@ async def test_the_history_is_cleared_of_what_was_delivered(sim: Sim, comfyui: C
 
     await run_task(comfyui, asked)
 
-    assert sim.ask("GET", f"/history/{asked.id}") == {}
+    assert sim.ask("GET", f"/history/{prompt_id(asked.id)}") == {}
 
 
 # Restarts
@@ -133,14 +134,14 @@ async def test_work_that_an_earlier_agent_submitted_is_joined_and_not_done_again
 ):
     asked = task("pipeline", workflow())
     prepared = await comfyui.prepare(asked, {})
-    sim.fault("slow", match=asked.id)
+    sim.fault("slow", match=prompt_id(asked.id))
     first = asyncio.ensure_future(comfyui.run(prepared, lambda _: None))
-    await wait_until(lambda: sim.runs(asked.id))
+    await wait_until(lambda: sim.runs(prompt_id(asked.id)))
     first.cancel()
 
     await run_task(ComfyUi(http(sim)), replace(asked, attempt=2))
 
-    assert await all_outcomes(sim, asked.id) == ["done"]
+    assert await all_outcomes(sim, prompt_id(asked.id)) == ["done"]
 
 
 async def test_work_that_ended_while_no_agent_was_there_is_only_collected(sim: Sim, comfyui: ComfyUi):
@@ -150,24 +151,24 @@ async def test_work_that_ended_while_no_agent_was_there_is_only_collected(sim: S
 
     await run_task(comfyui, replace(asked, attempt=2))
 
-    assert await all_outcomes(sim, asked.id) == ["done"]
+    assert await all_outcomes(sim, prompt_id(asked.id)) == ["done"]
 
 
 async def test_the_failure_of_an_earlier_attempt_is_not_taken_for_this_one(sim: Sim, comfyui: ComfyUi):
     asked = task("pipeline", workflow())
-    sim.fault("oom", match=asked.id)
+    sim.fault("oom", match=prompt_id(asked.id))
     body = (await comfyui.prepare(asked, {})).payload
     sim.ask("POST", "/prompt", body)
-    await wait_until(lambda: sim.ask("GET", f"/history/{asked.id}") != {})
+    await wait_until(lambda: sim.ask("GET", f"/history/{prompt_id(asked.id)}") != {})
 
     await run_task(comfyui, asked)
 
-    assert sim.outcomes(asked.id) == ["failed", "done"]
+    assert sim.outcomes(prompt_id(asked.id)) == ["failed", "done"]
 
 
 async def test_a_prompt_that_is_neither_queued_nor_in_the_history_is_lost(sim: Sim, comfyui: ComfyUi):
     asked = task("pipeline", workflow())
-    sim.fault("forget", match=asked.id)
+    sim.fault("forget", match=prompt_id(asked.id))
 
     with pytest.raises(RuntimeUnavailable, match="lost"):
         await run_task(comfyui, asked)
@@ -206,7 +207,7 @@ async def test_what_was_queued_without_its_outputs_leaves_no_history(sim: Sim, c
     with pytest.raises(TaskError):
         await run_task(comfyui, asked)
 
-    assert sim.ask("GET", f"/history/{asked.id}") == {}
+    assert sim.ask("GET", f"/history/{prompt_id(asked.id)}") == {}
 
 
 async def test_an_unknown_model_is_refused_with_its_node(comfyui: ComfyUi):
@@ -265,7 +266,7 @@ async def test_a_running_prompt_is_interrupted(sim: Sim, comfyui: ComfyUi):
     asked = task("pipeline", workflow())
     prepared = await comfyui.prepare(asked, {})
     running = asyncio.ensure_future(comfyui.run(prepared, lambda _: None))
-    await wait_until(lambda: sim.runs(asked.id))
+    await wait_until(lambda: sim.runs(prompt_id(asked.id)))
 
     await comfyui.cancel(asked)
 
@@ -284,4 +285,4 @@ async def test_a_waiting_prompt_is_taken_out_of_the_queue(sim: Sim, comfyui: Com
     await comfyui.cancel(first)
 
     await wait_until(lambda: sim.ask("GET", "/prompt")["exec_info"]["queue_remaining"] == 0)
-    assert sim.outcomes(second.id) == []
+    assert sim.outcomes(prompt_id(second.id)) == []

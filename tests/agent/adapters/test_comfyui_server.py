@@ -1,32 +1,101 @@
 """ComfyUI servers that differ from the one of the other tests."""
 
+import asyncio
+import uuid
+from dataclasses import replace
+
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from queue_agent.adapters.comfyui.adapter import ComfyUi
+from queue_agent.adapters.comfyui.prompts import prompt_id
 from queue_agent.adapters.shared.http import Http
-from queue_agent.contract import RuntimeUnavailable
+from queue_agent.contract import Cancelled, RuntimeUnavailable
 
-from tests.agent.adapters.conftest import COMFYUI_MODEL, run_task, task, workflow
+from tests.agent.adapters.conftest import COMFYUI_MODEL, Sim, run_task, task, wait_until, workflow
+
+OPTIONS = ("--plain", "--service-time", "0.05", "--model", COMFYUI_MODEL)
 
 
-async def test_a_server_that_gives_tasks_ids_of_its_own_is_too_old(session: ClientSession):
+@pytest.fixture(scope="module")
+def old(simulate) -> Sim:
+    """ComfyUI 0.3.44, which gives each prompt an id of its own, as all versions before it."""
+    return simulate("comfyui", *OPTIONS, "--version", "0.3.44")
+
+
+@pytest.mark.parametrize("name", ["t1", "T-1_x", "0b6f3b1c-5a3e-4f5e-8f6e-2f1f3c9d7a10", "x" * 64])
+def test_the_id_of_a_prompt_is_a_canonical_uuid_whatever_the_tasks_id_is(name: str):
+    assert str(uuid.UUID(prompt_id(name))) == prompt_id(name)
+
+
+def test_each_task_has_a_prompt_id_of_its_own_which_stays_the_same():
+    assert prompt_id("a") == prompt_id("a") != prompt_id("A")
+
+
+@pytest.mark.parametrize("version", ["0.3.44", "0.3.45", "0.24.0", "0.25.0", "0.28.1"])
+async def test_a_task_runs_on_every_version(simulate, http, version: str):
+    sim = simulate("comfyui", *OPTIONS, "--version", version)
+
+    result = (await run_task(ComfyUi(http(sim)), task("pipeline", workflow()))).result
+
+    assert len(result.outputs) == 1 and sim.ask("GET", "/history") == {}
+
+
+async def test_an_id_that_the_server_refuses_is_not_the_tasks_fault(session: ClientSession):
+    error = {"type": "invalid_prompt_id", "message": "prompt_id must be a valid UUID", "details": ""}
+
     async def submit(_: web.Request) -> web.Response:
-        return web.json_response({"prompt_id": "its-own", "number": 1, "node_errors": {}})
+        return web.json_response({"error": error, "node_errors": {}}, status=400)
 
-    async def not_found(request: web.Request) -> web.Response:
-        calls.append((request.path, await request.text()))
+    async def empty(_: web.Request) -> web.Response:
         return web.json_response({})
 
-    calls: list[tuple[str, str]] = []
     app = web.Application()
-    app.add_routes([web.post("/prompt", submit), web.route("*", "/{path:.*}", not_found)])
+    app.add_routes([web.post("/prompt", submit), web.route("*", "/{path:.*}", empty)])
     async with TestServer(app) as server:
         adapter = ComfyUi(Http(session, str(server.make_url("")), 10_000))
-        with pytest.raises(RuntimeUnavailable, match="runtime_too_old"):
+        with pytest.raises(RuntimeUnavailable, match="invalid_prompt_id"):
             await run_task(adapter, task("pipeline", workflow()))
 
-    assert ("/queue", '{"delete": ["its-own"]}') in calls
+
+async def test_an_old_server_joins_the_work_that_an_earlier_agent_submitted(old: Sim, http):
+    asked = task("pipeline", workflow())
+    adapter = ComfyUi(http(old))
+    before = len(old.report()["runs"])
+    old.fault("slow")
+    first = asyncio.ensure_future(adapter.run(await adapter.prepare(asked, {}), lambda _: None))
+    await wait_until(lambda: old.report()["running"])
+    first.cancel()
+
+    done = await run_task(ComfyUi(http(old)), replace(asked, attempt=2))
+
+    assert len(done.result.outputs) == 1 and len(old.report()["runs"]) == before + 1
+
+
+async def test_an_old_server_collects_the_work_that_ended_while_no_agent_was_there(old: Sim, http):
+    asked = task("pipeline", workflow())
+    before = len(old.report()["runs"])
+    old.ask("POST", "/prompt", (await ComfyUi(http(old)).prepare(asked, {})).payload)
+    await wait_until(lambda: old.ask("GET", "/history") != {})
+
+    done = await run_task(ComfyUi(http(old)), replace(asked, attempt=2))
+
+    assert len(done.result.outputs) == 1 and len(old.report()["runs"]) == before + 1
+    assert old.ask("GET", "/history") == {}
+
+
+async def test_an_old_server_stops_a_task(old: Sim, http):
+    adapter = ComfyUi(http(old))
+    old.fault("slow")
+    asked = task("pipeline", workflow())
+    running = asyncio.ensure_future(adapter.run(await adapter.prepare(asked, {}), lambda _: None))
+    await wait_until(lambda: old.report()["running"])
+
+    await adapter.cancel(asked)
+
+    with pytest.raises(Cancelled):
+        await running
+    assert await adapter.idle() and old.ask("GET", "/history") == {}
 
 
 async def test_progress_comes_by_websocket(simulate, http):

@@ -1,8 +1,7 @@
 """ComfyUI: https://github.com/comfyanonymous/ComfyUI (server.py, execution.py).
 
-A submission returns at once; its success or failure is only in `/history/{id}`. Queue and history are in
-memory: a prompt that is in neither is lost. The task's id is the prompt's id, so an agent that was restarted
-finds the work that it had submitted. The WebSocket reports progress, and when to read the history.
+A submission returns at once; its success or failure is only in `/history/{id}`. The WebSocket reports
+progress, and when to read the history.
 """
 
 import asyncio
@@ -13,6 +12,7 @@ from typing import Any
 from aiohttp import FormData, WSMsgType
 
 from queue_agent.adapters.comfyui import graph as graphs
+from queue_agent.adapters.comfyui.prompts import Prompt, Prompts, prompt_id
 from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.http import Http
 from queue_agent.adapters.shared.listener import listening, wait_for_event
@@ -32,8 +32,6 @@ from queue_agent.contract import (
 from queue_agent.task.protocol import TASK_TYPES
 
 ACCEPTED_TASK_TYPES = TASK_TYPES["comfyui"]
-# Events are sent only to the client that a prompt names.
-CLIENT = "queue-agent"
 # For this long a prompt without a history entry counts as queued, without a look at the queue.
 ASSUME_QUEUED_SECONDS = 0.5
 
@@ -43,6 +41,7 @@ class ComfyUi:
 
     def __init__(self, http: Http) -> None:
         self._http = http
+        self._prompts = Prompts(http)
 
     def model(self, task: Task) -> str | None:
         """The first model that the workflow loads."""
@@ -77,9 +76,9 @@ class ComfyUi:
         graphs.name_files(graph, task)
         extra = task.content.get("extra_data")
         extra = dict(extra) if isinstance(extra, Mapping) and "class_type" not in extra else {}
-        return Prepared(
-            task, {"prompt": graph, "prompt_id": task.id, "client_id": CLIENT, "extra_data": extra}
-        )
+        # Events are sent only to the client that a prompt names: each task is a client of its own.
+        name = prompt_id(task.id)
+        return Prepared(task, {"prompt": graph, "prompt_id": name, "client_id": name, "extra_data": extra})
 
     async def _upload(self, name: str, image: InputImage) -> str:
         form = FormData()
@@ -93,60 +92,47 @@ class ComfyUi:
 
     async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:
         """Submit the prompt unless it is there already, then wait for its history entry."""
-        task, graph = prepared.task, prepared.payload["prompt"]
-        # In this order: a prompt that leaves the queue in between is in the history by then.
-        queued, entry = await self._queued(task.id), await self._history(task.id)
-        if entry is not None and graphs.failure(entry) is not None:
-            await self._forget(task.id)  # of an earlier attempt
-            entry = None
+        task, graph, client = prepared.task, prepared.payload["prompt"], prepared.payload["prompt_id"]
+        prompt = await self._prompts.find(client)
+        if prompt is not None and prompt.entry is not None and graphs.failure(prompt.entry) is not None:
+            await self._prompts.forget(client)  # of an earlier attempt
+            prompt = None
+        entry = prompt.entry if prompt is not None else None
         if entry is None:
             done_event = asyncio.Event()
-            async with listening(self._listen(task.id, graph, on_progress, done_event)):
-                if not queued:
-                    await self._submit(prepared.payload)
-                entry = await self._wait_for_end(task.id, done_event)
+            async with listening(self._listen(client, graph, on_progress, done_event)):
+                prompt = prompt or await self._submit(prepared.payload)
+                entry = await self._wait_for_end(prompt.id, done_event)
         failure = graphs.failure(entry)
         if failure is not None:
-            await self._forget(task.id)
+            await self._prompts.forget(client)
             raise failure
         on_progress(1.0)
         return FinishedRun(task, (graph, entry))
 
-    async def _submit(self, body: Mapping[str, Any]) -> None:
-        response = await self._http.call("POST", "/prompt", payload=body)
-        if response.status in {400, 413}:
-            raise TaskError(
-                "bad_workflow",
-                graphs.rejection(response.json()) if response.status == 400 else "the workflow is too large",
-            )
-        if not response.ok:
-            raise RuntimeUnavailable("runtime_error", f"{response.status}: {response.reason()}")
-        receipt = response.json()
-        if receipt.get("node_errors"):
-            # The rest of the workflow was queued, without the outputs that have errors.
-            await self._discard(str(body["prompt_id"]))
-            raise TaskError("bad_workflow", graphs.rejection(receipt))
-        if receipt.get("prompt_id") != body["prompt_id"]:
-            await self._discard(str(receipt.get("prompt_id")))
-            text = "ComfyUI ignored the prompt id: the agent needs version 0.3.45 or later"
-            raise RuntimeUnavailable("runtime_too_old", text)
+    async def _submit(self, body: Mapping[str, Any]) -> Prompt:
+        prompt = await self._prompts.submit(body)
+        if prompt.rejection is not None:
+            await self._discard(str(body["prompt_id"]), prompt.id)
+            raise prompt.rejection
+        return prompt
 
-    async def _discard(self, prompt_id: str) -> None:
+    async def _discard(self, client: str, name: str) -> None:
         """Stop a prompt that must not run, and delete its history entry."""
-        await self._stop(prompt_id)
+        await self._prompts.stop(client)
         with contextlib.suppress(RuntimeUnavailable):  # it never started
-            await self._wait_for_end(prompt_id, asyncio.Event())
-        await self._forget(prompt_id)
+            await self._wait_for_end(name, asyncio.Event())
+        await self._prompts.forget(client)
 
-    async def _wait_for_end(self, prompt_id: str, done_event: asyncio.Event) -> Mapping[str, Any]:
+    async def _wait_for_end(self, name: str, done_event: asyncio.Event) -> Mapping[str, Any]:
         """The history entry, once it is there. Raises `RuntimeUnavailable` when the prompt is lost."""
         clock = asyncio.get_running_loop().time
         began = clock()
         while True:
             waited = clock() - began
             await wait_for_event(done_event, waited)
-            queued = waited < ASSUME_QUEUED_SECONDS or await self._queued(prompt_id)
-            entry = await self._history(prompt_id)
+            queued = waited < ASSUME_QUEUED_SECONDS or await self._prompts.queued(name)
+            entry = await self._prompts.history(name)
             if entry is not None:
                 return entry
             if not queued:
@@ -154,7 +140,7 @@ class ComfyUi:
 
     async def _listen(
         self,
-        prompt_id: str,
+        client: str,
         graph: Mapping[str, Any],
         on_progress: ProgressCallback,
         done_event: asyncio.Event,
@@ -162,14 +148,12 @@ class ComfyUi:
         """Report the share of all sampling steps that is done; set `done_event` at the end of the prompt."""
         steps = graphs.steps(graph)
         done = dict.fromkeys(steps, 0.0)
-        async with self._http.socket("/ws", {"clientId": CLIENT}) as socket:
+        async with self._http.socket("/ws", {"clientId": client}) as socket:
             async for frame in socket:
                 event = frame.json() if frame.type is WSMsgType.TEXT else {}  # binary frames are previews
                 data = event.get("data") or {}
-                if data.get("prompt_id") != prompt_id:
-                    continue
                 node = data.get("node")
-                if event["type"] == "executing" and node is None:
+                if event["type"] == "executing" and node is None and "prompt_id" in data:
                     done_event.set()
                 elif event["type"] == "progress" and str(node) in done:
                     done[str(node)] = min(data["value"] / data["max"], 1.0) * steps[str(node)]
@@ -177,15 +161,15 @@ class ComfyUi:
 
     async def collect(self, run: FinishedRun) -> RunResult:
         """Fetch every file and text that the workflow has made."""
-        graph, entry = run.payload
+        (graph, entry), client = run.payload, prompt_id(run.task.id)
         entry_outputs = entry.get("outputs") or {}
         try:
             outputs = [await self._fetch(node, file) for node, file in graphs.files(entry_outputs)]
         except BrokenOutput:
-            await self._forget(run.task.id)  # otherwise the next attempt would find the same files
+            await self._prompts.forget(client)  # otherwise the next attempt would find the same files
             raise
         outputs += graphs.texts(entry_outputs)
-        await self._forget(run.task.id)
+        await self._prompts.forget(client)
         if not outputs:
             text = "the workflow saved no file: it needs a node such as SaveImage"
             raise TaskError("no_output", text)
@@ -201,12 +185,7 @@ class ComfyUi:
 
     async def cancel(self, task: Task) -> None:
         """Delete it from the queue first: an interrupt before its start has no effect."""
-        await self._stop(task.id)
-
-    async def _stop(self, prompt_id: str) -> None:
-        await self._http.call("POST", "/queue", payload={"delete": [prompt_id]})
-        # Versions before September 2025 interrupt any prompt; only the core's own can be running.
-        await self._http.call("POST", "/interrupt", payload={"prompt_id": prompt_id})
+        await self._prompts.stop(prompt_id(task.id))
 
     async def clear(self) -> None:
         """Nothing to stop: `run` continues with a prompt that it finds."""
@@ -215,17 +194,3 @@ class ComfyUi:
         """Whether nothing runs and nothing is queued."""
         response = await self._http.call("GET", "/prompt", seconds=5)
         return bool(response.ok and response.json()["exec_info"]["queue_remaining"] == 0)
-
-    async def _history(self, prompt_id: str) -> Mapping[str, Any] | None:
-        response = await self._http.call("GET", f"/history/{prompt_id}")
-        entry = response.json().get(prompt_id) if response.ok else None
-        return entry if isinstance(entry, Mapping) else None
-
-    async def _queued(self, prompt_id: str) -> bool:
-        queue = (await self._http.call("GET", "/queue")).json()
-        rows = [row for key in ("queue_running", "queue_pending") for row in queue.get(key) or ()]
-        return any(row[1] == prompt_id for row in rows)
-
-    async def _forget(self, prompt_id: str) -> None:
-        """Delete the history entry, which would hold the whole workflow until 10,000 others have come."""
-        await self._http.call("POST", "/history", payload={"delete": [prompt_id]})

@@ -96,6 +96,12 @@ def failure(entry: Mapping[str, Any]) -> Exception | None:
     return TaskError("execution_error", reason)
 
 
+def id_refused(document: Any) -> bool:
+    """Whether the server rejected the id of the prompt, and has not looked at the workflow."""
+    error = document.get("error") if isinstance(document, Mapping) else None
+    return isinstance(error, Mapping) and error.get("type") == "invalid_prompt_id"
+
+
 def rejection(document: Any) -> str:
     """ComfyUI's reasons for each node: `error.details` alone is often empty."""
     fields = document if isinstance(document, Mapping) else {}
