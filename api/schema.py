@@ -62,7 +62,11 @@ def task_schema(runtime_type: str | None, runtimes: Iterable[str]) -> Schema:
 
 def legacy_task_schema(models: Iterable[str]) -> Schema:
     """The body of POST /v1alpha1: a request to SD WebUI that also holds the task's metadata."""
-    checkpoint: Schema = {"type": "string", "minLength": 1, "description": "The model of a static SD WebUI."}
+    checkpoint: Schema = {
+        "type": "string",
+        "minLength": 1,
+        "description": "The checkpoint that an SD WebUI loads at start.",
+    }
     if names := sorted(models):
         checkpoint["enum"] = names
     scripts = {

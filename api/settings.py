@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Runtime:
-    """A runtime that accepts tasks; `model` is set where v1alpha1 tasks for that model go."""
+    """A runtime that accepts tasks; `model` is its checkpoint, whose v1alpha1 tasks go there."""
 
     name: str
     type: str

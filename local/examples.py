@@ -60,9 +60,11 @@ class Request:
         if _runtime_type(self.tasktype) != runtime.type:
             return False
         if self.legacy:
-            return bool(runtime.model_filename == self.body["alwayson_scripts"]["sd_model_checkpoint"])
+            return bool(runtime.default_model == self.body["alwayson_scripts"]["sd_model_checkpoint"])
+        if runtime.type != "sdwebui":
+            return True
         names_model = "sd_model_checkpoint" in self.content.get("override_settings", {})
-        return runtime.type != "sdwebui" or names_model == runtime.dynamic_model
+        return runtime.dynamic_model if names_model else runtime.default_model is not None
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def simulation(
     """The command line of the simulated runtime for `runtime`; `agent` is the environment of its agent."""
     command = [sys.executable, "-m", f"local.runtimes.{runtime.type}"]
     command += ["--service-time", str(durations.service), "--load-time", str(durations.load)]
-    if runtime.dynamic_model:
+    if runtime.type == "sdwebui" and runtime.default_model is None:
         command += ["--dynamic"]
     if runtime.type == "custom":  # its paths are set by the user: the agent has them, too
         command += ["--task-path", agent["TASK_PATH"], "--ready-path", agent["READY_PATH"]]

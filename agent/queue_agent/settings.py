@@ -114,10 +114,13 @@ class Settings:
     bucket: str = _env("S3_BUCKET", parse=_bucket, doc="Bucket for the outputs.")
     topic_arn: str = _env("SNS_TOPIC_ARN", parse=_topic, doc="Topic for the callbacks.")
     model_filename: str = _env(
-        "MODEL_FILENAME", parse=_text, default="", doc="SD WebUI with a static model: its file name."
+        "MODEL_FILENAME",
+        parse=_text,
+        default="",
+        doc="SD WebUI: the checkpoint that is loaded at start, for tasks that name none.",
     )
     dynamic_model: bool = _env(
-        "DYNAMIC_SD_MODEL", parse=_flag, default=False, doc="SD WebUI: each task names its model."
+        "DYNAMIC_SD_MODEL", parse=_flag, default=False, doc="SD WebUI: tasks may name another model."
     )
     models_path: str = _env(
         "MODELS_PATH", parse=_path, default="/opt/ml/code/models", doc="Where the runtime sees the models."
@@ -265,12 +268,9 @@ def _variable(setting: Field[Any], environment: Mapping[str, str]) -> tuple[str,
 
 def _combination_errors(values: Mapping[str, Any]) -> Iterator[str]:
     """Errors of settings that are valid each by itself."""
-    if values.get("runtime_type") == "sdwebui":
-        static, dynamic = bool(values.get("model_filename")), values.get("dynamic_model", False)
-        if static and dynamic:
-            yield "MODEL_FILENAME, DYNAMIC_SD_MODEL: set one of them, not both"
-        if not static and not dynamic:
-            yield "MODEL_FILENAME: is not set, and DYNAMIC_SD_MODEL is not true: set one of them"
+    models = values.get("model_filename") or values.get("dynamic_model")
+    if values.get("runtime_type") == "sdwebui" and not models:
+        yield "MODEL_FILENAME: is not set, and DYNAMIC_SD_MODEL is not true: set one of them"
 
 
 def table() -> str:

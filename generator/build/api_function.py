@@ -45,7 +45,7 @@ def _runtime(runtime: Runtime) -> dict[str, str | None]:
     return {
         "type": runtime.type,
         "bucket": runtime.output_bucket,
-        "model": runtime.static_model,
+        "model": runtime.default_model,
     }
 
 

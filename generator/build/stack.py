@@ -88,9 +88,9 @@ def _logical_id(name: str) -> str:
 def _filter_policy(solution: Solution, runtime: Runtime) -> dict[str, Any]:
     """The SNS filter policy of the runtime's queue: which messages of the requests topic it receives."""
     by_name = {"runtime": [runtime.name]}
-    model = runtime.static_model
+    model = runtime.default_model
     # A v1alpha1 task names its model: only the first runtime with it receives the task, so it runs once.
-    if model is None or runtime is not next(r for r in solution.runtimes if r.static_model == model):
+    if model is None or runtime is not next(r for r in solution.runtimes if r.default_model == model):
         return by_name
     return {"$or": [by_name, {"sd_model_checkpoint": [model]}]}
 

@@ -29,14 +29,14 @@ def api_client(job: Job) -> ApiClient:
 
 
 def choose(solution: Solution, name: str | None) -> Runtime:
-    """The runtime to test: the named one, else the first static SD WebUI, else the first."""
+    """The runtime to test: the named one, else the first SD WebUI with a checkpoint, else the first."""
     runtimes = {runtime.name: runtime for runtime in solution.runtimes}
     if name is not None:
         if name not in runtimes:
             raise RefusedError(f"the config has no runtime {name}: it has {', '.join(runtimes)}")
         return runtimes[name]
-    static = [r for r in solution.runtimes if r.type == "sdwebui" and not r.dynamic_model]
-    return (static or list(solution.runtimes))[0]
+    with_model = [runtime for runtime in solution.runtimes if runtime.default_model is not None]
+    return (with_model or list(solution.runtimes))[0]
 
 
 def body(runtime: Runtime, task: Mapping[str, Any] | None, model: str | None) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def body(runtime: Runtime, task: Mapping[str, Any] | None, model: str | None) ->
         return client.with_id(client.with_runtime(task, runtime.name), new_id)
     if runtime.type != "sdwebui":
         raise RefusedError(f"{runtime.name} is a {runtime.type} runtime: give a task for it with --task FILE")
-    if runtime.dynamic_model and model is None:
+    if runtime.default_model is None and model is None:
         raise RefusedError(f"{runtime.name} has no model of its own: give one with --model FILE.safetensors")
     return client.text_to_image(runtime.name, new_id, "a lighthouse at dusk", PICTURE, model)
 

@@ -116,9 +116,12 @@ class Runtime:
     extra_values: Mapping[str, Any]
 
     @property
-    def static_model(self) -> str | None:
-        """The checkpoint that an SD WebUI loads at start for all its tasks; None for every other runtime."""
-        return self.model_filename if self.type == "sdwebui" and not self.dynamic_model else None
+    def default_model(self) -> str | None:
+        """The checkpoint that an SD WebUI loads at start, for tasks that name none; None where there is none.
+
+        v1alpha1 tasks, which name only their checkpoint, are sent to the runtime that has it.
+        """
+        return self.model_filename if self.type == "sdwebui" else None
 
 
 @dataclass(frozen=True)

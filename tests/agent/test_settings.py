@@ -48,13 +48,13 @@ def test_a_value_that_cannot_work_is_refused_by_the_name_of_its_variable(name: s
         from_environment(NEEDED | {name: value})
 
 
-def test_an_sd_webui_has_either_a_model_or_dynamic_ones():
+def test_an_sd_webui_has_a_model_or_dynamic_ones_or_both():
     webui = NEEDED | {"RUNTIME_TYPE": "sdwebui"}
 
     with pytest.raises(SettingsError, match="set one of them"):
         from_environment(webui)
-    with pytest.raises(SettingsError, match="not both"):
-        from_environment(webui | {"MODEL_FILENAME": "a.safetensors", "DYNAMIC_SD_MODEL": "true"})
+    both = from_environment(webui | {"MODEL_FILENAME": "a.safetensors", "DYNAMIC_SD_MODEL": "true"})
+    assert (both.model_filename, both.dynamic_model) == ("a.safetensors", True)
 
 
 def test_an_empty_variable_counts_as_unset_and_the_reference_systems_name_is_known():

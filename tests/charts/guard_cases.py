@@ -29,9 +29,12 @@ def requirement(**fields: Any) -> Values:
 CASES: dict[str, tuple[Values, str]] = {
     "too-long-a-name-that-goes-on-and-on-a": ({}, ""),
     "static-without-model": ({"modelFilename": ""}, "modelFilename is empty: set the checkpoint"),
-    "dynamic-with-model": ({"dynamicModel": True}, "remove dynamicModel or modelFilename"),
+    "dynamic-no-checkpoint": (
+        {"dynamicModel": True, "modelFilename": "model.bin"},
+        "is not a valid checkpoint",
+    ),
     "no-checkpoint": ({"modelFilename": "model.bin"}, "is not a valid checkpoint"),
-    "spaces-in-model": ({"modelFilename": "my model.ckpt"}, "is not a valid checkpoint"),
+    "tab-in-model": ({"modelFilename": "my\tmodel.ckpt"}, "is not a valid checkpoint"),
     "model-elsewhere": ({"modelFilename": "../model.ckpt"}, "is not a valid checkpoint"),
     "no-probe": (merged(CUSTOM, nested(f"{API}.probePath", "")), "probePath is empty"),
     "no-task-path": (merged(CUSTOM, nested(f"{API}.taskPath", "")), "taskPath is empty"),

@@ -31,6 +31,17 @@ def test_a_dynamic_webui_loads_nothing_at_start(types: Objects) -> None:
     assert "MODEL_FILENAME" not in types.agent("dynamic")
 
 
+def test_a_dynamic_webui_with_a_checkpoint_loads_that_one_first(render: Render) -> None:
+    rendered = render(one={"type": "sdwebui", "dynamicModel": True, "modelFilename": "my model (v2).ckpt"})
+
+    env = rendered.env("one")
+    assert env["SD_MODEL_CHECKPOINT"] == "my model (v2).ckpt"
+    assert "DYNAMIC_SD_MODEL" not in env
+    assert "--skip-load-model-at-start" not in env["EXTRA_CMD_ARG"]
+    agent = rendered.agent("one")
+    assert (agent["MODEL_FILENAME"], agent["DYNAMIC_SD_MODEL"]) == ("my model (v2).ckpt", "true")
+
+
 def test_the_webui_gets_the_contract_of_its_image(types: Objects) -> None:
     env = types.env("static")
     assert env["API_ONLY"] == "true"

@@ -76,8 +76,6 @@ WITH_KEYS: dict[str, Values] = {
     },
     "runtime.persistence.s3.enabled": {"runtime": {"persistence": {"storageClass": "first"}}},
 }
-# Keys that can be changed only together with others.
-TOGETHER: dict[str, Values] = {"dynamicModel": {"modelFilename": ""}}
 for _volume in ("osVolume", "dataVolume"):
     WITH_KEYS[f"karpenter.nodeTemplate.{_volume}.volumeType"] = nested(
         f"karpenter.nodeTemplate.{_volume}.throughput", None
@@ -112,9 +110,7 @@ def changed() -> Objects:
     for number, (path, value) in enumerate(CHANGEABLE.items()):
         with_keys = WITH_KEYS.get(path, {})
         runtimes[f"b{number:03}"] = with_keys
-        runtimes[f"c{number:03}"] = merged(
-            merged(with_keys, nested(path, another_value(path, value))), TOGETHER.get(path, {})
-        )
+        runtimes[f"c{number:03}"] = merged(with_keys, nested(path, another_value(path, value)))
     return template(str(RUNTIMES), json.dumps(merged(BASE, {"runtimes": runtimes})))
 
 

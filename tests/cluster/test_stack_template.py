@@ -168,7 +168,7 @@ def test_each_runtime_is_subscribed_to_what_names_it(template: Template, solutio
 
     for runtime in solution.runtimes:
         policy = by_queue[runtime.queue_name]
-        if runtime.type == "sdwebui" and not runtime.dynamic_model:
+        if runtime.type == "sdwebui" and runtime.model_filename:
             expected = [{"runtime": [runtime.name]}, {"sd_model_checkpoint": [runtime.model_filename]}]
             assert policy == {"$or": expected}
         else:
@@ -185,6 +185,16 @@ def test_a_v1alpha1_task_goes_to_one_runtime_when_two_have_its_model(solution_of
         for subscription in template.of("AWS::SNS::Subscription").values()
     ]
     assert [json.dumps(policy).count("m.safetensors") for policy in policies] == [1, 0]
+
+
+def test_a_v1alpha1_task_for_the_checkpoint_of_a_dynamic_runtime_goes_there(solution_of: Resolve) -> None:
+    runtime = {"name": "any", "type": "sdwebui", "modelFilename": "my model.ckpt", "dynamicModel": True}
+
+    template = Template(stack.files(solution_of("minimal", modelsRuntime=[runtime]))["stack.yaml"])
+
+    [subscription] = template.of("AWS::SNS::Subscription").values()
+    expected = [{"runtime": ["any"]}, {"sd_model_checkpoint": ["my model.ckpt"]}]
+    assert subscription["Properties"]["FilterPolicy"] == {"$or": expected}
 
 
 def test_each_runtime_has_its_three_alarms_and_each_notifies_a_topic(

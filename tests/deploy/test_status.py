@@ -136,6 +136,16 @@ def test_a_dynamic_runtime_needs_a_model(three: Bench) -> None:
     assert content["override_settings"] == {"sd_model_checkpoint": "x.safetensors"}
 
 
+def test_a_dynamic_runtime_with_a_checkpoint_needs_no_model(account: Account) -> None:
+    runtime = {"name": "any", "type": "sdwebui", "dynamicModel": True, "modelFilename": "m.safetensors"}
+    solution = solve(account.id, [RUNTIMES[0], runtime])
+
+    task = smoke.body(smoke.choose(solution, None), None, None)["task"]
+
+    assert task["metadata"]["runtime"] == "any"
+    assert "override_settings" not in task["content"]
+
+
 def test_a_users_task_goes_to_the_chosen_runtime_under_a_fresh_id(three: Bench) -> None:
     task = {"task": {"metadata": {"id": "old", "runtime": "other"}, "content": {"prompt": {}}}}
 

@@ -48,7 +48,7 @@ RESOURCES = {
 # The other keys that a runtime needs before a key has an effect.
 REQUIRED_KEYS: dict[str, Data] = {
     "modelFilename": {"type": "sdwebui", "modelFilename": "one.safetensors"},
-    "dynamicModel": {"type": "sdwebui", "modelFilename": "two.safetensors"},
+    "dynamicModel": {"type": "sdwebui"},
     "extraValues.runtime.inferenceApi.port": CUSTOM,
     "extraValues.runtime.inferenceApi.probePath": CUSTOM,
     "extraValues.runtime.inferenceApi.taskPath": CUSTOM,
@@ -207,7 +207,9 @@ def pair(number: int, path: str) -> tuple[Data, Data]:
     if path in PAIRED_KEYS:
         put(changed, PAIRED_KEYS[path], value)
     if path == "dynamicModel":
-        del changed["modelFilename"]
+        # Two runtimes cannot have the same checkpoint. `manifests` replaces the names.
+        for entry in (plain, changed):
+            entry["modelFilename"] = f"{entry['name']}.safetensors"
     return plain, changed
 
 

@@ -1,6 +1,7 @@
 """The pure parts of the local pipeline: tasks of a demo, progress, numbers, gallery."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_a_request_goes_to_a_runtime_of_its_name(planned):
 
 def test_a_request_that_names_a_model_goes_to_the_dynamic_runtime_alone(planned):
     assert {task.runtime for task in planned if task.request.name == "dynamic-model"} == {"any-model"}
+
+
+def test_a_dynamic_runtime_with_a_checkpoint_gets_every_request_for_sd_webui(built):
+    [dynamic] = [runtime for runtime in built.solution.runtimes if runtime.dynamic_model]
+    both = replace(dynamic, model_filename="sd_xl_turbo_1.0.safetensors")
+
+    names = {request.name for request in REQUESTS if request.runs_on(both)}
+
+    assert {"text-to-image", "dynamic-model", "v1alpha1-text-to-image"} <= names
 
 
 def test_the_first_round_sends_the_examples_as_they_are(planned):

@@ -19,7 +19,7 @@ Send a first task to {{ $name }}:
   aws sns publish --region {{ $g.region }} \
     --topic-arn arn:{{ $g.partition }}:sns:{{ $g.region }}:{{ $g.accountId }}:{{ $g.stackName }}-requests \
     --message-attributes '{"runtime":{"DataType":"String","StringValue":"{{ $name }}"}}' \
-    --message '{"metadata":{"id":"first","runtime":"{{ $name }}","tasktype":"{{ $profile.firstTask.tasktype }}"},"content":{{ ternary $profile.firstTask.dynamicContent $profile.firstTask.content (and (eq $rt.type "sdwebui") $rt.dynamicModel) }}}'
+    --message '{"metadata":{"id":"first","runtime":"{{ $name }}","tasktype":"{{ $profile.firstTask.tasktype }}"},"content":{{ ternary $profile.firstTask.dynamicContent $profile.firstTask.content (and (eq $rt.type "sdwebui") (empty $rt.modelFilename)) }}}'
 
 If no pod is running, a GPU node starts first, which takes some minutes. Watch the pods, then download the pictures:
 

@@ -14,10 +14,6 @@ def _of_type(case: Case, *types: str) -> list[ConfigNode]:
     return [runtime for runtime in case.runtimes if runtime.at("type").text() in types]
 
 
-def _dynamic(runtime: ConfigNode) -> bool:
-    return runtime.at("dynamicModel").flag() is True
-
-
 @rule("SD301")
 def static_webui_has_a_model(case: Case) -> Iterator[Finding]:
     """SD WebUI without dynamicModel loads one checkpoint at startup: modelFilename is required."""
@@ -28,18 +24,9 @@ def static_webui_has_a_model(case: Case) -> Iterator[Finding]:
             yield Finding(runtime, "modelFilename is missing", help)
 
 
-@rule("SD302")
-def dynamic_webui_has_no_model(case: Case) -> Iterator[Finding]:
-    """With dynamicModel, each task names its checkpoint: modelFilename conflicts with it."""
-    for runtime in _of_type(case, "sdwebui"):
-        if _dynamic(runtime) and runtime.at("modelFilename").text():
-            message = "with dynamicModel, each task names its model"
-            yield Finding(runtime.at("modelFilename"), message, "remove modelFilename or dynamicModel", True)
-
-
 @rule("SD303")
 def model_filenames_are_valid(case: Case) -> Iterator[Finding]:
-    """modelFilename is the path of a .safetensors or .ckpt file in Stable-diffusion/, without spaces."""
+    """modelFilename is the path of a .safetensors or .ckpt file in Stable-diffusion/."""
     for runtime in _of_type(case, "sdwebui"):
         node = runtime.at("modelFilename")
         name = node.text()
@@ -48,25 +35,26 @@ def model_filenames_are_valid(case: Case) -> Iterator[Finding]:
         if not name.endswith(CHECKPOINTS):
             help = "set a file that ends in .safetensors or .ckpt"
             yield Finding(node, f"{name!r} is not a checkpoint that SD WebUI can load", help)
-        elif re.search(r"\s", name):
-            help = "rename the file in the bucket: SD WebUI takes the name as one argument"
-            yield Finding(node, f"{name!r} contains a space", help)
+        elif re.search(r"[\x00-\x1f\x7f]", name):
+            help = "write the name on one line, without tabs and line breaks"
+            yield Finding(node, f"{name!r} contains a control character", help)
         elif name.startswith("/") or {"", ".."} & set(name.split("/")):
             help = "write the path relative to Stable-diffusion/ in the bucket"
             yield Finding(node, f"{name!r} is outside the checkpoint folder", help)
 
 
 @rule("SD304")
-def static_models_differ(case: Case) -> Iterator[Finding]:
-    """Two static runtimes cannot have the same checkpoint: a v1alpha1 task for it would run twice."""
+def models_differ(case: Case) -> Iterator[Finding]:
+    """Two runtimes cannot have the same modelFilename: v1alpha1 tasks are routed by it."""
     seen: dict[str, str] = {}
     for runtime in _of_type(case, "sdwebui"):
         node = runtime.at("modelFilename")
-        if _dynamic(runtime) or not (name := node.text()):
+        if not (name := node.text()):
             continue
         if name in seen:
-            message = f"runtime {seen[name]!r} has the same checkpoint: a v1alpha1 task would run twice"
-            yield Finding(node, message, f"raise maxReplicaCount of {seen[name]!r}, or make one dynamic")
+            message = f"runtime {seen[name]!r} has the same checkpoint, by which v1alpha1 tasks are routed"
+            help = f"raise maxReplicaCount of {seen[name]!r}, or set dynamicModel here and no modelFilename"
+            yield Finding(node, message, help)
         seen.setdefault(name, runtime.at("name").text() or "?")
 
 

@@ -3,10 +3,10 @@
 import pytest
 from queue_agent.adapters.sdwebui.adapter import SdWebUi
 from queue_agent.adapters.sdwebui.request import ENDPOINTS
-from queue_agent.contract import TaskError
+from queue_agent.contract import RuntimeUnavailable, TaskError
 from queue_agent.task.protocol import TASK_TYPES
 
-from tests.agent.adapters.conftest import STATIC, naming, run_task, task
+from tests.agent.adapters.conftest import SMALL, STATIC, naming, run_task, task
 
 
 async def test_a_model_that_came_later_is_found_after_one_refresh(simulate, http):
@@ -50,6 +50,35 @@ async def test_the_warm_up_waits_until_the_model_is_loaded(simulate, http):
     await adapter.warm_up()
 
     assert sim.report()["loaded"] == STATIC
+
+
+async def test_a_dynamic_runtime_gives_its_default_model_to_a_task_that_names_none(simulate, http):
+    sim = simulate("sdwebui", "--plain", "--model", "my model.ckpt", "--model", STATIC)
+    adapter = SdWebUi(http(sim), "my model.ckpt", dynamic=True)
+    named, unnamed = task("text-to-image", naming(STATIC)), task("text-to-image", SMALL)
+
+    assert (adapter.model(named), adapter.model(unnamed)) == (STATIC, "my model.ckpt")
+    assert (await run_task(adapter, named)).result.model == "sd_xl_turbo_1.0"
+    assert (await run_task(adapter, unnamed)).result.model == "my model"
+
+
+async def test_the_warm_up_loads_the_default_model_of_a_dynamic_runtime(simulate, http):
+    sim = simulate("sdwebui", "--plain", "--model", STATIC, "--model", "b/first.ckpt")
+    adapter = SdWebUi(http(sim), "b/first.ckpt", dynamic=True)
+
+    await adapter.warm_up()
+
+    assert sim.report()["loaded"] == "b/first.ckpt"
+
+
+async def test_a_missing_default_model_is_not_the_fault_of_a_task(simulate, http):
+    sim = simulate("sdwebui", "--plain", "--service-time", "0.01", "--model", STATIC)
+    adapter = SdWebUi(http(sim), "gone.ckpt", dynamic=True)
+
+    with pytest.raises(RuntimeUnavailable, match=r"model_not_loaded.*gone\.ckpt"):
+        await adapter.warm_up()
+    with pytest.raises(RuntimeUnavailable, match="model_not_loaded"):
+        await adapter.prepare(task("text-to-image", SMALL), {})
 
 
 def test_every_task_type_of_sd_webui_has_its_endpoint():

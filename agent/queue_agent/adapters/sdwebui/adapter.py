@@ -48,16 +48,19 @@ class _Request:
 
 
 class SdWebUi:
-    """One SD WebUI: with `static_model`, the file it was started with, or `dynamic`: tasks name a model."""
+    """One SD WebUI. `default_model` is the file that it was started with, or "" if it was started with none.
 
-    def __init__(self, http: Http, static_model: str, *, dynamic: bool) -> None:
+    `dynamic`: tasks may name another model; a task that names none gets the default.
+    """
+
+    def __init__(self, http: Http, default_model: str, *, dynamic: bool) -> None:
         self._http = http
-        self._static, self._dynamic = static_model, dynamic
+        self._default, self._dynamic = default_model, dynamic
         self._interrupted: str | None = None
 
     def model(self, task: Task) -> str | None:
-        """The model that the task names, on a dynamic runtime."""
-        return named(task.content) if self._dynamic else None
+        """The model that the task names or gets by default, on a dynamic runtime."""
+        return (named(task.content) or self._default or None) if self._dynamic else None
 
     def image_fields(self, task: Task) -> Sequence[FieldPath]:
         """`init_images`, `mask`, `image`, `imageList` and the images of ControlNet units."""
@@ -69,15 +72,16 @@ class SdWebUi:
         return response is not None and response.ok
 
     async def warm_up(self) -> None:
-        """Make the smallest image, which shows that a static model is loaded."""
-        if self._dynamic:
+        """Make the smallest image, which shows that the default model is loaded, or loads it."""
+        if self._dynamic and not self._default:
             return
-        response = await self._http.call("POST", f"{API}/txt2img", payload=WARM_UP, seconds=None)
+        body = bodies.with_model(WARM_UP, await self._default_title()) if self._dynamic else WARM_UP
+        response = await self._http.call("POST", f"{API}/txt2img", payload=body, seconds=None)
         if not response.ok:
             raise RuntimeUnavailable("model_not_loaded", response.reason())
         used = _info(response.json()).get("sd_model_name")
-        if self._static and used and not same_model(str(used), self._static):
-            raise RuntimeUnavailable("model_not_loaded", f"{used} is loaded, not {self._static}")
+        if self._default and used and not same_model(str(used), self._default):
+            raise RuntimeUnavailable("model_not_loaded", f"{used} is loaded, not {self._default}")
 
     async def prepare(self, task: Task, images: Mapping[FieldPath, InputImage]) -> Prepared:
         """Validate the task and make the request body, with the fetched images and the model."""
@@ -95,11 +99,22 @@ class SdWebUi:
     async def _checked_model(self, name: str | None) -> str | None:
         """The model that must make the image. For an unknown name SD WebUI would use the current model."""
         if not self._dynamic:
-            if name and self._static and not same_model(name, self._static):
-                raise TaskError("model_unknown", f"this runtime serves {self._static}, not {name}")
-            return self._static or None
-        if name is None:
+            if name and self._default and not same_model(name, self._default):
+                raise TaskError("model_unknown", f"this runtime serves {self._default}, not {name}")
+            return self._default or None
+        if name is None and not self._default:
             raise TaskError("model_missing", "this runtime has no default model: set sd_model_checkpoint")
+        return await (self._default_title() if name is None else self._title(name))
+
+    async def _default_title(self) -> str:
+        """The title of the default model. That it is missing is not the fault of a task."""
+        try:
+            return await self._title(self._default)
+        except TaskError as error:
+            raise RuntimeUnavailable("model_not_loaded", error.message) from None
+
+    async def _title(self, name: str) -> str:
+        """The title of the model that the name matches. Raises TaskError where that is not exactly one."""
         matches = await self._titles(name)
         if not matches:
             await self._http.call("POST", f"{API}/refresh-checkpoints")

@@ -36,12 +36,10 @@
 {{- $rt := .runtime -}}
 {{- $api := $rt.runtime.inferenceApi -}}
 {{- if eq $rt.type "sdwebui" }}
-{{- if and $rt.dynamicModel $rt.modelFilename }}
-- {{ printf "%s: with dynamicModel, each task names its model: remove dynamicModel or modelFilename" .where | quote }}
-{{- else if not (or $rt.dynamicModel $rt.modelFilename) }}
+{{- if not (or $rt.dynamicModel $rt.modelFilename) }}
 - {{ printf "%s.modelFilename is empty: set the checkpoint to load, or dynamicModel" .where | quote }}
-{{- else if and (not $rt.dynamicModel) (or (regexMatch "^([^/\\s]+/)*[^/\\s]+\\.(safetensors|ckpt)$" $rt.modelFilename | not) (has ".." (splitList "/" $rt.modelFilename))) }}
-- {{ printf "%s.modelFilename: %q is not a valid checkpoint: set a .safetensors or .ckpt file in Stable-diffusion/, without spaces" .where $rt.modelFilename | quote }}
+{{- else if and $rt.modelFilename (or (regexMatch "^([^/[:cntrl:]]+/)*[^/[:cntrl:]]+\\.(safetensors|ckpt)$" $rt.modelFilename | not) (has ".." (splitList "/" $rt.modelFilename))) }}
+- {{ printf "%s.modelFilename: %q is not a valid checkpoint: set a .safetensors or .ckpt file in Stable-diffusion/" .where $rt.modelFilename | quote }}
 {{- end }}
 {{- else if eq $rt.type "custom" }}
 {{- range $key := list "probePath" "taskPath" }}

@@ -25,12 +25,12 @@ profile's. The first four are for `$(NAME)` in commands and for custom images.
 {{- $env := dict "MODELS_PATH" $api.modelMountPath "RUNTIME_PORT" (include "sd-runtimes.port" $rt) "EXTRA_CMD_ARG" $api.commandArguments "TASK_TIMEOUT_SECONDS" (int $rt.runtime.queueAgent.taskTimeoutSeconds | toString) -}}
 {{- include "sd-runtimes.merge" (dict "into" $env "over" (.profile.env | default dict)) -}}
 {{- if eq $rt.type "sdwebui" -}}
-{{- if $rt.dynamicModel -}}
-{{- $_ := set $env "DYNAMIC_SD_MODEL" "true" -}}
-{{- else -}}
+{{- if $rt.modelFilename -}}
 {{- $_ := set $env "SD_MODEL_CHECKPOINT" $rt.modelFilename -}}
+{{- else -}}
+{{- $_ := set $env "DYNAMIC_SD_MODEL" "true" -}}
 {{- end -}}
-{{- $args := compact (list $env.EXTRA_CMD_ARG (ternary .profile.dynamicArguments "" $rt.dynamicModel) $api.commandArguments) -}}
+{{- $args := compact (list $env.EXTRA_CMD_ARG (ternary "" .profile.dynamicArguments (not (empty $rt.modelFilename))) $api.commandArguments) -}}
 {{- $_ := set $env "EXTRA_CMD_ARG" (join " " $args) -}}
 {{- else -}}
 {{- $_ := set $env "EXTRA_CMD_ARG" $api.commandArguments -}}
@@ -83,10 +83,9 @@ capabilities:
       "SHUTDOWN_GRACE_SECONDS" (sub .grace 15 | toString)
       "INPUT_BUCKETS" (join "," $a.inputBuckets)
       "AGENT_PORT" (include "sd-runtimes.agentPort" .) -}}
-{{- if and (eq .type "sdwebui") .dynamicModel -}}
-{{- $_ := set $env "DYNAMIC_SD_MODEL" "true" -}}
-{{- else if eq .type "sdwebui" -}}
-{{- $_ := set $env "MODEL_FILENAME" .modelFilename -}}
+{{- if eq .type "sdwebui" -}}
+{{- with .modelFilename }}{{ $_ := set $env "MODEL_FILENAME" . }}{{ end -}}
+{{- if .dynamicModel }}{{ $_ := set $env "DYNAMIC_SD_MODEL" "true" }}{{ end -}}
 {{- else if eq .type "custom" -}}
 {{- $_ := set $env "TASK_PATH" .runtime.inferenceApi.taskPath -}}
 {{- $_ := set $env "READY_PATH" .runtime.inferenceApi.probePath -}}
