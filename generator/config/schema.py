@@ -1,6 +1,7 @@
 """Checks a config against the schema: a problem with position, message and help for each error."""
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -70,10 +71,21 @@ def problems(document: ConfigDocument, schema: Schema) -> Iterator[Problem]:
     from jsonschema import Draft7Validator, validators  # noqa: PLC0415 - not needed for invalid YAML
 
     keywords = {"pattern": _pattern, "required": _required, "additionalProperties": _additional_properties}
+    # JSON Schema also takes 8.0 as an integer; rules, the chart and Kubernetes do not.
+    types = Draft7Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
     extend: Any = validators.extend  # which is not typed
-    for error in extend(Draft7Validator, keywords)(schema).iter_errors(document.data):
+    for error in extend(Draft7Validator, keywords, type_checker=types)(schema).iter_errors(document.data):
         yield _problem(error, document, schema)
     yield from _without_effect(document, schema)
+
+
+def _is_integer(_: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_: Any, value: Any) -> bool:
+    """Whether JSON can hold the value: .inf and .nan are numbers in YAML only."""
+    return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, _: Schema) -> Iterator[Any]:

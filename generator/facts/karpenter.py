@@ -3,7 +3,8 @@
 The data is in charts/sd-runtimes/files/karpenter.yaml, which the chart reads too.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import yaml
 
 from generator.facts.versions import minor
+
+_SIZE = re.compile(r"([1-9][0-9]*)([A-Z]i?)")
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,17 @@ class NodePoolRules:
     forbidden_labels: frozenset[str]
     forbidden_tags: frozenset[str]
     forbidden_tag_prefixes: tuple[str, ...]
+    # Unit of a volume size -> the largest number with that unit.
+    volume_sizes: Mapping[str, int]
 
     def allows_tag(self, key: str) -> bool:
         """Whether instances may have a tag with this key."""
         return key not in self.forbidden_tags and not key.startswith(self.forbidden_tag_prefixes)
+
+    def unit_above_limit(self, size: str) -> str | None:
+        """The unit of a volume size (`64Ti`) that is above the limit of its unit; None when it is allowed."""
+        match = _SIZE.fullmatch(size)
+        return match[2] if match and int(match[1]) > self.volume_sizes.get(match[2], 0) else None
 
     def reserved_domain(self, label: str) -> str | None:
         """The domain for which Karpenter rejects `label`; None when the domain is not the reason."""
@@ -54,6 +64,7 @@ def load(charts: Path) -> tuple[NodePoolRules, ...]:
             forbidden_labels=frozenset(content["forbiddenLabels"]),
             forbidden_tags=frozenset(content["forbiddenTags"]),
             forbidden_tag_prefixes=tuple(content["forbiddenTagPrefixes"]),
+            volume_sizes=content["volumeSizes"],
         )
         for row in content["versions"]
     )

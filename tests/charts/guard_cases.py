@@ -78,6 +78,17 @@ CASES: dict[str, tuple[Values, str]] = {
         nested("runtime.persistence.accessModes", ["ReadWriteOnce"]),
         "the S3 CSI driver supports",
     ),
+    "one-pod-and-more": (
+        nested(
+            "runtime.persistence",
+            {
+                "s3": {"enabled": False},
+                "storageClass": "gp3",
+                "accessModes": ["ReadWriteOncePod", "ReadWriteMany"],
+            },
+        ),
+        "rejects ReadWriteOncePod together with other modes",
+    ),
     "unbound-claim": (nested("runtime.persistence.s3.enabled", False), "is never bound"),
     "no-capacity": (nested(f"{POOL}.capacityType", {"spot": False, "onDemand": False}), "both off"),
     "helm-label-on-nodes": (nested(f"{POOL}.labels", {"app.kubernetes.io/name": "x"}), "does not allow"),
@@ -102,6 +113,11 @@ CASES: dict[str, tuple[Values, str]] = {
         requirement(operator="Gte", values=["1"]),
         "Karpenter of EKS 1.28 does not support the operator Gte",
     ),
+    "more-than-a-huge-number": (requirement(operator="Gt", values=["9" * 19]), "takes one integer"),
+    "more-than-arabic-digits": (requirement(operator="Lt", values=["\u0664\u0662"]), "takes one integer"),
+    "bad-requirement-value": (requirement(values=["a b"]), '"a b" is not a valid value'),
+    "no-requirement-key": (requirement(key="", values=["x"]), "is not a valid key"),
+    "bad-domain": (nested("runtime.labels", {"a..b/x": "y"}), "is not a valid key"),
     "too-few-values": (requirement(values=["a"], minValues=2), "minValues is 2, but there are 1 values"),
     "bad-requirement": (requirement(key="a b", values=["x"]), "is not a valid key"),
     "taint-twice": (
@@ -110,6 +126,10 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "bad-taint": (
         nested(f"{POOL}.extraTaints", [{"key": "a b", "effect": "NoSchedule"}]),
+        "is not a valid key",
+    ),
+    "no-taint-key": (
+        nested(f"{POOL}.extraTaints", [{"key": "", "effect": "NoSchedule"}]),
         "is not a valid key",
     ),
     "no-role": (nested(f"{NODE}.iamRole", ""), "iamRole is empty"),
@@ -135,6 +155,18 @@ CASES: dict[str, tuple[Values, str]] = {
     "io2-without-iops": (
         nested(f"{NODE}.dataVolume", {"volumeType": "io2", "iops": None, "throughput": None}),
         "an io2 volume needs iops",
+    ),
+    "too-many-tebibytes": (
+        nested(f"{NODE}.dataVolume", {"volumeSize": "18Ti"}),
+        "does not accept 18Ti: with the unit Ti the maximum is 17",
+    ),
+    "too-many-gibibytes": (
+        nested(f"{NODE}.osVolume", {"volumeSize": "60000Gi"}),
+        "with the unit Gi the maximum is 59000",
+    ),
+    "io1-without-iops": (
+        nested(f"{NODE}.osVolume", {"volumeType": "io1", "iops": None, "throughput": None}),
+        "an io1 volume needs iops",
     ),
     "fast-without-iops": (
         nested(f"{NODE}.dataVolume", {"throughput": 1000}),

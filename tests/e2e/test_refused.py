@@ -23,6 +23,7 @@ NOT_REJECTED = {
     *("no-queue", "no-dead-letters", "no-bucket", "no-topic", "no-models", "one-writer", "unbound-claim"),
     *("no-pods", "long-window", "min-over-max", "agents-port", "tag-of-aws"),
     *("bad-node-note", "not-in-without-values", "exists-with-values", "taint-twice", "no-ami"),
+    *("bad-requirement-value", "io1-without-iops"),
     *("gp2-with-iops", "io2-with-throughput", "io2-without-iops", "fast-without-iops", "storage-twice"),
 }
 # What kubectl prints for a rejection; other errors, such as an unreachable server, are not rejections.

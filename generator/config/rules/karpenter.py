@@ -1,5 +1,6 @@
 """What Karpenter rejects in node labels, requirements, taints, selectors and user data."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ _OWN_REQUIREMENTS = {
     "node.kubernetes.io/instance-type": "instanceType",
 }
 _NUMERIC = ("Gt", "Lt", "Gte", "Lte")
+# Karpenter reads it as a signed 64-bit integer.
+_INTEGER = re.compile(r"[0-9]{1,18}")
 
 
 def _release(case: Case) -> str:
@@ -49,10 +52,11 @@ def requirement_keys_are_allowed(case: Case) -> Iterator[Finding]:
     """The keys of extraRequirements must be labels that Karpenter allows in a NodePool."""
     for entry in _requirements(case):
         node = entry.at("key")
-        key = node.text()
-        if key and (fault := key_fault(key)):
+        if not isinstance(key := node.value, str):
+            continue
+        if fault := key_fault(key):
             yield Finding(node, f"not a valid label: {fault}", f"a name has {NAME_RULE}")
-        elif key and (fault := label_fault(key, case)):
+        elif fault := label_fault(key, case):
             help = "see https://karpenter.sh/docs/reference/instance-types/ for the labels of instance types"
             yield Finding(node, fault, help)
 
@@ -63,7 +67,7 @@ def requirements_are_complete(case: Case) -> Iterator[Finding]:
     for entry in _requirements(case):
         operator, node = entry.at("operator").text(), entry.at("values")
         values = node.words()
-        if operator in _NUMERIC and not (len(values) == 1 and values[0].isdecimal()):
+        if operator in _NUMERIC and not (len(values) == 1 and _INTEGER.fullmatch(values[0])):
             yield Finding(node, f"{operator} takes one integer", 'write it in quotes: values: ["22000"]')
         elif operator in ("In", "NotIn") and not values:
             yield Finding(node, f"{operator} needs values", "add at least one value")
@@ -117,7 +121,7 @@ def taints_are_valid_and_unique(case: Case) -> Iterator[Finding]:
         seen = {(key, "NoSchedule") for key in case.facts.reserved.node_taints}
         for taint in provisioner(runtime).at("extraTaints").items():
             key, value, effect = (taint.at(name).text() or "" for name in ("key", "value", "effect"))
-            if key and (fault := key_fault(key)):
+            if fault := key_fault(key):
                 yield Finding(
                     taint.at("key"), f"Kubernetes rejects this taint: {fault}", f"a name has {NAME_RULE}"
                 )

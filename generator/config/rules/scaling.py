@@ -51,13 +51,15 @@ def scaling_is_on(case: Case) -> Iterator[Finding]:
             yield Finding(node, message, "remove the key; set minReplicaCount: 1 to keep one pod running")
 
 
-@rule("SD404", WARNING)
+@rule("SD404")
 def at_least_one_pod_may_run(case: Case) -> Iterator[Finding]:
-    """With maxReplicaCount: 0, no task of the runtime ever runs."""
+    """maxReplicaCount must be at least 1: the HPA rejects 0, and no task of the runtime would ever run."""
     for runtime in case.runtimes:
-        node = _scaling(runtime).at("maxReplicaCount")
-        if node.whole() == 0:
-            yield Finding(node, "no task of this runtime ever runs", "set 1 or more")
+        scaling = _scaling(runtime)
+        if scaling.at("enabled").flag() is not False and scaling.at("maxReplicaCount").whole() == 0:
+            message = "no task of this runtime would ever run, and the HPA rejects 0"
+            help = "set 1 or more; to stop a runtime, remove its entry"
+            yield Finding(scaling.at("maxReplicaCount"), message, help)
 
 
 @rule("SD405", WARNING)

@@ -1,4 +1,4 @@
-"""Volumes of the GPU nodes."""
+"""Volumes: those of the GPU nodes, and the claim for the models."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -15,6 +15,8 @@ THROUGHPUT = (125, 2000)
 GP3_BASE_IOPS = 3000
 # The kubelet evicts pods at 90 % usage and reserves 1 GiB. Source: as for `allocatable` in nodes.py.
 DISK_SHARE = Decimal("0.9")
+# The access modes that the S3 CSI driver supports.
+S3_ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany")
 # Bottlerocket's system volume. https://github.com/bottlerocket-os/bottlerocket (variants: os-image-size-gib)
 MIN_OS_GIB = 4
 
@@ -48,12 +50,15 @@ def snapshots_have_a_size(case: Case) -> Iterator[Finding]:
 
 @rule("SD602")
 def iops_suit_the_volume(case: Case) -> Iterator[Finding]:
-    """iops must be within the limits of the volume's type and size; gp2 does not take iops."""
+    """iops must be within the limits of the volume's type and size: io1 and io2 need it, gp2 takes none."""
     for volume in _volumes(case):
         kind, iops, size = volume.at("volumeType").text() or "", volume.at("iops").whole(), _gib(volume)
         node = _given_or_type(volume, "iops")
         if kind == "gp2" and iops is not None:
             yield Finding(node, "gp2 volumes do not take iops", "set iops: null, or volumeType: gp3")
+        if kind in ("io1", "io2") and iops is None:
+            message = f"an {kind} volume needs iops: EC2 has no default for this type"
+            yield Finding(node, message, "set iops, such as 3000, or volumeType: gp3")
         if kind not in IOPS or iops is None or size is None:
             continue
         minimum, maximum, per_gib = IOPS[kind]
@@ -93,6 +98,11 @@ def sizes_are_within_limits(case: Case) -> Iterator[Finding]:
         if size > MAX_GIB.get(kind, size):
             message = f"{size} GiB; the maximum of a {kind} volume is {MAX_GIB[kind]} GiB"
             yield Finding(volume.at("volumeSize"), message, "lower volumeSize")
+        elif (unit := case.node_rules.unit_above_limit(volume.at("volumeSize").text() or "")) is not None:
+            limit = case.node_rules.volume_sizes[unit]
+            message = f"Karpenter rejects this size: with the unit {unit} it takes 1 to {limit}"
+            help = "write the size in Gi" if unit == "Ti" else "lower volumeSize"
+            yield Finding(volume.at("volumeSize"), message, help)
         if volume.key == "osVolume" and size < MIN_OS_GIB:
             yield Finding(
                 volume.at("volumeSize"), f"Bottlerocket needs {MIN_OS_GIB}Gi", f"set {MIN_OS_GIB}Gi or more"
@@ -135,3 +145,47 @@ def ephemeral_storage_fits(case: Case) -> Iterator[Finding]:
             if size and requested > (usable := size * DISK_SHARE - GIB):
                 message = f"{gib(requested)} of ephemeral-storage requested; {disk} has {gib(usable)} usable"
                 yield Finding(node, message, "lower the request, or use a larger disk")
+
+
+def _claims(case: Case) -> Iterator[ConfigNode]:
+    """The settings of each runtime's volume claim, where the chart creates one."""
+    for runtime in case.runtimes:
+        models = runtime.at("extraValues", "runtime", "persistence")
+        if models.at("enabled").flag() is not False and not models.at("existingClaim").text():
+            yield models
+
+
+@rule("SD608")
+def access_modes_suit_s3(case: Case) -> Iterator[Finding]:
+    """The S3 CSI driver mounts a bucket only with the access modes ReadOnlyMany and ReadWriteMany."""
+    # https://github.com/awslabs/mountpoint-s3-csi-driver/blob/v2.7.0/docs/CONFIGURATION.md
+    for models in _claims(case):
+        node = models.at("accessModes")
+        modes = [mode for mode in node.words() if mode not in S3_ACCESS_MODES]
+        if modes and models.at("s3", "enabled").flag() is not False:
+            message = (
+                f"the S3 CSI driver does not support {' and '.join(modes)}: no pod could mount the models"
+            )
+            yield Finding(node, message, "use [ReadOnlyMany], or remove the key")
+
+
+@rule("SD609")
+def one_pod_access_is_alone(case: Case) -> Iterator[Finding]:
+    """Kubernetes rejects the access mode ReadWriteOncePod together with others."""
+    for models in _claims(case):
+        node = models.at("accessModes")
+        if "ReadWriteOncePod" in node.words() and len(node.words()) > 1:
+            yield Finding(
+                node, "ReadWriteOncePod cannot be combined with other access modes", "keep one mode"
+            )
+
+
+@rule("SD610", WARNING)
+def claims_are_for_all_pods(case: Case) -> Iterator[Finding]:
+    """A claim that one node or one pod can use keeps the runtime from having pods on several nodes."""
+    for models in _claims(case):
+        node = models.at("accessModes")
+        shared = {"ReadOnlyMany", "ReadWriteMany"} & set(node.words())
+        if models.at("s3", "enabled").flag() is False and node.words() and not shared:
+            message = "only one node can mount the models: pods on other nodes would stay pending"
+            yield Finding(node, message, "use ReadOnlyMany or ReadWriteMany, or set maxReplicaCount: 1")

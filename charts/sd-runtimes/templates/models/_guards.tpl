@@ -10,5 +10,8 @@
 {{- end }}
 {{- else if and $p.enabled (not $p.existingClaim) (hasKey $p "storageClass") (has $p.storageClass (list "" "-")) }}
 - {{ printf "%s.runtime.persistence: without S3 and without a storage class the claim is never bound: set storageClass (null for the default) or existingClaim" .where | quote }}
+{{- end }}
+{{- if and $p.enabled (not $p.existingClaim) (has "ReadWriteOncePod" $p.accessModes) (gt (len $p.accessModes) 1) }}
+- {{ printf "%s.runtime.persistence.accessModes: Kubernetes rejects ReadWriteOncePod together with other modes: keep one mode" .where | quote }}
 {{- end -}}
 {{- end -}}

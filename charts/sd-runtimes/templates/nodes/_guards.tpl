@@ -65,8 +65,14 @@ true
 {{- else if and (has $r.operator (list "Exists" "DoesNotExist")) $values }}
 - {{ printf "%s: %s takes no values: remove them" $where $r.operator | quote }}
 {{- else if has $r.operator (list "Gt" "Lt" "Gte" "Lte") }}
-{{- if or (ne (len $values) 1) (not (regexMatch "^[0-9]+$" (first (append $values "") | toString))) }}
+{{- if or (ne (len $values) 1) (not (regexMatch "^[0-9]{1,18}$" (first (append $values "") | toString))) }}
 - {{ printf "%s: %s takes one integer: write it in quotes" $where $r.operator | quote }}
+{{- end }}
+{{- else }}
+{{- range $value := $values }}
+{{- if not (regexMatch "^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$" (toString $value)) }}
+- {{ printf "%s: %q is not a valid value in Kubernetes: write at most 63 letters, digits, `-`, `_` and `.`" $where (toString $value) | quote }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if not (has $r.operator (include "sd-runtimes.karpenter" .runtime | fromYaml).operators) }}
@@ -102,14 +108,14 @@ true
 {{- end }}
 {{- end }}
 {{- range $volume := list "osVolume" "dataVolume" }}
-{{- include "sd-runtimes.problems.volume" (dict "volume" (get $n $volume) "where" (printf "%s.%s" $where $volume)) }}
+{{- include "sd-runtimes.problems.volume" (dict "volume" (get $n $volume) "rules" $rules "where" (printf "%s.%s" $where $volume)) }}
 {{- end }}
 {{- if and (contains "ephemeral-storage" $n.userData) (include "sd-runtimes.raid" .runtime) }}
 - {{ printf "%s.userData and instanceStorePolicy RAID0 both set up the instance storage: remove the commands from userData, or set instanceStorePolicy to None" $where | quote }}
 {{- end }}
 {{- end -}}
 
-{{- /* sd-runtimes.problems.volume (volume, where): what EC2 rejects when it starts the instance. */ -}}
+{{- /* sd-runtimes.problems.volume (volume, rules, where): what Karpenter's CRD or EC2 rejects. `rules`: sd-runtimes.karpenter. */ -}}
 {{- define "sd-runtimes.problems.volume" -}}
 {{- $v := .volume -}}
 {{- if and (eq $v.volumeType "gp2") $v.iops }}
@@ -118,7 +124,11 @@ true
 {{- if and (ne $v.volumeType "gp3") $v.throughput }}
 - {{ printf "%s: %s volumes do not take throughput: set throughput to null" .where $v.volumeType | quote }}
 {{- end }}
-{{- if and (hasPrefix "io" $v.volumeType) (not $v.iops) }}
+{{- $unit := regexFind "[A-Za-z]+$" $v.volumeSize }}
+{{- if gt (trimSuffix $unit $v.volumeSize | int64) (get .rules.volumeSizes $unit | int64) }}
+- {{ printf "%s.volumeSize: Karpenter does not accept %s: with the unit %s the maximum is %v; write larger sizes in Gi" .where $v.volumeSize $unit (get .rules.volumeSizes $unit) | quote }}
+{{- end }}
+{{- if and (has $v.volumeType (list "io1" "io2")) (not $v.iops) }}
 - {{ printf "%s: an %s volume needs iops: set it" .where $v.volumeType | quote }}
 {{- end }}
 {{- $needed := mul 4 (int ($v.throughput | default 0)) }}

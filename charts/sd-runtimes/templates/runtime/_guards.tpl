@@ -15,7 +15,7 @@
 {{- /* sd-runtimes.problems.keys (keys, where): keys of labels and annotations must be `name` or `domain/name`. */ -}}
 {{- define "sd-runtimes.problems.keys" -}}
 {{- range $key := .keys | sortAlpha }}
-{{- if not (regexMatch "^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$" $key) }}
+{{- if or (not (regexMatch "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$" $key)) (gt (len (splitList "/" $key | first)) 253) }}
 - {{ printf "%s: %q is not a valid key in Kubernetes: write name or domain/name, with at most 63 letters, digits, `-`, `_` and `.` in the name" $.where $key | quote }}
 {{- end }}
 {{- end -}}

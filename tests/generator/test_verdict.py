@@ -1,0 +1,94 @@
+"""What a guard of the chart refuses, `validate` refuses first: with its line, the fault and the fix."""
+
+from datetime import date
+
+import pytest
+import yaml
+
+from generator.config import document, validate
+from generator.errors import Problem, Severity
+from generator.solution.context import Context
+from tests.charts.conftest import PATHS, Values, merged, nested
+from tests.charts.guard_cases import CASES, LONG, STACK
+from tests.charts.test_guards import OPTIONAL
+from tests.generator.configs import FACTS, SCHEMA, Config
+
+CONTEXT = Context("us-west-2", "123456789012", date(2026, 11, 22))
+
+# Cases of which no config can be an example, and why. Each is refused where values are written by hand.
+GENERATED = "an empty value means the generated one"
+NOT_IN_A_CONFIG = {
+    "no-queue": GENERATED,
+    "no-dead-letters": GENERATED,
+    "no-bucket": GENERATED,
+    "no-topic": GENERATED,
+    "no-models": GENERATED,
+    "no-role": GENERATED,
+    "no-ami": GENERATED,
+}
+
+
+def config(values: Values, name: str = "one", stack: str = "demo") -> Config:
+    """A config whose only runtime has these values of the chart."""
+    extra = {key: values[key] for key in ("karpenter", "runtime") if key in values}
+    entry = {key: value for key, value in values.items() if key not in extra}
+    base = {"name": name, "type": "sdwebui", "modelFilename": "sdxl.safetensors"}
+    return {
+        "stackName": stack,
+        "region": "us-west-2",
+        "accountId": "123456789012",
+        # The oldest version, as in the cases.
+        "eksVersion": "1.28",
+        "modelBucketArn": "arn:aws:s3:::demo-models",
+        "modelsRuntime": [{**base, **entry, "extraValues": extra}],
+    }
+
+
+def errors(config: Config) -> list[Problem]:
+    """The errors that `validate` reports."""
+    loaded = document.load(yaml.safe_dump(config, allow_unicode=True), "config.yaml")
+    problems = validate.problems(loaded, SCHEMA, FACTS, CONTEXT, deriving=True)
+    return [problem for problem in problems if problem.severity is Severity.ERROR]
+
+
+def test_the_config_of_these_tests_is_valid() -> None:
+    assert errors(config({})) == []
+
+
+EXPRESSIBLE = [
+    # Until the settings of a node are parsed on both sides.
+    pytest.param(case, marks=pytest.mark.xfail(strict=False)) if case == "storage-twice" else case
+    for case in sorted(CASES.keys() - NOT_IN_A_CONFIG)
+]
+
+
+@pytest.mark.parametrize("case", EXPRESSIBLE)
+def test_what_a_guard_refuses_validate_refuses_too(case: str) -> None:
+    values, _ = CASES[case]
+
+    problems = errors(config(values, *((LONG, STACK) if case == LONG else ())))
+
+    assert problems
+    for problem in problems:
+        assert problem.line > 1
+        assert problem.path.startswith("modelsRuntime[0]")
+        assert problem.message
+        assert problem.help
+
+
+@pytest.mark.parametrize("case", NOT_IN_A_CONFIG)
+def test_a_case_that_no_config_expresses_is_accepted(case: str) -> None:
+    """The generator fills in what is empty, so neither side has anything to refuse."""
+    values, _ = CASES[case]
+
+    assert errors(config(values)) == []
+
+
+REMOVED = sorted(PATHS.keys() - OPTIONAL - {"modelFilename"})
+
+
+@pytest.mark.parametrize("path", REMOVED)
+def test_a_null_that_would_remove_a_required_default_is_refused(path: str) -> None:
+    problems = errors(config(merged({}, nested(path, None))))
+
+    assert any(problem.path.endswith(path.rpartition(".")[2]) for problem in problems)
