@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from generator import paths
 from generator.config import document
 from generator.config.document import ConfigDocument
-from generator.errors import AwsError, ConfigError, Problem, Severity
+from generator.errors import ConfigError, Problem, Severity
 from generator.facts.facts import Facts
 from generator.solution.context import Context
 from generator.solution.model import Solution
@@ -117,7 +117,7 @@ def today() -> date:
 def context(data: Mapping[str, Any], target: Target) -> Context:
     """Region, account and date for a config's `data`: target first, then the config, then the environment.
 
-    Raises AwsError when STS is asked for the account and does not answer.
+    Raises CredentialsError when STS is asked for the account and does not answer.
     """
     environment = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     region = target.region or _text(data, "region") or environment
@@ -134,13 +134,10 @@ def _text(data: Mapping[str, Any], key: str) -> str | None:
 
 def _account_from_sts(region: str | None) -> str:
     """The account of the current credentials."""
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
+    from generator.aws import identity
+    from generator.aws.clients import Aws
 
-    try:
-        return str(boto3.client("sts", region_name=region or "us-east-1").get_caller_identity()["Account"])
-    except (BotoCoreError, ClientError) as error:
-        raise AwsError(f"AWS STS did not return the account of the credentials: {error}") from error
+    return identity.identity(Aws(region or "us-east-1")).account
 
 
 def check(
@@ -237,9 +234,20 @@ def subject(solution: Solution, day: date | None = None) -> "Subject":
     )
 
 
-def job(
-    solution: Solution, output: Path, terminal: Terminal, *, dry_run: bool = False, adopt: bool = False
+def changing_job(
+    solved: Solved, output: Path, terminal: Terminal, *, dry_run: bool = False, adopt: bool = False
 ) -> "Job":
+    """One run of a command that changes AWS, over a new build in `output`/STACK; a dry run writes nothing.
+
+    Raises NotOursError and OSError.
+    """
+    from generator.build.files import UMBRELLA
+
+    files = build(solved, UMBRELLA) if dry_run else write(solved, UMBRELLA, output)[1]
+    return replace(job(solved.solution, output, terminal, dry_run=dry_run), files=files, adopt=adopt)
+
+
+def job(solution: Solution, output: Path, terminal: Terminal, *, dry_run: bool = False) -> "Job":
     """One run over the build in `output`/STACK, for the modules of `deploy`."""
     from generator.aws.clients import Aws
     from generator.build.files import UMBRELLA
@@ -259,5 +267,4 @@ def job(
         today=today(),
         ask=terminal.ask,
         say=terminal.say,
-        adopt=adopt,
     )

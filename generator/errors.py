@@ -54,3 +54,11 @@ class ConfigError(Exception):
 
 class AwsError(Exception):
     """AWS could not be reached, or refused a request."""
+
+
+class CredentialsError(AwsError):
+    """AWS cannot be asked with the current credentials and settings: the command did nothing."""
+
+    def __init__(self, reason: str, help: str) -> None:
+        self.reason, self.help = reason, help
+        super().__init__(f"{reason}: {help}")

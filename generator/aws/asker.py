@@ -5,7 +5,6 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Any, TypeVar
 
-from generator.aws import errors
 from generator.aws.clients import Aws
 
 Answer = TypeVar("Answer")
@@ -15,13 +14,13 @@ class Asker:
     """AWS clients for threads that run at the same time."""
 
     def __init__(self, clients: Aws) -> None:
-        self._clients = clients
+        self.clients = clients
         self._answers: dict[str, Future[Any]] = {}
         self._lock = Lock()
 
     def client(self, service: str, region: str | None = None) -> Any:
         """The client of a service, in another region where one is given."""
-        return self._clients.client(service, region)
+        return self.clients.client(service, region)
 
     def once(self, key: str, ask: Callable[["Asker"], Answer]) -> Answer:
         """The answer to the question `key`; later callers wait for the first. Raises what `ask` raised."""
@@ -31,6 +30,6 @@ class Asker:
         if first:
             try:
                 future.set_result(ask(self))
-            except errors.refusals() as error:
+            except Exception as error:  # every thread that waits for the answer gets it
                 future.set_exception(error)
         return future.result()

@@ -38,8 +38,9 @@ def replace(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def read(folder: Path) -> dict[str, str]:
-    """Path and text of the files that the last build wrote to `folder`, as they are now."""
-    _recover(folder)
+    """Path and text of the files that the last build wrote to `folder`, as they are now. Changes nothing."""
+    if not folder.exists():
+        folder = _old(folder)  # of a run that was killed between the two renames
     paths = sorted(_listed(folder)) if folder.is_dir() else []
     return {path: (folder / path).read_text("utf-8") for path in paths if (folder / path).is_file()}
 

@@ -3,7 +3,6 @@
 import argparse
 
 from generator import app
-from generator.build import files
 from generator.build.folder import NotOursError
 from generator.cli import flags, output
 from generator.deploy import steps
@@ -40,9 +39,8 @@ def run(args: argparse.Namespace) -> Exit:
     """Run the steps."""
     try:
         solved = flags.solved(args)
-        app.write(solved, files.UMBRELLA, args.output)
-        job = app.job(
-            solved.solution, args.output, output.terminal(args), dry_run=args.dry_run, adopt=args.adopt
+        job = app.changing_job(
+            solved, args.output, output.terminal(args), dry_run=args.dry_run, adopt=args.adopt
         )
         steps.run(job, args.only or [step.name for step in steps.STEPS])
     except (RefusedError, MissingProgramError, NotOursError, AwsError, OSError) as error:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from generator import app
 from generator.app import Solved
-from generator.aws import ecr, errors
+from generator.aws import ecr, errors, identity
 from generator.aws.asker import Asker
 from generator.aws.clients import Aws
 from generator.cli import flags, output
@@ -96,8 +96,13 @@ def _as_data(answer: DigestResult | None) -> dict[str, str | None]:
 
 
 def _digests(listed: Iterable[Image], solution: Solution) -> dict[str, DigestResult]:
-    """The digests by image name: ECR is asked with the current credentials, other registries without any."""
+    """The digests by image name: ECR is asked with the current credentials, other registries without any.
+
+    Raises CredentialsError, once for all images, where ECR cannot be asked.
+    """
     asker = Asker(Aws(solution.region))
+    if any(image_reference.parse(image.name).ecr for image in listed):
+        identity.identity(asker.clients)
 
     def ask(name: str) -> DigestResult:
         image = image_reference.parse(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from generator import app
 from generator.app import Terminal
-from generator.errors import AwsError, Exit, Problem
+from generator.errors import AwsError, CredentialsError, Exit, Problem
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -90,5 +90,7 @@ def stopped(command: str, error: Exception) -> Exit:
     if not isinstance(error, AwsError):
         return fail(command, error, Exit.CONFIG)
     fail(command, error, Exit.AWS)
+    if isinstance(error, CredentialsError):
+        return Exit.AWS
     print("Fix the cause and run the same command again: it continues from here.", file=sys.stderr)
     return Exit.AWS

@@ -42,6 +42,8 @@ def run(args: argparse.Namespace) -> Exit:
     solution = flags.solved(args).solution
     clients = Aws(solution.region)
     results = run_all(list(themes.checks(app.subject(solution))), clients)
+    if args.format == "text" and len(results) == 1:
+        return output.fail("preflight", f"{results[0].message}: {results[0].help}", ending(results))
     if args.format == "json":
         sys.stdout.write(json.dumps(report.as_data(results), indent=2) + "\n")
     else:

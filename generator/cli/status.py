@@ -8,6 +8,7 @@ from dataclasses import asdict
 from generator import app
 from generator.cli import flags, output
 from generator.deploy import status
+from generator.deploy.job import RefusedError
 from generator.errors import AwsError, Exit
 
 DESCRIPTION = "Show how many tasks wait, run and are in the dead-letter queue, and the pods and GPU nodes."
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> Exit:
     try:
         solution = flags.solved(args).solution
         current = status.status(app.job(solution, args.output, output.terminal(args)))
-    except (AwsError, OSError) as error:
+    except (RefusedError, AwsError, OSError) as error:
         return output.stopped("status", error)
     if args.format == "json":
         sys.stdout.write(json.dumps(asdict(current), indent=2) + "\n")

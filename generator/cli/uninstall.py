@@ -3,7 +3,6 @@
 import argparse
 
 from generator import app
-from generator.build import files
 from generator.build.folder import NotOursError
 from generator.cli import flags, output
 from generator.deploy import uninstall
@@ -31,8 +30,7 @@ def run(args: argparse.Namespace) -> Exit:
     """Remove it."""
     try:
         solved = flags.solved(args)
-        app.write(solved, files.UMBRELLA, args.output)
-        job = app.job(solved.solution, args.output, output.terminal(args), dry_run=args.dry_run)
+        job = app.changing_job(solved, args.output, output.terminal(args), dry_run=args.dry_run)
         uninstall.run(job, args.wait * 60)
     except (RefusedError, MissingProgramError, NotOursError, AwsError, OSError) as error:
         return output.stopped("uninstall", error)

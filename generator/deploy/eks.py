@@ -45,15 +45,24 @@ def apply(job: Job) -> None:
         return
     if existing.status == "CREATING" and not job.dry_run:
         job.say(f"cluster {job.stack} is being created: waiting for it")
-        job.aws.client("eks").get_waiter("cluster_active").wait(name=job.stack)
+        _wait_until_active(job)
     if existing.version != job.solution.versions.eks:
         _upgrade(job, config)
     for command in _updates(config):
         job.tools.run(*command)
 
 
+def _wait_until_active(job: Job) -> None:
+    try:
+        job.aws.client("eks").get_waiter("cluster_active").wait(name=job.stack)
+    except errors.refusals() as error:
+        raise errors.refused(error, f"cluster {job.stack} is not active") from error
+
+
 def own_cluster(job: Job) -> Cluster | None:
     """The solution's cluster, if it exists. Raises RefusedError for a cluster that is not the solution's."""
+    if job.offline:
+        return None
     try:
         cluster = find(job)
     except AwsError as error:

@@ -1,7 +1,7 @@
 """The parameters of every step."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -29,6 +29,10 @@ class Job:
     ask: Callable[[str], bool]
     say: Callable[[str], None]
     adopt: bool = False
+    # Path and text of the files of the build. A dry run has them here only.
+    files: Mapping[str, str] = field(default_factory=dict)
+    # Whether a dry run cannot ask AWS: it assumes an empty account.
+    offline: bool = False
 
     @property
     def dry_run(self) -> bool:

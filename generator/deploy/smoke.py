@@ -8,7 +8,7 @@ from typing import Any
 from generator import client
 from generator.aws import errors
 from generator.client import ApiClient, TaskStatus
-from generator.deploy import stacks
+from generator.deploy import account, stacks
 from generator.deploy.job import Job, RefusedError
 from generator.errors import AwsError
 from generator.solution.model import Runtime, Solution
@@ -52,7 +52,11 @@ def body(runtime: Runtime, task: Mapping[str, Any] | None, model: str | None) ->
 
 
 def run(job: Job, task: dict[str, Any], seconds: float, folder: Path) -> tuple[TaskStatus, tuple[Path, ...]]:
-    """Send a task, wait for it, save its pictures. The first task waits some minutes for a node."""
+    """Send a task, wait for it, save its pictures. The first task waits some minutes for a node.
+
+    Raises AwsError and RefusedError.
+    """
+    account.check(job)
     api = api_client(job)
     receipt = api.submit(task)
     job.say(f"{receipt.id} sent to {receipt.runtime}; if a node must start first, this takes some minutes")

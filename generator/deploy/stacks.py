@@ -6,7 +6,6 @@ import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -53,23 +52,23 @@ def find(job: Job, name: str) -> Stack | None:
 
 def apply(job: Job, file: str, parameters: Mapping[str, str]) -> None:
     """Create or update the stack of one file of the build."""
-    name, path = stack_layout.stack_name(job.solution, file), job.folder / file
+    name = stack_layout.stack_name(job.solution, file)
     if job.dry_run:
-        if templates.large(path.read_text("utf-8")):
+        if templates.large(job.files[file]):
             job.say(f"$ aws s3 mb s3://{templates.bucket(job.solution)} --region {job.solution.region}")
-        job.say(f"$ {shlex.join(_equivalent(job, name, path, parameters))}")
+        job.say(f"$ {shlex.join(_equivalent(job, name, file, parameters))}")
         return
     try:
-        _apply(job, name, path, parameters)
+        _apply(job, name, job.files[file], parameters)
     except errors.refusals() as error:
         raise errors.refused(error, f"stack {name}") from error
 
 
-def _equivalent(job: Job, name: str, path: Path, parameters: Mapping[str, str]) -> list[str]:
+def _equivalent(job: Job, name: str, file: str, parameters: Mapping[str, str]) -> list[str]:
     """The equivalent AWS CLI command."""
-    command = ["aws", "cloudformation", "deploy", "--stack-name", name, "--template-file", str(path)]
-    command += ["--capabilities", "CAPABILITY_NAMED_IAM"]
-    if templates.large(path.read_text("utf-8")):
+    command = ["aws", "cloudformation", "deploy", "--stack-name", name]
+    command += ["--template-file", str(job.folder / file), "--capabilities", "CAPABILITY_NAMED_IAM"]
+    if templates.large(job.files[file]):
         command += ["--s3-bucket", templates.bucket(job.solution)]
     if parameters:
         command += ["--parameter-overrides", *(f"{key}={value}" for key, value in parameters.items())]
@@ -77,13 +76,12 @@ def _equivalent(job: Job, name: str, path: Path, parameters: Mapping[str, str]) 
     return [*command, "--tags", *tags, "--region", job.solution.region]
 
 
-def _apply(job: Job, name: str, path: Path, parameters: Mapping[str, str]) -> None:
+def _apply(job: Job, name: str, text: str, parameters: Mapping[str, str]) -> None:
     stack = _when_idle(job, name)
     if stack and stack.status in BROKEN:
         job.say(f"stack {name} is {stack.status}: it never worked, and is created again")
         delete(job, name)
         stack = None
-    text = path.read_text("utf-8")
     set_name = f"generator-{hashlib.sha256((text + repr(parameters)).encode()).hexdigest()[:12]}"
     if stack:
         # Left by an interrupted run: it may be based on an older state of the stack.

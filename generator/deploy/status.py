@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.aws import errors
-from generator.deploy import eks, stacks
+from generator.deploy import account, eks, stacks
 from generator.deploy.job import Job
 from generator.solution.model import Runtime
 
@@ -35,7 +35,8 @@ class SolutionStatus:
 
 
 def status(job: Job) -> SolutionStatus:
-    """Ask AWS and the cluster."""
+    """Ask AWS and the cluster. Raises AwsError and RefusedError."""
+    account.check(job)
     stack, cluster = stacks.find(job, job.stack), eks.find(job)
     pods = _pods(job) if cluster else None
     nodes = _nodes(job) if cluster else None

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Generic, TypeVar
 
-from generator.aws import errors
+from generator.aws import errors, explanation
 from generator.aws.asker import Asker
 from generator.aws.clients import Aws
+from generator.errors import CredentialsError
 from generator.facts.facts import Facts
 from generator.iam.policy import Policy
 from generator.plan.model import Plan
@@ -43,11 +44,15 @@ class Check(Generic[Answer]):
     name: str
     ask: Callable[[Asker], Answer]
     judge: Callable[[Answer], Iterable[Result]]
+    # Nothing else is asked unless this one passes.
+    first: bool = False
 
     def run(self, asker: Asker) -> list[Result]:
         """Ask and judge."""
         try:
             answer = self.ask(asker)
+        except CredentialsError as error:
+            return [Result(self.theme, self.name, CheckStatus.UNKNOWN, error.reason, error.help)]
         except errors.refusals() as error:
             return [could_not(self.theme, self.name, error)]
         return list(self.judge(answer))
@@ -55,16 +60,21 @@ class Check(Generic[Answer]):
 
 def could_not(theme: str, name: str, error: Exception) -> Result:
     """The result of a question that AWS refused, or did not answer."""
-    if errors.code(error) in errors.DENIED:
+    why = errors.explained(error)
+    if why is None and errors.code(error) in errors.DENIED:
         help = "allow the deployer this action: iam/deployer-policy.json of the build does"
     else:
-        help = "try again; if it persists, check credentials, region and network"
-    return Result(theme, name, CheckStatus.UNKNOWN, errors.reason(error), help)
+        help = why.help if why else "try again; if it persists, check credentials, region and network"
+    message = why.reason if why else explanation.one_line(error)
+    return Result(theme, name, CheckStatus.UNKNOWN, message, help)
 
 
 def run_all(checks: Sequence[Check[Any]], clients: Aws) -> list[Result]:
-    """The results of all checks, in their order."""
+    """The results of all checks, in their order; of the first ones only, where one of them does not pass."""
     asker = Asker(clients)
+    first = [result for check in checks if check.first for result in check.run(asker)]
+    if any(result.status is not CheckStatus.PASSED for result in first):
+        return first
     with ThreadPoolExecutor(WORKERS) as pool:
         lists = pool.map(lambda check: check.run(asker), checks)
         return [result for results in lists for result in results]

@@ -65,7 +65,7 @@ def _list(value: str | Sequence[str]) -> list[str]:
 
 def denied(question: Question, asker: Asker) -> list[str] | None:
     """The actions that IAM would refuse; None for the account's root user, which is always allowed."""
-    arn = identity(asker)
+    arn = identity(asker).arn
     if arn.endswith(":root"):
         return None
     principal = asker.once("principal", lambda a: principal_of(a.client("iam"), arn))

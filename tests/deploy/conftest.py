@@ -85,10 +85,12 @@ def solve(account: str, runtimes: list[dict[str, Any]], **top: Any) -> Solution:
     return solving.solution({**data, "modelsRuntime": runtimes}, context)
 
 
-def built(solution: Solution, folder: Path) -> None:
-    """Write the solution's files."""
+def built(solution: Solution, folder: Path) -> dict[str, str]:
+    """Write the solution's files; their text."""
     files = solving.built(solution)
-    build_folder.replace(folder, {**files, "stack.yaml": without_unsupported(files["stack.yaml"])})
+    files |= {"stack.yaml": without_unsupported(files["stack.yaml"])}
+    build_folder.replace(folder, files)
+    return files
 
 
 @pytest.fixture
@@ -145,7 +147,7 @@ def bench(
     def make(*names: str, dry_run: bool = False, answer: bool = True, **top: Any) -> Bench:
         solution = solve(account.id, [{"name": name, "type": "comfyui"} for name in names], **top)
         folder = tmp_path / "build" / solution.stack
-        built(solution, folder)
+        files = built(solution, folder)
         messages: list[str] = []
 
         def ask(question: str) -> bool:
@@ -163,6 +165,7 @@ def bench(
             today=TODAY,
             ask=ask,
             say=messages.append,
+            files=files,
         )
         return Bench(job, messages, *programs, cluster_maker)
 

@@ -28,7 +28,7 @@ def test_a_fresh_account_gets_the_stack_and_the_changes_are_listed(
 
 def test_a_large_template_goes_through_a_private_bucket(account: Account, bench: MakeBench) -> None:
     one = bench("one")
-    assert templates.large((one.job.folder / "stack.yaml").read_text())
+    assert templates.large(one.job.files["stack.yaml"])
 
     stacks.apply(one.job, "stack.yaml", {})
 
@@ -94,7 +94,7 @@ def test_the_data_of_a_removed_runtime_is_kept(account: Account, bench: MakeBenc
 
 def test_a_failure_names_its_first_reason(bench: MakeBench) -> None:
     one = bench("one")
-    (one.job.folder / "stack.yaml").write_text(BROKEN)
+    one = one.with_(files={"stack.yaml": BROKEN})
 
     with pytest.raises(AwsError, match="Slow"):
         stacks.apply(one.job, "stack.yaml", {})
@@ -124,11 +124,8 @@ def test_what_an_uninstall_kept_is_imported_with_the_adopt_flag(account: Account
 
 def test_a_stack_that_never_worked_is_created_again(bench: MakeBench) -> None:
     one = bench("one")
-    good = (one.job.folder / "stack.yaml").read_text()
-    (one.job.folder / "stack.yaml").write_text(BROKEN)
     with pytest.raises(AwsError):
-        stacks.apply(one.job, "stack.yaml", {})
-    (one.job.folder / "stack.yaml").write_text(good)
+        stacks.apply(one.with_(files={"stack.yaml": BROKEN}).job, "stack.yaml", {})
 
     stacks.apply(one.job, "stack.yaml", {})
 

@@ -1,8 +1,10 @@
 """Deploy, resume, upgrade: the order of the programs, against the state of the emulator."""
 
+import json
 import os
 import shlex
 from datetime import date
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from generator.deploy.tools import MissingProgramError, Tools
 from generator.errors import AwsError, Exit
 from generator.facts.facts import Facts
 from testing.account import Account, write_config
+from testing.relay import Reply, Server, respond
 from tests.deploy.conftest import ALL_STEPS, Bench, MakeBench, create_foreign_cluster
 
 FACTS = Facts(paths.data())
@@ -131,6 +134,22 @@ def test_a_failed_attempt_of_eksctl_is_removed_before_the_next(fresh: Bench, acc
     steps.run(fresh.job, ["cluster"])
 
     assert fresh.programs()[:2] == ["eksctl delete cluster", "eksctl create cluster"]
+
+
+def test_a_cluster_whose_creation_fails_while_we_wait_is_an_error_of_aws(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = iter(["CREATING"])
+    one = bench("one")
+
+    def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+        row = {"version": "1.34", "status": next(statuses, "FAILED"), "tags": {"sd-on-eks/stack": "demo"}}
+        content = json.dumps({"cluster": row}).encode()
+        respond(handler, Reply(200, [("Content-Type", "application/json")], content))
+
+    with Server(answer) as server, pytest.raises(AwsError, match="cluster demo is not active"):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_EKS", server.url)
+        eks.apply(one.job)
 
 
 def test_an_expired_version_is_refused_before_anything_is_created(bench: MakeBench, account: Account) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from generator.aws.identity import Identity
 from generator.facts import image_reference, quotas
 from generator.preflight import credentials, models, places, registry, rights, snapshots, spot, taken
 from generator.preflight.places import Zone
@@ -118,11 +119,11 @@ def test_a_bucket_name_that_another_account_has_fails() -> None:
 
 
 def test_credentials_of_another_partition_fail(solution: Solution) -> None:
-    [result] = credentials.judge(solution, f"arn:aws-cn:iam::{solution.account}:user/a")
+    [result] = credentials.judge(solution, Identity(f"arn:aws-cn:iam::{solution.account}:user/a"))
 
     assert (result.status, result.message) == (
         CheckStatus.FAILED,
-        f"arn:aws-cn:iam::{solution.account}:user/a: not partition aws",
+        f"arn:aws-cn:iam::{solution.account}:user/a is not in partition aws",
     )
 
 

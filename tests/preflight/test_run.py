@@ -49,10 +49,11 @@ def test_credentials_of_another_account_fail(sandbox: Sandbox, monkeypatch: pyte
     subject_account = sandbox.account.id
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "999999999999")
 
-    result = sandbox.run().one("credentials", "account")
+    report = sandbox.run()
 
-    assert result.status is CheckStatus.FAILED
-    assert f"not account {subject_account}" in result.message
+    [result] = report.results
+    assert (result.theme, result.status) == ("credentials", CheckStatus.FAILED)
+    assert f"is not in account {subject_account}" in result.message
 
 
 def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_number(sandbox: Sandbox) -> None:
