@@ -73,7 +73,7 @@ class Models:
 class ContainerImage:
     """The full name of a container's image, and the repository of the default image.
 
-    `default_repository` is empty where there is no default, or where it cannot be the default image.
+    `default_repository` is empty where there is no default.
     """
 
     name: str

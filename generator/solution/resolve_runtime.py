@@ -86,7 +86,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
             defaults.runtime_images[kind], _at(extra_values, "runtime", "inferenceApi", "image"), scope
         ),
         agent_image=_image(defaults.agent_image, _at(extra_values, "runtime", "queueAgent", "image"), scope),
-        collector_image=_collector_image(
+        collector_image=_image(
             defaults.collector_image,
             _at(extra_values, "runtime", "queueAgent", "xray", "daemon", "image"),
             scope,
@@ -139,7 +139,11 @@ def _at(values: Data, *path: str) -> Data:
 
 
 def _image(default: DefaultImage, image: Data, scope: Scope) -> ContainerImage:
-    """The container's image, by the rule of the chart (sd-runtimes.image); `image` is the user's part."""
+    """The container's image, by the rule of the chart (sd-runtimes.image); `image` is the user's part.
+
+    A repository of the user with a registry is used unchanged. Any other is in the registry of all images, if
+    there is one; without it, a repository without a registry is in the account's ECR.
+    """
     name = _reference(default, image)
     if scope.registry and not (name.registry and image.get("repository")):
         name = name.in_registry(scope.registry)
@@ -147,16 +151,6 @@ def _image(default: DefaultImage, image: Data, scope: Scope) -> ContainerImage:
         suffix = scope.partition.dns_suffix
         name = name.in_registry(image_reference.ecr_host(scope.account, scope.region, suffix))
     return ContainerImage(str(name), default.repository)
-
-
-def _collector_image(default: DefaultImage, image: Data, scope: Scope) -> ContainerImage:
-    """The same for the trace collector, whose repository is used as it is where the user names one."""
-    name = _reference(default, image)
-    if image.get("repository"):
-        return ContainerImage(str(name), "")
-    return ContainerImage(
-        str(name.in_registry(scope.registry) if scope.registry else name), default.repository
-    )
 
 
 def _reference(default: DefaultImage, image: Data) -> ImageReference:

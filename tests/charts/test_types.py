@@ -188,14 +188,33 @@ def test_a_mirror_takes_the_place_of_every_registry(render: Render) -> None:
     ]
 
 
-@pytest.mark.parametrize("repository", ["registry.example.com:5000/webui", "team/webui"])
-def test_an_image_that_the_user_names_is_used_as_named(render: Render, repository: str) -> None:
+@pytest.mark.parametrize("repository", ["registry.example.com:5000/webui", "localhost/webui"])
+def test_an_image_that_the_user_names_with_its_registry_is_used_as_named(
+    render: Render, repository: str
+) -> None:
     image = {"repository": repository, "tag": "7"}
     rendered = render(
         {"global": {"imageRegistry": "mirror.example.com"}},
         one={"runtime": {"inferenceApi": {"image": image}}},
     )
     assert rendered.container("one", "runtime")["image"] == f"{repository}:7"
+
+
+@pytest.mark.parametrize(
+    ("mirror", "registry"), [("mirror.example.com/sd", "mirror.example.com/sd"), ("", ECR)]
+)
+def test_an_image_that_the_user_names_without_a_registry_is_in_the_mirror_or_the_accounts_ecr(
+    render: Render, mirror: str, registry: str
+) -> None:
+    image = {"image": {"repository": "team/tool", "tag": "7"}}
+    xray = {"enabled": True, "daemon": image}
+    rendered = render(
+        {"global": {"imageRegistry": mirror}},
+        one={"runtime": {"inferenceApi": image, "queueAgent": {**image, "xray": xray}}},
+    )
+    assert {container["image"] for container in rendered.pod("one")["containers"]} == {
+        f"{registry}/team/tool:7"
+    }
 
 
 @pytest.mark.parametrize("part", ["inferenceApi", "queueAgent"])

@@ -1,17 +1,17 @@
 {{- /*
 sd-runtimes.image (runtime, image, own, repository, tag): the reference of a container's image. `image` holds the
 merged values, `own` those of the runtime's entry alone; `repository` and `tag` are the defaults.
-- A repository that the entry sets is used unchanged.
-- Any other is in `global.imageRegistry` if that is set: it replaces the registry, which is the first part of the
-  repository if that contains a dot or a colon.
-- Without it, a repository without a registry (an image of this project) is in the account's ECR.
+- A repository that the entry sets together with its registry is used unchanged. A registry is a first part with a dot or
+  a colon, or `localhost`.
+- Any other is in `global.imageRegistry` if that is set: it replaces the registry.
+- Without it, a repository without a registry is in the account's ECR.
 - The digest takes precedence over the tag.
 */ -}}
 {{- define "sd-runtimes.image" -}}
 {{- $g := .runtime.global -}}
 {{- $repository := .image.repository | default .repository -}}
 {{- $host := regexFind "^(localhost|[^/]*[.:][^/]*)/" $repository -}}
-{{- if .own.repository -}}
+{{- if and .own.repository $host -}}
 {{- $repository -}}
 {{- else if $g.imageRegistry -}}
 {{- $g.imageRegistry | trimSuffix "/" }}/{{ trimPrefix $host $repository -}}
