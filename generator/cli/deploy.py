@@ -3,9 +3,11 @@
 import argparse
 
 from generator import app
+from generator.build import files
 from generator.build.folder import NotOursError
 from generator.cli import flags, output
 from generator.deploy import steps
+from generator.deploy.helm import HelmError
 from generator.deploy.job import RefusedError
 from generator.deploy.tools import MissingProgramError
 from generator.errors import AwsError, Exit
@@ -39,10 +41,14 @@ def run(args: argparse.Namespace) -> Exit:
     """Run the steps."""
     try:
         solved = flags.solved(args)
+        # Before anything is created: Helm itself runs in the last step, 20 minutes later.
+        app.render(solved, files.RUNTIMES_ALONE)
         job = app.changing_job(
             solved, args.output, output.terminal(args), dry_run=args.dry_run, adopt=args.adopt
         )
         steps.run(job, args.only or [step.name for step in steps.STEPS])
+    except HelmError as error:
+        return output.fail("deploy", error, Exit.CONFIG)
     except (RefusedError, MissingProgramError, NotOursError, AwsError, OSError) as error:
         return output.stopped("deploy", error)
     return Exit.DONE
