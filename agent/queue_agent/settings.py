@@ -1,11 +1,15 @@
-"""The settings from the environment. All errors are reported together, at start."""
+"""The settings from the environment. All errors are reported together, at start.
+
+`generator validate` loads this file and the task contract, to check `extraEnv` by the same parsers
+(generator/facts/agent_settings.py). The import of the contract is relative: it must work under another name.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
-from queue_agent.task.protocol import RUNTIME_TYPES
+from .task.protocol import RUNTIME_TYPES
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SQS_MAX_VISIBILITY_SECONDS = 43200
@@ -17,6 +21,10 @@ class SettingsError(Exception):
     def __init__(self, errors: list[str]) -> None:
         self.errors = tuple(errors)
         super().__init__("\n".join(["the environment of the queue agent has errors:", *errors]))
+
+
+class InvalidValueError(ValueError):
+    """A value that a parser refuses; the text is what it expects, as a noun."""
 
 
 def _env(*names: str, parse: Callable[[str], Any], doc: str, default: Any = MISSING) -> Any:
@@ -31,7 +39,7 @@ def _text(value: str) -> str:
 def _matches(pattern: str, noun: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if not re.fullmatch(pattern, value):
-            raise ValueError(f"is not {noun}")
+            raise InvalidValueError(noun)
         return value
 
     return parse
@@ -40,7 +48,7 @@ def _matches(pattern: str, noun: str) -> Callable[[str], str]:
 def _number(low: float, high: float) -> Callable[[str], float]:
     def parse(value: str) -> float:
         if not re.fullmatch(r"\d+(\.\d+)?", value) or not low <= float(value) <= high:
-            raise ValueError(f"is not a number from {low:g} to {high:g}")
+            raise InvalidValueError(f"a number from {low:g} to {high:g}")
         return float(value)
 
     return parse
@@ -49,7 +57,7 @@ def _number(low: float, high: float) -> Callable[[str], float]:
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
         if not re.fullmatch(r"\d{1,15}", value) or not low <= int(value) <= high:
-            raise ValueError(f"is not a whole number from {low} to {high}")
+            raise InvalidValueError(f"a whole number from {low} to {high}")
         return int(value)
 
     return parse
@@ -57,14 +65,14 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 def _flag(value: str) -> bool:
     if value.lower() not in ("true", "false"):
-        raise ValueError("is not true or false")
+        raise InvalidValueError("true or false")
     return value.lower() == "true"
 
 
 def _one_of(choices: tuple[str, ...], normalize: Callable[[str], str] = str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if normalize(value) not in choices:
-            raise ValueError(f"is not one of {', '.join(choices)}")
+            raise InvalidValueError(f"one of {', '.join(choices)}")
         return normalize(value)
 
     return parse
@@ -121,9 +129,6 @@ class Settings:
     )
     dynamic_model: bool = _env(
         "DYNAMIC_SD_MODEL", parse=_flag, default=False, doc="SD WebUI: tasks may name another model."
-    )
-    models_path: str = _env(
-        "MODELS_PATH", parse=_path, default="/opt/ml/code/models", doc="Where the runtime sees the models."
     )
     task_path: str = _env(
         "TASK_PATH", parse=_path, default="/", doc="`custom` only: the path that tasks are posted to."
@@ -253,8 +258,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
                 values[setting.name] = setting.metadata["parse"](text)
             elif setting.default is MISSING:
                 errors.append(f"{name}: is not set. {setting.metadata['doc']}")
-        except ValueError as error:
-            errors.append(f"{name}: {text!r} {error}. {setting.metadata['doc']}")
+        except InvalidValueError as error:
+            errors.append(f"{name}: {text!r} is not {error}. {setting.metadata['doc']}")
     errors += _combination_errors(values)
     if errors:
         raise SettingsError(errors)
@@ -271,6 +276,29 @@ def _combination_errors(values: Mapping[str, Any]) -> Iterator[str]:
     models = values.get("model_filename") or values.get("dynamic_model")
     if values.get("runtime_type") == "sdwebui" and not models:
         yield "MODEL_FILENAME: is not set, and DYNAMIC_SD_MODEL is not true: set one of them"
+
+
+def variables() -> dict[str, str]:
+    """The name of each variable with its description; a second name of a setting has the same."""
+    return {
+        name: setting.metadata["doc"] for setting in fields(Settings) for name in setting.metadata["names"]
+    }
+
+
+def expected(name: str, text: str) -> str | None:
+    """What the agent expects of a variable when it refuses this value; None when it accepts it.
+
+    Raises KeyError for a name that is no variable of the agent.
+    """
+    parsers = {name: item.metadata["parse"] for item in fields(Settings) for name in item.metadata["names"]}
+    parse = parsers[name]
+    if not text:  # counts as unset
+        return None
+    try:
+        parse(text)
+    except InvalidValueError as error:
+        return str(error)
+    return None
 
 
 def table() -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from generator import paths
-from generator.facts import karpenter, reserved, versions
+from generator.facts import agent_settings, karpenter, reserved, versions
+from generator.facts.agent_settings import AgentSettings
 from generator.facts.karpenter import NodePoolRules
 from generator.facts.reserved import Reserved
 from generator.facts.versions import Support, Versions
@@ -167,6 +168,11 @@ class Facts:
     def reserved(self) -> Reserved:
         """What the chart sets itself."""
         return reserved.load(self._charts)
+
+    @cached_property
+    def agent_settings(self) -> AgentSettings:
+        """The variables of the queue agent, and its parsers."""
+        return agent_settings.load(self._charts.parent)
 
     @cached_property
     def _node_pool_rules(self) -> tuple[NodePoolRules, ...]:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from queue_agent.ops import metrics
-from queue_agent.settings import SettingsError, from_environment, table
+from queue_agent.settings import SettingsError, expected, from_environment, table, variables
 
 README = Path(__file__).parents[2] / "agent" / "README.md"
 NEEDED = {
@@ -70,6 +70,14 @@ def test_an_empty_variable_counts_as_unset_and_the_reference_systems_name_is_kno
     assert settings.task_timeout_seconds == 1800
     assert settings.input_buckets == ("a-bucket", "b-bucket")
     assert settings.callback_when_running
+
+
+def test_a_single_value_is_checked_by_the_same_parsers():
+    assert expected("LOG_LEVEL", "verbose") == "one of DEBUG, INFO, WARNING, ERROR"
+    assert expected("EXP_CALLBACK_WHEN_RUNNING", "maybe") == "true or false"
+    assert expected("LOG_LEVEL", "debug") is None
+    assert expected("LOG_LEVEL", "") is None  # counts as unset
+    assert {"LOG_LEVEL", "EXP_CALLBACK_WHEN_RUNNING", "AGENT_HOST"} < variables().keys()
 
 
 @pytest.mark.parametrize("make_table", [table, metrics.table])

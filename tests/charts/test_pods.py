@@ -243,7 +243,7 @@ def test_the_agent_gets_every_address_by_its_environment(types: Objects) -> None
         "DEAD_LETTER_QUEUE_URL": "https://sqs.us-west-2.amazonaws.com/123456789012/demo-dead",
         "INPUT_BUCKETS": "",
         "MAX_ATTEMPTS": "5",
-        "MODELS_PATH": "/opt/ml/code/models",
+        "AGENT_HOST": "0.0.0.0",
         "MODEL_FILENAME": "sdxl.safetensors",
         "RUNTIME_NAME": "static",
         "RUNTIME_TYPE": "sdwebui",

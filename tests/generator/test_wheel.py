@@ -105,6 +105,18 @@ def test_a_command_works_without_the_clone(run: Run, command: list[str]) -> None
     assert str(ROOT) not in result.stdout
 
 
+def test_it_checks_variables_of_the_agent_by_the_agents_parsers(run: Run, folder: Path) -> None:
+    config = yaml.safe_load((folder / "config.yaml").read_text("utf-8"))
+    agent = {"queueAgent": {"extraEnv": {"LOG_LEVEL": "verbose"}}}
+    config["modelsRuntime"][0]["extraValues"] = {"runtime": agent}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+    result = run("generator", "validate", "config.yaml")
+
+    assert result.returncode == 2
+    assert "write one of DEBUG, INFO, WARNING, ERROR" in result.stdout + result.stderr
+
+
 def test_the_files_are_the_ones_that_the_clone_builds(run: Run, folder: Path) -> None:
     run("generator", "build", "config.yaml", *WHERE)
     command = [sys.executable, "-m", "generator", "build", str(folder / "config.yaml"), *WHERE, "-o", "clone"]

@@ -16,6 +16,7 @@ THEMES = (
     "versions",
     "images",
     "kubernetes",
+    "environment",
     "karpenter",
 )
 

@@ -77,11 +77,11 @@ capabilities:
       "DEAD_LETTER_QUEUE_URL" $a.deadLetterQueueUrl
       "S3_BUCKET" $a.s3Bucket
       "SNS_TOPIC_ARN" $a.snsTopicArn
-      "MODELS_PATH" .runtime.inferenceApi.modelMountPath
       "TASK_TIMEOUT_SECONDS" (int $a.taskTimeoutSeconds | toString)
       "MAX_ATTEMPTS" (int $a.maxAttempts | toString)
       "SHUTDOWN_GRACE_SECONDS" (sub .grace 15 | toString)
       "INPUT_BUCKETS" (join "," $a.inputBuckets)
+      "AGENT_HOST" "0.0.0.0"
       "AGENT_PORT" (include "sd-runtimes.agentPort" .) -}}
 {{- if eq .type "sdwebui" -}}
 {{- with .modelFilename }}{{ $_ := set $env "MODEL_FILENAME" . }}{{ end -}}
