@@ -3,7 +3,6 @@
 import base64
 import json
 import logging
-import math
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from queue_agent.task.protocol import parse_json
 
 from api.openapi import TASK_PATH, document
 from api.problem import FieldError, ProblemError, invalid_request, service_unavailable
@@ -145,25 +145,19 @@ class Api:
 
 
 def _body(event: Event) -> Any:
-    """The parsed body. NaN and Infinity, which JSON does not have, are refused."""
+    """The parsed body. Numbers that are out of range are refused."""
     text = event.get("body") or ""
     try:
         if event.get("isBase64Encoded"):
             text = base64.b64decode(text).decode()
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        body, number = parse_json(text)
     except RecursionError:
         raise invalid_request([FieldError("body", "is nested too deeply")]) from None
     except ValueError as error:
         raise invalid_request([FieldError("body", f"is not valid JSON: {error}")]) from None
-
-
-def _refuse_constant(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a valid JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _refuse_constant(text)
+    if number:
+        raise invalid_request([FieldError("body", f"has the number {number}, which is out of range")])
+    return body
 
 
 def _validate(body: Any, schema: dict[str, Any]) -> None:

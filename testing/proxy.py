@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 HEAD_END = b"\r\n\r\n"
-ERROR_BODY = b"<Error><Code>%s</Code><Message>injected</Message></Error>"
+S3_ERROR = b"<Error><Code>%s</Code><Message>injected</Message></Error>"
+# The protocol of SNS has one more element around it; SQS names the code in a header.
+SNS_ERROR = b"<ErrorResponse>%s</ErrorResponse>" % S3_ERROR
 HOLD_SECONDS = 60.0
 
 
@@ -150,7 +152,7 @@ class Proxy:
             if fault.answer == "drop":
                 return False
             if fault.answer:
-                answer = _error(fault.answer)
+                answer = _error(fault.answer, call.service)
             elif not fault.reaches:
                 to_aws.writelines((head, body))
                 answer = await _answer(from_aws, line)
@@ -204,9 +206,9 @@ async def _wait(fault: Fault) -> None:
         await asyncio.to_thread(fault.release.wait, HOLD_SECONDS)
 
 
-def _error(answer: str) -> list[bytes]:
+def _error(answer: str, service: str) -> list[bytes]:
     code = answer.partition(" ")[2].encode()
-    body = ERROR_BODY % code
+    body = (SNS_ERROR if service == "sns" else S3_ERROR) % code
     length = str(len(body)).encode()
     head = b"HTTP/1.1 %s\r\nContent-Type: application/xml\r\nx-amzn-query-error: %s;Receiver\r\n" % (
         answer.encode(),

@@ -14,6 +14,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from queue_agent import adapters
+from queue_agent.adapters.guarded import GuardedAdapter
 from queue_agent.adapters.shared.http import session as runtime_session
 from queue_agent.aws.callbacks import Callbacks
 from queue_agent.aws.claims import Claims
@@ -95,7 +96,7 @@ async def _connected(settings: Settings) -> AsyncIterator[Services]:
             for service in ("sqs", "s3", "sns")
         ]
         http = await stack.enter_async_context(runtime_session())
-        adapter = adapters.create(settings, http)
+        adapter = GuardedAdapter(adapters.create(settings, http))
         limits = InputLimits(settings.input_max_bytes, settings.input_timeout_seconds, settings.input_buckets)
         inputs = Inputs(s3, limits, PublicResolver())
         stack.push_async_callback(inputs.aclose)

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import time
 
+import pytest
 from queue_agent.flow.scheduler import MAX_FINISHING
 
 from testing.proxy import Fault, Proxy, calls_to
@@ -89,6 +90,41 @@ def test_the_gpu_waits_before_too_many_pictures_are_held(world: World, proxy: Pr
 
     assert held == MAX_FINISHING
     assert len(world.callbacks_for([f"t{n}" for n in range(20)], 40)) == 20
+
+
+@pytest.mark.parametrize("answer", ["404 NotFound", "403 AuthorizationError", "400 InvalidParameter"])
+def test_callbacks_that_sns_refuses_hold_neither_the_gpu_nor_the_tasks(
+    world: World, proxy: Proxy, answer: str
+):
+    ids = [f"t{n}" for n in range(MAX_FINISHING + 4)]
+    runtime = world.runtime("--service-time", "0.02")
+    with proxy.failing(Fault(calls_to("Publish"), times=-1, answer=answer)):
+        world.send(ids)
+        world.agent(runtime.url)
+        wait_for(lambda: len(runtime.runs()) == len(ids))
+
+    callbacks = world.callbacks_for(ids, 60)
+    assert {callback["status"] for callback in callbacks.values()} == {"completed"}
+    assert sorted(runtime.runs()) == sorted(ids)
+    assert world.take_dead_letters() == []
+
+
+def test_a_callback_that_sns_never_takes_ends_in_the_dead_letter_queue_once_with_its_picture_stored(
+    world: World, proxy: Proxy
+):
+    runtime = world.runtime("--service-time", "0.02")
+    with proxy.failing(Fault(calls_to("Publish"), times=-1, answer="404 NotFound")):
+        world.send(["cat"])
+        world.agent(runtime.url, MAX_ATTEMPTS=2)
+        letters = wait_for(world.take_dead_letters, 30)
+        wait_for(lambda: world.messages_left() == 0)
+
+    assert len(letters) == 1 and world.take_dead_letters() == []
+    assert runtime.runs() == ["cat"]
+    assert world.object("cat/result.json")["status"] == "completed"
+    world.send_body(letters[0])
+    assert world.callbacks_for(["cat"])["cat"]["status"] == "completed"
+    assert runtime.runs() == ["cat"]
 
 
 def test_a_task_that_another_agent_claimed_during_a_stall_is_not_started(world: World):

@@ -1,14 +1,16 @@
 """Who may work on a task, with the emulator's S3 as the referee."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 from aiobotocore.session import get_session
 from queue_agent.aws.claims import AlreadyEnded, Busy, CancelledBySender, Claims, Lease, LeaseLost
 from queue_agent.aws.store import Store
-from queue_agent.contract import Task
+from queue_agent.contract import Task, TaskError
 from queue_agent.task.protocol import ClaimState, claim_key, result_key
 from queue_agent.task.record import TaskRecord, to_json
 
@@ -116,9 +118,55 @@ async def test_an_unreadable_claim_is_replaced(bucket: Bucket):
 
 
 async def test_a_busy_task_says_until_when_and_whether_by_the_same_message(bucket: Bucket):
-    lease = await claimed(bucket, "first")
+    await claimed(bucket, "first")
 
     second = bucket.claims("second")
     same_message, other_message = [await second.acquire(TASK, message) for message in ("message", "other")]
 
-    assert (same_message, other_message) == (Busy(lease.expires, True), Busy(lease.expires, False))
+    assert isinstance(same_message, Busy) and isinstance(other_message, Busy)
+    assert (same_message.same_message, other_message.same_message) == (True, False)
+    assert abs(same_message.until - (time.time() + 60)) < 3
+
+
+@pytest.mark.parametrize("ahead", [600, -600])
+async def test_a_clock_that_is_minutes_wrong_ends_no_lease_of_another_agent_and_extends_none(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, ahead: float
+):
+    with monkeypatch.context() as wrong:
+        wrong.setattr("queue_agent.aws.claims.time", SimpleNamespace(time=lambda: time.time() + ahead))
+        running = await claimed(bucket, "wrong clock")
+    assert isinstance(await bucket.claims("second").acquire(TASK, "message"), Busy)
+    await running.ensure_valid()
+    await running.release(ClaimState.RELEASED)
+    with monkeypatch.context() as wrong:
+        wrong.setattr("queue_agent.aws.claims.time", SimpleNamespace(time=lambda: time.time() + ahead))
+        await claimed(bucket, "wrong clock, killed", 0)
+
+    await claimed(bucket, "second")
+
+
+async def test_a_task_that_was_announced_says_so_to_its_own_message_only(bucket: Bucket):
+    await bucket.store.create(result_key(TASK.prefix, TASK.id), to_json(DONE))
+    await (await claimed(bucket, "first")).release(ClaimState.DONE)
+
+    assert await bucket.claims("next").acquire(TASK, "message") == AlreadyEnded(DONE, announced=True)
+    assert await bucket.claims("next").acquire(TASK, "sent again") == AlreadyEnded(DONE, announced=False)
+
+
+async def test_an_announced_task_stays_so_when_its_message_could_not_be_deleted(bucket: Bucket):
+    await bucket.store.create(result_key(TASK.prefix, TASK.id), to_json(DONE))
+    lease = await claimed(bucket, "first")
+    await lease.release(ClaimState.DONE)
+    await lease.release(ClaimState.RELEASED)
+
+    assert await bucket.claims("next").acquire(TASK, "message") == AlreadyEnded(DONE, announced=True)
+
+
+@pytest.mark.parametrize("state", [ClaimState.RUNNING, ClaimState.RELEASED, ClaimState.DONE])
+async def test_an_id_under_another_prefix_is_in_use_as_in_the_api(bucket: Bucket, state: ClaimState):
+    lease = await claimed(bucket, "first", 0 if state is ClaimState.RUNNING else 60)
+    if state is not ClaimState.RUNNING:
+        await lease.release(state)
+
+    with pytest.raises(TaskError, match="id_in_use"):
+        await bucket.claims("second").acquire(replace(TASK, prefix="elsewhere"), "m")

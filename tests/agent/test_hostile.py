@@ -79,6 +79,34 @@ def test_what_has_an_id_is_answered_as_well(world: World):
     assert world.outputs() == []
 
 
+NUMBERS = {
+    "nan": '{"metadata": {"id": "nan", "tasktype": "text-to-image"}, "content": {"a": NaN}}',
+    "infinite": '{"metadata": {"id": "infinite", "tasktype": "text-to-image"}, "content": {"a": 1e999}}',
+    "long": '{"metadata": {"id": "long", "tasktype": "text-to-image"}, "content": {"seed": %s}}'
+    % ("9" * 400),
+    "very-long": '{"metadata": {"id": "very-long", "tasktype": "text-to-image"}, "content": {"seed": -%s}}'
+    % ("9" * 10_000),
+    "timeout": '{"metadata": {"id": "timeout", "tasktype": "text-to-image", "timeoutSeconds": %s}, '
+    '"content": {}}' % ("9" * 400),
+    "in-context": '{"metadata": {"id": "in-context", "tasktype": "text-to-image", "context": [-Infinity]}, '
+    '"content": {}}',
+    "too-deep": UNREADABLE["deeper than any workflow"].replace('"x"', '"too-deep"'),
+}
+
+
+def test_numbers_and_depths_that_no_runtime_takes_are_answered_with_the_id(world: World):
+    runtime = world.runtime("--service-time", "0.05")
+    world.agent(runtime.url)
+
+    for body in NUMBERS.values():
+        world.send_body(body)
+    callbacks = world.callbacks_for(NUMBERS)
+
+    assert {callback["error"]["code"] for callback in callbacks.values()} == {"malformed"}
+    assert "out of range" in callbacks["long"]["error"]["message"]
+    assert sorted(world.take_dead_letters()) == sorted(NUMBERS.values())
+
+
 def test_content_of_a_strange_shape_is_answered_by_a_dynamic_runtime_too(world: World):
     runtime = world.runtime("--service-time", "0.05", "--dynamic", "--model", "a.safetensors")
     agent = world.agent(runtime.url, DYNAMIC_SD_MODEL="true", MODEL_FILENAME="", MAX_ATTEMPTS=1)

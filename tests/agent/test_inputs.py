@@ -20,6 +20,11 @@ from queue_agent.task.inputs import InputLimits, Inputs, url_at
 from testing.account import Account
 
 HOST = "pictures.test"
+UNRESOLVED = {
+    "no-such-host.test": socket.EAI_NONAME,
+    "no-address.test": socket.EAI_NODATA,
+    "dns-down.test": socket.EAI_AGAIN,
+}
 
 
 def image(kind: str = "PNG", size: tuple[int, int] = (30, 20)) -> bytes:
@@ -39,6 +44,8 @@ class Here(AbstractResolver):
     """Leads one name to this machine, as a name of the internet leads to its server."""
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET):
+        if host in UNRESOLVED:
+            raise socket.gaierror(UNRESOLVED[host], "injected")
         if host != HOST:
             return await PublicResolver().resolve(host, port, family)
         return [
@@ -75,7 +82,13 @@ def answering(body: bytes, **options):
     return handler
 
 
+async def without_cookie(request: web.Request) -> web.Response:
+    return web.Response(status=404) if request.cookies else web.Response(body=image())
+
+
 ROUTES = [
+    web.get("/cookie", answering(image(), headers={"Set-Cookie": "who=first; Path=/"})),
+    web.get("/without-cookie", without_cookie),
     web.get("/cat.png", answering(image(), content_type="text/html")),
     web.get("/cat.jpg", answering(image("JPEG"))),
     web.get("/page", answering(b"<html>" * 100, content_type="image/png")),
@@ -168,6 +181,13 @@ async def test_a_redirect_to_a_public_address_is_followed(fetch):
         ("file:///etc/passwd", "input_refused"),
         ("ftp://HERE/cat.png", "input_refused"),
         ("https://" + "a" * 5000, "input_refused"),
+        ("https://" + "a" * 64 + ".example/cat.png", "input_refused"),
+        ("https://a..example/cat.png", "input_refused"),
+        ("https://-a.example/cat.png", "input_refused"),
+        ("https://a b.example/cat.png", "input_refused"),
+        ("https://" + "a." * 127 + "example/cat.png", "input_refused"),
+        ("https://no-such-host.test/cat.png", "input_not_found"),
+        ("https://no-address.test/cat.png", "input_not_found"),
         ("s3://somebody-elses/cat.png", "input_refused"),
         ("s3://OURS/absent.png", "input_not_found"),
     ],
@@ -180,7 +200,21 @@ async def test_what_is_not_an_image_or_leads_inside_is_the_tasks_fault(fetch, ur
     assert "secret" not in refused.value.message
 
 
-@pytest.mark.parametrize("url", ["https://HERE/broken", "https://HERE/slow", f"https://{HOST}:1/cat.png"])
+async def test_a_cookie_of_one_task_is_not_sent_with_another(fetch):
+    await fetch("https://HERE/cookie")
+
+    assert (await fetch("https://HERE/without-cookie")).data == image()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://HERE/broken",
+        "https://HERE/slow",
+        f"https://{HOST}:1/cat.png",
+        "https://dns-down.test/cat.png",
+    ],
+)
 async def test_a_server_that_is_broken_or_slow_is_the_worlds_fault(fetch, url: str):
     with pytest.raises(RuntimeUnavailable, match="input_unavailable"):
         await fetch(url)

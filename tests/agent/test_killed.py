@@ -54,6 +54,23 @@ def test_a_task_that_has_its_record_is_only_announced_again(world: World, proxy:
     assert runtime.runs() == ["cat"]
 
 
+def test_a_task_whose_agent_is_killed_between_callback_and_delete_is_announced_once(
+    world: World, proxy: Proxy
+):
+    runtime = world.runtime("--service-time", "0.2")
+    send_with_input(world)
+    with proxy.failing(Fault(calls_to("DeleteMessage"), hold=True)) as fault:
+        agent = world.agent(runtime.url, INPUT_BUCKETS=world.bucket, **SOON)
+        fault.held.wait(20)
+        wait_for(lambda: world.object(".tasks/cat/claim.json")["state"] == "done")
+        agent.signal(signal.SIGKILL)
+    world.agent(runtime.url, INPUT_BUCKETS=world.bucket, **SOON)
+
+    assert wait_for(lambda: world.messages_left() == 0)
+    assert [callback["id"] for callback in world.receive_callbacks(wait=1)] == ["cat"]
+    assert world.receive_callbacks(wait=1) == []
+
+
 def test_a_run_whose_agent_was_killed_is_interrupted_and_the_task_run_to_its_end_once(world: World):
     # Longer than the start of an agent takes on a busy machine.
     runtime = world.runtime("--service-time", "6")

@@ -1,9 +1,12 @@
 """Callbacks, and the records that are stored."""
 
 import json
+import math
 from dataclasses import replace
 
+import pytest
 from queue_agent.aws.callbacks import PAYLOAD_MAX_BYTES, payload
+from queue_agent.task.protocol import CONTEXT_MAX_BYTES, canonical_json
 from queue_agent.task.record import (
     ERROR_MAX_CHARACTERS,
     Error,
@@ -67,6 +70,37 @@ def test_a_callback_for_thousands_of_images_fits_sns_and_says_that_it_is_cut():
     assert len(text.encode()) <= PAYLOAD_MAX_BYTES
     fields = json.loads(text)
     assert fields["image_url_truncated"] is True and len(fields["image_url"]) > 900
+
+
+WIDE = "\U0001f600"  # twelve bytes as JSON
+
+
+def test_a_callback_whose_every_field_is_as_long_as_allowed_fits_sns():
+    numbers = [1] * ((CONTEXT_MAX_BYTES - 1) // 2)  # as compact JSON; the callback has a space after each
+    assert len(canonical_json(numbers)) == CONTEXT_MAX_BYTES - 1
+    longest = replace(
+        DONE,
+        id="i" * 64,
+        context=numbers,
+        model=WIDE * 1_000_000,
+        error=Error("runtime_error", WIDE * 1_000_000),
+        output_url=f"s3://{'b' * 63}/{'p' * 256}/{'i' * 64}/result.json",
+        image_url=tuple(f"s3://b/{'p' * 250}/cat-{n}.png" for n in range(5000)),
+        seed=10**4000,
+    )
+
+    text = payload(longest)
+
+    assert len(text.encode()) <= PAYLOAD_MAX_BYTES
+    assert json.loads(text)["context"] == numbers and len(json.loads(text)["image_url"]) > 100
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_does_not_have_is_null_in_the_result(number: float):
+    text = to_json(replace(DONE, metadata={"a": [{"loss": number}, (1.5, number)]}))
+
+    document = json.loads(text, parse_constant=pytest.fail)
+    assert document["metadata"] == {"a": [{"loss": None}, [1.5, None]]}
 
 
 def test_a_long_error_is_cut():

@@ -45,6 +45,18 @@ async def test_it_gives_up_after_the_time_that_it_has():
     assert 2 <= len(call.noted) <= 5
 
 
+async def test_what_only_a_person_can_end_is_not_retried_for_long_after_a_run(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("queue_agent.aws.retry.PERMANENT_RETRY_SECONDS", 0.3)
+    call = Flaky(*[refusal("AccessDenied")] * 50)
+
+    with pytest.raises(AwsUnavailable, match="AccessDenied") as refused:
+        await call_with_retry("Publish", call, 3600, call.note, hold_permanent=False)
+
+    assert refused.value.permanent and 2 <= len(call.noted) <= 4
+
+
 def test_pauses_grow_to_a_limit():
     pauses = [backoff_seconds(failures, 1.0) for failures in (1, 2, 3, 20, 1000)]
 

@@ -53,6 +53,26 @@ def test_a_task_that_takes_longer_than_the_grace_is_stopped_and_given_back(world
     assert world.object(".tasks/long/claim.json")["state"] == "released"
 
 
+def test_what_a_dying_node_takes_along_is_back_in_seconds(world: World):
+    dying, healthy = (
+        world.runtime("--service-time", "60", "--dynamic"),
+        world.runtime("--service-time", "0.05"),
+    )
+    world.send(["cat"], {"override_settings": {"sd_model_checkpoint": "sd_xl_turbo_1.0.safetensors"}})
+    dynamic = {"DYNAMIC_SD_MODEL": "true", "MODEL_FILENAME": ""}
+    agent = world.agent(dying.url, VISIBILITY_TIMEOUT_SECONDS=300, SHUTDOWN_GRACE_SECONDS=600, **dynamic)
+    wait_for(lambda: dying.report()["running"] == "cat")
+    agent.signal(signal.SIGTERM)
+    wait_for(lambda: world.object(".tasks/cat/claim.json")["seconds"] < 300)
+    agent.signal(signal.SIGKILL)
+    began = time.monotonic()
+
+    world.agent(healthy.url, VISIBILITY_TIMEOUT_SECONDS=300)
+
+    assert world.callbacks_for(["cat"], 60)["cat"]["status"] == "completed"
+    assert time.monotonic() - began < 45
+
+
 def test_the_runtime_is_let_go_only_once_nothing_runs(world: World):
     runtime = world.runtime("--service-time", "1")
     world.send(["cat"])

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-from queue_agent.aws.retry import OnRetry, call_with_retry
+from botocore.exceptions import ClientError
+
+from queue_agent.aws.retry import AwsUnavailable, OnRetry, call_with_retry, error_code
 from queue_agent.task.protocol import SNS_MAX_BYTES
 from queue_agent.task.record import TaskRecord, callback
 
@@ -20,20 +22,28 @@ class Callbacks:
         self._on_retry = on_retry
 
     async def publish(self, record: TaskRecord, retry_seconds: float) -> None:
-        """Publish the callback of a record. Raises `AwsUnavailable` after `retry_seconds`."""
+        """Publish the callback of a record. Raises `AwsUnavailable` after `retry_seconds`, or sooner when
+        SNS refuses the callback whatever the time.
+        """
         attributes = {"runtime": record.runtime, "status": record.status}
-        await call_with_retry(
-            "Publish",
-            lambda: self._sns.publish(
-                TopicArn=self._topic_arn,
-                Message=payload(record),
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
-                },
-            ),
-            retry_seconds,
-            self._on_retry,
-        )
+        message = payload(record)
+        try:
+            await call_with_retry(
+                "Publish",
+                lambda: self._sns.publish(
+                    TopicArn=self._topic_arn,
+                    Message=message,
+                    MessageAttributes={
+                        name: {"DataType": "String", "StringValue": value}
+                        for name, value in attributes.items()
+                    },
+                ),
+                retry_seconds,
+                self._on_retry,
+                hold_permanent=False,
+            )
+        except ClientError as error:  # the topic is gone
+            raise AwsUnavailable("Publish", error_code(error)) from error
 
 
 def payload(record: TaskRecord) -> str:

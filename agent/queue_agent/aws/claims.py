@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from queue_agent.aws.store import Store
-from queue_agent.contract import Task
+from queue_agent.contract import Task, TaskError
 from queue_agent.task import protocol, record
 from queue_agent.task.protocol import ClaimState
 from queue_agent.task.record import TaskRecord
@@ -31,9 +31,10 @@ class Busy:
 
 @dataclass(frozen=True)
 class AlreadyEnded:
-    """The task has a result."""
+    """The task has a result. `announced`: this very message's callback was published."""
 
     record: TaskRecord
+    announced: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,15 @@ class Lease:
         self._claim = claim
         self._seconds = seconds
         self._lock = asyncio.Lock()
+        self._clock = asyncio.get_running_loop().time
+        self._valid_until = 0.0  # by the clock of the event loop, which nobody sets
         self.etag = ""
         self.replaceable_result: str | None = None
 
-    @property
-    def expires(self) -> float:
-        """The Unix time from which other agents may claim the task."""
-        return float(self._claim["expires"])
-
     async def acquire(self, etag: str | None) -> bool:
         """Write the claim: a new one, or over the version `etag`. False when another agent was faster."""
-        self._claim |= {"expires": time.time() + self._seconds}
+        sent = self._clock()
+        self._claim |= self._term()
         data = json.dumps(self._claim).encode()
         if etag is None:
             written = await self._store.create(self._key, data)
@@ -72,24 +71,41 @@ class Lease:
             written = await self._store.replace(self._key, data, etag)
         if written is None:
             return False
-        self.etag = written
+        self.take_over(written, sent)
         return True
+
+    def take_over(self, etag: str, sent: float | None = None) -> None:
+        """The claim is ours in the version `etag`, which was sent at this time of the loop's clock."""
+        self.etag = etag
+        self._valid_until = self._seconds + (self._clock() if sent is None else sent)
+
+    def shorten(self, seconds: float) -> None:
+        """From the next renewal on, the lease lasts for at most this many seconds."""
+        self._seconds = min(self._seconds, seconds)
 
     async def renew(self, retry_seconds: float | None = None) -> None:
         """Extend the lease by its full duration from now. Raises `LeaseLost`."""
         async with self._lock:
             if self._claim["state"] == ClaimState.RUNNING:
-                await self._update({"expires": time.time() + self._seconds}, retry_seconds)
+                sent = self._clock()
+                await self._update(self._term(), retry_seconds)
+                self._valid_until = sent + self._seconds
 
     async def ensure_valid(self) -> None:
         """Make sure that the lease lasts for at least half its duration from now. Raises `LeaseLost`."""
-        if self.expires - time.time() < self._seconds / 2:
+        if self._valid_until - self._clock() < self._seconds / 2:
             await self.renew()
 
     async def release(self, state: ClaimState) -> None:
-        """End the lease, with the state DONE or RELEASED. Raises `LeaseLost`."""
+        """End the lease, with the state DONE, which stays, or RELEASED. Raises `LeaseLost`."""
         async with self._lock:
+            if self._claim["state"] == ClaimState.DONE:
+                return
             await self._update({"state": state, "expires": time.time()}, RELEASE_RETRY_SECONDS)
+
+    def _term(self) -> dict[str, float]:
+        """How long the lease lasts: `expires` is by this machine's clock, for people and for the API."""
+        return {"seconds": self._seconds, "expires": time.time() + self._seconds}
 
     async def _update(self, changes: Mapping[str, Any], retry_seconds: float | None) -> None:
         claim = {**self._claim, **changes}
@@ -131,6 +147,7 @@ class Claims:
             "started": time.time(),
             "state": ClaimState.RUNNING,
             "message_id": message_id,
+            "prefix": task.prefix,
         }
         lease = Lease(self._store, protocol.claim_key(task.id), claim, self._seconds)
         if await lease.acquire(None):
@@ -155,18 +172,36 @@ class Claims:
             return lease if await lease.acquire(None) else None
         claim = _parsed(stored.data)
         if claim.get("owner") == owner:  # our own first write, whose response was lost
-            lease.etag = stored.etag
+            lease.take_over(stored.etag)
             return lease
-        if claim.get("state") == ClaimState.CANCELLED:
+        state, same_message = claim.get("state"), claim.get("message_id") == message_id
+        if state == ClaimState.CANCELLED:
             return CancelledBySender()
-        expires = claim.get("expires")
-        running = claim.get("state") == ClaimState.RUNNING
-        if running and isinstance(expires, int | float) and expires > time.time():
-            return Busy(expires, claim.get("message_id") == message_id)
+        if claim.get("prefix", task.prefix) != task.prefix:
+            raise id_in_use()
+        left = _seconds_left(claim, stored.age)
+        if state == ClaimState.RUNNING and left > 0:
+            return Busy(time.time() + left, same_message)
         existing, lease.replaceable_result = await self.result(task)
         if existing is not None and existing.message_id in (None, message_id):
-            return AlreadyEnded(existing)
+            return AlreadyEnded(existing, announced=state == ClaimState.DONE and same_message)
         return lease if await lease.acquire(stored.etag) else None
+
+
+def id_in_use() -> TaskError:
+    """The error of a task whose id belongs to another one."""
+    return TaskError("id_in_use", "another task has this id: choose a different one")
+
+
+def _seconds_left(claim: Mapping[str, Any], age: float) -> float:
+    """Seconds until a claim that was written `age` seconds ago ends, by S3's clock.
+
+    Agents before 1.0 wrote only `expires`, by their own clock.
+    """
+    seconds, expires = claim.get("seconds"), claim.get("expires")
+    if isinstance(seconds, int | float):
+        return seconds - age
+    return expires - time.time() if isinstance(expires, int | float) else 0.0
 
 
 def _parsed(data: bytes) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The queue of the runtime and its dead-letter queue."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,10 +62,9 @@ class Queue:
         )
         return [_message(entry) for entry in response.get("Messages", [])]
 
-    async def extend_visibility(self, message: Message) -> bool:
-        """Hide the message for another visibility timeout. False when it is visible to other agents again."""
-        timeout = self._visibility_timeout
-        return await self._change_visibility(message, timeout, timeout / 3)
+    async def extend_visibility(self, message: Message, seconds: float) -> bool:
+        """Hide the message for so long from now. False when it is visible to other agents again."""
+        return await self._change_visibility(message, math.ceil(seconds), seconds / 3)
 
     async def change_visibility(self, message: Message, after: float) -> bool:
         """Make the message visible after `after` seconds. False when it is visible already."""
@@ -78,6 +78,7 @@ class Queue:
                 lambda: self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt_handle),
                 retry_seconds,
                 self._on_retry,
+                hold_permanent=False,
             )
         except ClientError as error:
             if error_code(error) not in STALE_RECEIPT_CODES:

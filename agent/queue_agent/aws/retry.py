@@ -24,16 +24,49 @@ FINAL_CODES = frozenset(
     }
 )
 
+# Errors that a person has to end: rights, a resource that was deleted, a request that AWS never accepts. New
+# rights of a role take some seconds to arrive, so even these are retried for a short time.
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+PERMANENT_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AllAccessDisabled",
+        "AuthorizationError",
+        "EndpointDisabled",
+        "InvalidParameter",
+        "InvalidSecurity",
+        "KMSAccessDenied",
+        "KMSDisabled",
+        "KMSInvalidState",
+        "KMSNotFound",
+        "KMSOptInRequired",
+        "KeyTooLongError",
+        "NoSuchBucket",
+        "NotFound",
+        "ParameterValueInvalid",
+        "PlatformApplicationDisabled",
+        "ValidationException",
+    }
+)
+PERMANENT_RETRY_SECONDS = 15.0
+
 T = TypeVar("T")
 OnRetry = Callable[[str, str], None]  # called with the name of the call and the error code
 
 
 class AwsUnavailable(Exception):  # noqa: N818 (a state, not an error of the task)
-    """A call to AWS failed until its time to retry was over."""
+    """A call to AWS failed until its time to retry was over. `permanent`: a person has to end the error."""
 
     def __init__(self, call: str, error: str) -> None:
         self.call, self.error = call, error
         super().__init__(f"{call}: {error}")
+
+    @property
+    def permanent(self) -> bool:
+        """Whether more time would not have helped."""
+        return self.error in PERMANENT_CODES
 
 
 def error_code(error: BaseException) -> str:
@@ -50,14 +83,19 @@ def backoff_seconds(failures: int, jitter: float) -> float:
 
 
 async def call_with_retry(
-    name: str, call: Callable[[], Awaitable[T]], seconds: float, on_retry: OnRetry
+    name: str,
+    call: Callable[[], Awaitable[T]],
+    seconds: float,
+    on_retry: OnRetry,
+    *,
+    hold_permanent: bool = True,
 ) -> T:
     """The result of `call`, which is retried until `seconds` are over.
 
+    `hold_permanent`: errors of `PERMANENT_CODES` too; otherwise those are retried only for a short time.
     Raises `ClientError` at once for an error of `FINAL_CODES`, and in the end `AwsUnavailable` for others.
     """
-    end = asyncio.get_running_loop().time() + seconds
-    failures = 0
+    began, failures = asyncio.get_running_loop().time(), 0
     while True:
         try:
             return await call()
@@ -68,6 +106,8 @@ async def call_with_retry(
             failures += 1
             on_retry(name, code)
             wait = backoff_seconds(failures, random.random())  # noqa: S311 (spreads callers, guards nothing)
-            if asyncio.get_running_loop().time() + wait > end:
+            short = code in PERMANENT_CODES and not hold_permanent
+            patience = min(seconds, PERMANENT_RETRY_SECONDS) if short else seconds
+            if asyncio.get_running_loop().time() + wait > began + patience:
                 raise AwsUnavailable(name, code) from error
         await asyncio.sleep(wait)

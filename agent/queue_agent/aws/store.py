@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -18,10 +20,11 @@ INLINE_HASH_BYTES = 2**20
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object and the version that was read."""
+    """An object and the version that was read; `age` is in seconds since it was written, by S3's clock."""
 
     data: bytes
     etag: str
+    age: float = 0.0
 
 
 class Store:
@@ -35,7 +38,7 @@ class Store:
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         """Write an object, whether or not there is one."""
-        await self._put(key, data, content_type, {}, self._retry_seconds)
+        await self._put(key, data, content_type, {}, self._retry_seconds, hold_permanent=False)
 
     async def create(self, key: str, data: bytes, retry_seconds: float | None = None) -> str | None:
         """Write a new JSON object and return its ETag; None when there is one already."""
@@ -53,7 +56,7 @@ class Store:
         async def get() -> StoredObject:
             response = await self._s3.get_object(Bucket=self.bucket, Key=key)
             async with response["Body"] as body:
-                return StoredObject(await body.read(), response["ETag"])
+                return StoredObject(await body.read(), response["ETag"], _age(response))
 
         try:
             return await call_with_retry("GetObject", get, self._retry_seconds, self._on_retry)
@@ -74,7 +77,14 @@ class Store:
             raise
 
     async def _put(
-        self, key: str, data: bytes, content_type: str, condition: dict[str, str], retry_seconds: float
+        self,
+        key: str,
+        data: bytes,
+        content_type: str,
+        condition: dict[str, str],
+        retry_seconds: float,
+        *,
+        hold_permanent: bool = True,
     ) -> str:
         response = await call_with_retry(
             "PutObject",
@@ -83,8 +93,20 @@ class Store:
             ),
             retry_seconds,
             self._on_retry,
+            hold_permanent=hold_permanent,
         )
         return str(response["ETag"])
+
+
+def _age(response: dict[str, Any]) -> float:
+    """Seconds since an object was written: both times are S3's, so this machine's clock does not matter."""
+    date = response["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+    try:
+        now = parsedate_to_datetime(date)
+    except ValueError:
+        now = datetime.now(UTC)
+    written: datetime = response["LastModified"]
+    return max(0.0, (now - written).total_seconds())
 
 
 async def sha256(data: bytes) -> str:

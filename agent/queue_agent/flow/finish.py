@@ -22,8 +22,10 @@ FIRST_RETRY_SECONDS = 2.0
 MAX_RETRY_SECONDS = 300.0
 
 
-async def deliver(services: Services, job: Job, result: RunResult, started: float, duration: float) -> None:
-    """Store the result of a task, then announce it; `duration` is the run's, in seconds.
+async def store(
+    services: Services, job: Job, result: RunResult, started: float, duration: float
+) -> TaskRecord:
+    """Store the result of a task and return its record; `duration` is the run's, in seconds.
 
     Raises `AwsUnavailable` or `LeaseLost`.
     """
@@ -44,29 +46,30 @@ async def deliver(services: Services, job: Job, result: RunResult, started: floa
     )
     stored = await _write_record(services, job, completed)
     services.metrics.upload.observe(asyncio.get_running_loop().time() - ended)
-    await announce(services, job, stored)
+    return stored
 
 
-async def fail(services: Services, job: Job, code: str, message: str) -> None:
-    """Store and announce that the task itself is wrong. Raises `AwsUnavailable` or `LeaseLost`."""
+async def store_failure(services: Services, job: Job, code: str, message: str) -> TaskRecord:
+    """Store that the task itself is wrong, and return its record. Raises `AwsUnavailable` or `LeaseLost`."""
     failed = replace(
         base_record(services, job, TaskState.FAILED), error=Error(code, message), finished=time.time()
     )
     if job.lease is None:  # another task has the id: its record stays as it is
-        await announce(services, job, replace(failed, output_url=""))
-        return
-    await announce(services, job, await _write_record(services, job, failed))
+        return replace(failed, output_url="")
+    return await _write_record(services, job, failed)
 
 
-async def announce(services: Services, job: Job, ended: TaskRecord) -> None:
-    """Publish the callback, then delete the message. The claim becomes "done" in parallel."""
-    seconds = services.settings.aws_retry_seconds
-    releasing = asyncio.ensure_future(_release_claim(job, ClaimState.DONE))
-    try:
+async def announce(
+    services: Services, job: Job, ended: TaskRecord, seconds: float, *, announced: bool = False
+) -> None:
+    """Publish the callback, unless it is `announced`; then delete the message. Each is tried for `seconds`.
+
+    A claim that is "done" says that the callback was published. It is written while the message is deleted:
+    an agent that is killed after either of the two does not let the task be announced twice.
+    """
+    if not announced:
         await services.callbacks.publish(ended, seconds)
-        await services.queue.delete(job.message, seconds)
-    finally:
-        await releasing
+    await asyncio.gather(services.queue.delete(job.message, seconds), _release_claim(job, ClaimState.DONE))
     services.metrics.tasks.labels(ended.status, ended.error.code if ended.error else "").inc()
     log.info("task ended", extra={**job.log_fields(), **_log_fields(ended)})
 
@@ -110,12 +113,18 @@ async def dead_letter(services: Services, job: Job, code: str, message: str) -> 
         finished=time.time(),
         message_id=job.message.id,
     )
-    await _write_record(services, job, failed)
-    await services.callbacks.publish(failed, seconds)
+    # A task whose callback was refused has a result already: that one is announced.
+    stored = await _write_record(services, job, failed)
+    try:
+        await services.callbacks.publish(stored, seconds)
+    except AwsUnavailable as error:
+        if not error.permanent:
+            raise
+        log.error("the callback was refused", extra={**job.log_fields(), "error": str(error)})
     await services.queue.delete(job.message, seconds)
     await _release_claim(job, ClaimState.RELEASED)
-    services.metrics.tasks.labels(TaskState.FAILED, code).inc()
-    log.error("task sent to the dead-letter queue", extra={**job.log_fields(), **_log_fields(failed)})
+    services.metrics.tasks.labels(stored.status, code).inc()
+    log.error("task sent to the dead-letter queue", extra={**job.log_fields(), **_log_fields(stored)})
 
 
 async def reject_message(services: Services, message: Message, task_id: str | None, reason: str) -> None:

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from queue_agent.aws.claims import AlreadyEnded, Busy, CancelledBySender, Lease
+from queue_agent.aws.claims import AlreadyEnded, Busy, CancelledBySender, Lease, id_in_use
 from queue_agent.aws.queue import Message
 from queue_agent.contract import TaskError
 from queue_agent.flow.job import Job
@@ -17,9 +17,10 @@ MAX_RETRY_AFTER_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Ended:
-    """There is nothing to run: `record` is to be announced and the message deleted."""
+    """There is nothing to run: `record` is to be announced, unless it was, and the message deleted."""
 
     record: TaskRecord
+    announced: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,10 @@ async def claim(services: Services, job: Job) -> Lease | Ended | ClaimedElsewher
             return ClaimedElsewhere(retry_after(claim, job.message.attempt, time.time(), visibility))
         case CancelledBySender():
             return Ended(cancelled_record(services, job))
-        case AlreadyEnded(record):
+        case AlreadyEnded(record, announced):
             if record.request_sha256 not in ("", job.task.request_sha256):
-                raise TaskError("id_in_use", "another task has this id: choose a different one")
-            return Ended(record)
+                raise id_in_use()
+            return Ended(record, announced)
 
 
 def retry_after(busy: Busy, attempt: int, now: float, visibility: float) -> float:

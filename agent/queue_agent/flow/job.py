@@ -17,6 +17,7 @@ class Stage(enum.Enum):
     READY = "ready"
     RUNNING = "running"
     FINISHING = "finishing"
+    ANNOUNCING = "announcing"  # its result is stored, so nothing large is in memory any more
 
 
 @dataclass(eq=False)
@@ -38,8 +39,9 @@ class Job:
     runner: asyncio.Task[None] | None = None  # the asyncio task that runs its stages
 
     def abandon(self, reason: str) -> None:
-        """Cancel its stages, unless its run is over and only its result has to be stored."""
-        if self.stage is not Stage.FINISHING and not self.abandon_reason and self.runner is not None:
+        """Cancel its stages, unless its run is over and only its result has to be stored and announced."""
+        ran = self.stage in (Stage.FINISHING, Stage.ANNOUNCING)
+        if not ran and not self.abandon_reason and self.runner is not None:
             self.abandon_reason = reason
             self.runner.cancel()
 

@@ -9,6 +9,10 @@ from queue_agent.ops.metrics import Metrics
 
 # Outputs that S3 does not accept stay in memory; with this many such tasks, no further one starts.
 MAX_FINISHING = 16
+# Callbacks that SNS does not accept wait for it; with so many of them, a further task returns to the queue
+# soon, from where its callback is sent later without another run.
+MAX_ANNOUNCING = 200
+FULL_ANNOUNCING_SECONDS = 5.0
 
 
 class Scheduler:
@@ -76,6 +80,16 @@ class Scheduler:
         self._metrics.run.observe(seconds)
         job.stage = Stage.FINISHING
         return seconds
+
+    def announcing_seconds(self, seconds: float) -> float:
+        """How long the callback of one more task may be tried: `seconds`, or less while many wait."""
+        waiting = sum(job.stage is Stage.ANNOUNCING for job in self.jobs)
+        return seconds if waiting < MAX_ANNOUNCING else min(seconds, FULL_ANNOUNCING_SECONDS)
+
+    def mark_stored(self, job: Job) -> None:
+        """The result of the job is stored: only its callback is left."""
+        job.stage = Stage.ANNOUNCING
+        self.start_next()
 
     def update_progress(self, job: Job, progress: float) -> None:
         """The runtime reports the progress of the running job, 0.0 … 1.0."""

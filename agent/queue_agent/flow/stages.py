@@ -16,12 +16,15 @@ from queue_agent.flow.scheduler import Scheduler
 from queue_agent.flow.services import Services
 from queue_agent.flow.supervisor import Supervisor
 from queue_agent.ops.logs import log
+from queue_agent.task.record import TaskRecord
 
 # The time that a runtime gets to stop an abandoned task; the pod may be about to end.
 FINAL_STOP_SECONDS = 5.0
 RUNNING_CALLBACK_SECONDS = 60.0
 # The next task's request to the runtime is sent before the outputs of the last one are handled.
 HEAD_START_SECONDS = 0.005
+# Once the pod is told to end, its tasks are hidden from other agents for only so long at a time.
+ENDING_VISIBILITY_SECONDS = 15.0
 # Handling an error may fail too, and so may handling that failure.
 MAX_HANDLED_ERRORS = 3
 
@@ -36,6 +39,8 @@ class TaskRunner:
         self._clock = asyncio.get_running_loop().time
         self.background: set[asyncio.Task[None]] = set()
         self.round_trip = 0.0  # seconds of a call that receives waiting messages
+        self._visibility_seconds = float(services.settings.visibility_timeout_seconds)
+        self._ending = asyncio.Event()
 
     async def run(self, job: Job) -> None:
         """Run all stages of a job, and handle every error. Returns when nothing is left to do."""
@@ -58,6 +63,11 @@ class TaskRunner:
             heartbeat.cancel()
             self._scheduler.remove(job)
 
+    def expect_end(self) -> None:
+        """The pod may end at any moment: what it then takes along is to be visible again soon."""
+        self._visibility_seconds = min(self._visibility_seconds, ENDING_VISIBILITY_SECONDS)
+        self._ending.set()
+
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this in parallel to the tasks."""
 
@@ -70,6 +80,12 @@ class TaskRunner:
         task.add_done_callback(self.background.discard)
 
     async def _run_stages(self, job: Job) -> None:
+        # Inputs and outputs are freed before the callback is sent, which may take long.
+        if (stored := await self._run_to_result(job)) is not None:
+            await self._announce(job, stored)
+
+    async def _run_to_result(self, job: Job) -> TaskRecord | None:
+        """The stored record of a task that was run; None when there was nothing to run."""
         services = self._services
         await job.may_prepare.wait()
         began, job.stage = self._clock(), Stage.PREPARING
@@ -81,7 +97,7 @@ class TaskRunner:
                 prepared = await self._prepare(job)
         if not isinstance(claim, Lease):
             await self._finish_without_run(job, claim)
-            return
+            return None
         self._scheduler.mark_ready(job, self._clock() - began + self.round_trip)
         with services.tracing.stage(trace, "run"):
             started, finished_run, seconds = await self._run_when_free(job, prepared)
@@ -89,7 +105,7 @@ class TaskRunner:
             await asyncio.sleep(HEAD_START_SECONDS)
             with self._reporting_failure():
                 result = await services.adapter.collect(finished_run)
-            await finish.deliver(services, job, result, started, seconds)
+            return await finish.store(services, job, result, started, seconds)
 
     async def _prepare(self, job: Job) -> Prepared:
         services = self._services
@@ -132,17 +148,22 @@ class TaskRunner:
     async def _finish_without_run(self, job: Job, claim: Ended | ClaimedElsewhere) -> None:
         job.stage = Stage.FINISHING
         match claim:
-            case Ended(record):
-                await finish.announce(self._services, job, record)
+            case Ended(record, announced):
+                await self._announce(job, record, announced=announced)
             case ClaimedElsewhere(seconds):
                 await finish.return_to_queue(self._services, job, "taken_elsewhere", seconds)
+
+    async def _announce(self, job: Job, ended: TaskRecord, *, announced: bool = False) -> None:
+        seconds = self._scheduler.announcing_seconds(self._services.settings.aws_retry_seconds)
+        self._scheduler.mark_stored(job)
+        await finish.announce(self._services, job, ended, seconds, announced=announced)
 
     async def _handle_error(self, job: Job, error: Exception) -> None:
         """Fail the task, or return it to the queue, by the kind of error."""
         services = self._services
         match error:
             case TaskError(code=code, message=message):
-                await finish.fail(services, job, code, message)
+                await self._announce(job, await finish.store_failure(services, job, code, message))
             case RuntimeUnavailable(code=code, message=message):
                 await finish.retry_or_dead_letter(services, job, code, message)
             case Cancelled():
@@ -158,20 +179,30 @@ class TaskRunner:
 
     async def _heartbeat(self, job: Job) -> None:
         """Extend the message's visibility timeout and the lease, until cancelled."""
-        pause = self._services.settings.visibility_timeout_seconds / 3
         while True:
-            await asyncio.sleep(pause)
+            await self._pause_heartbeat()
+            seconds = self._visibility_seconds
             try:
-                if not await self._services.queue.extend_visibility(job.message):
+                if not await self._services.queue.extend_visibility(job.message, seconds):
                     log.warning("the message is visible again", extra=job.log_fields())
                 if job.lease is not None:
-                    await job.lease.renew(pause)
+                    job.lease.shorten(seconds)
+                    await job.lease.renew(seconds / 3)
             except AwsUnavailable as error:
                 log.warning("heartbeat failed", extra={**job.log_fields(), "error": str(error)})
             except LeaseLost:
                 log.warning("lease lost to another agent", extra=job.log_fields())
                 job.abandon("lease_lost")
                 return
+
+    async def _pause_heartbeat(self) -> None:
+        """Wait for a third of the visibility timeout, or until it becomes shorter."""
+        seconds = self._visibility_seconds / 3
+        if self._ending.is_set():
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), seconds)
 
     def _announce_start(self, job: Job, started: float) -> None:
         log.debug("task started", extra=job.log_fields())

@@ -66,6 +66,7 @@ class Worker:
         log.info("shutdown requested", extra={"tasks": len(self.scheduler.jobs)})
         end = self._clock() + grace_seconds
         self._stopping, self.scheduler.open = True, False
+        self._runner.expect_end()
         self._abandon_waiting("shutdown")
         if not self._polling:
             running.cancel()

@@ -29,7 +29,7 @@ class Metrics:
         )
         self.ahead = self._gauge("tasks_ahead", "Tasks received and not yet started")
         self.running = self._gauge("tasks_running", "Tasks on the runtime: 0 or 1")
-        self.finishing = self._gauge("tasks_finishing", "Tasks whose outputs are being stored or announced")
+        self.finishing = self._gauge("tasks_finishing", "Tasks whose outputs are being stored")
         self.ready = self._gauge("runtime_ready", "1 when the runtime can run tasks")
 
     def text(self) -> bytes:

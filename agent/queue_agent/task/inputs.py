@@ -1,12 +1,22 @@
 """Fetches the input images of a task by URL, only from public addresses and allowed buckets."""
 
 import asyncio
+import re
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import (
+    ClientConnectorDNSError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    InvalidURL,
+    TCPConnector,
+)
 from aiohttp import ClientError as HttpError
-from aiohttp import ClientResponse, ClientSession, ClientTimeout, InvalidURL, TCPConnector
 from aiohttp.abc import AbstractResolver
 from botocore.exceptions import BotoCoreError, ClientError
 from yarl import URL
@@ -24,6 +34,11 @@ MAX_INPUTS_PER_TASK = 4
 # Parallel downloads of one task.
 PARALLEL_DOWNLOADS = 4
 CHUNK_BYTES = 65536
+# Labels of at most 63 characters, 253 together (RFC 1035); `_` is not allowed there, but in use.
+_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+HOST_NAME = re.compile(rf"(?=.{{1,254}}$)({_LABEL}\.)*{_LABEL}\.?")
+# The name does not exist, or has no address: another attempt would get the same answer.
+NO_SUCH_HOST = (socket.EAI_NONAME, socket.EAI_NODATA)
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 
 
@@ -54,6 +69,8 @@ class Inputs:
         self._session = ClientSession(
             connector=TCPConnector(resolver=resolver, use_dns_cache=False, ssl=tls, force_close=True),
             timeout=ClientTimeout(total=None),
+            # The cookie of one task's server must not reach it with another task.
+            cookie_jar=DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
             headers={"Accept-Encoding": "identity", "User-Agent": "queue-agent"},
@@ -96,6 +113,12 @@ class Inputs:
         except TimeoutError as error:
             message = f"{_without_query(url)} took longer than {self._limits.seconds:g} s"
             raise RuntimeUnavailable("input_unavailable", message) from error
+        except ClientConnectorDNSError as error:
+            if isinstance(error.os_error, RefusedAddressError):
+                raise TaskError("input_refused", str(error.os_error)) from error
+            if isinstance(error.os_error, socket.gaierror) and error.os_error.errno in NO_SUCH_HOST:
+                raise TaskError("input_not_found", f"there is no host {url.host}") from error
+            raise RuntimeUnavailable("input_unavailable", f"the host {url.host} was not resolved") from error
         except (HttpError, OSError, BotoCoreError) as error:
             if isinstance(cause := error.__cause__ or error.__context__, RefusedAddressError):
                 raise TaskError("input_refused", str(cause)) from error
@@ -194,6 +217,8 @@ def checked_url(text: str, public: Callable[[str], bool]) -> URL:
         raise TaskError("input_refused", "an input by URL must start with https:// or s3://")
     if url.user is not None or (url.scheme == "https" and not port):
         raise TaskError("input_refused", f"the URL of an input at {host} has a user name or an invalid port")
+    if url.scheme == "https" and not is_literal(host) and not HOST_NAME.fullmatch(url.raw_host or ""):
+        raise TaskError("input_refused", f"{host[:80]} is not a valid host name")
     if url.scheme == "https" and is_literal(host) and not public(host):
         raise TaskError("input_refused", f"{host} is not a public address")
     return url

@@ -1,11 +1,10 @@
 """Parses the body of a queue message: v1alpha2 or v1alpha1, in an SNS envelope or raw. Trusts nothing."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from queue_agent.contract import Task
 from queue_agent.task.protocol import (
@@ -17,6 +16,7 @@ from queue_agent.task.protocol import (
     PREFIX_PATTERN,
     canonical_json,
     is_deeper_than,
+    parse_json,
 )
 
 ID_RULE = "must have 1 to 64 letters, digits, '-' or '_' and start with a letter or digit"
@@ -40,15 +40,20 @@ class Defaults:
 
 def parse(body: str, defaults: Defaults, attempt: int) -> Task:
     """The task in a body; `attempt` counts the deliveries from 1. Raises `MalformedMessageError`."""
-    document = _json_object(body)
+    document, number = _json_object(body)
     if isinstance(document.get("Message"), str) and "Type" in document:
-        document = _json_object(document["Message"])
+        document, number = _json_object(document["Message"])
+    too_deep = is_deeper_than(document, MAX_DEPTH)
     if "metadata" not in document and isinstance(document.get("alwayson_scripts"), dict):
         document = _from_v1alpha1(document)
     metadata, content = document.get("metadata"), document.get("content")
     if not isinstance(metadata, dict):
         raise MalformedMessageError("metadata must be an object")
     task_id = _task_id(metadata.get("id"))
+    if number:
+        raise MalformedMessageError(f"the number {number} is out of range", task_id)
+    if too_deep:
+        raise MalformedMessageError(f"nested deeper than {MAX_DEPTH} levels", task_id)
     if not isinstance(content, dict):
         raise MalformedMessageError("content must be an object", task_id)
     return Task(
@@ -64,20 +69,15 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
     )
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def _json_object(text: str) -> tuple[dict[str, Any], str]:
+    """The object in a text, and its first number that is out of range."""
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
+        document, number = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise MalformedMessageError(f"not valid JSON: {str(error)[:200]}") from None
     if not isinstance(document, dict):
         raise MalformedMessageError("not a JSON object")
-    if is_deeper_than(document, MAX_DEPTH):
-        raise MalformedMessageError(f"nested deeper than {MAX_DEPTH} levels")
-    return document
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a valid JSON number")
+    return document, number
 
 
 def _from_v1alpha1(body: dict[str, Any]) -> dict[str, Any]:

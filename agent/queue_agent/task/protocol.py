@@ -6,6 +6,7 @@ API's Lambda function. So it needs nothing but the standard library.
 
 import enum
 import json
+import math
 from typing import Any
 
 # An id becomes part of object keys, and the destination of an item in InvokeAI.
@@ -18,6 +19,7 @@ PREFIX_MAX_CHARACTERS = 256
 CONTEXT_MAX_BYTES = 65_536
 # Levels of objects and arrays. A workflow has about ten; deeper nesting is an attack on recursive code.
 MAX_DEPTH = 64
+_INTEGER_MAX_CHARACTERS = 20  # of 2**64 - 1, and of -2**63
 # Attributes included: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 SNS_MAX_BYTES = 262_144
 
@@ -65,6 +67,30 @@ class ClaimState(enum.StrEnum):
 def canonical_json(value: Any) -> str:
     """The same text for equal values, in ASCII: SQS refuses some characters that JSON allows."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def parse_json(text: str) -> tuple[Any, str]:
+    """The value in a JSON text, and its first number that is out of range: "" when there is none.
+
+    Integers have at most 64 bits, as the largest seed of the runtimes does; NaN and infinite numbers are not
+    JSON. Such a number is 0 in the value, so that the rest can still be read. Raises `ValueError` and
+    `RecursionError`.
+    """
+    refused: list[str] = []
+
+    def refuse(literal: str) -> int:
+        refused.append(literal[:40])
+        return 0
+
+    def integer(literal: str) -> int:
+        fits = len(literal) <= _INTEGER_MAX_CHARACTERS and -(2**63) <= (number := int(literal)) < 2**64
+        return number if fits else refuse(literal)
+
+    def real(literal: str) -> float:
+        return number if math.isfinite(number := float(literal)) else refuse(literal)
+
+    value = json.loads(text, parse_int=integer, parse_float=real, parse_constant=refuse)
+    return value, refused[0] if refused else ""
 
 
 def is_deeper_than(value: Any, levels: int) -> bool:

@@ -1,13 +1,17 @@
 """The record of a task: the content of result.json, from which every callback is made."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from queue_agent.task.protocol import TaskState
 
+# Of the fields of a callback. With the context, which has a maximum of its own, they fit into one message.
 ERROR_MAX_CHARACTERS = 2000
+MODEL_MAX_CHARACTERS = 500
+SEED_MAX_BITS = 64
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,11 @@ def to_json(record: TaskRecord) -> bytes:
     for name in ("error", "message_id"):
         if document[name] is None:
             del document[name]
-    return json.dumps(document, sort_keys=True).encode()
+    try:
+        text = json.dumps(document, sort_keys=True, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(document), sort_keys=True)
+    return text.encode()
 
 
 def from_json(data: bytes) -> TaskRecord | None:
@@ -92,5 +100,19 @@ def callback(record: TaskRecord) -> dict[str, Any]:
     }
     if record.error is not None:
         fields["error"] = {"code": record.error.code, "message": record.error.message[:ERROR_MAX_CHARACTERS]}
-    optional = {"duration": record.duration, "seed": record.seed, "model": record.model}
+    seed = record.seed if record.seed is not None and record.seed.bit_length() <= SEED_MAX_BITS else None
+    model = record.model[:MODEL_MAX_CHARACTERS] if record.model is not None else None
+    optional = {"duration": record.duration, "seed": seed, "model": model}
     return fields | {name: value for name, value in optional.items() if value is not None}
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for NaN and infinite numbers, which JSON does not have."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+    return value

@@ -5,8 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from queue_agent.contract import RuntimeUnavailable
-
 MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.02, 0.5
 # The time between polls, as a share of the time that the run has taken so far.
 POLL_SHARE = 0.05
@@ -17,8 +15,8 @@ async def listening(listener: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run `listener` for as long as the block lasts."""
 
     async def guarded() -> None:
-        # A malformed event ends the listener, not the task.
-        with contextlib.suppress(RuntimeUnavailable, LookupError, TypeError, ValueError, AttributeError):
+        # A malformed event, of whatever form, ends the listener, not the task.
+        with contextlib.suppress(Exception):
             await listener
 
     task = asyncio.ensure_future(guarded())
