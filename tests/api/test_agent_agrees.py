@@ -39,7 +39,8 @@ def accepted_by_the_api(metadata: dict[str, Any], content: dict[str, Any]) -> bo
         *validation.schema_errors(body, schema.task_schema("sdwebui", ["a"]), ""),
         *validation.limit_errors(metadata, content, ""),
     ]
-    return not wrong
+    _, number_out_of_range = protocol.parse_json(protocol.canonical_json(body))
+    return not wrong and not number_out_of_range
 
 
 @given(metadata=METADATA, content=st.dictionaries(st.text(), JSON, max_size=3))
