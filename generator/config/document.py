@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from generator.config import disguises, slips
+from generator.config.disguises import Disguise
 from generator.errors import ConfigError, Problem, Severity
 
 # libyaml's parser is ten times faster; a Python without it still works.
@@ -25,11 +27,16 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 YAML_TEXT = "SD001"
 YAML_DUPLICATE = "SD002"
 YAML_SHAPE = "SD003"
+YAML_SLIP = "SD004"
 
 RULES: Mapping[str, tuple[Severity, str]] = {
     YAML_TEXT: (Severity.ERROR, "A file that cannot be read, or is not valid YAML."),
     YAML_DUPLICATE: (Severity.ERROR, "A duplicate key: YAML keeps the last one and drops the first."),
     YAML_SHAPE: (Severity.ERROR, "YAML that cannot be a config: empty, a list, recursive aliases."),
+    YAML_SLIP: (
+        Severity.ERROR,
+        "A typing slip that YAML accepts, but reads as something else: typographic quotes, a missing space.",
+    ),
 }
 
 
@@ -42,6 +49,8 @@ class ConfigDocument:
     data: dict[str, Any]
     root: yaml.Node = field(repr=False)
     problems: tuple[Problem, ...] = ()
+    # The paths of what a slip spoils: other problems there would only be its consequences.
+    spoiled: frozenset[str] = frozenset()
 
     def key(self, path: Path) -> Mark:
         """Line and column (from 1) of the last key of `path`, or of the deepest key that the file has."""
@@ -83,12 +92,19 @@ def load(text: str, source: str) -> ConfigDocument:
         problems = [*_duplicates(root, source), *_unusable(root, source)]
         if any(problem.code == YAML_SHAPE for problem in problems):
             raise ConfigError(problems)
+        found = list(disguises.disguises(root, text.splitlines()))
+        problems += [_slip(slip, source) for slip in found]
+        spoiled = frozenset(dotted(path) for slip in found for path in slip.spoiled)
         data = _construct(loader, root)
     except yaml.MarkedYAMLError as error:
-        raise ConfigError([_syntax(error, source)]) from error
+        raise ConfigError(_syntax(error, text, source)) from error
     except yaml.reader.ReaderError as error:
         raise ConfigError([_unreadable(error, text, source)]) from error
-    return ConfigDocument(source, text, data, root, tuple(problems))
+    return ConfigDocument(source, text, data, root, tuple(problems), spoiled)
+
+
+def _slip(slip: Disguise, source: str) -> Problem:
+    return Problem(source, slip.line, slip.column, dotted(slip.path), YAML_SLIP, slip.message, slip.help)
 
 
 def _mark(node: yaml.Node) -> Mark:
@@ -155,8 +171,15 @@ def _unusable(root: yaml.Node, source: str) -> Iterator[Problem]:
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 line, column = _mark(key)
-                yield Problem(source, line, column, dotted(path), YAML_SHAPE,
-                              "a key is a list or a mapping", "write the key as a plain string")  # fmt: skip
+                is_template = isinstance(key, yaml.MappingNode) and key.flow_style
+                help = "write the key as a plain string"
+                if is_template:
+                    help = (
+                        "a config is not a template: write the value in place of `{{ }}`, or put it in quotes"
+                    )
+                yield Problem(
+                    source, line, column, dotted(path), YAML_SHAPE, "a key is a list or a mapping", help
+                )
     if _expanded_size(root, {}, set()) > MAX_NODES:
         line, column = _mark(root)
         yield Problem(source, line, column, "$", YAML_SHAPE,
@@ -187,17 +210,33 @@ def _not_a_config(root: yaml.Node | None, source: str) -> Problem:
     return Problem(source, line, column, "$", YAML_SHAPE, f"the file contains {kind}, not a mapping", help)
 
 
-def _syntax(error: yaml.MarkedYAMLError, source: str) -> Problem:
+def _syntax(error: yaml.MarkedYAMLError, text: str, source: str) -> list[Problem]:
+    """The slips behind a syntax error; without a known one, the parser's message."""
+    # Of a second document the parser itself says all that there is to say.
+    two_documents = "another document" in (error.problem or "")
+    if repairs := [] if two_documents else slips.slips(text):
+        return [
+            Problem(
+                source,
+                slip.line + 1,
+                slip.column,
+                "$",
+                YAML_TEXT,
+                f"not valid YAML: {slip.message}",
+                slip.help,
+            )
+            for slip in repairs
+        ]
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     message = error.problem or error.context or "a syntax error"
-    return Problem(source, line, column, "$", YAML_TEXT, f"not valid YAML: {message}", _yaml_help(message))
+    return [Problem(source, line, column, "$", YAML_TEXT, f"not valid YAML: {message}", _yaml_help(message))]
 
 
 def _yaml_help(message: str) -> str:
     """The usual fix for one of the messages of libyaml or PyYAML."""
     fixes = {
-        "cannot start any token": "indent with spaces, not tabs; quote a value that starts with @, ` or %",
+        "cannot start any token": "quote a value that starts with @, ` or %",
         "mapping values are not allowed": "quote a value that contains `: `; check the indentation here",
         "did not find expected key": "check the indentation of this line and the one above",
         "did not find expected '-'": "indent this line as far as the other keys of its list item",

@@ -3,9 +3,11 @@
 import difflib
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from generator.config import hints
 from generator.config.document import ConfigDocument, Path, dotted
 from generator.config.node import Schema, resolved, top, walk
 from generator.errors import Problem, Severity
@@ -160,7 +162,8 @@ def _unknown(key: str, here: Schema, root: Schema) -> tuple[str, str, str]:
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate that `word` is most likely a typo of; None when none is similar."""
     by_lowercase = {name.lower(): name for name in candidates}
-    matches = difflib.get_close_matches(word.lower(), by_lowercase, 1, 0.75)
+    plain = unicodedata.normalize("NFKC", word).lower()
+    matches = difflib.get_close_matches(plain, by_lowercase, 1, 0.75)
     return by_lowercase[matches[0]] if matches else None
 
 
@@ -178,6 +181,20 @@ def _parents(key: str, schema: Schema, root: Schema, above: str = "", depth: int
 
 def _of_value(error: Any, raw: str) -> tuple[str, str, str]:
     """Code, message and help for a value."""
+    value, here = error.instance, error.schema
+    code, message, help = _of_keyword(error, raw)
+    slip = hints.of_value(value, lambda fixed: _is_valid(fixed, here)) if isinstance(value, str) else None
+    return code, message, slip or help
+
+
+def _is_valid(value: Any, here: Schema) -> bool:
+    from jsonschema import Draft7Validator  # noqa: PLC0415 - as above
+
+    return bool(Draft7Validator(dict(here)).is_valid(value))
+
+
+def _of_keyword(error: Any, raw: str) -> tuple[str, str, str]:
+    """Code, message and help by the keyword of the schema that rejects a value."""
     value, rule, here = error.instance, error.validator_value, error.schema
     if error.validator == "type":
         return _of_type(value, raw, rule if isinstance(rule, list) else [rule], here)
@@ -207,7 +224,8 @@ def _of_type(value: Any, raw: str, types: list[str], here: Schema) -> tuple[str,
     if isinstance(value, str) and re.fullmatch(r"-?[0-9.]+|true|false", value):
         return "SD103", f"expected {expected}, got a string", f"remove the quotes: {value}"
     got = repr(value) if isinstance(value, str) else _yaml_type(value)
-    return "SD103", f"expected {expected}, got {got}", f"set a value of type {kinds}{_such_as(here)}"
+    help = hints.of_type(value, types) or f"set a value of type {kinds}{_such_as(here)}"
+    return "SD103", f"expected {expected}, got {got}", help
 
 
 def _with_article(kind: str) -> str:
@@ -247,7 +265,11 @@ def _sentence(here: Schema) -> str:
 def _such_as(here: Schema) -> str:
     """The first short example, as the end of a sentence."""
     examples = [example for example in here.get("examples", []) if not isinstance(example, dict | list)]
-    return f", such as {examples[0]}" if examples else ""
+    return f", such as {_as_yaml(examples[0])}" if examples else ""
+
+
+def _as_yaml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _without_effect(document: ConfigDocument, schema: Schema) -> Iterator[Problem]:

@@ -20,10 +20,11 @@ def problems(
 
     `deriving`: the command derives names, so region and account must be set.
     """
-    schema_problems = [*document.problems, *config_schema.problems(document, schema)]
+    of_schema = [p for p in config_schema.problems(document, schema) if p.path not in document.spoiled]
+    schema_problems = [*document.problems, *of_schema]
     case = Case(top(document, schema), facts, context, deriving)
     # A value that violates the schema is already reported: rules about the same node would only repeat it.
-    reported = {
+    reported = document.spoiled | {
         p.path for p in schema_problems if p.severity is Severity.ERROR and p.code != config_schema.MISSING
     }
     rule_problems = (problem for rule in rules() for problem in rule.problems(case))
