@@ -36,7 +36,8 @@ class Manifests:
         environment: dict[str, str] = {}
         for source in container.get("envFrom", ()):
             environment |= self._object("ConfigMap", source["configMapRef"]["name"])["data"]
-        return environment | {item["name"]: _value(item, pod) for item in container.get("env", ())}
+        variables = {item["name"]: _value(item, pod) for item in container.get("env", ())}
+        return environment | {name: value for name, value in variables.items() if value is not None}
 
     def _object(self, kind: str, name: str) -> Manifest:
         return next(
@@ -46,11 +47,14 @@ class Manifests:
         )
 
 
-def _value(variable: Mapping[str, Any], pod: Mapping[str, str]) -> str:
-    """The value of one variable: its own, or the pod's field that the downward API names."""
+def _value(variable: Mapping[str, Any], pod: Mapping[str, str]) -> str | None:
+    """The value of one variable: its own, or the pod's field that the downward API names.
+
+    None for a value from the cluster, such as a Secret, which this machine does not have.
+    """
     if "valueFrom" not in variable:
         return str(variable.get("value", ""))
-    return pod[variable["valueFrom"]["fieldRef"]["fieldPath"]]
+    return pod.get(variable["valueFrom"].get("fieldRef", {}).get("fieldPath"))
 
 
 def parse(text: str) -> Manifests:

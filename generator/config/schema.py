@@ -34,7 +34,10 @@ RULES: Mapping[str, tuple[Severity, str]] = {
     "SD104": (Severity.ERROR, "A value that is not one of the allowed values."),
     "SD105": (Severity.ERROR, "A string with the wrong format."),
     "SD106": (Severity.ERROR, "A number below the minimum or above the maximum."),
-    "SD107": (Severity.ERROR, "A list or string that is too short or too long, or a list with duplicates."),
+    "SD107": (
+        Severity.ERROR,
+        "A list, mapping or string that is too short or too long, or a list with duplicates.",
+    ),
     "SD108": (Severity.WARNING, "A key of the reference system that has no effect here."),
     "SD109": (Severity.ERROR, "A key that would set the network, which is fixed."),
     "SD110": (
@@ -61,6 +64,8 @@ _LIMITS = {
     "minimum": ("SD106", "{value} is too small", "the minimum is {rule}{such}"),
     "maximum": ("SD106", "{value} is too large", "the maximum is {rule}{such}"),
     "minItems": ("SD107", "the list is empty", "add at least one item{such}"),
+    "minProperties": ("SD107", "the mapping is empty", "add a key{such}"),
+    "maxProperties": ("SD107", "{count} keys; the maximum is {rule}", "remove {excess}"),
     "maxItems": ("SD107", "the list has {count} items; the maximum is {rule}", "remove {excess}"),
     "uniqueItems": ("SD107", "the list contains duplicates", "remove the duplicates"),
     "minLength": ("SD107", "the value is empty", "set a value{such}"),
@@ -203,7 +208,7 @@ def _of_keyword(error: Any, raw: str) -> tuple[str, str, str]:
     if error.validator == "pattern":
         return "SD105", *_of_pattern(value, here)
     code, message, help = _LIMITS[error.validator]
-    count = len(value) if isinstance(value, str | list) else 0
+    count = len(value) if isinstance(value, str | list | dict) else 0
     excess = count - rule if isinstance(rule, int) else 0
     words = {"value": value, "count": count, "rule": rule, "excess": excess, "such": _such_as(here)}
     return code, message.format(**words), help.format(**words)

@@ -49,6 +49,13 @@ CASES: dict[str, tuple[Values, str]] = {
         nested(f"{AGENT}.xray.daemon.image.repository", "public.ecr.aws/xray/aws-xray-daemon"),
         "does not support OpenTelemetry",
     ),
+    "two-sources": (
+        nested(
+            f"{API}.extraEnv",
+            [{"name": "A", "value": 0, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        ),
+        "A has both value and valueFrom",
+    ),
     "models-over-scratch": (nested(f"{API}.modelMountPath", "/tmp/"), "another volume is mounted at /tmp"),
     "models-over-config": (nested(f"{API}.modelMountPath", "/etc/sd-on-eks"), "another volume is mounted at"),
     "shared-gpu": (

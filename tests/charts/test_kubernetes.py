@@ -44,9 +44,21 @@ EVERYTHING: Values = {
         "persistence": {"labels": {"a": "b"}, "annotations": {"c": "d"}},
     },
 }
+SOURCES = {
+    "secretKeyRef": {"name": "tokens", "key": "hub", "optional": True},
+    "configMapKeyRef": {"name": "settings", "key": "level"},
+    "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels['team']"},
+    "resourceFieldRef": {"containerName": "runtime", "resource": "limits.memory", "divisor": "1Mi"},
+}
+LISTED = [
+    {"name": "A", "value": True},
+    {"name": "B"},
+    *({"name": kind, "valueFrom": {kind: source}} for kind, source in SOURCES.items()),
+]
 ALL = {
     **TYPES,
     "everything": EVERYTHING,
+    "listed": {"runtime": {part: {"extraEnv": LISTED} for part in ("inferenceApi", "queueAgent")}},
     "claim": {"runtime": {"persistence": {"existingClaim": "mine"}}},
     "bare": {"runtime": {"persistence": {"enabled": False}, "networkPolicy": {"enabled": False}}},
 }

@@ -301,6 +301,43 @@ def test_an_extra_variable_wins_over_what_the_chart_sets(render: Render) -> None
     assert (env["INVOKEAI_LOG_FORMAT"], env["A"], env["B"]) == ("legacy", "1", "true")
 
 
+SECRET = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "huggingface", "key": "token"}}}
+
+
+@pytest.mark.parametrize(("part", "container"), [("inferenceApi", "runtime"), ("queueAgent", "queue-agent")])
+def test_a_list_of_variables_keeps_its_order_and_its_sources(
+    with_value: Callable[..., Objects], part: str, container: str
+) -> None:
+    # $(NAME) refers to a variable before it.
+    extra = [
+        {"name": "Z", "value": "1"},
+        SECRET,
+        {"name": "A", "value": "$(Z)$(HF_TOKEN)"},
+        {"name": "NUMBER", "value": 33554432},
+        {"name": "OFF", "value": False},
+        {"name": "ZERO", "value": 0},
+        {"name": "EMPTY"},
+        {"name": "NULL", "value": None},
+    ]
+    rendered = with_value(f"runtime.{part}.extraEnv", extra)
+    assert rendered.container("one", container)["env"][-len(extra) :] == [
+        {"name": "Z", "value": "1"},
+        SECRET,
+        {"name": "A", "value": "$(Z)$(HF_TOKEN)"},
+        {"name": "NUMBER", "value": "33554432"},
+        {"name": "OFF", "value": "false"},
+        {"name": "ZERO", "value": "0"},
+        {"name": "EMPTY", "value": ""},
+        {"name": "NULL", "value": ""},
+    ]
+
+
+def test_a_listed_variable_replaces_the_charts_own(with_value: Callable[..., Objects]) -> None:
+    extra = [{"name": "HF_HOME", "value": "/cache"}]
+    variables = with_value("runtime.inferenceApi.extraEnv", extra).container("one", "runtime")["env"]
+    assert [variable for variable in variables if variable["name"] == "HF_HOME"] == extra
+
+
 def test_variables_of_the_agent_are_a_list_of_strings(with_value: Callable[..., Objects]) -> None:
     rendered = with_value("runtime.queueAgent.extraEnv", {"LOG_LEVEL": "debug", "A": 2})
     assert rendered.container("one", "queue-agent")["env"] == [

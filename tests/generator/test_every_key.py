@@ -45,6 +45,14 @@ RESOURCES = {
     container: f"extraValues.runtime.{container}.resources" for container in ("inferenceApi", "queueAgent")
 }
 
+VARIABLES = [f"extraValues.runtime.{container}.extraEnv" for container in RESOURCES]
+SOURCES: Data = {
+    "secretKeyRef": {"name": "secret", "key": "one"},
+    "configMapKeyRef": {"name": "config", "key": "one"},
+    "fieldRef": {"fieldPath": "metadata.namespace"},
+    "resourceFieldRef": {"resource": "limits.cpu"},
+}
+
 # The other keys that a runtime needs before a key has an effect.
 REQUIRED_KEYS: dict[str, Data] = {
     "modelFilename": {"type": "sdwebui", "modelFilename": "one.safetensors"},
@@ -69,6 +77,12 @@ REQUIRED_KEYS: dict[str, Data] = {
         for kind in ("limits", "requests")
     },
     f"{REQUIREMENTS}[]": {REQUIREMENTS: [ZONES]},
+    **{f"{path}[]": {path: [{"name": "A"}]} for path in VARIABLES},
+    **{
+        f"{path}[].valueFrom.{source}": {path: [{"name": "A", "valueFrom": {source: fields}}]}
+        for path in VARIABLES
+        for source, fields in SOURCES.items()
+    },
     f"{TAINTS}[]": {TAINTS: [{"key": "team", "value": "art", "effect": "NoSchedule"}]},
 }
 # Values where no example of the schema differs from the default, or is valid with the rest.
@@ -99,6 +113,7 @@ VALUES: Data = {
     f"{REQUIREMENTS}[].operator": "NotIn",
     f"{REQUIREMENTS}[].values": ["us-west-2c"],
     f"{REQUIREMENTS}[].minValues": 2,
+    **{f"{path}[].name": "EXTRA" for path in VARIABLES},
     f"{TAINTS}[].key": "group",
     f"{TAINTS}[].value": "studio",
     f"{TAINTS}[].effect": "NoExecute",
@@ -110,7 +125,10 @@ PAIRED_KEYS = {
     for kind, other in (("limits", "requests"), ("requests", "limits"))
 }
 # Keys with one legal value, which is the default.
-FIXED = {"extraValues.karpenter.nodeTemplate.amiFamily"}
+FIXED = {
+    "extraValues.karpenter.nodeTemplate.amiFamily",
+    *(f"{path}[].valueFrom.fieldRef.apiVersion" for path in VARIABLES),
+}
 # Every other name derives from this one: all the tests below change it.
 NAME = "name"
 
@@ -157,8 +175,8 @@ def runtime(name: str, path: str) -> Data:
     entry: Data = {"name": name, "type": "comfyui"}
     for prefix, required in REQUIRED_KEYS.items():
         if path.startswith(prefix):
-            for path, value in required.items():
-                put(entry, path, copy.deepcopy(value))
+            for key, value in required.items():
+                put(entry, key, copy.deepcopy(value))
     return entry
 
 

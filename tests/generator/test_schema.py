@@ -31,7 +31,7 @@ KEYWORDS = {
         "items",
     ),
     *("additionalProperties", "propertyNames", "required", "enum", "pattern", "minimum", "maximum"),
-    *("minLength", "maxLength", "minItems", "maxItems", "uniqueItems"),
+    *("minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
     *("x-expected", "x-default", "x-no-effect", "x-old-spelling"),
 }
 

@@ -84,6 +84,18 @@ def agent_environment_is_not_overridden(case: Case) -> Iterator[Finding]:
                 yield variable.on_name(f"{variable.name} is derived from the rest of the config", help)
 
 
+@rule("SD316")
+def variables_have_one_source(case: Case) -> Iterator[Finding]:
+    """A variable of an extraEnv list has a value or a valueFrom, not both."""
+    for runtime in case.runtimes:
+        for container in (inference(runtime), agent(runtime)):
+            for item in container.at("extraEnv").items():
+                value = item.at("value") if isinstance(item.value, dict) else None
+                if value and value.value not in (None, "") and item.at("valueFrom").given:
+                    message = "the variable has both value and valueFrom"
+                    yield Finding(value, message, "remove one of them", True)
+
+
 @rule("SD905")
 def models_do_not_hide_the_system(case: Case) -> Iterator[Finding]:
     """The models cannot be mounted over a folder that the container needs."""

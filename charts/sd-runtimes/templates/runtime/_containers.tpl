@@ -74,7 +74,7 @@ livenessProbe:
         name: {{ include "sd-runtimes.name.agentConfig" . | quote }}
   {{- with $agent.extraEnv }}
   env:
-    {{- include "sd-runtimes.env" . | trim | nindent 4 }}
+    {{- include "sd-runtimes.env" (dict "own" dict "extra" .) | trim | nindent 4 }}
   {{- end }}
   ports:
     - {name: agent, containerPort: {{ include "sd-runtimes.agentPort" . }}}

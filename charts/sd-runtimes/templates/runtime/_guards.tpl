@@ -76,6 +76,7 @@
 - {{ printf "%s.runtime.inferenceApi.modelMountPath: another volume is mounted at %s: choose another path" .where $path | quote }}
 {{- end }}
 {{- range $part := list "inferenceApi" "queueAgent" }}
+{{- include "sd-runtimes.problems.env" (dict "extra" (get $.runtime.runtime $part).extraEnv "where" (printf "%s.runtime.%s.extraEnv" $.where $part)) }}
 {{- $r := (get $.runtime.runtime $part).resources }}
 {{- $gpu := toString (get ($r.limits | default dict) "nvidia.com/gpu") }}
 {{- $request := toString (get ($r.requests | default dict) "nvidia.com/gpu") }}
@@ -89,6 +90,17 @@
 {{- $request := get ($r.requests | default dict) $resource }}
 {{- if and $limit $request (gt (include "sd-runtimes.quantity" $request | float64) (include "sd-runtimes.quantity" $limit | float64)) }}
 - {{ printf "%s.runtime.%s.resources: the request %v for %s is above the limit %v: raise the limit or lower the request" $.where $part $request $resource $limit | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- /* sd-runtimes.problems.env (extra, where): a variable of a list has a value or its source. */ -}}
+{{- define "sd-runtimes.problems.env" -}}
+{{- if kindIs "slice" .extra }}
+{{- range .extra }}
+{{- if and .valueFrom (ne (kindIs "invalid" .value | ternary "" .value | toString) "") }}
+- {{ printf "%s: %s has both value and valueFrom: remove one of them" $.where .name | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}

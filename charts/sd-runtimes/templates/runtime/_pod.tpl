@@ -1,8 +1,29 @@
-{{- /* sd-runtimes.env (map): environment variables of a container, sorted by name. */ -}}
+{{- /*
+sd-runtimes.env (own, extra): environment variables of a container. `own` is the chart's map, sorted by name; `extra`,
+the user's map or list, overrides it. A list keeps its order and follows `own`: its values may contain `$(NAME)`.
+*/ -}}
 {{- define "sd-runtimes.env" -}}
-{{- range $key, $value := . }}
-- name: {{ $key | quote }}
+{{- $map := dict -}}
+{{- include "sd-runtimes.merge" (dict "into" $map "over" .own) -}}
+{{- $list := list -}}
+{{- if kindIs "map" .extra -}}
+{{- include "sd-runtimes.merge" (dict "into" $map "over" .extra) -}}
+{{- else -}}
+{{- $list = .extra -}}
+{{- range $list }}{{ $_ := unset $map .name }}{{ end -}}
+{{- end -}}
+{{- range $name, $value := $map }}
+- name: {{ $name | quote }}
   value: {{ include "sd-runtimes.text" $value | quote }}
+{{- end }}
+{{- range $list }}
+- name: {{ .name | quote }}
+  {{- if .valueFrom }}
+  valueFrom:
+    {{- toYaml .valueFrom | nindent 4 }}
+  {{- else }}
+  value: {{ include "sd-runtimes.text" (kindIs "invalid" .value | ternary "" .value) | quote }}
+  {{- end }}
 {{- end }}
 {{- end -}}
 
@@ -35,8 +56,7 @@ profile's. The first four are for `$(NAME)` in commands and for custom images.
 {{- else -}}
 {{- $_ := set $env "EXTRA_CMD_ARG" $api.commandArguments -}}
 {{- end -}}
-{{- include "sd-runtimes.merge" (dict "into" $env "over" $api.extraEnv) -}}
-{{- include "sd-runtimes.env" $env -}}
+{{- include "sd-runtimes.env" (dict "own" $env "extra" $api.extraEnv) -}}
 {{- end -}}
 
 {{- /* sd-runtimes.port (runtime): set by the user for a custom runtime; the other profiles listen on 8080. */ -}}
