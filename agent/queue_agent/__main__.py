@@ -64,7 +64,13 @@ def main() -> None:
 async def _run(settings: Settings) -> int:
     async with _connected(settings) as services:
         worker = Worker(services)
-        health = Health(services.metrics, worker.supervisor.available.is_set, worker.drained)
+        supervisor = worker.supervisor
+        health = Health(
+            services.metrics,
+            supervisor.available.is_set,
+            lambda: supervisor.restart_reason,
+            worker.drained,
+        )
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

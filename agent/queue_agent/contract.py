@@ -9,6 +9,10 @@ FieldPath = tuple[str | int, ...]
 ProgressCallback = Callable[[float], None]  # called with 0.0 … 1.0
 
 
+# The codes of a `TaskError` whose task failed while it ran, not before.
+EXECUTION_ERROR, TIMEOUT = "execution_error", "timeout"
+
+
 class TaskError(Exception):
     """The task itself is wrong and would fail again: its callback says `failed`, and it is not retried."""
 
@@ -18,10 +22,13 @@ class TaskError(Exception):
 
 
 class RuntimeUnavailable(Exception):  # noqa: N818 (a state, not an error of the task)
-    """The runtime is down, hung, out of memory or restarted: the task is retried."""
+    """The runtime is down, hung, out of memory or restarted: the task is retried.
 
-    def __init__(self, code: str, message: str) -> None:
-        self.code, self.message = code, message
+    `needs_restart`: every further task would fail until the runtime is restarted, as after an error of CUDA.
+    """
+
+    def __init__(self, code: str, message: str, *, needs_restart: bool = False) -> None:
+        self.code, self.message, self.needs_restart = code, message, needs_restart
         super().__init__(f"{code}: {message}")
 
 

@@ -193,6 +193,12 @@ class Settings:
         default=30.0,
         doc="How long the runtime may take to stop a task; after that it counts as hung.",
     )
+    restart_after_seconds: float = _env(
+        "RESTART_AFTER_SECONDS",
+        parse=_number(0.1, 3600),
+        default=300.0,
+        doc="How long the runtime may be silent, or answer but not work, before its container is restarted.",
+    )
     input_buckets: tuple[str, ...] = _env(
         "INPUT_BUCKETS",
         parse=_buckets,
@@ -234,7 +240,7 @@ class Settings:
         "AGENT_PORT",
         parse=_whole(0, 65535),
         default=8081,
-        doc="Port of `/healthz`, `/readyz`, `/metrics` and `/drained`.",
+        doc="Port of the agent's own endpoints.",
     )
     log_level: str = _env(
         "LOG_LEVEL", parse=_one_of(LOG_LEVELS, str.upper), default="INFO", doc="`DEBUG` … `ERROR`."

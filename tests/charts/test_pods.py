@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from queue_agent.settings import Settings
 
 from generator.facts import reserved
 
@@ -88,26 +89,39 @@ def test_no_probe_gives_a_busy_program_less_than_five_seconds(types: Objects, na
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_a_runtime_that_works_may_be_silent_for_five_minutes(types: Objects, name: str) -> None:
+def test_the_agent_tells_within_a_minute_whether_the_runtime_must_be_restarted(
+    types: Objects, name: str
+) -> None:
     probe = types.container(name, "runtime")["livenessProbe"]
-    assert probe["periodSeconds"] * probe["failureThreshold"] == 300
+    assert probe["httpGet"] == {"path": "/runtime/healthz", "port": 8081}
+    assert probe["periodSeconds"] * probe["failureThreshold"] == 60
+
+
+def test_a_runtime_that_works_may_be_silent_for_five_minutes() -> None:
+    assert Settings.__dataclass_fields__["restart_after_seconds"].default == 300
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_restart_of_the_runtime_does_not_wait_for_the_hook_that_waits_for_the_last_task(
+    types: Objects, name: str
+) -> None:
+    assert types.container(name, "runtime")["livenessProbe"]["terminationGracePeriodSeconds"] == 30
 
 
 # Paths that answer truly. InvokeAI answers 200 to every path that it does not know.
 PATHS = {
-    "static": ("/sdapi/v1/progress?skip_current_image=true",) * 3,
-    "comfy": ("/prompt",) * 3,
-    "invoke": ("/api/v1/queue/default/status", "/api/v1/queue/default/status", "/api/v1/app/version"),
-    "own": ("/alive",) * 3,
+    "static": "/sdapi/v1/progress?skip_current_image=true",
+    "comfy": "/prompt",
+    "invoke": "/api/v1/queue/default/status",
+    "own": "/alive",
 }
 
 
 @pytest.mark.parametrize("name", PATHS)
 def test_probes_ask_what_can_be_answered_truly(types: Objects, name: str) -> None:
     runtime = types.container(name, "runtime")
-    probes = [runtime[probe]["httpGet"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
-    assert tuple(probe["path"] for probe in probes) == PATHS[name]
-    assert {probe["port"] for probe in probes} == {"runtime"}
+    probes = [runtime[probe]["httpGet"] for probe in ("startupProbe", "readinessProbe")]
+    assert probes == [{"path": PATHS[name], "port": "runtime"}] * 2
 
 
 def test_the_runtime_waits_for_the_agent_to_drain(types: Objects) -> None:

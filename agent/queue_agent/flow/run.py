@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from queue_agent.contract import (
+    TIMEOUT,
     Adapter,
     FinishedRun,
     Prepared,
@@ -53,7 +54,7 @@ async def run(
         raise RuntimeUnavailable(
             "runtime_hung", "the task took too long and the runtime did not stop it when asked to"
         )
-    raise TaskError("timeout", f"the task took longer than {task.timeout_seconds:g} s")
+    raise TaskError(TIMEOUT, f"the task took longer than {task.timeout_seconds:g} s")
 
 
 async def stop(adapter: Adapter, task: Task, grace_seconds: float) -> bool:

@@ -103,8 +103,9 @@ class TaskRunner:
             started, finished_run, seconds = await self._run_when_free(job, prepared)
         with services.tracing.stage(trace, "finish"):
             await asyncio.sleep(HEAD_START_SECONDS)
-            with self._reporting_failure():
+            with self._reporting_failure(job):
                 result = await services.adapter.collect(finished_run)
+            self._supervisor.report_success()
             return await finish.store(services, job, result, started, seconds)
 
     async def _prepare(self, job: Job) -> Prepared:
@@ -112,7 +113,7 @@ class TaskRunner:
         if job.message.attempt > services.settings.max_attempts:
             raise RuntimeUnavailable("attempts_exhausted", "no attempt came to an end")
         images = await services.inputs.fetch(job.task.content, services.adapter.image_fields(job.task))
-        with self._reporting_failure():
+        with self._reporting_failure(job):
             return await services.adapter.prepare(job.task, images)
 
     async def _run_when_free(self, job: Job, prepared: Prepared) -> tuple[float, FinishedRun, float]:
@@ -123,7 +124,7 @@ class TaskRunner:
                 await job.lease.ensure_valid()
             job.stage, started = Stage.RUNNING, time.time()
             self._announce_start(job, started)
-            with self._reporting_failure():
+            with self._reporting_failure(job):
                 finished_run = await run.run(
                     self._services.adapter,
                     prepared,
@@ -143,7 +144,8 @@ class TaskRunner:
         _uncancel()
         grace_seconds = min(self._services.settings.cancel_grace_seconds, FINAL_STOP_SECONDS)
         if not await run.stop(self._services.adapter, job.task, grace_seconds):
-            self._supervisor.report_failure()
+            error = RuntimeUnavailable("runtime_hung", "the runtime did not stop the task when asked to")
+            self._supervisor.report_failure(job.task.id, error)
 
     async def _finish_without_run(self, job: Job, claim: Ended | ClaimedElsewhere) -> None:
         job.stage = Stage.FINISHING
@@ -211,12 +213,15 @@ class TaskRunner:
             self.run_in_background(self._services.callbacks.publish(record, RUNNING_CALLBACK_SECONDS))
 
     @contextlib.contextmanager
-    def _reporting_failure(self) -> Iterator[None]:
+    def _reporting_failure(self, job: Job) -> Iterator[None]:
         """Report to the supervisor when the runtime fails, so that no task runs until it is ready again."""
         try:
             yield
-        except RuntimeUnavailable:
-            self._supervisor.report_failure()
+        except RuntimeUnavailable as error:
+            self._supervisor.report_failure(job.task.id, error)
+            raise
+        except TaskError as error:
+            self._supervisor.report_task_error(job.task.id, error)
             raise
 
 

@@ -37,6 +37,7 @@ class Worker:
             services.metrics,
             lambda: self.scheduler.running is not None,
             self._runtime_changed,
+            services.settings.restart_after_seconds,
         )
         self._runner = TaskRunner(services, self.scheduler, self.supervisor)
         self._stopping = False

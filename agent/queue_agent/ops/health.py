@@ -10,11 +10,21 @@ from queue_agent.ops.metrics import Metrics
 
 
 class Health:
-    """The HTTP server. `ready` tells whether tasks can run, `drained` that nothing runs after SIGTERM."""
+    """The HTTP server. `ready` tells whether tasks can run, `drained` that nothing runs after SIGTERM.
 
-    def __init__(self, metrics: Metrics, ready: Callable[[], bool], drained: asyncio.Event) -> None:
+    `restart_reason` tells why the runtime must be restarted; "" when it need not be.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        ready: Callable[[], bool],
+        restart_reason: Callable[[], str],
+        drained: asyncio.Event,
+    ) -> None:
         self._metrics = metrics
         self._ready = ready
+        self._restart_reason = restart_reason
         self._drained = drained
         self._runner: web.AppRunner | None = None
 
@@ -25,6 +35,7 @@ class Health:
             [
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
+                web.get("/runtime/healthz", self._runtime_healthz),
                 web.get("/metrics", self._metrics_text),
                 web.get("/drained", self._drained_response),
             ]
@@ -46,9 +57,15 @@ class Health:
         ready = self._ready()
         return web.Response(status=200 if ready else 503, text="ready\n" if ready else "not ready\n")
 
+    async def _runtime_healthz(self, _: web.Request) -> web.Response:
+        reason = self._restart_reason()
+        return web.Response(status=503 if reason else 200, text=f"{reason or 'ok'}\n")
+
     async def _metrics_text(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _drained_response(self, _: web.Request) -> web.Response:
-        await self._drained.wait()
+        # A runtime that must be restarted has nothing to finish: its container stops at once.
+        if not self._restart_reason():
+            await self._drained.wait()
         return web.Response(text="drained\n")

@@ -12,6 +12,8 @@ from aiohttp import web
 KINDS = {
     "oom": "the GPU runs out of memory in the middle of the work",
     "error": "an exception in the middle of the work",
+    "device": "a CUDA error in the middle of the work; all work fails until the process is restarted",
+    "mount": "the models cannot be read: the mount of the bucket is gone",
     "crash": "the process is killed in the middle of the work",
     "hang": "the work does not end and ignores interrupts until the faults are cleared",
     "slow": "the work takes ten times as long",

@@ -75,6 +75,7 @@ class Gpu:
         self.current: Job | None = None
         self.runs: deque[Run] = deque(maxlen=RUNS_KEPT)
         self.lock = asyncio.Lock()
+        self.broken = False  # after an error of CUDA
 
     async def load(self, model: str | None) -> bool:
         """Load a model; whether it had to be loaded."""
@@ -109,8 +110,8 @@ class Gpu:
         job.started = time.monotonic()
         if self.faults.take("hang", label):
             await self.faults.cleared.wait()
-        for kind in ("crash", "oom", "error"):
-            if self.faults.take(kind, label):
+        for kind in ("crash", "oom", "error", "device", "mount"):
+            if self.faults.take(kind, label) or (kind == "device" and self.broken):
                 await asyncio.sleep(job.seconds / 2)
                 self._fail(kind)
         try:
@@ -125,6 +126,11 @@ class Gpu:
             os._exit(CRASH_CODE)
         if kind == "oom":
             raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB (simulated)")
+        if kind == "device":
+            self.broken = True
+            raise NodeFailedError("CUDA error: an illegal memory access was encountered (simulated)")
+        if kind == "mount":
+            raise NodeFailedError("[Errno 107] Transport endpoint is not connected (simulated)")
         raise NodeFailedError("a simulated exception in the middle of the work")
 
     def report(self) -> dict[str, Any]:

@@ -5,11 +5,17 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from queue_agent.adapters.shared.http import out_of_memory
+from queue_agent.adapters.shared.faults import execution_error, runtime_error
 from queue_agent.contract import Cancelled, FieldPath, Output, RuntimeUnavailable, Task, TaskError
 
-# Exceptions with these texts are caused by the machine; others would come again with the same workflow.
-MACHINE_ERRORS = ("cuda error", "cudnn", "no space left", "input/output error", "nccl", "hip error")
+# Types of errors in which a node reports an exception of its own check, in execution.py of ComfyUI.
+CHECK_FAILED = (
+    "exception_during_validation",
+    "exception_during_inner_validation",
+    "custom_validation_failed",
+)
+# A list of files that is empty: the folder of the models cannot be read.
+NO_FILES = "not in []"
 TEXT_KEYS = ("text", "string")
 REASON_MAX_CHARACTERS = 2000
 
@@ -86,20 +92,42 @@ def failure(entry: Mapping[str, Any]) -> Exception | None:
         return Cancelled()
     if status.get("status_str") == "success" and "execution_error" not in messages:
         return None
-    error = messages.get("execution_error", {})
+    error = messages.get("execution_error")
+    if not isinstance(error, Mapping):
+        return RuntimeUnavailable("runtime_error", "the task failed and the runtime gave no reason")
     kind, message = str(error.get("exception_type", "")), str(error.get("exception_message", "unknown"))
-    reason = f"{error.get('node_type', 'node')}: {kind}: {message.strip()}"[:REASON_MAX_CHARACTERS]
-    if out_of_memory(kind) or out_of_memory(message):
-        return RuntimeUnavailable("out_of_memory", reason)
-    if not error or any(mark in message.lower() for mark in MACHINE_ERRORS):
-        return RuntimeUnavailable("execution_error", reason)
-    return TaskError("execution_error", reason)
+    return execution_error(kind, message, str(error.get("node_type", "node")))
 
 
-def id_refused(document: Any) -> bool:
-    """Whether the server rejected the id of the prompt, and has not looked at the workflow."""
-    error = document.get("error") if isinstance(document, Mapping) else None
-    return isinstance(error, Mapping) and error.get("type") == "invalid_prompt_id"
+def rejected(document: Any) -> TaskError | RuntimeUnavailable:
+    """The error for a workflow that the server has rejected; `document` is its response.
+
+    The id of the prompt is the agent's, and a check of a node may fail because of the machine.
+    """
+    reason = rejection(document)
+    errors = list(_errors(document))
+    if any(error.get("type") == "invalid_prompt_id" for error in errors):
+        return RuntimeUnavailable("invalid_prompt_id", reason)
+    for error in errors:
+        text = _joined(error)
+        if error.get("type") == "value_not_in_list" and text.endswith(NO_FILES):
+            return RuntimeUnavailable("node_error", reason)
+        if error.get("type") in CHECK_FAILED and (fault := runtime_error(text, reason)) is not None:
+            return fault
+    return TaskError("bad_workflow", reason)
+
+
+def _errors(document: Any) -> Iterator[Mapping[str, Any]]:
+    """The error of the whole workflow, and those of its nodes."""
+    fields = document if isinstance(document, Mapping) else {}
+    nodes = fields.get("node_errors")
+    of_nodes = (
+        error
+        for node in (nodes.values() if isinstance(nodes, Mapping) else ())
+        if isinstance(node, Mapping)
+        for error in node.get("errors") or ()
+    )
+    return (error for error in (fields.get("error"), *of_nodes) if isinstance(error, Mapping))
 
 
 def rejection(document: Any) -> str:

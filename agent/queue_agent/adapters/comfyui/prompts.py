@@ -35,7 +35,7 @@ class Prompt:
     id: str
     entry: Mapping[str, Any] | None = None
     # The server has queued the workflow without the outputs that are invalid.
-    rejection: TaskError | None = None
+    rejection: TaskError | RuntimeUnavailable | None = None
 
 
 class Prompts:
@@ -67,10 +67,7 @@ class Prompts:
         if response.status == 413:
             raise TaskError("bad_workflow", "the workflow is too large")
         if response.status == 400:
-            document = response.json()
-            if graphs.id_refused(document):
-                raise RuntimeUnavailable("invalid_prompt_id", graphs.rejection(document))
-            raise TaskError("bad_workflow", graphs.rejection(document))
+            raise graphs.rejected(response.json())
         if not response.ok:
             raise RuntimeUnavailable("runtime_error", f"{response.status}: {response.reason()}")
         receipt = response.json()
@@ -81,7 +78,7 @@ class Prompts:
         prompt = self._named(client, name)
         if not receipt.get("node_errors"):
             return prompt
-        return replace(prompt, rejection=TaskError("bad_workflow", graphs.rejection(receipt)))
+        return replace(prompt, rejection=graphs.rejected(receipt))
 
     async def queued(self, name: str) -> bool:
         """Whether the server has this prompt in its queue, or runs it."""

@@ -12,7 +12,8 @@ from typing import Any
 from yarl import URL
 
 from queue_agent.adapters.shared import data_uris
-from queue_agent.adapters.shared.http import Http, out_of_memory
+from queue_agent.adapters.shared.faults import runtime_error
+from queue_agent.adapters.shared.http import Http
 from queue_agent.adapters.shared.outputs import BrokenOutput, output_of
 from queue_agent.contract import (
     FieldPath,
@@ -94,9 +95,8 @@ class Custom:
         if 400 <= response.status < 500 and response.status not in RETRY_STATUSES:
             raise TaskError("rejected", f"{response.status}: {response.reason()}")
         if not response.ok:
-            reason = response.reason()
-            code = "out_of_memory" if out_of_memory(reason) else "runtime_error"
-            raise RuntimeUnavailable(code, f"{response.status}: {reason}")
+            reason = f"{response.status}: {response.reason()}"
+            raise runtime_error(reason, reason) or RuntimeUnavailable("runtime_error", reason)
         on_progress(1.0)
         return FinishedRun(prepared.task, response)
 

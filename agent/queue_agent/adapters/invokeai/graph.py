@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from queue_agent.adapters.shared.http import out_of_memory
+from queue_agent.adapters.shared.faults import runtime_error
 from queue_agent.contract import Cancelled, FieldPath, RuntimeUnavailable, Task, TaskError
 
 MODEL_FIELDS = ("key", "hash", "name", "base", "type")
@@ -101,8 +101,8 @@ def failure(item: Mapping[str, Any]) -> Exception:
         return Cancelled()
     kind, message = str(item.get("error_type") or ""), str(item.get("error_message") or "unknown")
     reason = f"{kind}: {message}"[:REASON_MAX_CHARACTERS]
-    if out_of_memory(kind) or out_of_memory(message):
-        return RuntimeUnavailable("out_of_memory", reason)
+    if (fault := runtime_error(f"{kind}: {message}", reason)) is not None:
+        return fault
     if kind in TASK_ERRORS or "Unknown model" in message:
         return TaskError("execution_error", reason)
     return RuntimeUnavailable("execution_error", reason)

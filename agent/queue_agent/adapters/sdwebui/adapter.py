@@ -14,7 +14,8 @@ from typing import Any
 from queue_agent.adapters.sdwebui import request as bodies
 from queue_agent.adapters.sdwebui.models import named, same_model, titles
 from queue_agent.adapters.shared import data_uris
-from queue_agent.adapters.shared.http import Http, Response, out_of_memory
+from queue_agent.adapters.shared.faults import runtime_error
+from queue_agent.adapters.shared.http import Http, Response
 from queue_agent.adapters.shared.listener import listening
 from queue_agent.adapters.shared.outputs import BrokenOutput, image_output
 from queue_agent.contract import (
@@ -224,8 +225,8 @@ def _output(image: Any, texts: Sequence[str], seeds: Sequence[int], n: int) -> O
 def _failure(response: Response) -> Exception:
     """`TaskError` for a 4xx, or a 500 that the task itself has caused; else `RuntimeUnavailable`."""
     reason = response.reason()
-    if out_of_memory(reason):
-        return RuntimeUnavailable("out_of_memory", reason)
+    if response.status >= 500 and (fault := runtime_error(reason, reason)) is not None:
+        return fault
     if response.status in (400, 404, 413, 422) or any(text in reason for text in TASK_ERRORS):
         return TaskError("rejected", reason)
     return RuntimeUnavailable("runtime_error", f"{response.status}: {reason}")

@@ -23,7 +23,6 @@ PROBE_SECONDS = 5.0
 CALL_SECONDS = 60.0
 # uvicorn closes a connection that was idle for 5 s (--timeout-keep-alive), aiohttp's server later.
 KEEP_ALIVE_SECONDS = 1.0
-OUT_OF_MEMORY = ("outofmemoryerror", "out of memory")
 REASON_MAX_CHARACTERS = 2000
 
 
@@ -131,8 +130,3 @@ class Http:
             return await self.call("GET", path, seconds=PROBE_SECONDS)
         except RuntimeUnavailable:
             return None
-
-
-def out_of_memory(reason: str) -> bool:
-    """Whether the error message of a runtime means that the GPU is out of memory."""
-    return any(mark in reason.lower() for mark in OUT_OF_MEMORY)

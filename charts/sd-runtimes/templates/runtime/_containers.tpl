@@ -6,7 +6,7 @@ a large model from S3 on a new node.
 {{- $probes := .profile.probes -}}
 {{- if eq .runtime.type "custom" -}}
 {{- $path := .runtime.runtime.inferenceApi.probePath -}}
-{{- $probes = dict "startup" $path "readiness" $path "liveness" $path -}}
+{{- $probes = dict "startup" $path "readiness" $path -}}
 {{- end -}}
 startupProbe:
   {{- include "sd-runtimes.probe" (dict "path" $probes.startup) | nindent 2 }}
@@ -18,12 +18,17 @@ readinessProbe:
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
-# Five minutes without an answer. A busy runtime answers late; a restart loses its task and reloads its model.
+# The agent answers: it knows whether the runtime can still run tasks, and gives a silent one five minutes. A busy
+# runtime answers late; a restart loses its task and reloads its model. An agent that is restarted is back in a minute.
 livenessProbe:
-  {{- include "sd-runtimes.probe" (dict "path" $probes.liveness) | nindent 2 }}
-  periodSeconds: 30
-  timeoutSeconds: 10
-  failureThreshold: 10
+  httpGet:
+    path: /runtime/healthz
+    port: {{ include "sd-runtimes.agentPort" .runtime }}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+  # Limits the preStop hook too, which waits for the running task when the pod ends.
+  terminationGracePeriodSeconds: 30
 {{- end -}}
 
 {{- /* sd-runtimes.mounts.runtime (runtime, profile): volume mounts of the runtime's container. */ -}}

@@ -1,0 +1,94 @@
+"""Whose fault an error of a runtime is: the task's, the node's or the GPU's. Pure."""
+
+from queue_agent.adapters.shared.http import REASON_MAX_CHARACTERS
+from queue_agent.contract import EXECUTION_ERROR, RuntimeUnavailable, TaskError
+
+# Of the GPU: torch.OutOfMemoryError or torch.cuda.OutOfMemoryError, by the version of PyTorch.
+OUT_OF_MEMORY = ("outofmemoryerror", "out of memory")
+# After these the process cannot use its GPU any more: every further call fails in the same way. Texts of
+# CUDA, cuDNN, cuBLAS, NCCL, HIP and PyTorch (c10/cuda/CUDAException.cpp, torch/cuda/__init__.py).
+DEVICE = (
+    "cuda error",
+    "cuda driver",
+    "cuda initialization",
+    "cuda unknown error",
+    "cudnn",
+    "cublas",
+    "cusolver",
+    "cusparse",
+    "cufft",
+    "nccl",
+    "hip error",
+    "acceleratorerror",
+    "device-side assert",
+    "illegal memory access",
+    "unspecified launch failure",
+    "uncorrectable ecc",
+    "no cuda gpus are available",
+    "no cuda-capable device",
+    "found no nvidia driver",
+    "nvidia driver on your system",
+    "driver/library version mismatch",
+    "not compiled with cuda",
+)
+# The machine under the runtime: its mounts, disks, memory and files.
+NODE = (
+    "transport endpoint is not connected",
+    "stale file handle",
+    "stale nfs file handle",
+    "input/output error",
+    "[errno 5]",
+    "no space left on device",
+    "disk quota exceeded",
+    "too many open files",
+    "cannot allocate memory",
+    "can't allocate memory",
+    "memoryerror",
+    "unable to allocate",
+    "can't start new thread",
+    "bus error",
+)
+# The network, and the hubs from which a runtime fetches models and configs.
+NETWORK = (
+    "localentrynotfounderror",
+    "couldn't connect to",
+    "cannot connect to host",
+    "max retries exceeded",
+    "connectionerror",
+    "connectionreseterror",
+    "connecttimeout",
+    "readtimeout",
+    "connection refused",
+    "connection reset",
+    "connection aborted",
+    "connection timed out",
+    "network is unreachable",
+    "temporary failure in name resolution",
+)
+# A host that does not exist is the task's fault, unless it is a hub: then the node has no access to it.
+UNKNOWN_HOST = ("name or service not known", "failed to resolve", "getaddrinfo failed")
+HUBS = ("huggingface", "hf.co", "github", "modelscope", "civitai", "download.pytorch.org")
+
+
+def execution_error(kind: str, message: str, place: str) -> TaskError | RuntimeUnavailable:
+    """The error of a task whose run ended with an exception of class `kind`; `place` is where."""
+    reason = f"{place}: {kind}: {message.strip()}"[:REASON_MAX_CHARACTERS]
+    return runtime_error(f"{kind}: {message}", reason) or TaskError(EXECUTION_ERROR, reason)
+
+
+def runtime_error(text: str, reason: str) -> RuntimeUnavailable | None:
+    """The error when `text` is about GPU, node or network; None when the task itself is at fault."""
+    lower = text.lower()
+    if _has(lower, OUT_OF_MEMORY):
+        return RuntimeUnavailable("out_of_memory", reason)
+    if _has(lower, DEVICE):
+        return RuntimeUnavailable("device_error", reason, needs_restart=True)
+    if _has(lower, NODE):
+        return RuntimeUnavailable("node_error", reason)
+    if _has(lower, UNKNOWN_HOST):
+        return RuntimeUnavailable("network_error", reason) if _has(lower, HUBS) else None
+    return RuntimeUnavailable("network_error", reason) if _has(lower, NETWORK) else None
+
+
+def _has(text: str, marks: tuple[str, ...]) -> bool:
+    return any(mark in text for mark in marks)

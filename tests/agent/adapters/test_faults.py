@@ -1,0 +1,92 @@
+"""Whose fault the error of a runtime is. The texts are those of the programs that raise them."""
+
+import pytest
+from queue_agent.adapters.shared.faults import execution_error
+from queue_agent.contract import RuntimeUnavailable, TaskError
+
+DEVICE = [
+    ("RuntimeError", "CUDA error: an illegal memory access was encountered"),
+    ("torch.AcceleratorError", "CUDA error: device-side assert triggered"),
+    ("RuntimeError", "CUDA error: unspecified launch failure\nCUDA kernel errors might be reported later"),
+    ("RuntimeError", "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    ("RuntimeError", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    (
+        "torch.distributed.DistBackendError",
+        "NCCL error in: ProcessGroupNCCL.cpp:1970, system error",
+    ),
+    ("RuntimeError", "No CUDA GPUs are available"),
+    ("RuntimeError", "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU"),
+    ("RuntimeError", "The NVIDIA driver on your system is too old (found version 11040)."),
+    ("RuntimeError", "CUDA unknown error - this may be due to an incorrectly set up environment"),
+    ("RuntimeError", "HIP error: invalid device function"),
+    ("AssertionError", "Torch not compiled with CUDA enabled"),
+]
+MEMORY = [
+    ("torch.OutOfMemoryError", "Allocation on device"),
+    ("torch.cuda.OutOfMemoryError", "CUDA out of memory. Tried to allocate 2.00 GiB."),
+    ("RuntimeError", "CUDA error: out of memory"),
+]
+NODE = [
+    ("OSError", "[Errno 107] Transport endpoint is not connected: '/opt/ml/code/models/checkpoints'"),
+    ("OSError", "[Errno 116] Stale file handle: '/opt/ml/code/models/a.safetensors'"),
+    ("OSError", "[Errno 5] Input/output error"),
+    ("OSError", "[Errno 28] No space left on device: '/data/output/a.png'"),
+    ("OSError", "[Errno 24] Too many open files"),
+    ("OSError", "[Errno 12] Cannot allocate memory"),
+    ("MemoryError", ""),
+    ("numpy._core._exceptions._ArrayMemoryError", "Unable to allocate 3.00 GiB for an array"),
+    ("RuntimeError", "unable to mmap 4265146304 bytes from file: Cannot allocate memory (12)"),
+    ("RuntimeError", "can't start new thread"),
+]
+NETWORK = [
+    ("OSError", "We couldn't connect to 'https://huggingface.co' to load this file"),
+    ("huggingface_hub.errors.LocalEntryNotFoundError", "An error happened while trying to locate the file"),
+    ("requests.exceptions.ConnectionError", "HTTPSConnectionPool(host='huggingface.co', port=443)"),
+    ("urllib3.exceptions.MaxRetryError", "Max retries exceeded with url: /api/models"),
+    ("urllib.error.URLError", "<urlopen error [Errno -2] Name or service not known> https://github.com/x"),
+    ("urllib.error.URLError", "<urlopen error [Errno -3] Temporary failure in name resolution>"),
+]
+TASK = [
+    ("ValueError", "could not broadcast input array from shape (3,64,64) into shape (3,32,32)"),
+    (
+        "RuntimeError",
+        "The size of tensor a (96) must match the size of tensor b (64) at dimension 3",
+    ),
+    ("RuntimeError", "mat1 and mat2 shapes cannot be multiplied (77x2048 and 768x320)"),
+    ("FileNotFoundError", "[Errno 2] No such file or directory: '/data/input/x.png'"),
+    ("PermissionError", "[Errno 13] Permission denied: '/etc/x'"),
+    ("Exception", "**** ERROR: Saving image outside the output folder is not allowed."),
+    ("TypeError", "unsupported operand type(s) for +: 'int' and 'str'"),
+    ("urllib.error.URLError", "<urlopen error [Errno -2] Name or service not known>"),
+    ("huggingface_hub.errors.RepositoryNotFoundError", "404 Client Error. Repository Not Found for url"),
+    ("RuntimeError", "PytorchStreamReader failed reading zip archive: failed finding central directory"),
+]
+
+
+@pytest.mark.parametrize(("kind", "message"), DEVICE)
+def test_an_error_of_the_gpu_is_no_fault_of_the_task_and_needs_a_restart(kind: str, message: str):
+    error = execution_error(kind, message, "KSampler")
+
+    assert isinstance(error, RuntimeUnavailable)
+    assert (error.code, error.needs_restart) == ("device_error", True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "code"),
+    [(*case, "out_of_memory") for case in MEMORY]
+    + [(*case, "node_error") for case in NODE]
+    + [(*case, "network_error") for case in NETWORK],
+)
+def test_an_error_of_the_node_is_worth_another_try(kind: str, message: str, code: str):
+    error = execution_error(kind, message, "KSampler")
+
+    assert isinstance(error, RuntimeUnavailable)
+    assert (error.code, error.needs_restart) == (code, False)
+
+
+@pytest.mark.parametrize(("kind", "message"), TASK)
+def test_any_other_error_is_the_tasks(kind: str, message: str):
+    error = execution_error(kind, message, "KSampler")
+
+    assert isinstance(error, TaskError) and error.code == "execution_error"
+    assert error.message.startswith(f"KSampler: {kind}: ")
