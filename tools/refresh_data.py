@@ -28,6 +28,12 @@ COLUMNS = [
     "memory_mib",
     "arch",
     "pods",
+    "cpu_manufacturer",
+    "cpu_mhz",
+    "hypervisor",
+    "spot",
+    "encrypts_in_transit",
+    "ebs_mbps",
     "gpus",
     "gpu_name",
     "gpu_manufacturer",
@@ -143,12 +149,16 @@ def row(info: Mapping[str, Any]) -> list[Any]:
     """One instance type in the order of COLUMNS, without empty cells at the end."""
     gpus = info.get("GpuInfo", {}).get("Gpus", [])
     whole = [gpu for gpu in gpus if gpu["Count"] > 0]
-    arch = "arm64" if "arm64" in info["ProcessorInfo"]["SupportedArchitectures"] else "amd64"
     cells = [
         info["VCpuInfo"]["DefaultVCpus"],
         info["MemoryInfo"]["SizeInMiB"],
-        arch,
+        arch(info["ProcessorInfo"]["SupportedArchitectures"]),
         pods(info["NetworkInfo"]),
+        *processor(info["ProcessorInfo"]),
+        info.get("Hypervisor", ""),
+        "spot" in info.get("SupportedUsageClasses", ()),
+        info["NetworkInfo"].get("EncryptionInTransitSupported", False),
+        ebs_mbps(info.get("EbsInfo", {})),
         sum(gpu["Count"] for gpu in whole),
     ]
     # Names as Karpenter spells them in its labels karpenter.k8s.aws/instance-gpu-*.
@@ -157,10 +167,32 @@ def row(info: Mapping[str, Any]) -> list[Any]:
         if gpus
         else ["", "", 0]
     )
-    cells.append(info.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0))
+    cells.append(nvme_gb(info.get("InstanceStorageInfo", {})))
     while cells[-1] in (0, ""):
         cells.pop()
     return cells
+
+
+def arch(architectures: Sequence[str]) -> str:
+    """The architecture as Kubernetes names it; EC2's own name for those that Kubernetes has no name for."""
+    names = {"x86_64": "amd64", "arm64": "arm64"}
+    return next((names[name] for name in architectures if name in names), architectures[0])
+
+
+def processor(info: Mapping[str, Any]) -> tuple[str, int]:
+    """Manufacturer and sustained clock speed in MHz, as in Karpenter's labels instance-cpu-*."""
+    return label(info.get("Manufacturer", "")), round(info.get("SustainedClockSpeedInGhz", 0) * 1000)
+
+
+def ebs_mbps(info: Mapping[str, Any]) -> int:
+    """The maximum bandwidth to EBS; 0 where EBS optimization is not on by default."""
+    default = info.get("EbsOptimizedSupport") == "default"
+    return int(info["EbsOptimizedInfo"]["MaximumBandwidthInMbps"]) if default else 0
+
+
+def nvme_gb(storage: Mapping[str, Any]) -> int:
+    """The total size of the local disks, if they are NVMe disks."""
+    return int(storage["TotalSizeInGB"]) if storage.get("NvmeSupport", "unsupported") != "unsupported" else 0
 
 
 def pods(network: Mapping[str, Any]) -> int:

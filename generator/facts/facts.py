@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from generator import paths
-from generator.facts import agent_settings, karpenter, reserved, versions
+from generator.facts import agent_settings, karpenter, prices, reserved, versions
 from generator.facts.agent_settings import AgentSettings
+from generator.facts.instance_types import InstanceType
 from generator.facts.karpenter import NodePoolRules
+from generator.facts.prices import Prices
 from generator.facts.reserved import Reserved
 from generator.facts.versions import Support, Versions
 
@@ -25,6 +27,10 @@ VERIFIED_REGIONS = ("us-east-1", "us-west-2")
 ZONES_WITHOUT_EKS = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
 
 
+# The GPU families to suggest.
+USUAL_GPUS = ("g4dn", "g5", "g6", "g6e", "g7e")
+
+
 @dataclass(frozen=True)
 class Partition:
     """An AWS partition (`aws`, `aws-cn`), its DNS suffix and the principal host of EC2."""
@@ -32,22 +38,6 @@ class Partition:
     name: str
     dns_suffix: str
     ec2_principal: str
-
-
-@dataclass(frozen=True)
-class InstanceType:
-    """One EC2 instance type. `gpus` counts whole GPUs: Kubernetes cannot schedule a fraction of one."""
-
-    name: str
-    vcpu: int
-    memory_mib: int
-    arch: str
-    pods: int
-    gpus: int = 0
-    gpu_name: str = ""
-    gpu_manufacturer: str = ""
-    gpu_memory_mib: int = 0
-    nvme_gb: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,6 +107,12 @@ class Facts:
         """The names of all instance types."""
         return list(self._types["types"])
 
+    @cached_property
+    def gpu_types(self) -> tuple[InstanceType, ...]:
+        """Every instance type with whole NVIDIA GPUs, smallest first."""
+        kinds = [kind for name in self.instance_types() if (kind := self.instance_type(name))]
+        return tuple(sorted((kind for kind in kinds if kind.nvidia_gpus), key=InstanceType.size))
+
     def eks_versions(self) -> list[str]:
         """The EKS versions of the table, oldest first."""
         return list(self._versions["eks"])
@@ -163,6 +159,11 @@ class Facts:
     @cached_property
     def _versions(self) -> dict[str, Any]:
         return self._read("versions.json")
+
+    @cached_property
+    def prices(self) -> Prices:
+        """The price lists."""
+        return prices.load(self._folder)
 
     @cached_property
     def reserved(self) -> Reserved:

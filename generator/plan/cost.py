@@ -1,5 +1,6 @@
 """The cost of a solution when idle and of 1,000 pictures, each amount with its formula."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from generator.facts.facts import Facts
@@ -34,7 +35,7 @@ def cost(
         currency=region_prices.currency,
         priced_as=f"{region_prices.region}, {region_prices.date}" if price_list else "unknown",
         note=_note(solution, price_list, prices),
-        idle=tuple(_idle(solution, facts, region_prices, stack_resources)),
+        idle=tuple(_idle(solution, runtimes, facts, region_prices, stack_resources)),
         per_1000=tuple(_pictures(runtimes, region_prices, {**prices.seconds_per_image, **seconds})),
         requests=_requests(region_prices),
     )
@@ -56,7 +57,11 @@ def _note(solution: Solution, price_list: PriceList | None, prices: Prices) -> s
 
 
 def _idle(
-    solution: Solution, facts: Facts, prices: PriceList, stack_resources: Mapping[str, int]
+    solution: Solution,
+    runtimes: Sequence[RuntimePlan],
+    facts: Facts,
+    prices: PriceList,
+    stack_resources: Mapping[str, int],
 ) -> Iterator[CostLine]:
     extended = facts.support(solution.versions.eks).standard_ends.isoformat() < prices.date
     control_plane = "eks_cluster_hour_extended" if extended else "eks_cluster_hour"
@@ -71,12 +76,13 @@ def _idle(
     yield _line(f"{zones} public IPv4 addresses", zones * hours, "h", service("public_ipv4_hour"))
     alarms = stack_resources.get("AWS::CloudWatch::Alarm", 0)
     yield _line(f"{alarms} alarms", alarms, "alarms", service("cloudwatch_alarm_month"))
-    for runtime in solution.runtimes:
-        if runtime.scaling.min_replicas:
-            kind, pods = runtime.nodes.instance_types[0], runtime.scaling.min_replicas
-            yield _line(
-                f"GPU: {runtime.name} keeps {pods} × {kind}", pods * hours, "h", prices.instance(kind)
-            )
+    for runtime, plan in zip(solution.runtimes, runtimes, strict=True):
+        pods = runtime.scaling.min_replicas if runtime.scaling.enabled else 1
+        if pods and plan.options:
+            option = plan.options[0]
+            kind, nodes = option.instance_type, math.ceil(pods / option.pods_per_node)
+            text = f"GPU: {runtime.name} keeps {nodes} × {kind}"
+            yield _line(text, nodes * hours, "h", prices.instance(kind))
 
 
 def _line(what: str, quantity: int, unit: str, price: float | None) -> CostLine:

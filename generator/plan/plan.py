@@ -1,15 +1,18 @@
 """Composes the plan of a solution: resources, GPU nodes at the maximum, quotas, cost, licenses."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from generator.facts import quotas
 from generator.facts.facts import Facts
+from generator.facts.instance_types import InstanceType
 from generator.facts.prices import Prices
 from generator.facts.quotas import Market, Quota
 from generator.iam import accounts
 from generator.plan.cost import cost
 from generator.plan.model import NodeOption, Plan, QuotaNeed, ResourceCount, RuntimePlan
+from generator.solution import capacity
+from generator.solution.capacity import Place
 from generator.solution.model import Runtime, RuntimeType, Solution
 
 # Sources: the LICENSE files of the three projects. They are not part of this product.
@@ -41,7 +44,8 @@ def plan(
     `stack_resources` counts the resources of the CloudFormation templates by type; `seconds` are the seconds
     that a picture takes, by GPU, where the user has numbers of their own.
     """
-    runtimes = tuple(runtime_plan(runtime, facts) for runtime in solution.runtimes)
+    place = Place(facts.region(solution.region), solution.zones)
+    runtimes = tuple(runtime_plan(runtime, place, facts) for runtime in solution.runtimes)
     return Plan(
         stack=solution.stack,
         region=solution.region,
@@ -53,31 +57,32 @@ def plan(
     )
 
 
-def runtime_plan(runtime: Runtime, facts: Facts) -> RuntimePlan:
-    """One runtime at its maximum number of pods."""
+def runtime_plan(runtime: Runtime, place: Place, facts: Facts) -> RuntimePlan:
+    """One runtime at its maximum number of pods, on each instance type that Karpenter can start for it."""
+    left = capacity.select(runtime.nodes, runtime.pod, place, facts).left
     pods = runtime.scaling.max_replicas if runtime.scaling.enabled else 1
-    if runtime.nodes.gpu_limit is not None:
-        pods = min(pods, runtime.nodes.gpu_limit // max(runtime.gpus_per_pod, 1))
+    limits = [capacity.most_pods(kind, runtime.nodes, runtime.pod) for kind in left]
+    pods = min(pods, max((limit for limit in limits if limit is not None), default=pods))
     markets: tuple[Market, ...] = ("spot", "on-demand")
-    allowed = {"spot": runtime.nodes.spot, "on-demand": runtime.nodes.on_demand}
+    allowed = capacity.capacity_types(runtime.nodes, place)
     return RuntimePlan(
         name=runtime.name,
         type=runtime.type,
         licence=LICENCES[runtime.type],
         pods=pods,
-        markets=tuple(market for market in markets if allowed[market]),
-        options=tuple(_options(runtime, pods, facts)),
+        markets=tuple(market for market in markets if market in allowed),
+        options=tuple(_options(runtime, left, pods)),
     )
 
 
-def _options(runtime: Runtime, pods: int, facts: Facts) -> Iterator[NodeOption]:
-    """The instance types with enough GPUs for a pod."""
-    for name in runtime.nodes.instance_types:
-        instance = facts.instance_type(name)
-        per_node = instance.gpus // max(runtime.gpus_per_pod, 1) if instance else 0
-        if instance and per_node:
-            nodes = math.ceil(pods / per_node)
-            yield NodeOption(name, instance.gpu_name, instance.vcpu, per_node, nodes)
+def _options(runtime: Runtime, left: Iterable[InstanceType], pods: int) -> Iterator[NodeOption]:
+    """All pods on nodes of one type, as far as the limits of the pool allow."""
+    for kind in left:
+        per_node = capacity.pods_per_node(kind, runtime.nodes, runtime.pod)
+        nodes = math.ceil(pods / per_node)
+        limit = capacity.nodes_within_limits(kind, runtime.nodes)
+        nodes = nodes if limit is None else min(nodes, limit)
+        yield NodeOption(kind.name, kind.gpu_name, kind.vcpu, per_node, nodes)
 
 
 def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterator[ResourceCount]:

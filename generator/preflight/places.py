@@ -1,15 +1,16 @@
 """The region, its zones and which instance types they offer."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from generator.aws.asker import Asker
 from generator.facts.facts import ZONES_WITHOUT_EKS
+from generator.plan.model import RuntimePlan
 from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
-from generator.solution.model import Runtime, Solution
+from generator.solution.model import Solution
 
 THEME = "region"
 
@@ -33,13 +34,13 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
         THEME, "region", partial(region_status, solution.region), partial(judge_region, solution.region)
     )
     yield Check(THEME, "zones", zones, partial(judge_zones, solution.zones))
-    offered = partial(offers, types=_types(solution))
-    yield Check(THEME, "instance types", offered, partial(judge_offers, solution))
+    offered = partial(offers, types=_types(subject))
+    yield Check(THEME, "instance types", offered, partial(judge_offers, solution, subject.plan.runtimes))
 
 
-def _types(solution: Solution) -> tuple[str, ...]:
-    gpu = {name for runtime in solution.runtimes for name in runtime.nodes.instance_types}
-    return (*sorted(gpu), solution.components.instance_type)
+def _types(subject: Subject) -> tuple[str, ...]:
+    gpu = {option.instance_type for runtime in subject.plan.runtimes for option in runtime.options}
+    return (*sorted(gpu), subject.solution.components.instance_type)
 
 
 def region_status(region: str, asker: Asker) -> str:
@@ -110,9 +111,9 @@ def judge_zones(names: Sequence[str], zones: Sequence[Zone]) -> Iterator[Result]
     yield Result(THEME, "zones", CheckStatus.FAILED, "; ".join(bad), help)
 
 
-def judge_offers(solution: Solution, offered: Offers) -> Iterator[Result]:
+def judge_offers(solution: Solution, runtimes: Iterable[RuntimePlan], offered: Offers) -> Iterator[Result]:
     """Each runtime needs one type in one of the three zones; the controllers need theirs."""
-    for runtime in solution.runtimes:
+    for runtime in runtimes:
         yield _judge_runtime(runtime, solution.zones, offered)
     kind = solution.components.instance_type
     places = sorted(offered[kind] & set(solution.zones))
@@ -126,9 +127,10 @@ def judge_offers(solution: Solution, offered: Offers) -> Iterator[Result]:
         yield Result(THEME, check_name, CheckStatus.PASSED, f"offered in {', '.join(places)}")
 
 
-def _judge_runtime(runtime: Runtime, zones: Sequence[str], offered: Offers) -> Result:
+def _judge_runtime(runtime: RuntimePlan, zones: Sequence[str], offered: Offers) -> Result:
     check_name = f"instance types of {runtime.name}"
-    have = {name: sorted(offered[name] & set(zones)) for name in runtime.nodes.instance_types}
+    names = [option.instance_type for option in runtime.options]
+    have = {name: sorted(offered[name] & set(zones)) for name in names}
     missing = [name for name, places in have.items() if not places]
     help = "change extraValues.karpenter.provisioner.instanceType of this runtime"
     if len(missing) == len(have):

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 from generator.facts.facts import Partition
+from generator.facts.instance_types import KARPENTER_PREFIX, Resources
 from generator.facts.versions import Versions
 from generator.solution import names
 
+Path = tuple[str | int, ...]
 RuntimeType = Literal["sdwebui", "comfyui", "invokeai", "custom"]
 
 
@@ -46,16 +49,38 @@ class Volume:
 
 
 @dataclass(frozen=True)
-class Nodes:
-    """The node pool of a runtime. `gpu_limit` is the maximum number of GPUs of all its nodes together.
+class Requirement:
+    """A requirement of a NodePool. `path`: where the values state it, below an entry of modelsRuntime."""
 
-    `iam_role` is the name of the nodes' role where the user has one of their own.
+    key: str
+    operator: str
+    values: tuple[str, ...]
+    min_values: int | None
+    path: Path
+
+    def __str__(self) -> str:
+        key = self.key.removeprefix(KARPENTER_PREFIX)
+        return (
+            f"{key} {self.operator} [{', '.join(self.values)}]" if self.values else f"{key} {self.operator}"
+        )
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The node pool of a runtime.
+
+    `instance_types`: empty for any. `limits`: of all its nodes together, by resource: cores, bytes, GPUs.
+    `local_disks`: images and containers are on the NVMe disks, not on the data volume. `own_subnets`: the
+    user selects the subnets. `iam_role`: the name of the nodes' role where the user has one of their own.
     """
 
     instance_types: tuple[str, ...]
     spot: bool
     on_demand: bool
-    gpu_limit: int | None
+    requirements: tuple[Requirement, ...]
+    limits: Mapping[str, Decimal]
+    local_disks: bool
+    own_subnets: bool
     iam_role: str | None
     os_volume: Volume
     data_volume: Volume
@@ -106,7 +131,8 @@ class Runtime:
     scaling: Scaling
     nodes: Nodes
     models: Models
-    gpus_per_pod: int
+    # What one pod requests.
+    pod: Resources
     runtime_image: ContainerImage
     agent_image: ContainerImage
     # Runs only where `xray` is true.

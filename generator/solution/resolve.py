@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from generator.facts.facts import Facts
-from generator.solution import names
+from generator.solution import names, node_pool
 from generator.solution.context import Context
 from generator.solution.defaults import Defaults
 from generator.solution.merge import merged
@@ -29,7 +29,7 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
         model_bucket=config["modelBucketArn"].rpartition(":")[2],
     )
     runtimes = tuple(resolve_runtime(entry, defaults, scope) for entry in config["modelsRuntime"])
-    instance_types = sorted({name for runtime in runtimes for name in runtime.nodes.instance_types})
+    instance_types = node_pool.instance_types(runtime.nodes for runtime in runtimes)
     return Solution(
         stack=scope.stack,
         region=scope.region,

@@ -8,16 +8,14 @@ from generator.facts import image_reference
 from generator.facts.facts import Partition
 from generator.facts.image_reference import ImageReference
 from generator.facts.runtimes import DefaultImage
-from generator.solution import names
+from generator.solution import names, node_pool
 from generator.solution.defaults import Defaults
 from generator.solution.merge import merged
 from generator.solution.model import (
     ContainerImage,
     Models,
-    Nodes,
     Runtime,
     Scaling,
-    Volume,
 )
 
 Data = Mapping[str, Any]
@@ -79,9 +77,9 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         max_attempts=agent["maxAttempts"],
         input_buckets=tuple(agent["inputBuckets"]),
         scaling=_scaling(pods["scaling"]),
-        nodes=_nodes(karpenter["provisioner"], karpenter["nodeTemplate"]),
+        nodes=node_pool.nodes(karpenter["provisioner"], karpenter["nodeTemplate"]),
         models=_models(pods["persistence"], scope),
-        gpus_per_pod=int(pods["inferenceApi"]["resources"]["limits"]["nvidia.com/gpu"]),
+        pod=node_pool.pod_requests(pods),
         runtime_image=_image(
             defaults.runtime_images[kind], _at(extra_values, "runtime", "inferenceApi", "image"), scope
         ),
@@ -91,8 +89,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
             _at(extra_values, "runtime", "queueAgent", "xray", "daemon", "image"),
             scope,
         ),
-        # The reference system spells it `XRay`.
-        xray=agent["xray"]["enabled"] or agent["XRay"].get("enabled", False),
+        xray=node_pool.has_collector(agent),
         extra_values=extra_values,
     )
 
@@ -103,23 +100,6 @@ def _scaling(scaling: Data) -> Scaling:
         min_replicas=scaling["minReplicaCount"],
         max_replicas=scaling["maxReplicaCount"],
     )
-
-
-def _nodes(provisioner: Data, template: Data) -> Nodes:
-    gpu_limit = provisioner["resourceLimits"].get("nvidia.com/gpu")
-    return Nodes(
-        instance_types=tuple(provisioner["instanceType"]),
-        spot=provisioner["capacityType"]["spot"],
-        on_demand=provisioner["capacityType"]["onDemand"],
-        gpu_limit=None if gpu_limit is None else int(gpu_limit),
-        iam_role=template.get("iamRole") or None,
-        os_volume=_volume(template["osVolume"]),
-        data_volume=_volume(template["dataVolume"]),
-    )
-
-
-def _volume(volume: Data) -> Volume:
-    return Volume(size=volume["volumeSize"], snapshot_id=volume.get("snapshotID") or None)
 
 
 def _models(persistence: Data, scope: Scope) -> Models:

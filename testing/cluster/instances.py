@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from generator.facts.facts import Facts, InstanceType
+from generator.facts.facts import Facts
+from generator.facts.instance_types import InstanceType
 from generator.paths import data
 
 FAMILIES = ("g4dn", "g5", "g6", "g6e")

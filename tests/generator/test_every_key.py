@@ -109,7 +109,7 @@ VALUES: Data = {
     "extraValues.runtime.persistence.accessModes": ["ReadWriteMany"],
     "extraValues.karpenter.nodeTemplate.amiVersion": "1.50.0",
     "extraValues.runtime.persistence.s3.modelBucket": "other-models",
-    f"{REQUIREMENTS}[].key": "topology.k8s.aws/zone-id",
+    f"{REQUIREMENTS}[].key": "failure-domain.beta.kubernetes.io/zone",
     f"{REQUIREMENTS}[].operator": "NotIn",
     f"{REQUIREMENTS}[].values": ["us-west-2c"],
     f"{REQUIREMENTS}[].minValues": 2,

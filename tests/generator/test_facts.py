@@ -10,7 +10,6 @@ import pytest
 from moto import mock_aws
 
 from generator import paths
-from generator.config.rules.nodes import allocatable
 from generator.facts import karpenter, versions
 from generator.facts.facts import Facts, eks_zones
 from generator.facts.quantity import MIB
@@ -45,9 +44,9 @@ def test_allocatable_matches_karpenters_page_for_g5_2xlarge(facts: Facts) -> Non
     g5 = facts.instance_type("g5.2xlarge")
     assert g5 is not None
 
-    cores, memory = allocatable(g5)
+    room = g5.allocatable()
 
-    assert (cores * 1000, memory / MIB) == (7910, 29317)
+    assert (room.cores * 1000, room.memory / MIB) == (7910, 29317)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,66 @@ def test_a_gpu_limit_of_karpenter_bounds_the_nodes() -> None:
     assert need(plan, "L-DB2E81BA").most == 12
 
 
+def test_a_limit_of_cpu_or_memory_bounds_the_nodes_too() -> None:
+    plan = planned(solve(runtime(karpenter=nodes(["g5.xlarge"], resourceLimits={"cpu": 21}))))
+
+    assert (plan.runtimes[0].pods, plan.runtimes[0].options[0].nodes) == (5, 5)
+    assert need(plan, "L-DB2E81BA").most == 20
+
+
+def test_a_limit_counts_whole_nodes() -> None:
+    plan = planned(solve(runtime(karpenter=nodes(["g5.12xlarge"], resourceLimits={"nvidia.com/gpu": 7}))))
+
+    option = plan.runtimes[0].options[0]
+    assert (plan.runtimes[0].pods, option.nodes, option.vcpus) == (4, 1, 48)
+
+
+def test_only_types_that_the_requirements_leave_are_counted() -> None:
+    family = {"key": "karpenter.k8s.aws/instance-family", "operator": "In", "values": ["g6"]}
+    spot = {"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["spot"]}
+
+    plan = planned(solve(runtime(karpenter={"provisioner": {"extraRequirements": [family, spot]}})))
+
+    assert [option.instance_type for option in plan.runtimes[0].options] == ["g6.xlarge", "g6.2xlarge"]
+    assert plan.runtimes[0].markets == ("spot",)
+    assert {line.what for line in plan.cost.per_1000} == {"g6.xlarge (l4)", "g6.2xlarge (l4)"}
+    assert "L-DB2E81BA" not in {item.quota.code for item in plan.needs}
+
+
+def test_an_empty_list_of_types_is_planned_with_all_that_the_requirements_leave() -> None:
+    families = {"key": "karpenter.k8s.aws/instance-family", "operator": "In", "values": ["g6e"]}
+
+    plan = planned(
+        solve(
+            runtime(
+                karpenter=nodes([], extraRequirements=[families]), runtime={"scaling": {"minReplicaCount": 1}}
+            )
+        )
+    )
+
+    assert plan.runtimes[0].options[0].instance_type == "g6e.xlarge"
+    assert any("g6e.xlarge" in line.what for line in plan.cost.idle)
+
+
+def test_a_gpu_of_the_agent_counts_for_each_pod() -> None:
+    agent = {
+        "queueAgent": {"resources": {"requests": {"nvidia.com/gpu": 1}, "limits": {"nvidia.com/gpu": 1}}}
+    }
+
+    plan = planned(solve(runtime(karpenter=nodes(["g5.12xlarge"]), runtime=agent)))
+
+    option = plan.runtimes[0].options[0]
+    assert (option.pods_per_node, option.nodes) == (2, 10)
+
+
+def test_memory_decides_how_many_pods_share_a_node() -> None:
+    large = {"inferenceApi": {"resources": {"requests": {"memory": "80Gi"}}}}
+
+    plan = planned(solve(runtime(karpenter=nodes(["g5.12xlarge"]), runtime=large)))
+
+    assert plan.runtimes[0].options[0].pods_per_node == 2
+
+
 def test_pods_share_a_node_with_several_gpus() -> None:
     plan = planned(solve(runtime(karpenter=nodes(["g5.12xlarge"]))))
 

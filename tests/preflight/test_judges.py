@@ -11,6 +11,7 @@ from generator.preflight.places import Zone
 from generator.preflight.result import CheckStatus
 from generator.preflight.snapshots import Snapshot
 from generator.solution.model import Solution
+from testing import solving
 from tests.preflight.conftest import Sandbox
 
 
@@ -62,11 +63,13 @@ def test_a_region_without_three_zones_cannot_be_fixed() -> None:
 def test_some_types_that_are_not_offered_are_a_warning_and_no_controllers_a_failure(
     solution: Solution,
 ) -> None:
-    offered = dict.fromkeys(solution.runtimes[0].nodes.instance_types, frozenset(solution.zones))
+    plans = solving.plan(solution).runtimes
+    names = [option.instance_type for option in plans[0].options]
+    offered = dict.fromkeys(names, frozenset(solution.zones))
     first = next(iter(offered))
 
     runtime, controllers = places.judge_offers(
-        solution, {**offered, first: frozenset(), "m7g.large": frozenset()}
+        solution, plans, {**offered, first: frozenset(), "m7g.large": frozenset()}
     )
 
     assert (runtime.status, controllers.status) == (CheckStatus.WARNING, CheckStatus.FAILED)

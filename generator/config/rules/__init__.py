@@ -10,6 +10,8 @@ THEMES = (
     "models",
     "scaling",
     "nodes",
+    "capacity",
+    "controllers",
     "volumes",
     "region",
     "buckets",

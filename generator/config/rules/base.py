@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from generator.config.node import ConfigNode
+from generator.config.values import typed
 from generator.errors import Problem, Severity
 from generator.facts.facts import Facts
+from generator.facts.instance_types import Resources
 from generator.facts.karpenter import NodePoolRules
+from generator.solution import capacity, node_pool
 from generator.solution.context import Context
+from generator.solution.model import Nodes, Path
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,38 @@ class Case:
         eks, versions = self.config.at("eksVersion").text(), self.facts.eks_versions()
         return eks if eks in versions else versions[0]
 
+    @cached_property
+    def pools(self) -> list["Pool"]:
+        """The node pool of each runtime, and the instance types that Karpenter can start in it."""
+        values = [(runtime, node_pool_of(runtime)) for runtime in self.runtimes]
+        region = self.facts.region(self.context.region or "")
+        try:
+            listed = node_pool.instance_types(nodes for _, nodes in values)
+            zones = self.facts.zones(region.name, listed) if region else ()
+        except ValueError:  # the region has too few, which SD707 reports
+            zones = ()
+        place = capacity.Place(region, zones)
+        pods = [node_pool.pod_requests(typed(runtime.at("extraValues", "runtime"))) for runtime, _ in values]
+        return [
+            Pool(runtime, nodes, pod, place, capacity.select(nodes, pod, place, self.facts))
+            for (runtime, nodes), pod in zip(values, pods, strict=True)
+        ]
+
     @property
     def node_rules(self) -> NodePoolRules:
         """What the Karpenter of this EKS version accepts."""
         return self.facts.node_pool_rules(self.eks)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A runtime with its nodes, the requests of one of its pods, and the instance types that are left."""
+
+    runtime: ConfigNode
+    nodes: Nodes
+    pod: Resources
+    place: capacity.Place
+    selection: capacity.Selection
 
 
 @dataclass(frozen=True)
@@ -161,6 +193,19 @@ def environment_text(value: object) -> str:
 def provisioner(runtime: ConfigNode) -> ConfigNode:
     """The NodePool's settings: which nodes Karpenter may start."""
     return runtime.at("extraValues", "karpenter", "provisioner")
+
+
+def node_pool_of(runtime: ConfigNode) -> Nodes:
+    """The nodes that Karpenter may start for a runtime."""
+    return node_pool.nodes(typed(provisioner(runtime)), typed(node_template(runtime)))
+
+
+def node_at(runtime: ConfigNode, path: Path) -> ConfigNode:
+    """The node at a path below a runtime; steps of a list are numbers."""
+    node = runtime
+    for step in path:
+        node = node.items()[step] if isinstance(step, int) else node.at(step)
+    return node
 
 
 def node_template(runtime: ConfigNode) -> ConfigNode:

@@ -105,15 +105,6 @@ def requirements_do_not_repeat_keys(case: Case) -> Iterator[Finding]:
             yield Finding(node, message, f"use {key} instead")
 
 
-@rule("SD916")
-def architecture_is_x86(case: Case) -> Iterator[Finding]:
-    """The chart requires x86 nodes, so a requirement for another architecture matches none."""
-    for entry in _requirements(case):
-        arch = entry.at("key").text() in ("kubernetes.io/arch", "beta.kubernetes.io/arch")
-        if arch and entry.at("operator").text() == "In" and "amd64" not in entry.at("values").words():
-            yield Finding(entry.at("values"), "the images are for x86 processors", 'write values: ["amd64"]')
-
-
 @rule("SD917")
 def taints_are_valid_and_unique(case: Case) -> Iterator[Finding]:
     """Taints must be valid in Kubernetes and unique."""

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, agent, node_template, provisioner, rule
 from generator.config.schema import nearest
-from generator.facts.facts import Region, eks_zones
+from generator.facts.facts import USUAL_GPUS, Region, eks_zones
 
 # Suggested where a region does not offer the type in the config.
 USUAL_CONTROLLERS = ("m7g.large", "m6g.large", "m7i.large", "m6i.large", "m5.large")
-USUAL_GPUS = ("g4dn", "g5", "g6", "g6e", "g7e")
 
 
 def _region(case: Case) -> Region | None:

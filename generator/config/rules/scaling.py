@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from generator.config.node import ConfigNode
-from generator.config.rules.base import WARNING, Case, Finding, inference, provisioner, rule
+from generator.config.rules.base import WARNING, Case, Finding, provisioner, rule
 from generator.facts.quantity import parse
 
 # Limits of HorizontalPodAutoscalerBehavior.
@@ -65,13 +65,12 @@ def at_least_one_pod_may_run(case: Case) -> Iterator[Finding]:
 @rule("SD405", WARNING)
 def limits_leave_room_for_all_pods(case: Case) -> Iterator[Finding]:
     """resourceLimits should allow maxReplicaCount pods: the others would stay pending."""
-    for runtime in case.runtimes:
-        maximum = _scaling(runtime).at("maxReplicaCount")
-        limit = provisioner(runtime).at("resourceLimits", "nvidia.com/gpu")
+    for pool in case.pools:
+        maximum = _scaling(pool.runtime).at("maxReplicaCount")
+        limit = provisioner(pool.runtime).at("resourceLimits", "nvidia.com/gpu")
         pods, gpus = maximum.whole(), parse(limit.value)
-        gpus_per_pod = parse(inference(runtime).at("resources", "limits", "nvidia.com/gpu").value)
-        if pods and gpus is not None and gpus_per_pod and pods * gpus_per_pod > gpus:
-            message = f"{pods} pods need {pods * gpus_per_pod:f} GPUs; resourceLimits allows {gpus:f}"
+        if pods and gpus is not None and pods * pool.pod.gpus > gpus:
+            message = f"{pods} pods need {pods * pool.pod.gpus} GPUs; resourceLimits allows {gpus:f}"
             yield Finding(
                 limit if limit.given else maximum, message, "raise the limit or lower maxReplicaCount"
             )

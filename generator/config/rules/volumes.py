@@ -1,11 +1,11 @@
 """Volumes: those of the GPU nodes, and the claim for the models."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from generator.config.node import ConfigNode
-from generator.config.rules.base import WARNING, Case, Finding, agent, inference, node_template, rule
-from generator.config.rules.nodes import listed, request, uses_nvme
+from generator.config.rules.base import WARNING, Case, Finding, inference, node_template, rule
+from generator.config.rules.nodes import listed
+from generator.facts.instance_types import usable
 from generator.facts.quantity import GIB, gib, parse
 
 # https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html (gp3's limits of 2025-09)
@@ -13,8 +13,6 @@ MAX_GIB = {"gp3": 65536, "gp2": 16384, "io1": 16384, "io2": 65536}
 IOPS = {"gp3": (3000, 80000, 500), "io1": (100, 64000, 50), "io2": (100, 256000, 1000)}
 THROUGHPUT = (125, 2000)
 GP3_BASE_IOPS = 3000
-# The kubelet evicts pods at 90 % usage and reserves 1 GiB. Source: as for `allocatable` in nodes.py.
-DISK_SHARE = Decimal("0.9")
 # The access modes that the S3 CSI driver supports.
 S3_ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany")
 # Bottlerocket's system volume. https://github.com/bottlerocket-os/bottlerocket (variants: os-image-size-gib)
@@ -134,16 +132,15 @@ def volumes_are_deleted_with_their_node(case: Case) -> Iterator[Finding]:
 @rule("SD607")
 def ephemeral_storage_fits(case: Case) -> Iterator[Finding]:
     """Requests for ephemeral-storage must fit the disk for images and containers."""
-    for runtime in case.runtimes:
-        containers = (inference(runtime), agent(runtime))
-        requested = sum((request(container, "ephemeral-storage") for container in containers), Decimal(0))
-        node = inference(runtime).at("resources", "requests", "ephemeral-storage")
-        sizes = {"dataVolume": parse(node_template(runtime).at("dataVolume", "volumeSize").value)}
-        if uses_nvme(runtime):
-            sizes = {kind.name: Decimal(kind.nvme_gb * 10**9) for _, kind in listed(runtime, case)}
+    for pool in case.pools:
+        node = inference(pool.runtime).at("resources", "requests", "ephemeral-storage")
+        sizes = {"dataVolume": parse(pool.nodes.data_volume.size)}
+        if pool.nodes.local_disks:
+            sizes = {kind.name: kind.local_disks() for _, kind in listed(pool, case)}
         for disk, size in sizes.items():
-            if size and requested > (usable := size * DISK_SHARE - GIB):
-                message = f"{gib(requested)} of ephemeral-storage requested; {disk} has {gib(usable)} usable"
+            if size and pool.pod.storage > usable(size):
+                message = f"{gib(pool.pod.storage)} of ephemeral-storage requested; "
+                message += f"{disk} has {gib(usable(size))} usable"
                 yield Finding(node, message, "lower the request, or use a larger disk")
 
 

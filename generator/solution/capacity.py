@@ -1,0 +1,261 @@
+"""Which instance types Karpenter can start for a runtime, and what excludes the others."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+
+from generator.facts import requests
+from generator.facts.facts import Facts, Region
+from generator.facts.instance_types import KARPENTER_PREFIX, InstanceType, Resources
+from generator.facts.quantity import gib, parse
+from generator.solution.model import Nodes, Path, Requirement
+from generator.solution.node_pool import PROVISIONER
+
+# Karpenter reads these keys as the ones on the right. Source: NormalizedLabels in pkg/apis/v1/labels.go of
+# kubernetes-sigs/karpenter.
+ALIASES = {
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+}
+ARCH, OS = "kubernetes.io/arch", "kubernetes.io/os"
+CAPACITY, REGION = "karpenter.sh/capacity-type", "topology.kubernetes.io/region"
+ZONE, ZONE_ID = "topology.kubernetes.io/zone", "topology.k8s.aws/zone-id"
+
+
+Cause = Literal["type", "region", "requirement", "capacity type", "size", "storage", "limit", "minValues"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the nodes are: the region, if it is known, and the zones of the cluster."""
+
+    region: Region | None
+    zones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A part of the values that excludes instance types: its path, and in words."""
+
+    cause: Cause
+    reason: str
+    path: Path
+    instance_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The instance types that Karpenter can start, and the exclusions of all others."""
+
+    left: tuple[InstanceType, ...]
+    exclusions: tuple[Exclusion, ...]
+
+
+def label(key: str) -> str:
+    """The key of a label under its present name."""
+    return ALIASES.get(key, key)
+
+
+def accepts(requirement: Requirement, values: Sequence[str]) -> tuple[str, ...] | None:
+    """Those values of a label that a requirement accepts; None when a node with them does not meet it.
+
+    No values: the node does not have the label. A requirement that is not valid accepts everything.
+    """
+    listed, operator = requirement.values, requirement.operator
+    if operator in ("In", "NotIn") and not listed:
+        return tuple(values)
+    if operator == "DoesNotExist" or (operator == "NotIn" and not values):
+        return None if values else ()
+    if operator == "In":
+        accepted = [value for value in values if value in listed]
+    elif operator == "NotIn":
+        accepted = [value for value in values if value not in listed]
+    elif operator in _BOUNDS:
+        accepted = [value for value in values if _within(operator, value, listed)]
+    else:
+        accepted = list(values)
+    return tuple(accepted) or None
+
+
+_BOUNDS = {
+    "Gt": lambda value, bound: value > bound,
+    "Gte": lambda value, bound: value >= bound,
+    "Lt": lambda value, bound: value < bound,
+    "Lte": lambda value, bound: value <= bound,
+}
+
+
+def _within(operator: str, value: str, listed: Sequence[str]) -> bool:
+    """Whether an integer is within the bound; a bound that is not one integer is another rule's error."""
+    if len(listed) != 1 or not listed[0].isdecimal():
+        return True
+    return value.isdecimal() and bool(_BOUNDS[operator](int(value), int(listed[0])))
+
+
+def select(nodes: Nodes, pod: Resources, place: Place, facts: Facts) -> Selection:
+    """The types of `nodes.instance_types`, or all GPU types, that Karpenter can start for such a pod."""
+    if nodes.instance_types:
+        candidates = [kind for name in nodes.instance_types if (kind := facts.instance_type(name))]
+    else:
+        candidates = [kind for kind in facts.gpu_types if kind.arch == "amd64"]
+    shared, conflicts = _shared_labels(nodes, place)
+    if conflicts:
+        names = tuple(kind.name for kind in candidates)
+        return Selection((), tuple(replace(conflict, instance_types=names) for conflict in conflicts))
+    left, excluded = [], dict[Exclusion, list[str]]()
+    for kind in candidates:
+        exclusion = next(_exclusions(kind, nodes, pod, place, shared), None)
+        if exclusion is None:
+            left.append(kind)
+        else:
+            excluded.setdefault(exclusion, []).append(kind.name)
+    exclusions = tuple(replace(one, instance_types=tuple(names)) for one, names in excluded.items())
+    if scarce := tuple(_scarce(nodes, left)):
+        return Selection((), (*exclusions, *scarce))
+    return Selection(tuple(left), exclusions)
+
+
+def capacity_types(nodes: Nodes, place: Place) -> tuple[str, ...]:
+    """The capacity types that capacityType and the requirements leave: spot, on-demand."""
+    return _shared_labels(nodes, place)[0][CAPACITY]
+
+
+def _shared_labels(nodes: Nodes, place: Place) -> tuple[Mapping[str, tuple[str, ...]], list[Exclusion]]:
+    """The labels whose values do not depend on the type, after all requirements, and what leaves no value."""
+    capacity = [("spot", nodes.spot), ("on-demand", nodes.on_demand)]
+    values = {ARCH: ("amd64",), OS: ("linux",), CAPACITY: tuple(name for name, on in capacity if on)}
+    if place.region:
+        zones = tuple(place.region.zones) if nodes.own_subnets or not place.zones else place.zones
+        ids = tuple(place.region.zones.values())
+        values |= {REGION: (place.region.name,), ZONE: zones, ZONE_ID: ids}
+    conflicts = []
+    for requirement in nodes.requirements:
+        key = label(requirement.key)
+        if key not in values or not values[key]:
+            continue
+        accepted = accepts(requirement, values[key])
+        if accepted is None:
+            reason = f"{requirement}, but {_PLACES[key]} {words(values[key])},"
+            conflicts.append(Exclusion("requirement", reason, requirement.path))
+        else:
+            values[key] = accepted
+    return values, conflicts
+
+
+_PLACES = {
+    ARCH: "the images need",
+    OS: "the images need",
+    CAPACITY: "capacityType and the other requirements allow only",
+    REGION: "the region is",
+    ZONE: "the nodes are in",
+    ZONE_ID: "the zones of the region are",
+}
+
+
+def words(names: Sequence[str]) -> str:
+    """Several names as words of a sentence."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def _exclusions(
+    kind: InstanceType, nodes: Nodes, pod: Resources, place: Place, shared: Mapping[str, tuple[str, ...]]
+) -> Iterator[Exclusion]:
+    """Everything that excludes one type."""
+    listed: Path = (*PROVISIONER, "instanceType")
+    if not kind.nvidia_gpus or kind.arch != "amd64":
+        yield Exclusion("type", "the need for an x86 processor and a whole NVIDIA GPU", listed)
+    if nodes.local_disks and not kind.nvme_gb:
+        yield Exclusion("type", "instanceStorePolicy RAID0", listed)
+    if place.region and not place.region.offers(kind.name):
+        yield Exclusion("region", f"region {place.region.name}", listed)
+    labels = kind.labels()
+    for requirement in nodes.requirements:
+        key = label(requirement.key)
+        if key in labels and accepts(requirement, labels[key]) is None:
+            yield Exclusion("requirement", str(requirement), requirement.path)
+        if key == ZONE_ID and place.region and not _is_offered(kind, place.region, shared[ZONE_ID]):
+            yield Exclusion("requirement", str(requirement), requirement.path)
+    if not kind.spot and shared[CAPACITY] == ("spot",):
+        yield Exclusion("capacity type", "the capacity type spot", (*PROVISIONER, "capacityType"))
+    yield from _without_room(kind, nodes, pod)
+
+
+def _is_offered(kind: InstanceType, region: Region, zone_ids: Iterable[str]) -> bool:
+    """Whether a zone of these has the type; also where the facts have no data by zone."""
+    offered = region.gpu_types.get(kind.name, ())
+    return not offered or any(zone in offered for zone in zone_ids)
+
+
+def _without_room(kind: InstanceType, nodes: Nodes, pod: Resources) -> Iterator[Exclusion]:
+    """What leaves a node of this type no room for a pod, or the limits of the pool no room for the node."""
+    room, need = room_for_pods(kind, nodes), pod + requests.DAEMONS
+    if need.gpus > room.gpus:
+        yield Exclusion("size", f"the pod's request of {need.gpus} GPUs", (*PROVISIONER, "instanceType"))
+    if need.cores > room.cores or need.memory > room.memory:
+        size = f"{need.cores.normalize():f} cores and {gib(need.memory)} with the DaemonSets"
+        yield Exclusion("size", f"the size of the pod ({size})", (*PROVISIONER, "instanceType"))
+    if need.storage > room.storage:
+        reason = f"the pod's request of {gib(need.storage)} of ephemeral-storage"
+        yield Exclusion("storage", reason, (*PROVISIONER, "instanceType"))
+    node = kind.capacity()
+    amounts = {"cpu": node.cores, "memory": node.memory, "nvidia.com/gpu": Decimal(node.gpus)}
+    for name, limit in nodes.limits.items():
+        if amounts.get(name, Decimal(0)) > limit:
+            amount = gib(limit) if name == "memory" else f"{limit.normalize():f}"
+            reason = f"the limit of {amount} {_UNITS[name]}"
+            yield Exclusion("limit", reason, (*PROVISIONER, "resourceLimits", name))
+
+
+_UNITS = {"cpu": "vCPUs", "memory": "of memory", "nvidia.com/gpu": "GPUs"}
+
+
+def room_for_pods(kind: InstanceType, nodes: Nodes) -> Resources:
+    """What pods can use on a node of this type; DaemonSets are pods too."""
+    disk = kind.local_disks() if nodes.local_disks else parse(nodes.data_volume.size) or Decimal(0)
+    return kind.allocatable(disk)
+
+
+def pods_per_node(kind: InstanceType, nodes: Nodes, pod: Resources) -> int:
+    """How many pods of a runtime a node of this type can run next to the DaemonSets."""
+    room, daemons = room_for_pods(kind, nodes), requests.DAEMONS
+    amounts = (
+        (Decimal(room.gpus), Decimal(pod.gpus)),
+        (room.cores - daemons.cores, pod.cores),
+        (room.memory - daemons.memory, pod.memory),
+        (room.storage, pod.storage),
+    )
+    return max(0, min((int(offer // need) for offer, need in amounts if need), default=0))
+
+
+def nodes_within_limits(kind: InstanceType, nodes: Nodes) -> int | None:
+    """How many nodes of this type the limits of the pool allow; None without a limit."""
+    node = kind.capacity()
+    amounts = {"cpu": node.cores, "memory": node.memory, "nvidia.com/gpu": Decimal(node.gpus)}
+    counts = [int(limit // amounts[name]) for name, limit in nodes.limits.items() if amounts.get(name)]
+    return min(counts, default=None)
+
+
+def most_pods(kind: InstanceType, nodes: Nodes, pod: Resources) -> int | None:
+    """How many pods the limits of the pool allow on nodes of this type; None without a limit."""
+    count = nodes_within_limits(kind, nodes)
+    return None if count is None else count * pods_per_node(kind, nodes, pod)
+
+
+def _scarce(nodes: Nodes, left: Sequence[InstanceType]) -> Iterator[Exclusion]:
+    """Requirements of several values (minValues) with too few left: Karpenter then starts nothing."""
+    for requirement in nodes.requirements:
+        values = {value for kind in left for value in kind.labels().get(label(requirement.key), ())}
+        if left and values and requirement.min_values and len(values) < requirement.min_values:
+            names = tuple(kind.name for kind in left)
+            reason = f"minValues {requirement.min_values} of {short(requirement.key)}"
+            reason += f", which has {len(values)} {'value' if len(values) == 1 else 'values'} left,"
+            yield Exclusion("minValues", reason, (*requirement.path, "minValues"), names)
+
+
+def short(key: str) -> str:
+    """The key of a label, without Karpenter's prefix."""
+    return key.removeprefix(KARPENTER_PREFIX)

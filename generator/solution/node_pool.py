@@ -1,0 +1,82 @@
+"""Reads from a runtime's values which nodes Karpenter may start for it, and what one of its pods requests."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from generator.facts import requests
+from generator.facts.instance_types import Resources
+from generator.facts.quantity import parse
+from generator.solution.model import Nodes, Requirement, Volume
+
+Data = Mapping[str, Any]
+
+# Where the values say it, below an entry of modelsRuntime.
+PROVISIONER = ("extraValues", "karpenter", "provisioner")
+NODE_TEMPLATE = ("extraValues", "karpenter", "nodeTemplate")
+
+
+def nodes(provisioner: Data, template: Data) -> Nodes:
+    """The nodes that a NodePool and its EC2NodeClass describe. Both have their defaults."""
+    limits = {name: parse(amount) for name, amount in provisioner["resourceLimits"].items()}
+    data_volume = _volume(template["dataVolume"])
+    return Nodes(
+        instance_types=tuple(provisioner["instanceType"]),
+        spot=provisioner["capacityType"]["spot"],
+        on_demand=provisioner["capacityType"]["onDemand"],
+        requirements=tuple(_requirements(provisioner)),
+        limits={name: amount for name, amount in limits.items() if amount is not None},
+        # A snapshot of images is on the data volume, which local disks would hide.
+        local_disks=template["instanceStorePolicy"] == "RAID0" and not data_volume.snapshot_id,
+        own_subnets=bool(template["subnetSelector"]),
+        iam_role=template.get("iamRole") or None,
+        os_volume=_volume(template["osVolume"]),
+        data_volume=data_volume,
+    )
+
+
+def instance_types(pools: Iterable[Nodes]) -> list[str]:
+    """The instance types that any of the node pools lists. The zones of the cluster follow from them."""
+    return sorted({name for nodes in pools for name in nodes.instance_types})
+
+
+def _volume(volume: Data) -> Volume:
+    return Volume(size=volume["volumeSize"], snapshot_id=volume.get("snapshotID") or None)
+
+
+def _requirements(provisioner: Data) -> Iterator[Requirement]:
+    """extraRequirements, and the labels of the nodes, which Karpenter treats as requirements too."""
+    for index, entry in enumerate(provisioner["extraRequirements"]):
+        yield Requirement(
+            key=entry.get("key", ""),
+            operator=entry.get("operator", ""),
+            values=tuple(map(str, entry.get("values") or ())),
+            min_values=entry.get("minValues"),
+            path=(*PROVISIONER, "extraRequirements", index),
+        )
+    for key, value in provisioner["labels"].items():
+        yield Requirement(key, "In", (str(value),), None, (*PROVISIONER, "labels", key))
+
+
+def pod_requests(pod: Data) -> Resources:
+    """What the containers of a pod request. `pod` is `extraValues.runtime` with its defaults."""
+    agent = pod["queueAgent"]
+    total = container_requests(pod["inferenceApi"]["resources"]) + container_requests(agent["resources"])
+    return total + requests.COLLECTOR if has_collector(agent) else total
+
+
+def has_collector(agent: Data) -> bool:
+    """Whether the pod has a trace collector. The reference system spells the key `XRay`."""
+    return bool(agent["xray"]["enabled"] or agent["XRay"].get("enabled", False))
+
+
+def container_requests(resources: Data) -> Resources:
+    """What a container requests: Kubernetes uses the limit where no request is set."""
+    amounts = {**resources["limits"], **resources["requests"]}
+
+    def amount(name: str) -> Decimal:
+        return parse(amounts.get(name)) or Decimal(0)
+
+    # Kubernetes takes the number of GPUs from the limits.
+    gpus = parse(resources["limits"].get("nvidia.com/gpu"))
+    return Resources(amount("cpu"), amount("memory"), amount("ephemeral-storage"), int(gpus or 0))
