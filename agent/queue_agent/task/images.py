@@ -1,27 +1,42 @@
 """Which bytes are an image that a runtime may be given."""
 
-import io
+import asyncio
 
 import filetype
-import imagesize
+from filetype.types.image import Png
 
 from queue_agent.contract import InputImage, TaskError
+from queue_agent.task import frames
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp")
-# The runtime decodes the image: 100 megapixels take 400 MB of its memory, however small the file is.
+# The runtime decodes the image, and every frame of an animation: 100 megapixels take 400 MB of its memory,
+# however small the file is.
 MAX_PIXELS = 100_000_000
+# The headers of a larger file are read in a thread, so that the next task can start.
+INLINE_LOOK_BYTES = 2**16
+
+
+async def look(data: bytes, source: str) -> InputImage:
+    """As `image_of`, without blocking the event loop."""
+    if len(data) <= INLINE_LOOK_BYTES:
+        return image_of(data, source)
+    return await asyncio.to_thread(image_of, data, source)
 
 
 def image_of(data: bytes, source: str) -> InputImage:
     """The image in these bytes, by their content. `source` names it in errors. Raises `TaskError`."""
     kind = filetype.guess(data[:8192])
+    if kind is not None and kind.mime == "image/apng":  # a PNG with more chunks
+        kind = Png()
     if kind is None or kind.mime not in IMAGE_TYPES:
         raise TaskError("input_not_image", f"{source} is not a PNG, JPEG, WebP, GIF or BMP image")
-    width, height = imagesize.get(io.BytesIO(data))
-    if width <= 0 or height <= 0:
+    try:
+        pixels = frames.pixels(data, kind.mime)
+    except frames.TooManyBlocksError:
+        raise TaskError("input_refused", f"{source} has more blocks than any real image") from None
+    if pixels <= 0:
         raise TaskError("input_not_image", f"{source} is a damaged image")
-    if width * height > MAX_PIXELS:
-        raise TaskError(
-            "input_too_large", f"{source} has {width} x {height} pixels; the maximum is {MAX_PIXELS}"
-        )
+    if pixels > MAX_PIXELS:
+        message = f"{source} has {pixels} pixels in all its frames; the maximum is {MAX_PIXELS}"
+        raise TaskError("input_too_large", message)
     return InputImage(data, kind.mime, kind.extension)

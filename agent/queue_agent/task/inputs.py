@@ -24,7 +24,7 @@ from yarl import URL
 from queue_agent.concurrency import gather_or_cancel
 from queue_agent.contract import FieldPath, InputImage, RuntimeUnavailable, TaskError
 from queue_agent.task.addresses import RefusedAddressError, is_literal, is_public
-from queue_agent.task.images import image_of
+from queue_agent.task.images import look
 
 SCHEMES = ("https", "s3")
 MAX_REDIRECTS = 5
@@ -124,7 +124,7 @@ class Inputs:
                 raise TaskError("input_refused", str(cause)) from error
             message = f"{_without_query(url)} could not be read: {type(error).__name__}"
             raise RuntimeUnavailable("input_unavailable", message) from error
-        return image_of(data, _without_query(url))
+        return await look(data, _without_query(url))
 
     async def _from_web(self, url: URL, budget: "_Budget") -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
