@@ -70,10 +70,10 @@ def run(args: argparse.Namespace) -> Exit:
         return _verify(solved, listed)
     digests = _digests(listed, solved.solution) if args.digests else {}
     if args.script:
-        sys.stdout.write(copy_script.script(image_digests.pinned(listed, digests), args.tool))
+        output.write(copy_script.script(image_digests.pinned(listed, digests), args.tool))
     elif args.format == "json":
         rows = [{**asdict(image), **_as_data(digests.get(image.name))} for image in listed]
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        output.write(json.dumps(rows, indent=2) + "\n")
     else:
         _print(listed, digests, args)
     for name, answer in digests.items():

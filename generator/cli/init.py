@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> Exit:
         args.output.write_text(text, "utf-8")
         print(f"wrote {args.output}: next, generator validate {args.output}", file=sys.stderr)
     else:
-        sys.stdout.write(text)
+        output.write(text)
     return Exit.DONE
 
 

@@ -5,9 +5,11 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType, TracebackType
 
+from generator.cli import encoding
+from generator.cli.parser import Parser
 from generator.errors import AwsError, ConfigError, Exit
 
 # name -> (module, one line of help). A module has DESCRIPTION, EXAMPLES, `add_flags(parser)` and `run(args)`.
@@ -27,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "submit": ("generator.cli.submit", "send a task and wait for its pictures"),
     "schema": ("generator.cli.schema", "print the JSON Schema or the reference pages of a config"),
     "explain": ("generator.cli.explain", "explain one key of a config, or one rule (SDnnn)"),
+    "completion": ("generator.cli.completion", "print the completion of commands and flags for a shell"),
 }
 
 DESCRIPTION = """\
@@ -47,14 +50,20 @@ exit codes: 0 done, 1 a bug in the generator, 2 the config is not valid, 3 AWS c
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     sys.excepthook = _bug
+    encoding.make_printable(sys.stdout, sys.stderr)
     words = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in words if not word.startswith("-")), "")
-    module = importlib.import_module(COMMANDS[name][0]) if name in COMMANDS else None
-    args = _parser(name, module).parse_args(words)
-    if module is None:
-        _parser("", None).print_help(sys.stderr)
+    modules = {name: importlib.import_module(COMMANDS[name][0])} if name in COMMANDS else {}
+    args = _parser(modules).parse(words)
+    if not modules:
+        _parser({}).print_help(sys.stderr)
         return Exit.CONFIG
-    return _run(module, args)
+    return _run(modules[name], args)
+
+
+def full_parser() -> Parser:
+    """A parser that knows the flags of every command."""
+    return _parser({name: importlib.import_module(module) for name, (module, _) in COMMANDS.items()})
 
 
 def _run(module: ModuleType, args: argparse.Namespace) -> int:
@@ -80,9 +89,9 @@ def _run(module: ModuleType, args: argparse.Namespace) -> int:
     return code
 
 
-def _parser(name: str, module: ModuleType | None) -> argparse.ArgumentParser:
-    """A parser that knows every command by name, and the flags of the one that runs."""
-    parser = argparse.ArgumentParser(
+def _parser(modules: Mapping[str, ModuleType]) -> Parser:
+    """A parser that knows every command by name, and the flags of the commands in `modules`."""
+    parser = Parser(
         prog="generator",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -92,15 +101,15 @@ def _parser(name: str, module: ModuleType | None) -> argparse.ArgumentParser:
     parser.add_argument("--no-color", action="store_true", help="no color (also: NO_COLOR=1, or no terminal)")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for command, (_, line) in COMMANDS.items():
-        if module is not None and command == name:
-            _add_command(commands, command, line, module)
+        if command in modules:
+            _add_command(commands, command, line, modules[command])
         else:
             commands.add_parser(command, help=line, add_help=False)
     return parser
 
 
 def _add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, line: str, module: ModuleType
+    commands: "argparse._SubParsersAction[Parser]", name: str, line: str, module: ModuleType
 ) -> None:
     """The parser of the command that runs: its help ends with examples, and it accepts `--no-color` too."""
     parser = commands.add_parser(

@@ -28,6 +28,13 @@ def print_problems(problems: Iterable[Problem], args: argparse.Namespace) -> Non
     print(app.problem_text(problems, color=use_color(args, sys.stderr)), file=sys.stderr, end="")
 
 
+def write(text: str) -> None:
+    """Data on standard output: YAML, JSON or a script. UTF-8, whatever the locale is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
 def new_table(*columns: str) -> "Table":
     """An empty table: borders on a terminal, columns and spaces elsewhere."""
     from rich.table import Table  # noqa: PLC0415 - slow to import

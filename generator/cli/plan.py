@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> Exit:
     """Print the plan."""
     plan = app.plan(flags.solved(args).solution, dict(args.seconds))
     if args.format == "json":
-        sys.stdout.write(plan_text.as_json(plan))
+        output.write(plan_text.as_json(plan))
     elif sys.stdout.isatty():
         from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
         from rich.markdown import Markdown  # noqa: PLC0415

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> Exit:
     if args.format == "text" and len(results) == 1:
         return output.fail("preflight", f"{results[0].message}: {results[0].help}", ending(results))
     if args.format == "json":
-        sys.stdout.write(json.dumps(report.as_data(results), indent=2) + "\n")
+        output.write(json.dumps(report.as_data(results), indent=2) + "\n")
     else:
         listed = [result for result in results if args.all or result.status.value != "passed"]
         if listed:

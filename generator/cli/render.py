@@ -1,7 +1,6 @@
 """`generator render`: prints the Kubernetes manifests of a config."""
 
 import argparse
-import sys
 
 from generator import app
 from generator.build import files
@@ -30,7 +29,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Exit:
     """Print the manifests of one config."""
     try:
-        sys.stdout.write(app.render(flags.solved(args), args.chart))
+        output.write(app.render(flags.solved(args), args.chart))
     except HelmError as error:
         return output.fail("render", error, Exit.CONFIG)
     return Exit.DONE

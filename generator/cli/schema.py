@@ -2,9 +2,9 @@
 
 import argparse
 import json
-import sys
 
 from generator import app
+from generator.cli import output
 from generator.config import explain, validate
 from generator.errors import Exit
 
@@ -29,9 +29,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Exit:
     """Print the schema or a page."""
     if args.rules:
-        sys.stdout.write(explain.rules_page(validate.catalogue()))
+        output.write(explain.rules_page(validate.catalogue()))
     elif args.markdown:
-        sys.stdout.write(explain.config_page(app.schema()))
+        output.write(explain.config_page(app.schema()))
     else:
-        sys.stdout.write(json.dumps(app.schema(), indent=2, ensure_ascii=False) + "\n")
+        output.write(json.dumps(app.schema(), indent=2, ensure_ascii=False) + "\n")
     return Exit.DONE

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 
 from generator import app
@@ -34,7 +33,7 @@ def run(args: argparse.Namespace) -> Exit:
     except (RefusedError, AwsError, OSError) as error:
         return output.stopped("status", error)
     if args.format == "json":
-        sys.stdout.write(json.dumps(asdict(current), indent=2) + "\n")
+        output.write(json.dumps(asdict(current), indent=2) + "\n")
         return Exit.DONE
     print(f"stack: {current.stack}   cluster: {current.cluster}   API: {current.api or 'none'}")
     table = output.new_table(*COLUMNS)

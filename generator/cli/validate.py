@@ -56,10 +56,10 @@ def _print(problems: Sequence[Problem], lines: Mapping[str, Sequence[str]], args
         color = output.use_color(args, sys.stderr)
         sys.stderr.write(report.text(problems, lines, color) + report.summary(problems, len(names)))
     elif args.format == "json":
-        sys.stdout.write(report.as_json(problems, names))
+        output.write(report.as_json(problems, names))
     elif args.format == "github":
-        sys.stdout.write(report.github(problems))
+        output.write(report.github(problems))
     else:
         from importlib.metadata import version  # noqa: PLC0415 - slow to import, and only SARIF names the version
 
-        sys.stdout.write(report.sarif(problems, validate.catalogue(), version("sd-on-eks")))
+        output.write(report.sarif(problems, validate.catalogue(), version("sd-on-eks")))
