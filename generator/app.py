@@ -206,14 +206,17 @@ def render(solved: Solved, chart: str | None = None) -> str:
     return helm.template(solution.stack, charts.folder(name, eks), eks, build(solved, name))
 
 
-def plan(solution: Solution, seconds: Mapping[str, float] | None = None) -> "Plan":
-    """Resources, quotas and cost of a solution. `seconds`: the time of one picture by GPU, where measured."""
+def plan(solution: Solution, seconds: Mapping[str, float] | None = None, day: date | None = None) -> "Plan":
+    """Resources, quotas and cost of a solution on one day.
+
+    `seconds`: the time of one picture by GPU, where measured. Without `day`, that of the table of EKS
+    versions: a build does not change with the date.
+    """
     from generator.build import stack_layout
-    from generator.facts import prices
     from generator.plan import plan as planning
 
-    resources = stack_layout.resource_counts(solution)
-    return planning.plan(solution, facts(), prices.load(paths.data()), resources, seconds)
+    known_facts, resources = facts(), stack_layout.resource_counts(solution)
+    return planning.plan(solution, known_facts, day or known_facts.as_of, resources, seconds)
 
 
 def subject(solution: Solution, day: date | None = None) -> "Subject":

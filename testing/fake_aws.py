@@ -20,7 +20,9 @@ class FakeAws:
         self.values: dict[str, float] = {}
         self.defaults: dict[str, float] = {}
         self.requests: list[dict[str, Any]] = []
-        self.versions = {"1.33": "STANDARD_SUPPORT", "1.34": "STANDARD_SUPPORT", "1.28": "UNSUPPORTED"}
+        standard = ("1.34", "1.35", "1.36")
+        self.versions = {"1.28": "UNSUPPORTED", "1.33": "EXTENDED_SUPPORT"}
+        self.versions |= dict.fromkeys(standard, "STANDARD_SUPPORT")
         self.clusters: dict[str, str] = {}
         # Those of `clusters` that another tool created.
         self.foreign_clusters: set[str] = set()

@@ -1,6 +1,7 @@
 """From a config to its solution, plan and files, with the facts that ship with the generator."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from generator import app
@@ -19,9 +20,9 @@ def solution(data: Mapping[str, Any], context: Context) -> Solution:
     return resolve.solution(data, DEFAULTS, FACTS, context)
 
 
-def plan(solution: Solution, seconds: Mapping[str, float] | None = None) -> Plan:
-    """The plan of a solution."""
-    return app.plan(solution, seconds)
+def plan(solution: Solution, seconds: Mapping[str, float] | None = None, day: date | None = None) -> Plan:
+    """The plan of a solution on one day; without it, on that of the table of EKS versions."""
+    return app.plan(solution, seconds, day)
 
 
 def built(solution: Solution, chart: str = files.UMBRELLA) -> dict[str, str]:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Folder in git -> the examples, and the files of their builds that are worth reading there.
 PUBLISHED = {
     "examples/built/{name}": (("minimal", "three-runtimes", "china"), ("values/", "plan.md")),
-    "cluster/ready-made/{name}": (("three-runtimes", "china"), ("cluster.yaml",)),
+    "cluster/ready-made/{name}": (("three-runtimes", "china", "eks-1.28"), ("cluster.yaml",)),
 }
 
 

@@ -83,6 +83,7 @@ def _answers(args: argparse.Namespace) -> Answers:
         model_bucket=answer(args.model_bucket, "S3 bucket of the models", bucket),
         runtime_type=answer(args.type, f"First runtime ({', '.join(TYPES)})", "sdwebui"),
         model_filename="",
+        eks=app.facts().recommended_eks(app.today()) or "",
     )
     if answers.runtime_type != "sdwebui":
         return answers

@@ -40,7 +40,7 @@ def seconds(text: str) -> tuple[str, float]:
 
 def run(args: argparse.Namespace) -> Exit:
     """Print the plan."""
-    plan = app.plan(flags.solved(args).solution, dict(args.seconds))
+    plan = app.plan(flags.solved(args).solution, dict(args.seconds), app.today())
     if args.format == "json":
         output.write(plan_text.as_json(plan))
     elif sys.stdout.isatty():

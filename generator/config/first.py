@@ -7,7 +7,7 @@ from generator.facts import image_reference
 
 @dataclass(frozen=True)
 class Answers:
-    """The values that a first config needs. An empty `account` or `model_filename` is left out."""
+    """The values that a first config needs. An empty `account`, `eks` or `model_filename` is left out."""
 
     stack: str
     region: str
@@ -15,6 +15,7 @@ class Answers:
     model_bucket: str
     runtime_type: str
     model_filename: str
+    eks: str
 
 
 def text(answers: Answers) -> str:
@@ -44,10 +45,13 @@ def _top(answers: Answers) -> list[str]:
         "",
         "# Your bucket with the models; pods mount it read-only at /opt/ml/code/models.",
         f"modelBucketArn: arn:{partition(answers.region)}:s3:::{answers.model_bucket}",
-        "",
-        "# The default is 1.28; AWS creates new clusters only with versions that it supports.",
-        'eksVersion: "1.34"',
     ]
+    if answers.eks:
+        lines += [
+            "",
+            "# AWS creates no new clusters with 1.28, the default.",
+            f'eksVersion: "{answers.eks}"',
+        ]
     if partition(answers.region) == "aws-cn":
         lines += [
             "",

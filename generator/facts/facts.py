@@ -16,9 +16,9 @@ from generator.facts import agent_settings, karpenter, prices, reserved, version
 from generator.facts.agent_settings import AgentSettings
 from generator.facts.instance_types import InstanceType
 from generator.facts.karpenter import NodePoolRules
-from generator.facts.prices import Prices
+from generator.facts.prices import ControlPlanePrice, Prices
 from generator.facts.reserved import Reserved
-from generator.facts.versions import Support, Versions
+from generator.facts.versions import Release, Support, Versions
 
 VERIFIED_REGIONS = ("us-east-1", "us-west-2")
 
@@ -55,6 +55,15 @@ class Region:
     def offers(self, instance_type: str) -> bool:
         """Whether a type is available: GPU types are known one by one, others by their family."""
         return instance_type in self.gpu_types or instance_type.partition(".")[0] in self.families
+
+
+@dataclass(frozen=True)
+class DataDate:
+    """The date of some data, and the command that updates it in a clone; empty where nothing does."""
+
+    name: str
+    date: date
+    update: str
 
 
 class Facts:
@@ -131,13 +140,47 @@ class Facts:
         """The EKS versions of which AWS still creates clusters, oldest first."""
         return [eks for eks in self.eks_versions() if self.support(eks).can_be_created(today)]
 
+    def untested(self, eks: str) -> tuple[str, ...]:
+        """The components whose maintainers have not tested them with an EKS version, such as `KEDA`."""
+        return tuple(self._versions["untested"].get(eks, ()))
+
+    def bottlerocket_releases(self, eks: str) -> tuple[str, str | None]:
+        """The first Bottlerocket release with an image for an EKS version, and the first one without."""
+        first, end = self._versions["bottlerocket"][eks]
+        return first, end
+
     def recommended_eks(self, today: date) -> str | None:
         """The EKS version to advise for a new cluster; None when the table is out of date."""
-        return versions.recommended(self.creatable(today))
+        releases = [Release(eks, self.support(eks), self.untested(eks)) for eks in self.eks_versions()]
+        return versions.recommended(releases, today)
 
     def node_pool_rules(self, eks: str) -> NodePoolRules:
         """What the Karpenter of an EKS version accepts. Raises KeyError for one outside the table."""
         return karpenter.of_version(self._node_pool_rules, self.versions(eks).karpenter)
+
+    def control_plane_price(self, region: str) -> ControlPlanePrice | None:
+        """What a control plane costs in a region; None for an unknown region and one without prices."""
+        row = self.region(region)
+        listed = self.prices.region_list(region, row.partition) if row else None
+        return listed.control_plane() if listed else None
+
+    @property
+    def as_of(self) -> date:
+        """The day for which the table of EKS versions was checked: what a build is dated by."""
+        return date.fromisoformat(self._versions["date"])
+
+    def dates(self, region: str) -> list[DataDate]:
+        """How old the data is that a plan for a region uses."""
+        row = self.region(region)
+        listed = self.prices.region_list(region, row.partition) if row else None
+        dates = [
+            DataDate("instance types", date.fromisoformat(self._types["date"]), "make data"),
+            DataDate("regions", date.fromisoformat(self._regions["date"]), "make data"),
+            DataDate("EKS versions", self.as_of, ""),
+        ]
+        return dates + (
+            [DataDate(f"prices of {listed.region}", listed.oldest, "make prices")] if listed else []
+        )
 
     def sources(self) -> dict[str, tuple[str, str]]:
         """For each data file its source and its date."""

@@ -3,6 +3,7 @@
 A region without its own list is shown with that of the reference region: see `region_list`.
 """
 
+import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +12,35 @@ from typing import Any
 
 # The one region of the partition `aws` whose list ships.
 REFERENCE_REGION = "us-east-1"
+HOURS_A_MONTH = 730
+
+
+@dataclass(frozen=True)
+class ControlPlanePrice:
+    """The price of an EKS control plane per hour, in standard and in extended support."""
+
+    standard: float
+    extended: float
+    currency: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.extended:.2f} {self.currency} an hour instead of {self.standard:.2f}"
+            f" ({HOURS_A_MONTH * self.extended:.0f} instead of {HOURS_A_MONTH * self.standard:.0f} a month)"
+        )
 
 
 @dataclass(frozen=True)
 class PriceList:
-    """Prices of one region at one date: on-demand instances per hour, services per unit (see prices.json)."""
+    """Prices of one region: on-demand instances per hour, services per unit (see prices.json).
+
+    `date` is that of the instance prices, `oldest` that of the older of both parts.
+    """
 
     region: str
     currency: str
     date: str
+    oldest: datetime.date
     source: str
     hourly: Mapping[str, float]
     services: Mapping[str, float]
@@ -31,6 +52,14 @@ class PriceList:
     def service(self, name: str) -> float | None:
         """The price of one unit of a service; None when it is unknown."""
         return self.services.get(name)
+
+    def control_plane(self) -> ControlPlanePrice | None:
+        """The price of an EKS control plane; None when it is unknown."""
+        standard = self.service("eks_cluster_hour")
+        extended = self.service("eks_cluster_hour_extended")
+        if standard is None or extended is None:
+            return None
+        return ControlPlanePrice(standard, extended, self.currency)
 
 
 @dataclass(frozen=True)
@@ -51,19 +80,22 @@ class Prices:
 def load(folder: Path) -> Prices:
     """Read `folder`/prices.json."""
     data: dict[str, Any] = json.loads((folder / "prices.json").read_text("utf-8"))
-    services = data["services"]
     lists = {
-        region: PriceList(
-            region=region,
-            currency=row["currency"],
-            date=row["date"],
-            source=row["source"],
-            hourly=row["hourly"],
-            services={
-                name: item["price"] for name, item in services.get(region, {"prices": {}})["prices"].items()
-            },
-        )
+        region: _price_list(region, row, data["services"].get(region))
         for region, row in data["instances"].items()
     }
     seconds = data["seconds_per_image"]
     return Prices(lists, seconds["gpus"], seconds["about"])
+
+
+def _price_list(region: str, instances: dict[str, Any], services: dict[str, Any] | None) -> PriceList:
+    days = [row["date"] for row in (instances, services) if row]
+    return PriceList(
+        region=region,
+        currency=instances["currency"],
+        date=instances["date"],
+        oldest=datetime.date.fromisoformat(min(days)),
+        source=instances["source"],
+        hourly=instances["hourly"],
+        services={name: item["price"] for name, item in services["prices"].items()} if services else {},
+    )

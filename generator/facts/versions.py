@@ -1,8 +1,14 @@
-"""EKS versions: what belongs to each, until when AWS supports it, and the order of upgrades."""
+"""EKS versions: what belongs to each, its support, which one to advise, and the order of upgrades."""
 
+import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+
+# A version that is advised for a new cluster has at least this much standard support left.
+RECOMMENDED_MONTHS = 6
+# A version with less standard support than this gets a warning.
+WARNING_MONTHS = 3
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,7 @@ class Versions:
 
 @dataclass(frozen=True)
 class Support:
-    """Until when AWS supports one EKS version."""
+    """Until when AWS supports one EKS version; both days are included."""
 
     standard_ends: date
     extended_ends: date
@@ -28,13 +34,42 @@ class Support:
         """AWS creates no new cluster after the end of extended support."""
         return today <= self.extended_ends
 
+    def is_extended(self, today: date) -> bool:
+        """Whether standard support is over, so that AWS charges the price of extended support."""
+        return self.standard_ends < today
 
-def recommended(versions: Sequence[str]) -> str | None:
-    """Of the versions that can be created (oldest first), the one before the newest; None without any.
+    def has_standard(self, today: date, months: int) -> bool:
+        """Whether at least `months` months of standard support are left."""
+        return months_after(today, months) <= self.standard_ends
 
-    Add-ons and tools support the newest version some months after EKS does.
+
+@dataclass(frozen=True)
+class Release:
+    """One EKS version, its support, and the components whose maintainers have not tested them with it."""
+
+    eks: str
+    support: Support
+    untested: tuple[str, ...] = ()
+
+
+def recommended(releases: Sequence[Release], today: date) -> str | None:
+    """The EKS version to advise for a new cluster, of a table with the oldest first; None when all are over.
+
+    The newest with six months of standard support, if possible one with which every component is tested. When
+    the table has none with six months, the newest that AWS still creates.
     """
-    return versions[-2:][0] if versions else None
+    creatable = [release for release in releases if release.support.can_be_created(today)]
+    lasting = [release for release in creatable if release.support.has_standard(today, RECOMMENDED_MONTHS)]
+    tested = [release for release in lasting if not release.untested]
+    candidates = tested or lasting or creatable
+    return candidates[-1].eks if candidates else None
+
+
+def months_after(day: date, months: int) -> date:
+    """The same day some months later, or the last day of a shorter month."""
+    years, month = divmod(day.month - 1 + months, 12)
+    year, month = day.year + years, month + 1
+    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
 
 
 def upgrade_help(current: str, wanted: str) -> str | None:

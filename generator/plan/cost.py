@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
 from generator.facts.facts import Facts
-from generator.facts.prices import PriceList, Prices
+from generator.facts.prices import HOURS_A_MONTH, PriceList, Prices
 from generator.plan.model import Cost, CostLine, RuntimePlan
 from generator.solution import limits
 from generator.solution.model import Solution
 
-HOURS_A_MONTH = 730
 NODE_DISK_GB = 80  # eksctl's default for a managed node
 # Requests of one task. SQS: receive, delete and some heartbeats.
 SQS_CALLS = 5
@@ -23,19 +23,26 @@ def cost(
     solution: Solution,
     runtimes: Sequence[RuntimePlan],
     facts: Facts,
-    prices: Prices,
     *,
+    today: date,
     seconds: Mapping[str, float],
     stack_resources: Mapping[str, int],
 ) -> Cost:
-    """The cost at on-demand list prices; `seconds` for a picture, by GPU, override those of `prices`."""
+    """The cost at on-demand list prices on the day `today`.
+
+    `seconds` for a picture, by GPU, override those of the price list.
+    """
+    prices = facts.prices
     price_list = prices.region_list(solution.region, solution.partition.name)
-    region_prices = price_list or PriceList(solution.region, "USD", "", "", {}, {})
+    region_prices = price_list or PriceList(solution.region, "USD", "", date.min, "", {}, {})
     return Cost(
         currency=region_prices.currency,
         priced_as=f"{region_prices.region}, {region_prices.date}" if price_list else "unknown",
         note=_note(solution, price_list, prices),
-        idle=tuple(_idle(solution, runtimes, facts, region_prices, stack_resources)),
+        idle=(
+            _control_plane(solution, facts, region_prices, today),
+            *_idle(solution, runtimes, region_prices, stack_resources),
+        ),
         per_1000=tuple(_pictures(runtimes, region_prices, {**prices.seconds_per_image, **seconds})),
         requests=_requests(region_prices),
     )
@@ -56,20 +63,23 @@ def _note(solution: Solution, price_list: PriceList | None, prices: Prices) -> s
     )
 
 
+def _control_plane(solution: Solution, facts: Facts, prices: PriceList, today: date) -> CostLine:
+    price = prices.control_plane()
+    extended = facts.support(solution.versions.eks).is_extended(today)
+    hourly = None if price is None else price.extended if extended else price.standard
+    support = "extended" if extended else "standard"
+    return _line(f"EKS control plane ({support} support)", HOURS_A_MONTH, "h", hourly)
+
+
 def _idle(
     solution: Solution,
     runtimes: Sequence[RuntimePlan],
-    facts: Facts,
     prices: PriceList,
     stack_resources: Mapping[str, int],
 ) -> Iterator[CostLine]:
-    extended = facts.support(solution.versions.eks).standard_ends.isoformat() < prices.date
-    control_plane = "eks_cluster_hour_extended" if extended else "eks_cluster_hour"
-    support = "extended" if extended else "standard"
     nodes, kind = solution.components.desired_count, solution.components.instance_type
     hours, zones = HOURS_A_MONTH, len(solution.zones)
     service = prices.service
-    yield _line(f"EKS control plane ({support} support)", hours, "h", service(control_plane))
     yield _line(f"controllers: {nodes} × {kind}", nodes * hours, "h", prices.instance(kind))
     yield _line("disks of the controllers", nodes * NODE_DISK_GB, "GB", service("ebs_gp3_gb_month"))
     yield _line(f"{zones} NAT gateways", zones * hours, "h", service("nat_gateway_hour"))

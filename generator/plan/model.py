@@ -99,3 +99,5 @@ class Plan:
     runtimes: tuple[RuntimePlan, ...]
     needs: tuple[QuotaNeed, ...]
     cost: Cost
+    # Sentences about the support of the EKS version and the age of the data.
+    notes: tuple[str, ...]

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 
 from generator.facts import quotas
 from generator.facts.facts import Facts
 from generator.facts.instance_types import InstanceType
-from generator.facts.prices import Prices
 from generator.facts.quotas import Market, Quota
 from generator.iam import accounts
+from generator.plan import notes
 from generator.plan.cost import cost
 from generator.plan.model import NodeOption, Plan, QuotaNeed, ResourceCount, RuntimePlan
 from generator.solution import capacity
@@ -35,11 +36,11 @@ KUBERNETES_PER_RUNTIME = ("NodePool", "EC2NodeClass", "Deployment", "ScaledObjec
 def plan(
     solution: Solution,
     facts: Facts,
-    prices: Prices,
+    today: date,
     stack_resources: Mapping[str, int],
     seconds: Mapping[str, float] | None = None,
 ) -> Plan:
-    """The plan of a solution.
+    """The plan of a solution, with the prices of the day `today`.
 
     `stack_resources` counts the resources of the CloudFormation templates by type; `seconds` are the seconds
     that a picture takes, by GPU, where the user has numbers of their own.
@@ -53,7 +54,15 @@ def plan(
         resources=tuple(_resources(solution, stack_resources)),
         runtimes=runtimes,
         needs=tuple(_needs(solution, runtimes, facts)),
-        cost=cost(solution, runtimes, facts, prices, seconds=seconds or {}, stack_resources=stack_resources),
+        cost=cost(
+            solution,
+            runtimes,
+            facts,
+            today=today,
+            seconds=seconds or {},
+            stack_resources=stack_resources,
+        ),
+        notes=tuple(notes.notes(solution, facts, today)),
     )
 
 

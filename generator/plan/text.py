@@ -33,6 +33,7 @@ def markdown(plan: Plan) -> str:
     cost = plan.cost
     parts = [
         f"# Plan of {plan.stack} in {plan.region}, EKS {plan.eks}",
+        *plan.notes,
         "## GPU nodes at the maximum",
         "Karpenter takes the cheapest type that has capacity; each row is all pods on nodes of one type.",
         _table(("runtime", "pods", "instance type", "GPU", "nodes", "vCPUs"), _node_rows(plan.runtimes)),

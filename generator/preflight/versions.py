@@ -12,6 +12,7 @@ from generator.facts import versions
 from generator.facts.facts import Facts
 from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
+from generator.solution.model import Solution
 
 THEME = "EKS version"
 
@@ -23,7 +24,7 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
         THEME,
         solution.versions.eks,
         partial(asked, solution.stack, solution.versions.eks),
-        partial(judge, subject.facts, subject.today, solution.stack, solution.versions.eks),
+        partial(judge, subject.facts, subject.today, solution),
     )
 
 
@@ -34,28 +35,36 @@ def asked(stack: str, eks: str, asker: Asker) -> tuple[Cluster | None, str | Non
 
 
 def judge(
-    facts: Facts, today: date, stack: str, eks: str, answer: tuple[Cluster | None, str | None]
+    facts: Facts, today: date, solution: Solution, answer: tuple[Cluster | None, str | None]
 ) -> Iterator[Result]:
     """A cluster that exists may stay as it is; a new one needs a version that AWS still supports."""
     existing, status = answer
-    if existing is not None and not existing.belongs_to(stack):
+    eks = solution.versions.eks
+    if existing is not None and not existing.belongs_to(solution.stack):
         message = "a cluster of this name exists that was not created for this solution"
         yield Result(THEME, eks, CheckStatus.FAILED, message, "choose another `stackName`")
     elif existing is not None:
         yield _judge_existing(eks, existing.version)
     elif status in ("STANDARD_SUPPORT", "EXTENDED_SUPPORT"):
-        until = facts.support(eks).standard_ends
-        message = f"AWS creates clusters with this version ({status.lower().replace('_', ' ')})"
-        warn = status == "EXTENDED_SUPPORT"
-        help = (
-            f"its standard support ended on {until}: the control plane costs six times as much"
-            if warn
-            else ""
-        )
-        yield Result(THEME, eks, CheckStatus.WARNING if warn else CheckStatus.PASSED, message, help)
+        yield _judge_new(facts, today, solution, status)
     else:
         help = f'set eksVersion: "{facts.recommended_eks(today)}"'
         yield Result(THEME, eks, CheckStatus.FAILED, "AWS does not create clusters with this version", help)
+
+
+def _judge_new(facts: Facts, today: date, solution: Solution, status: str) -> Result:
+    """AWS's status decides whether standard support is over; the table knows when it will be."""
+    eks = solution.versions.eks
+    support = facts.support(eks)
+    message = f"AWS creates clusters with this version ({status.lower().replace('_', ' ')})"
+    price = facts.control_plane_price(solution.region)
+    cost = f"the control plane costs {price}" if price else "the control plane costs more"
+    advice = f'{cost}; set eksVersion: "{facts.recommended_eks(today)}" for a new cluster'
+    if status == "EXTENDED_SUPPORT":
+        return Result(THEME, eks, CheckStatus.WARNING, message, advice)
+    if not support.has_standard(today, versions.WARNING_MONTHS):
+        return Result(THEME, eks, CheckStatus.WARNING, message, f"after {support.standard_ends} {advice}")
+    return Result(THEME, eks, CheckStatus.PASSED, message)
 
 
 def _judge_existing(eks: str, existing: str) -> Result:

@@ -232,7 +232,7 @@ def test_the_api_asks_for_a_key_and_logs_and_traces(template: Template, solution
 
 
 def test_karpenter_receives_four_kinds_of_events(solution_of: Resolve) -> None:
-    rules = Template(stack.files(solution_of("minimal"))["stack.yaml"]).of("AWS::Events::Rule").values()
+    rules = Template(stack.files(solution_of("eks-1.28"))["stack.yaml"]).of("AWS::Events::Rule").values()
 
     events = sorted(event for rule in rules for event in rule["Properties"]["EventPattern"]["detail-type"])
     assert events == [

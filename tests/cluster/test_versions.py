@@ -186,4 +186,4 @@ def test_an_upgrade_of_the_cluster_changes_no_pod() -> None:
     def pods(eks: str) -> list[dict[str, Any]]:
         return [deployment["spec"]["template"] for deployment in of(eks, "Deployment")]
 
-    assert pods("1.28") == pods("1.35")
+    assert pods("1.28") == pods("1.36")

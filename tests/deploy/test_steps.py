@@ -155,7 +155,7 @@ def test_a_cluster_whose_creation_fails_while_we_wait_is_an_error_of_aws(
 def test_an_expired_version_is_refused_before_anything_is_created(bench: MakeBench, account: Account) -> None:
     old = bench("one", eksVersion="1.28")
 
-    with pytest.raises(RefusedError, match=r'set eksVersion: "1\.34"'):
+    with pytest.raises(RefusedError, match=r'set eksVersion: "1\.36"'):
         steps.run(old.job, ALL_STEPS)
 
     assert old.calls == []

@@ -1,5 +1,6 @@
 """Every example works as it stands, and the documented builds match what is built."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,6 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from generator import paths
+from generator.facts.facts import Facts
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -19,7 +23,13 @@ NAMES = {
     "custom-runtime",
     "spot-with-fallback",
     "many-runtimes",
+    "eks-1.28",
 }
+# The one that keeps the EKS version that the project was planned for.
+PLANNED = "eks-1.28"
+CURRENT = [path for path in EXAMPLES if path.stem != PLANNED]
+FACTS = Facts(paths.data())
+READMES = sorted(ROOT.glob("README*.md"))
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -41,6 +51,62 @@ def test_an_example_validates_builds_and_renders(example: Path, cli: Cli) -> Non
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_states_its_purpose_in_its_first_line(example: Path) -> None:
     assert example.read_text("utf-8").startswith("# ")
+
+
+@pytest.mark.parametrize("config", [*CURRENT, ROOT / "local/demo.yaml"], ids=lambda path: path.stem)
+def test_an_example_names_the_version_that_was_recommended_when_the_table_was_checked(config: Path) -> None:
+    version = yaml.safe_load(config.read_text("utf-8"))["eksVersion"]
+
+    assert version == FACTS.recommended_eks(FACTS.as_of)
+
+
+@pytest.mark.parametrize("example", CURRENT, ids=lambda path: path.stem)
+def test_an_example_passes_a_dry_run_of_deploy_as_it_stands(
+    example: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_credentials(monkeypatch, tmp_path)
+
+    result = cli("deploy", str(example), "--dry-run", "-o", str(tmp_path / "out"))
+
+    assert result.returncode == 0, result.stderr
+    assert "eksctl create cluster" in result.stdout + result.stderr
+
+
+def test_the_example_of_eks_1_28_is_refused_with_the_line_to_set(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_credentials(monkeypatch, tmp_path)
+    [example] = [path for path in EXAMPLES if path.stem == PLANNED]
+
+    result = cli("deploy", str(example), "--dry-run", "-o", str(tmp_path / "out"))
+
+    assert result.returncode == 2
+    assert re.search(r'set eksVersion: "1\.\d+"\n', result.stderr)
+
+
+def without_credentials(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """No AWS account can be found: a dry run then prints what it would do in an empty one."""
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "no-credentials"))
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
+def test_the_config_of_a_readme_is_the_minimal_example(readme: Path) -> None:
+    [block] = re.findall(r"```yaml\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
+    minimal = (ROOT / "examples" / "minimal.yaml").read_text("utf-8")
+    lines = [line for line in minimal.splitlines() if line and not line.lstrip().startswith("#")]
+
+    assert block.splitlines() == lines
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
+def test_a_readme_advises_the_version_that_is_recommended(readme: Path) -> None:
+    versions = set(re.findall(r'eksVersion: "([\d.]+)"', readme.read_text("utf-8")))
+
+    assert versions == {"1.28", FACTS.recommended_eks(FACTS.as_of)}
 
 
 def test_the_documented_builds_match_what_the_generator_writes() -> None:

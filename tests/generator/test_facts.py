@@ -122,6 +122,47 @@ def test_a_version_can_be_created_until_its_extended_support_ends(
     assert facts.creatable(today)[0] == oldest
 
 
+@pytest.mark.parametrize(
+    ("today", "version"),
+    [
+        # 1.35 has more than six months, and no component that is untested.
+        (date(2026, 9, 27), "1.35"),
+        # From here on it has less; 1.36 is the only one with six months.
+        (date(2026, 9, 28), "1.36"),
+        (date(2026, 11, 26), "1.36"),
+        # None has six months: the newest that AWS creates.
+        (date(2027, 3, 1), "1.36"),
+        (date(2028, 8, 2), "1.36"),
+        (date(2028, 8, 3), None),
+    ],
+)
+def test_a_version_with_six_months_of_standard_support_is_recommended(
+    facts: Facts, today: date, version: str | None
+) -> None:
+    assert facts.recommended_eks(today) == version
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "later"),
+    [
+        (date(2026, 11, 26), 6, date(2027, 5, 26)),
+        (date(2026, 11, 30), 3, date(2027, 2, 28)),
+        (date(2027, 12, 31), 2, date(2028, 2, 29)),
+        (date(2026, 12, 1), 0, date(2026, 12, 1)),
+    ],
+)
+def test_months_end_on_the_last_day_of_a_shorter_month(day: date, months: int, later: date) -> None:
+    assert versions.months_after(day, months) == later
+
+
+def test_every_version_has_bottlerocket_releases_that_include_its_default(facts: Facts) -> None:
+    for eks in facts.eks_versions():
+        first, end = facts.bottlerocket_releases(eks)
+        default = versions.parse(facts.versions(eks).bottlerocket)
+        assert versions.parse(first) <= default
+        assert end is None or default < versions.parse(end)
+
+
 @mock_aws
 def test_the_facts_can_be_refreshed_from_aws(refresh: ModuleType, facts: Facts, tmp_path: Path) -> None:
     refresh.write(tmp_path, *refresh.from_aws(["us-west-2"]))

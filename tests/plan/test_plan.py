@@ -1,6 +1,7 @@
 """The plan: nodes, quotas, cost and licenses follow from the config."""
 
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -44,8 +45,8 @@ def nodes(types: list[str], **more: Any) -> dict[str, Any]:
     return {"provisioner": {"instanceType": types, **more}}
 
 
-def planned(solution: Solution, seconds: dict[str, float] | None = None) -> Plan:
-    return solving.plan(solution, seconds)
+def planned(solution: Solution, seconds: dict[str, float] | None = None, day: date | None = None) -> Plan:
+    return solving.plan(solution, seconds, day)
 
 
 def need(plan: Plan, quota_code: str) -> QuotaNeed:
@@ -188,9 +189,48 @@ def test_pods_that_are_kept_without_tasks_cost_when_idle() -> None:
 
 
 def test_a_version_past_its_standard_support_costs_the_extended_price() -> None:
-    plan = planned(solve(runtime(), eksVersion="1.31"))
+    plan = planned(solve(runtime(), eksVersion="1.33"))
 
     assert plan.cost.idle[0].amount == pytest.approx(730 * 0.6)
+    assert plan.notes[0] == (
+        "EKS 1.33 is in extended support until 2027-07-29: the control plane costs 0.60 USD an hour instead"
+        " of 0.10 (438 instead of 73 a month). Its standard support ended on 2026-07-29."
+    )
+
+
+@pytest.mark.parametrize(("day", "price"), [(date(2026, 12, 2), 0.1), (date(2026, 12, 3), 0.6)])
+def test_the_extended_price_begins_on_the_day_after_standard_support(day: date, price: float) -> None:
+    plan = planned(solve(runtime(), eksVersion="1.34"), day=day)
+
+    assert plan.cost.idle[0].amount == pytest.approx(730 * price)
+
+
+def test_a_version_that_is_not_created_any_more_says_so() -> None:
+    [support, *_] = planned(solve(runtime(), eksVersion="1.28")).notes
+
+    assert support.startswith("AWS creates no new clusters with EKS 1.28")
+
+
+@pytest.mark.parametrize(
+    ("day", "old"),
+    [
+        (date(2026, 7, 1), []),
+        (date(2026, 9, 29), ["prices of us-east-1"]),
+        (date(2027, 2, 21), ["instance types", "regions", "prices of us-east-1"]),
+        (date(2027, 2, 25), ["instance types", "regions", "EKS versions", "prices of us-east-1"]),
+    ],
+)
+def test_data_older_than_90_days_is_named_in_the_plan(day: date, old: list[str]) -> None:
+    [_, *notes] = planned(solve(runtime(), eksVersion="1.36"), day=day).notes
+
+    assert [name for note in notes for name in re.findall(r"[:,] ([\w -]+) \(20", note)] == old
+
+
+def test_what_a_plan_says_about_its_data_is_on_its_page() -> None:
+    plan = planned(solve(runtime(), eksVersion="1.36"))
+
+    assert all(note in plan_text.markdown(plan) for note in plan.notes)
+    assert json.loads(plan_text.as_json(plan))["notes"] == list(plan.notes)
 
 
 def test_a_users_own_seconds_replace_the_starting_points() -> None:

@@ -63,7 +63,7 @@ class Sandbox:
     def subject(self, config: dict[str, Any], today: date = TODAY) -> Subject:
         data = {
             "stackName": "demo",
-            "eksVersion": "1.34",
+            "eksVersion": "1.35",
             "modelBucketArn": f"arn:aws:s3:::models-{self.account.id}",
             "modelsRuntime": [RUNTIME],
             **config,

@@ -118,7 +118,7 @@ def test_a_version_that_aws_no_longer_creates_fails_with_the_line_to_set(sandbox
     result = sandbox.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28")
 
     assert result.status is CheckStatus.FAILED
-    assert result.help == 'set eksVersion: "1.34"'
+    assert result.help == 'set eksVersion: "1.36"'
 
 
 def test_a_cluster_that_exists_may_keep_its_version(sandbox: Sandbox) -> None:
@@ -128,9 +128,9 @@ def test_a_cluster_that_exists_may_keep_its_version(sandbox: Sandbox) -> None:
 
 
 def test_a_foreign_cluster_of_the_same_name_fails(sandbox: Sandbox) -> None:
-    sandbox.quotas.clusters["demo"], sandbox.quotas.foreign_clusters = "1.34", {"demo"}
+    sandbox.quotas.clusters["demo"], sandbox.quotas.foreign_clusters = "1.35", {"demo"}
 
-    result = sandbox.run().one("EKS version", "1.34")
+    result = sandbox.run().one("EKS version", "1.35")
 
     assert (result.status, result.help) == (CheckStatus.FAILED, "choose another `stackName`")
 
@@ -138,16 +138,27 @@ def test_a_foreign_cluster_of_the_same_name_fails(sandbox: Sandbox) -> None:
 def test_a_skipped_version_is_refused(sandbox: Sandbox) -> None:
     sandbox.quotas.clusters["demo"] = "1.32"
 
-    assert sandbox.run().one("EKS version", "1.34").help.endswith('set eksVersion: "1.33"')
+    assert sandbox.run().one("EKS version", "1.35").help.endswith('set eksVersion: "1.33"')
 
 
 def test_extended_support_is_a_warning_about_money(sandbox: Sandbox) -> None:
-    sandbox.quotas.versions["1.34"] = "EXTENDED_SUPPORT"
+    sandbox.quotas.versions["1.35"] = "EXTENDED_SUPPORT"
 
-    result = sandbox.run(today=date(2027, 1, 1)).one("EKS version", "1.34")
+    result = sandbox.run(today=date(2027, 4, 1)).one("EKS version", "1.35")
 
     assert result.status is CheckStatus.WARNING
-    assert "six times" in result.help
+    assert result.help.startswith("the control plane costs 0.60 USD an hour instead of 0.10")
+    assert result.help.endswith('set eksVersion: "1.36" for a new cluster')
+
+
+def test_standard_support_that_ends_soon_is_a_warning_with_its_date(sandbox: Sandbox) -> None:
+    result = sandbox.run(config={"eksVersion": "1.34"}).one("EKS version", "1.34")
+
+    assert (result.status, result.message) == (
+        CheckStatus.WARNING,
+        "AWS creates clusters with this version (standard support)",
+    )
+    assert result.help.startswith("after 2026-12-02 the control plane costs 0.60 USD")
 
 
 def test_a_model_that_is_missing_fails_and_its_neighbours_are_named(sandbox: Sandbox) -> None:
@@ -291,7 +302,7 @@ def test_a_refused_call_is_could_not_check_and_never_a_pass(sandbox: Sandbox) ->
 
     quotas = [result for result in report.results if result.theme == "quotas"]
     assert {result.status for result in quotas} == {CheckStatus.UNKNOWN}
-    assert report.one("EKS version", "1.34").status is CheckStatus.UNKNOWN
+    assert report.one("EKS version", "1.35").status is CheckStatus.UNKNOWN
     assert ending(report.results) is Exit.AWS
 
 

@@ -47,7 +47,7 @@ def bucket_names_are_possible(case: Case) -> Iterator[Finding]:
 
 @rule("SD722")
 def model_bucket_is_not_an_output_bucket(case: Case) -> Iterator[Finding]:
-    """The model bucket cannot be an output bucket: objects there expire, and pods may write to it."""
+    """The model bucket cannot be an output bucket: the stack creates those, and agents write to them."""
     account, region = case.context.account, case.context.region
     for runtime in case.runtimes:
         name = runtime.at("name").text()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, agent, node_template, provisioner, rule
 from generator.config.schema import nearest
-from generator.facts.facts import USUAL_GPUS, Region, eks_zones
+from generator.facts.facts import USUAL_GPUS, VERIFIED_REGIONS, Region, eks_zones
 
 # Suggested where a region does not offer the type in the config.
 USUAL_CONTROLLERS = ("m7g.large", "m6g.large", "m7i.large", "m6i.large", "m5.large")
@@ -27,15 +27,13 @@ def region_exists(case: Case) -> Iterator[Finding]:
 
 @rule("SD702", WARNING)
 def region_is_verified(case: Case) -> Iterator[Finding]:
-    """The product is tested in us-east-1 and us-west-2; other regions should work."""
+    """Configs are checked fully for us-east-1 and us-west-2. Other regions should work."""
     region = _region(case)
     if region and not region.verified:
-        message = f"region {region.name} is not verified: the product is tested in us-east-1 and us-west-2"
-        yield Finding(
-            case.config.at("region"),
-            message,
-            "test it before production; `generator preflight` checks the account",
-        )
+        checked = " and ".join(VERIFIED_REGIONS)
+        message = f"region {region.name} is not verified: configs are checked fully for {checked} only"
+        help = "`generator preflight` asks AWS what the region and the account have; test before production"
+        yield Finding(case.config.at("region"), message, help)
 
 
 @rule("SD703")

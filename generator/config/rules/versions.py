@@ -1,24 +1,26 @@
 """Versions of EKS and of the nodes' operating system."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from generator.config.rules.base import WARNING, Case, Finding, node_template, rule
-
-SOON = timedelta(days=90)
-
-# EKS version -> Bottlerocket releases with an AMI for it: from (inclusive), to (exclusive).
-# https://github.com/bottlerocket-os/bottlerocket/releases
-BOTTLEROCKET = {
-    "1.28": ((1, 16, 0), (1, 52, 0)),
-    "1.29": ((1, 19, 0), (1, 58, 0)),
-    "1.35": ((1, 53, 0), (9, 0, 0)),
-}
+from generator.facts import versions
+from generator.facts.prices import REFERENCE_REGION
 
 
 def _eks(case: Case) -> str | None:
     version = case.config.at("eksVersion").text()
     return version if version in case.facts.eks_versions() else None
+
+
+def _newer(case: Case, eks: str) -> str:
+    """What to do about an EKS version that is too old."""
+    newer = case.facts.recommended_eks(case.context.today)
+    if newer is None or newer == eks:
+        return "update the generator, whose table of versions is out of date"
+    if versions.minor(newer) < versions.minor(eks):
+        return f'set eksVersion: "{newer}" for a new cluster'
+    advice = f'set eksVersion: "{newer}" for a new cluster'
+    return f"{advice}; EKS upgrades an existing one by one minor version at a time"
 
 
 @rule("SD801")
@@ -35,24 +37,65 @@ def eks_version_can_be_created(case: Case) -> Iterator[Finding]:
     """AWS does not create new clusters with an EKS version after the end of its extended support."""
     eks = _eks(case)
     if eks and not case.facts.support(eks).can_be_created(case.context.today):
-        newer = case.facts.recommended_eks(case.context.today)
         ended = case.facts.support(eks).extended_ends
         message = f"AWS does not create new clusters with EKS {eks}: its extended support ended on {ended}"
-        help = f'set eksVersion: "{newer}" for a new cluster' if newer else "update the generator"
-        yield Finding(case.config.at("eksVersion"), message, help)
+        yield Finding(case.config.at("eksVersion"), message, _newer(case, eks))
 
 
 @rule("SD803", WARNING)
 def eks_version_lasts(case: Case) -> Iterator[Finding]:
-    """AWS upgrades a cluster itself when extended support of its EKS version ends: within 90 days."""
+    """AWS upgrades a cluster itself when extended support of its EKS version ends: within three months."""
     eks = _eks(case)
     if eks is None:
         return
     ends, today = case.facts.support(eks).extended_ends, case.context.today
-    if today <= ends < today + SOON:
+    if today <= ends < versions.months_after(today, versions.WARNING_MONTHS):
         message = f"extended support of EKS {eks} ends on {ends}; AWS then upgrades the cluster itself"
-        help = f'set eksVersion: "{case.facts.recommended_eks(today)}" for a new cluster'
-        yield Finding(case.config.at("eksVersion"), message, help)
+        yield Finding(case.config.at("eksVersion"), message, _newer(case, eks))
+
+
+@rule("SD806", WARNING)
+def eks_version_is_in_standard_support(case: Case) -> Iterator[Finding]:
+    """An EKS version in extended support costs more; one with less than three months left soon will."""
+    eks = _eks(case)
+    if eks is None or not case.facts.support(eks).can_be_created(case.context.today):
+        return
+    support, today = case.facts.support(eks), case.context.today
+    if support.has_standard(today, versions.WARNING_MONTHS):
+        return
+    ends = support.standard_ends
+    when = f"ends on {ends}, in {(ends - today).days} days; then"
+    if support.is_extended(today):
+        when = f"ended on {ends}:"
+    message = f"standard support of EKS {eks} {when} the control plane {_extended_cost(case)}"
+    yield Finding(case.config.at("eksVersion"), message, _newer(case, eks))
+
+
+def _extended_cost(case: Case) -> str:
+    price = case.facts.control_plane_price(case.context.region or REFERENCE_REGION)
+    return f"costs {price}" if price else "costs more, at the price of extended support"
+
+
+@rule("SD807", WARNING)
+def components_are_tested_with_eks(case: Case) -> Iterator[Finding]:
+    """Every component should be tested with the EKS version by its maintainers."""
+    eks = _eks(case)
+    if eks is None:
+        return
+    for component in case.facts.untested(eks):
+        release = {"KEDA": case.facts.versions(eks).keda_app}[component]
+        message = f"{component} {release} is not tested with Kubernetes {eks} by its maintainers"
+        yield Finding(case.config.at("eksVersion"), message, _tested(case))
+
+
+def _tested(case: Case) -> str:
+    """What to do about an untested component, with the newest EKS version that has none."""
+    help = "test scaling before you use it in production"
+    tested = [eks for eks in case.facts.creatable(case.context.today) if not case.facts.untested(eks)]
+    if not tested:
+        return help
+    ends = case.facts.support(tested[-1]).standard_ends
+    return f"{help}; every component is tested with EKS {tested[-1]}, in standard support until {ends}"
 
 
 @rule("SD804", WARNING)
@@ -69,15 +112,19 @@ def node_image_is_pinned(case: Case) -> Iterator[Finding]:
 def node_image_exists_for_eks(case: Case) -> Iterator[Finding]:
     """The Bottlerocket release must have an AMI for the EKS version."""
     eks = _eks(case)
+    if eks is None:
+        return
+    first, end = case.facts.bottlerocket_releases(eks)
     for runtime in case.runtimes:
         node = node_template(runtime).at("amiVersion")
         release = _release(node.text() or "")
-        if release is None or eks not in BOTTLEROCKET:
+        if release is None:
             continue
-        first, end = BOTTLEROCKET[eks]
-        if not first <= release < end:
-            message = f"Bottlerocket {node.value} has no AMI for EKS {eks}"
-            yield Finding(node, message, f"remove the key to use {case.facts.versions(eks).bottlerocket}")
+        if release < versions.parse(first) or (end and release >= versions.parse(end)):
+            message = f"Bottlerocket {node.value} has no image for EKS {eks}"
+            span = f"{first} or later" if end is None else f"{first} or later, before {end}"
+            default = case.facts.versions(eks).bottlerocket
+            yield Finding(node, message, f"remove the key to use {default}, or set a release: {span}")
 
 
 def _release(text: str) -> tuple[int, ...] | None:
