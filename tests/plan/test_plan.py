@@ -216,7 +216,6 @@ def test_a_version_that_is_not_created_any_more_says_so() -> None:
     [
         (date(2026, 7, 1), []),
         (date(2026, 9, 29), ["prices of us-east-1"]),
-        (date(2027, 2, 21), ["instance types", "regions", "prices of us-east-1"]),
         (date(2027, 2, 25), ["instance types", "regions", "EKS versions", "prices of us-east-1"]),
     ],
 )
