@@ -214,8 +214,8 @@ class Settings:
     input_timeout_seconds: float = _env(
         "INPUT_TIMEOUT_SECONDS",
         parse=_number(0.1, 600),
-        default=20.0,
-        doc="Maximum duration of one download.",
+        default=30.0,
+        doc="Maximum duration of all downloads of one task together.",
     )
     output_max_bytes: int = _env(
         "OUTPUT_MAX_BYTES",

@@ -86,7 +86,13 @@ async def without_cookie(request: web.Request) -> web.Response:
     return web.Response(status=404) if request.cookies else web.Response(body=image())
 
 
+async def some_time(_: web.Request) -> web.Response:
+    await asyncio.sleep(0.6)
+    return web.Response(body=image())
+
+
 ROUTES = [
+    web.get("/some-time", some_time),
     web.get("/cookie", answering(image(), headers={"Set-Cookie": "who=first; Path=/"})),
     web.get("/without-cookie", without_cookie),
     web.get("/cat.png", answering(image(), content_type="text/html")),
@@ -218,6 +224,17 @@ async def test_a_cookie_of_one_task_is_not_sent_with_another(fetch):
 async def test_a_server_that_is_broken_or_slow_is_the_worlds_fault(fetch, url: str):
     with pytest.raises(RuntimeUnavailable, match="input_unavailable"):
         await fetch(url)
+
+
+async def test_all_inputs_of_a_task_have_one_deadline(fetch):
+    with pytest.raises(RuntimeUnavailable, match=r"the inputs took longer than 1 s: https://.* and 7 more"):
+        await fetch(*[f"https://HERE/some-time?{n}" for n in range(8)])
+
+
+async def test_a_task_may_not_have_any_number_of_inputs(fetch):
+    with pytest.raises(TaskError, match="33 inputs by URL; the maximum is 32"):
+        await fetch(*[f"https://HERE/cat.png?{n}" for n in range(33)])
+    assert (await fetch(*["https://HERE/cat.png"] * 100)).data == image()
 
 
 async def test_many_inputs_of_one_task_may_not_be_large_together(fetch):

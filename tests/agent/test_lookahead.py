@@ -47,6 +47,14 @@ def test_short_tasks_are_taken_several_at_once_but_never_without_bound():
     assert plan(replace(short, pace=Pace(run=0.0001, preparation=5.0))).receive == MAX_AHEAD
 
 
+def test_it_looks_again_when_a_preparation_becomes_late():
+    preparing = replace(STEADY, running_for=None, ahead=1, late_in=0.4)
+
+    assert plan(preparing).receive == 0
+    assert plan(preparing).check_after == pytest.approx(0.4)
+    assert plan(replace(STEADY, late_in=0.4)).check_after == pytest.approx(0.4)
+
+
 def test_an_idle_agent_takes_one():
     assert plan(replace(STEADY, running_for=None)).receive == 1
 

@@ -1,11 +1,20 @@
 """The way of a task from the queue to the callback, by process."""
 
+import io
 import json
 import urllib.error
 import urllib.request
 
+from PIL import Image
+
 from testing.proxy import Fault, Proxy, calls_to
 from testing.world import World, log_records, port_of, wait_for
+
+
+def png() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "PNG")
+    return out.getvalue()
 
 
 def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):
@@ -23,6 +32,22 @@ def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):
     assert [output["content_type"] for output in record["outputs"]] == ["image/png"] * 2
     assert record["seed"] == callback["seed"]
     assert wait_for(lambda: world.messages_left() == 0)
+
+
+def test_tasks_with_slow_inputs_do_not_hold_the_others(world: World, proxy: Proxy):
+    runtime = world.runtime("--service-time", "0.1")
+    slow, quick = [f"slow-{n}" for n in range(2)], [f"quick-{n}" for n in range(5)]
+    for n in range(8):
+        world.s3.put_object(Bucket=world.bucket, Key=f"input-{n}.png", Body=png())
+    inputs = {"init_images": [f"s3://{world.bucket}/input-{n}.png" for n in range(8)]}
+    with proxy.failing(Fault(calls_to("GetObject", "input-"), times=-1, delay=6)):
+        world.agent(runtime.url, INPUT_BUCKETS=world.bucket)
+        world.send(slow, inputs, tasktype="image-to-image")
+        wait_for(lambda: world.messages_in_flight() >= 1)
+        world.send(quick)
+        world.callbacks_for([*slow, *quick], 60)
+
+    assert sorted(runtime.runs()[:5]) == quick
 
 
 def test_a_task_that_the_runtime_rejects_fails_with_its_reason_and_is_not_repeated(world: World):

@@ -32,6 +32,7 @@ class Job:
     may_prepare: asyncio.Event = field(default_factory=asyncio.Event)
     may_run: asyncio.Event = field(default_factory=asyncio.Event)
     lease: Lease | None = None
+    prepared_since: float = 0.0
     started: float = 0.0
     progress: float = 0.0
     progress_at: float = 0.0

@@ -14,6 +14,11 @@ MAX_AHEAD = 10
 GROUPING_WINDOW = 20
 # A task that waits for one that takes far longer than expected is returned to the queue after this time.
 HOLD_SECONDS = 10.0
+# A task whose inputs take much longer than those of others does not count as work at hand, so that others are
+# received meanwhile. With more such tasks than MAX_LATE the oldest returns to the queue.
+LATE_FACTOR = 3.0
+MIN_LATE_SECONDS = 1.0
+MAX_LATE = 10
 # The weight of a new value in a moving average.
 WEIGHT = 0.3
 # Lower progress does not predict the end of the run.
@@ -36,6 +41,11 @@ class Pace:
         return replace(self, preparation=_moving_average(self.preparation, min(seconds, 5.0)))
 
     @property
+    def late_after(self) -> float:
+        """Seconds after which a preparation is late."""
+        return max(MIN_LATE_SECONDS, LATE_FACTOR * self.preparation)
+
+    @property
     def margin(self) -> float:
         """Seconds of work that should be at hand: 1.5 preparations, or a tenth of a long run."""
         return max(1.5 * self.preparation, 0.1 * (self.run or 0.0))
@@ -48,8 +58,9 @@ class Snapshot:
     pace: Pace
     running_for: float | None  # None: nothing runs
     progress: float  # 0 … 1, 0 when unknown
-    ahead: int
+    ahead: int  # ready, or being prepared and not late
     progress_age: float = 0.0  # seconds since the progress was reported
+    late_in: float | None = None  # seconds until the next of those that are being prepared is late
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,14 @@ class Plan:
 
 def plan(now: Snapshot) -> Plan:
     """How many tasks to receive now."""
+    decided = _plan(now)
+    if decided.receive or now.late_in is None:
+        return decided
+    soonest = now.late_in if decided.check_after is None else min(now.late_in, decided.check_after)
+    return Plan(0, max(0.005, soonest))
+
+
+def _plan(now: Snapshot) -> Plan:
     left, run = remaining(now), now.pace.run
     if run is None:
         # The first task: how long a run takes is unknown. A pod is started for several waiting tasks, so a

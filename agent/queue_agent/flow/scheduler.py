@@ -1,6 +1,7 @@
 """Decides which task of this agent is prepared next and which runs: one at a time. Does no I/O."""
 
 import asyncio
+import math
 
 from queue_agent.flow import lookahead
 from queue_agent.flow.job import Job, Stage
@@ -43,7 +44,11 @@ class Scheduler:
         job = self.running
         running_for = None if job is None else self._clock() - job.started
         progress_age = 0.0 if job is None else self._clock() - job.progress_at
-        return Snapshot(self._pace, running_for, job.progress if job else 0.0, len(self.ahead), progress_age)
+        left = [left for job in self.ahead if (left := self._until_late(job)) > 0]
+        preparing = [seconds for seconds in left if math.isfinite(seconds)]
+        late_in = min(preparing, default=None)
+        progress = job.progress if job else 0.0
+        return Snapshot(self._pace, running_for, progress, len(left), progress_age, late_in)
 
     def add(self, job: Job) -> None:
         """Add a job that was received."""
@@ -64,6 +69,7 @@ class Scheduler:
             return False
         job = self.received.pop(chosen)
         self.ahead.append(job)
+        job.prepared_since = self._clock()
         job.may_prepare.set()
         return True
 
@@ -129,6 +135,17 @@ class Scheduler:
             self._metrics.idle_gap.observe(job.started - max(self._last_end, job.received_at))
         job.may_run.set()
         self.changed.set()
+
+    def overdue(self) -> list[Job]:
+        """Jobs whose inputs take too long, beyond the number that may be prepared late: the oldest first."""
+        late = [job for job in self.ahead if self._until_late(job) <= 0]
+        return late[: max(0, len(late) - lookahead.MAX_LATE)]
+
+    def _until_late(self, job: Job) -> float:
+        """Seconds until the preparation of the job is late; infinite when it is ready."""
+        if job.stage is Stage.READY:
+            return math.inf
+        return job.prepared_since + self._pace.late_after - self._clock()
 
     def held_too_long(self, max_attempts: int) -> list[Job]:
         """Jobs that should be returned to the queue, because nobody knows when they will run."""

@@ -21,6 +21,10 @@ from queue_agent.task.record import TaskRecord
 # The time that a runtime gets to stop an abandoned task; the pod may be about to end.
 FINAL_STOP_SECONDS = 5.0
 RUNNING_CALLBACK_SECONDS = 60.0
+# For all uploads of a task to the runtime together.
+PREPARE_SECONDS = 60.0
+# A task whose inputs are late is not received again at once.
+LATE_RETRY_SECONDS = 10.0
 # The next task's request to the runtime is sent before the outputs of the last one are handled.
 HEAD_START_SECONDS = 0.005
 # Once the pod is told to end, its tasks are hidden from other agents for only so long at a time.
@@ -58,7 +62,8 @@ class TaskRunner:
             _uncancel()
             job.stage = Stage.FINISHING
             if job.abandon_reason != "lease_lost":
-                await finish.return_to_queue(self._services, job, job.abandon_reason, 0)
+                after = LATE_RETRY_SECONDS if job.abandon_reason == "inputs_late" else 0
+                await finish.return_to_queue(self._services, job, job.abandon_reason, after)
         finally:
             heartbeat.cancel()
             self._scheduler.remove(job)
@@ -114,7 +119,12 @@ class TaskRunner:
             raise RuntimeUnavailable("attempts_exhausted", "no attempt came to an end")
         images = await services.inputs.fetch(job.task.content, services.adapter.image_fields(job.task))
         with self._reporting_failure(job):
-            return await services.adapter.prepare(job.task, images)
+            try:
+                async with asyncio.timeout(PREPARE_SECONDS):
+                    return await services.adapter.prepare(job.task, images)
+            except TimeoutError as error:
+                message = f"the runtime has not taken the inputs within {PREPARE_SECONDS:g} s"
+                raise RuntimeUnavailable("runtime_slow", message) from error
 
     async def _run_when_free(self, job: Job, prepared: Prepared) -> tuple[float, FinishedRun, float]:
         """Wait for the runtime and run the task: Unix time of its start, the run, its seconds."""

@@ -53,6 +53,8 @@ class Worker:
                 continue
             for job in self.scheduler.held_too_long(self._services.settings.max_attempts):
                 job.abandon("held_too_long")
+            for job in self.scheduler.overdue():
+                job.abandon("inputs_late")
             plan = lookahead.plan(self.scheduler.snapshot)
             if plan.receive <= 0:
                 await self._wait_for_change(plan.check_after)

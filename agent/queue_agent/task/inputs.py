@@ -31,6 +31,7 @@ MAX_REDIRECTS = 5
 MAX_URL_CHARACTERS = 4096
 # The total size of the inputs of one task, as a multiple of the maximum for one input.
 MAX_INPUTS_PER_TASK = 4
+MAX_INPUTS = 32
 # Parallel downloads of one task.
 PARALLEL_DOWNLOADS = 4
 CHUNK_BYTES = 65536
@@ -44,7 +45,7 @@ REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 
 @dataclass(frozen=True)
 class InputLimits:
-    """The maximum size and duration of one download, and the buckets that inputs may come from."""
+    """The maximum size of one input, the duration of all of a task, and the buckets they may come from."""
 
     max_bytes: int
     seconds: float
@@ -95,24 +96,26 @@ class Inputs:
                 return await self._image(url, budget)
 
         distinct = list(dict.fromkeys(urls.values()))
-        images = await gather_or_cancel(fetch_one(url) for url in distinct)
+        if len(distinct) > MAX_INPUTS:
+            message = f"the task has {len(distinct)} inputs by URL; the maximum is {MAX_INPUTS}"
+            raise TaskError("too_many_inputs", message)
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                images = await gather_or_cancel(fetch_one(url) for url in distinct)
+        except TimeoutError as error:
+            message = f"the inputs took longer than {self._limits.seconds:g} s: {_summary(distinct)}"
+            raise RuntimeUnavailable("input_unavailable", message) from error
         by_url = dict(zip(distinct, images, strict=True))
         return {field: by_url[url] for field, url in urls.items()}
 
     async def _image(self, text: str, budget: "_Budget") -> InputImage:
         url = checked_url(text, self._public)
         try:
-            async with asyncio.timeout(self._limits.seconds):
-                data = await (
-                    self._from_s3(url, budget) if url.scheme == "s3" else self._from_web(url, budget)
-                )
+            data = await (self._from_s3(url, budget) if url.scheme == "s3" else self._from_web(url, budget))
         except RefusedAddressError as error:
             raise TaskError("input_refused", str(error)) from error
         except InvalidURL as error:
             raise TaskError("input_refused", f"{_without_query(url)} is not a valid URL") from error
-        except TimeoutError as error:
-            message = f"{_without_query(url)} took longer than {self._limits.seconds:g} s"
-            raise RuntimeUnavailable("input_unavailable", message) from error
         except ClientConnectorDNSError as error:
             if isinstance(error.os_error, RefusedAddressError):
                 raise TaskError("input_refused", str(error.os_error)) from error
@@ -232,6 +235,12 @@ def _check_response(response: ClientResponse, source: str) -> None:
     # A small compressed body may unpack to a huge one; the request did not allow compression.
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise TaskError("input_refused", f"{source} returned a content encoding that was not requested")
+
+
+def _summary(urls: Sequence[str]) -> str:
+    """The first of the URLs, and how many more there are."""
+    more = f" and {len(urls) - 1} more" if len(urls) > 1 else ""
+    return _without_query(URL(urls[0])) + more
 
 
 def _without_query(url: URL) -> str:
