@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
@@ -19,8 +20,9 @@ from testing.account import Account, write_config
 from testing.relay import Server, forward, respond
 
 ROOT = Path(__file__).resolve().parents[2]
-PROTOCOL = "agent/queue_agent/task/protocol.py"
-PROJECT = ("generator", "charts", "cluster", "api", "values-schema.json", PROTOCOL)
+# What a wheel holds is what commands read.
+WHEEL = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+PROJECT = (*WHEEL["packages"], *WHEEL["force-include"])
 DOWNLOADED = shutil.ignore_patterns("__pycache__", "*.tgz", "crds")
 READS = re.compile(r"(Get|List|Describe|Head|Simulate|BatchGet)[A-Z]|GET|HEAD")
 RUNTIME = {"name": "turbo", "type": "sdwebui", "modelFilename": "m.safetensors"}
