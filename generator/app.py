@@ -23,6 +23,7 @@ from generator.solution.context import Context
 from generator.solution.model import Solution
 
 if TYPE_CHECKING:
+    from generator.deploy.difference import Difference
     from generator.deploy.job import Job
     from generator.plan.model import Plan
     from generator.preflight.check import Subject
@@ -248,6 +249,18 @@ def changing_job(
 
     files = build(solved, UMBRELLA) if dry_run else write(solved, UMBRELLA, output)[1]
     return replace(job(solved.solution, output, terminal, dry_run=dry_run), files=files, adopt=adopt)
+
+
+def difference(
+    solved: Solved, chart: str, output: Path, terminal: Terminal, *, ask_aws: bool
+) -> "Difference":
+    """What a config changes in what is deployed; without AWS, in the last build in `output`/STACK."""
+    from generator.build import folder as build_folder
+    from generator.deploy import difference
+
+    run = replace(job(solved.solution, output, terminal), files=build(solved, chart))
+    last = build_folder.read(run.folder)
+    return difference.of(run, last) if ask_aws else difference.with_last(run.folder, last, run.files)
 
 
 def job(solution: Solution, output: Path, terminal: Terminal, *, dry_run: bool = False) -> "Job":

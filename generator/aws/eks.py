@@ -16,6 +16,10 @@ class Cluster:
     subnets: tuple[str, ...]
     # The solution that created it, by its tag; None for a cluster that was created in another way.
     owner: str | None
+    public_endpoint: bool
+    private_endpoint: bool
+    # The kinds of control plane logs that are on.
+    logs: tuple[str, ...]
 
     def belongs_to(self, stack: str) -> bool:
         """Whether it was created for this solution."""
@@ -30,8 +34,17 @@ def cluster(client: Any, name: str) -> Cluster | None:
         if errors.code(error) != "ResourceNotFoundException":
             raise
         return None
-    subnets = tuple(row.get("resourcesVpcConfig", {}).get("subnetIds", ()))
-    return Cluster(str(row["version"]), str(row["status"]), subnets, row.get("tags", {}).get(names.STACK_TAG))
+    network = row.get("resourcesVpcConfig", {})
+    logs = row.get("logging", {}).get("clusterLogging", ())
+    return Cluster(
+        version=str(row["version"]),
+        status=str(row["status"]),
+        subnets=tuple(network.get("subnetIds", ())),
+        owner=row.get("tags", {}).get(names.STACK_TAG),
+        public_endpoint=bool(network.get("endpointPublicAccess")),
+        private_endpoint=bool(network.get("endpointPrivateAccess")),
+        logs=tuple(sorted(kind for entry in logs if entry["enabled"] for kind in entry["types"])),
+    )
 
 
 def version_status(client: Any, eks: str) -> str | None:

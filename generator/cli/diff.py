@@ -2,22 +2,29 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 
 from generator import app
+from generator.app import Solved
 from generator.build import compare, files
-from generator.build import folder as build_folder
 from generator.cli import flags, output
+from generator.deploy.difference import Difference
 from generator.errors import Exit
 
 EXAMPLES = """\
-  generator diff config.yaml                        against the files in build/STACK/
+  generator diff config.yaml                        against what is deployed
+  generator diff config.yaml --last-build           against the files in build/STACK/, without asking AWS
   generator diff config.yaml --against old.yaml     against another config
   git show HEAD:config.yaml | generator diff config.yaml --against -
 """
 DESCRIPTION = """\
-Show as a unified diff what a config changes in the files of the last build, or of another config. Nothing is
-written. The exit code is 0 whether or not there are differences; without differences nothing is printed.
+Show as a unified diff what a config changes in what is deployed: the templates of the stacks, the cluster and
+the values of the Helm release. Where that cannot be read, or nothing is deployed, the last build takes its
+place; standard error says which. The end of the output names what would be removed or replaced. Nothing is
+changed or written. The exit code is 0 whether or not there are differences; without differences nothing is
+printed on standard output.
 """
+RED, RESET = "\x1b[1;31m", "\x1b[0m"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -25,25 +32,39 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_config(parser)
     flags.add_output(parser)
     flags.add_chart(parser, files.UMBRELLA, files.UMBRELLA)
-    parser.add_argument(
-        "--against", metavar="OTHER", help="the config to compare with, instead of the last build"
+    flags.add_zones(parser)
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument(
+        "--against", metavar="OTHER", help="the config to compare with, instead of what is deployed"
     )
+    other.add_argument("--last-build", action="store_true", help="compare with the last build")
 
 
 def run(args: argparse.Namespace) -> Exit:
     """Print the differences."""
-    solved = flags.solved(args)
-    new = app.build(solved, args.chart)
+    difference = _difference(args, flags.solved(args))
+    for note in difference.notes:
+        print(f"generator diff: {note}", file=sys.stderr)
+    color = output.use_color(args, sys.stdout)
+    for line in difference.lines():
+        print(compare.colored(line) if color else line)
+    _print_losses(difference.losses(), color)
+    return Exit.DONE
+
+
+def _difference(args: argparse.Namespace, solved: Solved) -> Difference:
     if args.against:
         other = app.solve(app.open_config(args.against), flags.target(args))
         output.print_problems(other.warnings, args)
-        old = app.build(other, args.chart)
-    else:
-        folder = args.output / solved.solution.stack
-        old = build_folder.read(folder)
-        if not old:
-            print(f"generator diff: no build in {folder}: every file is new", file=sys.stderr)
-    color = output.use_color(args, sys.stdout)
-    for line in compare.differences(old, new):
-        print(compare.colored(line) if color else line)
-    return Exit.DONE
+        return Difference(app.build(other, args.chart), app.build(solved, args.chart))
+    # A chart without the controllers is installed by other tools: this one does not know how.
+    ask_aws = not args.last_build and args.chart == files.UMBRELLA
+    return app.difference(solved, args.chart, args.output, output.terminal(args), ask_aws=ask_aws)
+
+
+def _print_losses(lines: Iterable[str], color: bool) -> None:
+    """What would be removed or replaced; lost data in red."""
+    for number, line in enumerate(lines):
+        if number == 0:
+            print("\nRemoved or replaced:")
+        print(f"{RED}{line}{RESET}" if color and line.startswith("!") else line)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from generator.facts.replacement import HOLD_DATA
+
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-", "Import": ">", "Dynamic": "?"}
 # CloudFormation's values for a resource that it replaces, or cannot rule out replacing.
 _MAY_REPLACE = {"True": "replaced", "Conditional": "may be replaced"}
@@ -26,6 +28,11 @@ class Change:
         """Whether something that exists may be deleted."""
         gone = self.action == "Remove" or self.replacement in _MAY_REPLACE
         return gone and not self.keeps
+
+    @property
+    def loses_data(self) -> bool:
+        """Whether tasks or pictures may be deleted."""
+        return self.loses and self.type in HOLD_DATA
 
     def __str__(self) -> str:
         """One line, as in `~ AWS::SQS::Queue OneQueue (VisibilityTimeout)`."""

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from generator import paths
@@ -18,9 +19,27 @@ PROGRAMS: Mapping[str, str] = {
     "aws": "signs in to the cluster for kubectl: https://aws.amazon.com/cli (version 2)",
 }
 
+# The exit code of a shell for a program that is not installed.
+NOT_INSTALLED = 127
+
 
 class MissingProgramError(Exception):
     """A program that a step needs is not installed."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a program ended: its exit code, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def reason(self) -> str:
+        """Why it failed: the last line of its errors."""
+        lines = self.err.strip().splitlines()
+        return lines[-1] if lines else f"exit code {self.code}"
 
 
 class Tools:
@@ -65,10 +84,17 @@ class Tools:
 
     def read(self, *command: str) -> str | None:
         """The standard output of a command that changes nothing; None when it fails."""
+        answer = self.answer(*command)
+        return None if answer.code else answer.out
+
+    def answer(self, *command: str) -> "Answer":
+        """How a command ended that changes nothing."""
+        if find(command[0]) is None:
+            return Answer(NOT_INSTALLED, "", f"{command[0]} is not on PATH")
         result = subprocess.run(  # noqa: S603 - our own commands
             _absolute(command), env=self._env(), check=False, capture_output=True, encoding="utf-8"
         )
-        return None if result.returncode else result.stdout
+        return Answer(result.returncode, result.stdout, result.stderr)
 
     def _env(self) -> dict[str, str]:
         return {**os.environ, **self._environment}

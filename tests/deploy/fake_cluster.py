@@ -6,6 +6,8 @@ import boto3
 
 from generator.solution.names import STACK_TAG
 
+LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
+
 
 def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
     """Create a cluster: the path of the request is its name and version."""
@@ -24,7 +26,9 @@ def make(name: str, version: str) -> None:
     subnets = []
     for number in range(6):
         kind, role = ("public", "elb") if number < 3 else ("private", "internal-elb")
-        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number * 32}.0/19")["Subnet"]["SubnetId"]
+        zone = f"{ec2.meta.region_name}{'abc'[number % 3]}"
+        block = f"10.0.{number * 32}.0/19"
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=block, AvailabilityZone=zone)["Subnet"]["SubnetId"]
         table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
         ec2.associate_route_table(SubnetId=subnet, RouteTableId=table)
         ec2.create_tags(Resources=[subnet], Tags=[{"Key": f"kubernetes.io/role/{role}", "Value": "1"}])
@@ -34,6 +38,11 @@ def make(name: str, version: str) -> None:
         name=name,
         version=version,
         roleArn="arn:aws:iam::111122223333:role/cluster",
-        resourcesVpcConfig={"subnetIds": subnets},
+        resourcesVpcConfig={
+            "subnetIds": subnets,
+            "endpointPublicAccess": True,
+            "endpointPrivateAccess": True,
+        },
+        logging={"clusterLogging": [{"types": LOGS, "enabled": True}]},
         tags={STACK_TAG: name},
     )

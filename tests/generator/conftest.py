@@ -60,6 +60,8 @@ def cli(tmp_path: Path) -> Cli:
     def cli(*words: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "generator", *words]
         env = {"PATH": f"{ROOT}/.cache/bin:{_path()}", "PYTHONPATH": str(ROOT)}
+        # No credentials, and no question to a machine's metadata for some.
+        env |= {"HOME": str(tmp_path / "home"), "AWS_EC2_METADATA_DISABLED": "true"}
         return subprocess.run(
             command, cwd=tmp_path, env=env, input=stdin, capture_output=True, text=True, check=False
         )
