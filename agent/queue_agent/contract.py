@@ -53,7 +53,7 @@ class Task:
 
 @dataclass(frozen=True)
 class InputImage:
-    """An image that the core has fetched from a URL in the content, and validated."""
+    """An image, video or audio file that the core has fetched from a URL in the content, and validated."""
 
     data: bytes
     content_type: str
@@ -105,6 +105,9 @@ class Adapter(Protocol):
 
     def image_fields(self, task: Task) -> Sequence[FieldPath]:
         """The path of every field of the content that takes an image. The core fetches URLs in them."""
+
+    def media_fields(self, task: Task) -> Sequence[FieldPath]:
+        """The path of every field of the content that takes a video or audio file, by URL too."""
 
     async def ready(self) -> bool:
         """Whether the runtime responds. Cheap: it is called often, also while a task runs. Never raises."""

@@ -50,6 +50,15 @@ class GuardedAdapter:
         except Exception as error:
             raise _unreadable(task, error) from error
 
+    def media_fields(self, task: Task) -> Sequence[FieldPath]:
+        """As in the contract; content that cannot be read is the task's fault."""
+        try:
+            return self._adapter.media_fields(task)
+        except OF_THE_CONTRACT:
+            raise
+        except Exception as error:
+            raise _unreadable(task, error) from error
+
     async def ready(self) -> bool:
         """As in the contract: an answer of another form is none."""
         try:

@@ -117,7 +117,10 @@ class TaskRunner:
         services = self._services
         if job.message.attempt > services.settings.max_attempts:
             raise RuntimeUnavailable("attempts_exhausted", "no attempt came to an end")
-        images = await services.inputs.fetch(job.task.content, services.adapter.image_fields(job.task))
+        adapter = services.adapter
+        images = await services.inputs.fetch(
+            job.task.content, adapter.image_fields(job.task), adapter.media_fields(job.task)
+        )
         with self._reporting_failure(job):
             try:
                 async with asyncio.timeout(PREPARE_SECONDS):

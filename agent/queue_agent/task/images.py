@@ -1,4 +1,4 @@
-"""Which bytes are an image that a runtime may be given."""
+"""Which bytes are an image, video or audio file that a runtime may be given."""
 
 import asyncio
 
@@ -9,6 +9,8 @@ from queue_agent.contract import InputImage, TaskError
 from queue_agent.task import frames
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp")
+# Some loaders of videos take animated images too.
+MEDIA_IMAGE_TYPES = ("image/gif", "image/webp")
 # The runtime decodes the image, and every frame of an animation: 100 megapixels take 400 MB of its memory,
 # however small the file is.
 MAX_PIXELS = 100_000_000
@@ -16,11 +18,12 @@ MAX_PIXELS = 100_000_000
 INLINE_LOOK_BYTES = 2**16
 
 
-async def look(data: bytes, source: str) -> InputImage:
-    """As `image_of`, without blocking the event loop."""
+async def look(data: bytes, source: str, *, media: bool = False) -> InputImage:
+    """As `image_of`, or with `media` as `media_of`, without blocking the event loop."""
+    check = media_of if media else image_of
     if len(data) <= INLINE_LOOK_BYTES:
-        return image_of(data, source)
-    return await asyncio.to_thread(image_of, data, source)
+        return check(data, source)
+    return await asyncio.to_thread(check, data, source)
 
 
 def image_of(data: bytes, source: str) -> InputImage:
@@ -39,4 +42,14 @@ def image_of(data: bytes, source: str) -> InputImage:
     if pixels > MAX_PIXELS:
         message = f"{source} has {pixels} pixels in all its frames; the maximum is {MAX_PIXELS}"
         raise TaskError("input_too_large", message)
+    return InputImage(data, kind.mime, kind.extension)
+
+
+def media_of(data: bytes, source: str) -> InputImage:
+    """The video or audio file in these bytes, by their content. Raises `TaskError`."""
+    kind = filetype.guess(data[:8192])
+    if kind is not None and kind.mime in MEDIA_IMAGE_TYPES:
+        return image_of(data, source)
+    if kind is None or not kind.mime.startswith(("video/", "audio/")):
+        raise TaskError("input_not_media", f"{source} is not a video or audio file")
     return InputImage(data, kind.mime, kind.extension)

@@ -82,18 +82,26 @@ class Inputs:
         await self._session.close()
 
     async def fetch(
-        self, content: Mapping[str, Any], fields: Sequence[FieldPath]
+        self, content: Mapping[str, Any], fields: Sequence[FieldPath], media_fields: Sequence[FieldPath] = ()
     ) -> dict[FieldPath, InputImage]:
-        """The image of each of the `fields` that holds a URL. Raises `TaskError` or `RuntimeUnavailable`."""
-        urls = {field: url for field in fields if (url := url_at(content, field)) is not None}
+        """The image, or in `media_fields` the video or audio file, of each field that holds a URL.
+
+        Raises `TaskError` or `RuntimeUnavailable`.
+        """
+        kinds = dict.fromkeys(fields, False) | dict.fromkeys(media_fields, True)
+        urls = {
+            field: (url, media)
+            for field, media in kinds.items()
+            if (url := url_at(content, field)) is not None
+        }
         if not urls:
             return {}
         slots = asyncio.Semaphore(PARALLEL_DOWNLOADS)
         budget = _Budget(self._limits.max_bytes * MAX_INPUTS_PER_TASK)
 
-        async def fetch_one(url: str) -> InputImage:
+        async def fetch_one(url: str, *, media: bool) -> InputImage:
             async with slots:
-                return await self._image(url, budget)
+                return await self._file(url, budget, media=media)
 
         distinct = list(dict.fromkeys(urls.values()))
         if len(distinct) > MAX_INPUTS:
@@ -101,14 +109,15 @@ class Inputs:
             raise TaskError("too_many_inputs", message)
         try:
             async with asyncio.timeout(self._limits.seconds):
-                images = await gather_or_cancel(fetch_one(url) for url in distinct)
+                images = await gather_or_cancel(fetch_one(url, media=media) for url, media in distinct)
         except TimeoutError as error:
-            message = f"the inputs took longer than {self._limits.seconds:g} s: {_summary(distinct)}"
+            summary = _summary([url for url, _ in distinct])
+            message = f"the inputs took longer than {self._limits.seconds:g} s: {summary}"
             raise RuntimeUnavailable("input_unavailable", message) from error
         by_url = dict(zip(distinct, images, strict=True))
         return {field: by_url[url] for field, url in urls.items()}
 
-    async def _image(self, text: str, budget: "_Budget") -> InputImage:
+    async def _file(self, text: str, budget: "_Budget", *, media: bool) -> InputImage:
         url = checked_url(text, self._public)
         try:
             data = await (self._from_s3(url, budget) if url.scheme == "s3" else self._from_web(url, budget))
@@ -127,7 +136,7 @@ class Inputs:
                 raise TaskError("input_refused", str(cause)) from error
             message = f"{_without_query(url)} could not be read: {type(error).__name__}"
             raise RuntimeUnavailable("input_unavailable", message) from error
-        return await look(data, _without_query(url))
+        return await look(data, _without_query(url), media=media)
 
     async def _from_web(self, url: URL, budget: "_Budget") -> bytes:
         for _ in range(MAX_REDIRECTS + 1):

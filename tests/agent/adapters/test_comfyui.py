@@ -76,7 +76,7 @@ async def test_the_same_workflow_twice_gives_two_pictures_of_their_own(sim: Sim,
         for attempt in (first, second)
     }
 
-    assert prefixes == {f"{first.id}/1/example", f"{second.id}/1/example"}
+    assert prefixes == {f"{first.id}-1-example", f"{second.id}-1-example"}
 
 
 async def test_previews_are_left_out_when_there_is_a_saved_picture(comfyui: ComfyUi):

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import FormData, WSMsgType
 
+from queue_agent.adapters.comfyui import files, history
 from queue_agent.adapters.comfyui import graph as graphs
 from queue_agent.adapters.comfyui.prompts import Prompt, Prompts, prompt_id
 from queue_agent.adapters.shared import data_uris
@@ -48,8 +49,12 @@ class ComfyUi:
         return graphs.model(graphs.graph_of(task.content))
 
     def image_fields(self, task: Task) -> Sequence[FieldPath]:
-        """`inputs.image` of every node that loads an image."""
-        return graphs.image_fields(task.content)
+        """The image of every node that loads one."""
+        return files.fields(task.content, media=False)
+
+    def media_fields(self, task: Task) -> Sequence[FieldPath]:
+        """The video or audio file of every node that loads one."""
+        return files.fields(task.content, media=True)
 
     async def ready(self) -> bool:
         """Whether it responds: it does only once its nodes are loaded, and accepts prompts from then on."""
@@ -60,20 +65,21 @@ class ComfyUi:
         """Nothing to check: the workflow chooses the model."""
 
     async def prepare(self, task: Task, images: Mapping[FieldPath, InputImage]) -> Prepared:
-        """Validate the workflow, upload its images, give its files names that are unique to the task."""
+        """Validate the workflow, upload its inputs, give its files names that are unique to the task."""
         if task.tasktype not in ACCEPTED_TASK_TYPES:
             raise TaskError(
                 "unknown_tasktype", f"{task.tasktype!r} is not one of {', '.join(ACCEPTED_TASK_TYPES)}"
             )
         graph = graphs.checked(task)
-        for n, path in enumerate(graphs.image_fields(task.content)):
-            inputs = graph[str(path[-3])]["inputs"]
-            image = images.get(path) or data_uris.input_image(
-                inputs["image"], f"the image of node {path[-3]}"
-            )
+        files.check_paths(graph)
+        by_input = {path[-3:]: image for path, image in images.items()}
+        for n, file in enumerate(files.loaded_files(graph)):
+            image = by_input.get((file.node, "inputs", file.name))
+            image = image or await data_uris.input_file(file.value, file.place, media=file.media)
             if image is not None:
-                inputs["image"] = await self._upload(f"{task.id}-{n}.{image.extension}", image)
-        graphs.name_files(graph, task)
+                name = f"{task.id}-{n}.{image.extension}"
+                graph[file.node]["inputs"][file.name] = await self._upload(name, image)
+        files.own_names(graph, task)
         extra = task.content.get("extra_data")
         extra = dict(extra) if isinstance(extra, Mapping) and "class_type" not in extra else {}
         # Events are sent only to the client that a prompt names: each task is a client of its own.
@@ -94,7 +100,7 @@ class ComfyUi:
         """Submit the prompt unless it is there already, then wait for its history entry."""
         task, graph, client = prepared.task, prepared.payload["prompt"], prepared.payload["prompt_id"]
         prompt = await self._prompts.find(client)
-        if prompt is not None and prompt.entry is not None and graphs.failure(prompt.entry) is not None:
+        if prompt is not None and prompt.entry is not None and history.failure(prompt.entry) is not None:
             await self._prompts.forget(client)  # of an earlier attempt
             prompt = None
         entry = prompt.entry if prompt is not None else None
@@ -103,7 +109,7 @@ class ComfyUi:
             async with listening(self._listen(client, graph, on_progress, done_event)):
                 prompt = prompt or await self._submit(prepared.payload)
                 entry = await self._wait_for_end(prompt.id, done_event)
-        failure = graphs.failure(entry)
+        failure = history.failure(entry)
         if failure is not None:
             await self._prompts.forget(client)
             raise failure
@@ -164,11 +170,12 @@ class ComfyUi:
         (graph, entry), client = run.payload, prompt_id(run.task.id)
         entry_outputs = entry.get("outputs") or {}
         try:
-            outputs = [await self._fetch(node, file) for node, file in graphs.files(entry_outputs)]
+            outputs = [await self._fetch(node, file) for node, file in history.files(entry_outputs)]
         except BrokenOutput:
             await self._prompts.forget(client)  # otherwise the next attempt would find the same files
+            await self._prompts.clear_cache()
             raise
-        outputs += graphs.texts(entry_outputs)
+        outputs += history.texts(entry_outputs)
         await self._prompts.forget(client)
         if not outputs:
             text = "the workflow saved no file: it needs a node such as SaveImage"

@@ -1,23 +1,12 @@
-"""Reads ComfyUI workflows, history entries and error responses. Pure."""
+"""Reads ComfyUI workflows. Pure."""
 
 import copy
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from queue_agent.adapters.shared.faults import execution_error, runtime_error
-from queue_agent.contract import Cancelled, FieldPath, Output, RuntimeUnavailable, Task, TaskError
+from queue_agent.contract import Task, TaskError
 
-# Types of errors in which a node reports an exception of its own check, in execution.py of ComfyUI.
-CHECK_FAILED = (
-    "exception_during_validation",
-    "exception_during_inner_validation",
-    "custom_validation_failed",
-)
-# A list of files that is empty: the folder of the models cannot be read.
-NO_FILES = "not in []"
-TEXT_KEYS = ("text", "string")
-REASON_MAX_CHARACTERS = 2000
+EXPORT = "In ComfyUI: Workflow > Export (API); in older versions: Save (API Format), with the dev mode on"
 
 
 def graph_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -26,44 +15,51 @@ def graph_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) and "class_type" not in inner else content
 
 
-def image_fields(content: Mapping[str, Any]) -> list[FieldPath]:
-    """`inputs.image` of every node that loads an image."""
-    graph = graph_of(content)
-    head: FieldPath = () if graph is content else ("prompt",)
-    return [
-        (*head, node_id, "inputs", "image")
-        for node_id, node in graph.items()
-        if _class(node).startswith("LoadImage") and isinstance(_inputs(node).get("image"), str)
-    ]
-
-
 def checked(task: Task) -> dict[str, Any]:
     """A copy of the task's workflow. Raises `TaskError` where ComfyUI would return a 500 without reason."""
     graph = graph_of(task.content)
-    valid = all(_class(node) and isinstance(node.get("inputs"), Mapping) for node in graph.values())
-    if not graph or not valid:
-        raise TaskError(
-            "bad_workflow", "content is not a workflow in API format: node id → class_type, inputs"
-        )
+    if not _is_graph(graph):
+        raise TaskError("bad_workflow", _why_not(task.content))
     return copy.deepcopy(dict(graph))
 
 
-def name_files(graph: Mapping[str, Any], task: Task) -> None:
-    """Give the workflow's files a folder of their own for each attempt.
+def _is_graph(value: Any) -> bool:
+    """Whether it has the API format: node id → class_type, inputs."""
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(class_of(node) and isinstance(node.get("inputs"), Mapping) for node in value.values())
+    )
 
-    Otherwise ComfyUI would answer a repeated workflow with the files of the first run, which may be gone.
-    """
-    for node in graph.values():
-        prefix = node["inputs"].get("filename_prefix")
-        if isinstance(prefix, str):
-            node["inputs"]["filename_prefix"] = (
-                f"{task.id}/{task.attempt}/{prefix.replace('..', '').lstrip('/')}"
-            )
+
+def _why_not(content: Mapping[str, Any]) -> str:
+    """What the content is, when it is not a workflow in API format, and how to get one."""
+    needed = "content must be a workflow in API format (node id → class_type, inputs)"
+    for place, value in _parts(content):
+        if _is_graph(value):
+            return f"{needed}; here it is inside of content.{place}, as other services wrap it: send it alone"
+        if isinstance(value, Mapping) and isinstance(value.get("nodes"), list):
+            name = f"content.{place}" if place else "content"
+            return f"{needed}; {name} has the UI format. {EXPORT}"
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            return f"{needed}; content.{place} is text: send the object that it describes"
+    if "input" in content:
+        return f"{needed}; this is a request for RunPod's worker, with `input`. {EXPORT}"
+    return needed
+
+
+def _parts(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(place, value) of the content, of its values and of theirs."""
+    yield "", content
+    for name, value in content.items():
+        yield name, value
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{key}", inner) for key, inner in value.items())
 
 
 def values(graph: Mapping[str, Any], name: str) -> Iterator[Any]:
     """The values of an input in every node that has it."""
-    return (_inputs(node)[name] for node in graph.values() if name in _inputs(node))
+    return (inputs_of(node)[name] for node in graph.values() if name in inputs_of(node))
 
 
 def seed(graph: Mapping[str, Any]) -> int | None:
@@ -80,97 +76,16 @@ def model(graph: Mapping[str, Any]) -> str | None:
 
 def steps(graph: Mapping[str, Any]) -> dict[str, int]:
     """The number of sampling steps of each node that has one."""
-    inputs = {node_id: _inputs(node).get("steps") for node_id, node in graph.items()}
+    inputs = {node_id: inputs_of(node).get("steps") for node_id, node in graph.items()}
     return {node_id: count for node_id, count in inputs.items() if isinstance(count, int) and count > 0}
 
 
-def failure(entry: Mapping[str, Any]) -> Exception | None:
-    """The error of a finished prompt; None when it succeeded."""
-    status = entry.get("status") or {}
-    messages: dict[str, Any] = dict(status.get("messages") or ())
-    if "execution_interrupted" in messages:
-        return Cancelled()
-    if status.get("status_str") == "success" and "execution_error" not in messages:
-        return None
-    error = messages.get("execution_error")
-    if not isinstance(error, Mapping):
-        return RuntimeUnavailable("runtime_error", "the task failed and the runtime gave no reason")
-    kind, message = str(error.get("exception_type", "")), str(error.get("exception_message", "unknown"))
-    return execution_error(kind, message, str(error.get("node_type", "node")))
-
-
-def rejected(document: Any) -> TaskError | RuntimeUnavailable:
-    """The error for a workflow that the server has rejected; `document` is its response.
-
-    The id of the prompt is the agent's, and a check of a node may fail because of the machine.
-    """
-    reason = rejection(document)
-    errors = list(_errors(document))
-    if any(error.get("type") == "invalid_prompt_id" for error in errors):
-        return RuntimeUnavailable("invalid_prompt_id", reason)
-    for error in errors:
-        text = _joined(error)
-        if error.get("type") == "value_not_in_list" and text.endswith(NO_FILES):
-            return RuntimeUnavailable("node_error", reason)
-        if error.get("type") in CHECK_FAILED and (fault := runtime_error(text, reason)) is not None:
-            return fault
-    return TaskError("bad_workflow", reason)
-
-
-def _errors(document: Any) -> Iterator[Mapping[str, Any]]:
-    """The error of the whole workflow, and those of its nodes."""
-    fields = document if isinstance(document, Mapping) else {}
-    nodes = fields.get("node_errors")
-    of_nodes = (
-        error
-        for node in (nodes.values() if isinstance(nodes, Mapping) else ())
-        if isinstance(node, Mapping)
-        for error in node.get("errors") or ()
-    )
-    return (error for error in (fields.get("error"), *of_nodes) if isinstance(error, Mapping))
-
-
-def rejection(document: Any) -> str:
-    """ComfyUI's reasons for each node: `error.details` alone is often empty."""
-    fields = document if isinstance(document, Mapping) else {}
-    error, nodes = fields.get("error"), fields.get("node_errors")
-    parts = [_joined(error)] if isinstance(error, Mapping) else []
-    for node_id, node in nodes.items() if isinstance(nodes, Mapping) else ():
-        reasons = "; ".join(_joined(reason) for reason in node.get("errors", ()))
-        parts.append(f"node {node_id} ({node.get('class_type')}): {reasons or 'its output is dropped'}")
-    return (" | ".join(part for part in parts if part) or json.dumps(document))[:REASON_MAX_CHARACTERS]
-
-
-def files(outputs: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """(node, file) of every file, under any key: images, gifs, audio, 3d. Previews only without others."""
-    every = [
-        (node, item)
-        for node, output in outputs.items()
-        for items in (output.values() if isinstance(output, Mapping) else ())
-        for item in (items if isinstance(items, list) else ())
-        if isinstance(item, Mapping) and "filename" in item
-    ]
-    return [(node, item) for node, item in every if item.get("type") != "temp"] or every
-
-
-def texts(outputs: Mapping[str, Any]) -> Iterator[Output]:
-    """Every text that a node shows."""
-    for node, output in outputs.items():
-        for key in TEXT_KEYS:
-            lines = output.get(key) if isinstance(output, Mapping) else None
-            for text in lines if isinstance(lines, list) else ():
-                if isinstance(text, str) and text:
-                    yield Output(text.encode(), "text/plain", "text", "txt", {"node": node})
-
-
-def _joined(error: Mapping[str, Any]) -> str:
-    return ": ".join(str(error[key]) for key in ("message", "details") if error.get(key))
-
-
-def _class(node: Any) -> str:
+def class_of(node: Any) -> str:
+    """The class of a node; "" when it has none."""
     return str(node.get("class_type") or "") if isinstance(node, Mapping) else ""
 
 
-def _inputs(node: Any) -> Mapping[str, Any]:
+def inputs_of(node: Any) -> Mapping[str, Any]:
+    """The inputs of a node; none when it has no valid ones."""
     inputs = node.get("inputs") if isinstance(node, Mapping) else None
     return inputs if isinstance(inputs, Mapping) else {}

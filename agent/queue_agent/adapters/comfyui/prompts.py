@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from queue_agent.adapters.comfyui import graph as graphs
+from queue_agent.adapters.comfyui import history
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import RuntimeUnavailable, TaskError
 
@@ -67,7 +67,7 @@ class Prompts:
         if response.status == 413:
             raise TaskError("bad_workflow", "the workflow is too large")
         if response.status == 400:
-            raise graphs.rejected(response.json())
+            raise history.rejected(response.json())
         if not response.ok:
             raise RuntimeUnavailable("runtime_error", f"{response.status}: {response.reason()}")
         receipt = response.json()
@@ -78,7 +78,7 @@ class Prompts:
         prompt = self._named(client, name)
         if not receipt.get("node_errors"):
             return prompt
-        return replace(prompt, rejection=graphs.rejected(receipt))
+        return replace(prompt, rejection=history.rejected(receipt))
 
     async def queued(self, name: str) -> bool:
         """Whether the server has this prompt in its queue, or runs it."""
@@ -101,6 +101,10 @@ class Prompts:
         """Delete the history entry, which would hold the whole workflow until 10,000 others have come."""
         name = self._server_ids.pop(client, client)
         await self._http.call("POST", "/history", payload={"delete": [name]})
+
+    async def clear_cache(self) -> None:
+        """Let every node run again: the results that the server keeps may name files that are gone."""
+        await self._http.call("POST", "/free", payload={"free_memory": True})
 
     def _named(self, client: str, name: str, entry: Mapping[str, Any] | None = None) -> Prompt:
         if name != client:

@@ -59,6 +59,10 @@ class Custom:
             if isinstance(value, str)
         ]
 
+    def media_fields(self, _task: Task) -> Sequence[FieldPath]:
+        """None: the fields of a custom task are images."""
+        return ()
+
     async def ready(self) -> bool:
         """Whether its readiness path returns 2xx."""
         response = await self._http.probe(self._ready_path)

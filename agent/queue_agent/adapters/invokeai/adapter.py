@@ -56,6 +56,10 @@ class InvokeAi:
         """`image_name` of every field that takes an image; a URL or a data URI is accepted there."""
         return graphs.image_fields(task.content)
 
+    def media_fields(self, _task: Task) -> Sequence[FieldPath]:
+        """None: InvokeAI has no inputs of this kind."""
+        return ()
+
     async def ready(self) -> bool:
         """Whether the queue responds, which means that database and processor are up."""
         response = await self._http.probe(f"{QUEUE}/status")
@@ -74,7 +78,7 @@ class InvokeAi:
         for path in graphs.image_fields(task.content):
             node, field = str(path[-3]), str(path[-2])
             name = graph["nodes"][node][field]["image_name"]
-            image = images.get(path) or data_uris.input_image(name, f"the image of node {node}")
+            image = images.get(path) or await data_uris.input_file(name, f"the image of node {node}")
             if image is not None:
                 graph["nodes"][node][field]["image_name"] = await self._upload(task.id, image)
         for node, field, model in list(graphs.models(graph)):

@@ -67,6 +67,10 @@ class SdWebUi:
         """`init_images`, `mask`, `image`, `imageList` and the images of ControlNet units."""
         return bodies.image_fields(task.content)
 
+    def media_fields(self, _task: Task) -> Sequence[FieldPath]:
+        """None: SD WebUI has no inputs of this kind."""
+        return ()
+
     async def ready(self) -> bool:
         """Whether it responds. That its model is loaded only a request for an image shows."""
         response = await self._http.probe(PROGRESS)

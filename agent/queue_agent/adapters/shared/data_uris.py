@@ -3,10 +3,14 @@
 import base64
 import binascii
 
+import filetype
+
 from queue_agent.contract import InputImage, TaskError
-from queue_agent.task.images import image_of
+from queue_agent.task.images import look
 
 SCHEME = "data:"
+# The longest name of a file; a longer text in the place of a name is base64, or nothing that can be used.
+MAX_NAME_CHARACTERS = 255
 
 
 def decode(text: str) -> bytes:
@@ -18,14 +22,28 @@ def decode(text: str) -> bytes:
         raise ValueError(str(error)) from None
 
 
-def input_image(text: str, source: str) -> InputImage | None:
-    """The image of a data URI in a task; None for other text, such as a file name. Raises `TaskError`."""
-    if not text.startswith(SCHEME):
+async def input_file(text: str, source: str, *, media: bool = False) -> InputImage | None:
+    """The image, or with `media` the video or audio file, of a data URI or of base64; None for a file name.
+
+    Raises `TaskError`.
+    """
+    if _is_name(text):
         return None
     try:
-        return image_of(decode(text), source)
+        data = decode(text)
     except ValueError:
         raise TaskError("input_not_image", f"{source} is not valid base64") from None
+    return await look(data, source, media=media)
+
+
+def _is_name(text: str) -> bool:
+    """Whether the text is the name of a file, not the file as text."""
+    if text.startswith(SCHEME) or len(text) > MAX_NAME_CHARACTERS:
+        return False
+    try:
+        return filetype.guess(decode(text)) is None
+    except ValueError:  # a dot, which base64 does not have, before the extension
+        return True
 
 
 def data_uri(image: InputImage) -> str:

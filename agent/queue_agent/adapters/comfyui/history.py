@@ -1,0 +1,110 @@
+"""Reads ComfyUI's history entries and error responses. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from queue_agent.adapters.shared.faults import execution_error, runtime_error
+from queue_agent.contract import Cancelled, Output, RuntimeUnavailable, TaskError
+
+# Types of errors in which a node reports an exception of its own check, in execution.py of ComfyUI.
+CHECK_FAILED = (
+    "exception_during_validation",
+    "exception_during_inner_validation",
+    "custom_validation_failed",
+)
+# A list of files that is empty: the folder of the models cannot be read.
+NO_FILES = "not in []"
+TEXT_KEYS = ("text", "string")
+# ComfyUI repeats a value that it rejects in full, even if it is a whole image in base64.
+DETAIL_MAX_CHARACTERS = 300
+REASON_MAX_CHARACTERS = 2000
+
+
+def failure(entry: Mapping[str, Any]) -> Exception | None:
+    """The error of a finished prompt; None when it succeeded."""
+    status = entry.get("status") or {}
+    messages: dict[str, Any] = dict(status.get("messages") or ())
+    if "execution_interrupted" in messages:
+        return Cancelled()
+    if status.get("status_str") == "success" and "execution_error" not in messages:
+        return None
+    error = messages.get("execution_error")
+    if not isinstance(error, Mapping):
+        return RuntimeUnavailable("runtime_error", "the task failed and the runtime gave no reason")
+    kind, message = str(error.get("exception_type", "")), str(error.get("exception_message", "unknown"))
+    return execution_error(kind, message, str(error.get("node_type", "node")))
+
+
+def rejected(document: Any) -> TaskError | RuntimeUnavailable:
+    """The error for a workflow that the server has rejected; `document` is its response.
+
+    The id of the prompt is the agent's, and a check of a node may fail because of the machine.
+    """
+    reason = rejection(document)
+    errors = list(_errors(document))
+    if any(error.get("type") == "invalid_prompt_id" for error in errors):
+        return RuntimeUnavailable("invalid_prompt_id", reason)
+    for error in errors:
+        text = _joined(error)
+        if error.get("type") == "value_not_in_list" and text.endswith(NO_FILES):
+            return RuntimeUnavailable("node_error", reason)
+        if error.get("type") in CHECK_FAILED and (fault := runtime_error(text, reason)) is not None:
+            return fault
+    return TaskError("bad_workflow", reason)
+
+
+def _errors(document: Any) -> Iterator[Mapping[str, Any]]:
+    """The error of the whole workflow, and those of its nodes."""
+    fields = document if isinstance(document, Mapping) else {}
+    nodes = fields.get("node_errors")
+    of_nodes = (
+        error
+        for node in (nodes.values() if isinstance(nodes, Mapping) else ())
+        if isinstance(node, Mapping)
+        for error in node.get("errors") or ()
+    )
+    return (error for error in (fields.get("error"), *of_nodes) if isinstance(error, Mapping))
+
+
+def rejection(document: Any) -> str:
+    """ComfyUI's reasons for each node: `error.details` alone is often empty."""
+    fields = document if isinstance(document, Mapping) else {}
+    error, nodes = fields.get("error"), fields.get("node_errors")
+    parts = [_joined(error)] if isinstance(error, Mapping) else []
+    for node_id, node in nodes.items() if isinstance(nodes, Mapping) else ():
+        reasons = "; ".join(_joined(reason) for reason in node.get("errors", ()))
+        parts.append(f"node {node_id} ({node.get('class_type')}): {reasons or 'its output is dropped'}")
+    return (" | ".join(part for part in parts if part) or json.dumps(document))[:REASON_MAX_CHARACTERS]
+
+
+def files(outputs: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """(node, file) of every file, under any key: images, gifs, audio, 3d. Previews only without others."""
+    every = [
+        (node, item)
+        for node, output in outputs.items()
+        for items in (output.values() if isinstance(output, Mapping) else ())
+        for item in (items if isinstance(items, list) else ())
+        if isinstance(item, Mapping) and "filename" in item
+    ]
+    return [(node, item) for node, item in every if item.get("type") != "temp"] or every
+
+
+def texts(outputs: Mapping[str, Any]) -> Iterator[Output]:
+    """Every text that a node shows."""
+    for node, output in outputs.items():
+        for key in TEXT_KEYS:
+            lines = output.get(key) if isinstance(output, Mapping) else None
+            for text in lines if isinstance(lines, list) else ():
+                if isinstance(text, str) and text:
+                    yield Output(text.encode(), "text/plain", "text", "txt", {"node": node})
+
+
+def _joined(error: Mapping[str, Any]) -> str:
+    return ": ".join(_short(str(error[key])) for key in ("message", "details") if error.get(key))
+
+
+def _short(text: str) -> str:
+    """The text without its middle, if it is long: what is wrong stands at either end."""
+    half = DETAIL_MAX_CHARACTERS // 2
+    return text if len(text) <= DETAIL_MAX_CHARACTERS else f"{text[:half]} … {text[-half:]}"

@@ -1,0 +1,83 @@
+"""The history's shapes, of which a simulation draws only one."""
+
+import pytest
+from queue_agent.adapters.comfyui.history import failure, files, rejected, texts
+from queue_agent.contract import RuntimeUnavailable, TaskError
+
+
+def test_files_of_every_kind_are_found():
+    outputs = {
+        "1": {"gifs": [{"filename": "a.gif", "type": "output"}], "animated": [True]},
+        "2": {
+            "audio": [{"filename": "b.flac", "type": "output"}],
+            "images": [{"filename": "p.png", "type": "temp"}],
+        },
+        "3": {"3d": [{"filename": "c.glb", "type": "output"}], "text": ["a caption"]},
+    }
+
+    assert [(node, file["filename"]) for node, file in files(outputs)] == [
+        ("1", "a.gif"),
+        ("2", "b.flac"),
+        ("3", "c.glb"),
+    ]
+    assert [(text.data, text.kind) for text in texts(outputs)] == [(b"a caption", "text")]
+
+
+@pytest.mark.parametrize("kind", ["torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError"])
+def test_out_of_memory_is_known_with_every_version_of_torch(kind: str):
+    error = {"exception_type": kind, "exception_message": "Allocation on device"}
+    entry = {"status": {"status_str": "error", "messages": [["execution_error", error]]}}
+
+    error = failure(entry)
+
+    assert isinstance(error, RuntimeUnavailable) and error.code == "out_of_memory"
+
+
+def rejection(kind: str, details: str) -> dict[str, object]:
+    """The body of a 400 for one node that is invalid."""
+    error = {"type": kind, "message": "Value not in list", "details": details}
+    nodes = {"4": {"errors": [error], "class_type": "CheckpointLoaderSimple", "dependent_outputs": ["9"]}}
+    return {"error": {"type": "prompt_outputs_failed_validation", "message": "failed"}, "node_errors": nodes}
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "code"),
+    [
+        ("exception_during_validation", "LocalEntryNotFoundError: cannot find the file", "network_error"),
+        (
+            "exception_during_inner_validation",
+            "[Errno 107] Transport endpoint is not connected",
+            "node_error",
+        ),
+        ("custom_validation_failed", "image - OSError: [Errno 5] Input/output error", "node_error"),
+        ("exception_during_validation", "CUDA error: device-side assert triggered", "device_error"),
+        ("value_not_in_list", "ckpt_name: 'a.safetensors' not in []", "node_error"),
+    ],
+)
+def test_a_check_that_failed_because_of_the_machine_is_not_the_tasks_fault(
+    kind: str, details: str, code: str
+):
+    error = rejected(rejection(kind, details))
+
+    assert isinstance(error, RuntimeUnavailable) and error.code == code
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        ("value_not_in_list", "ckpt_name: 'a.safetensors' not in ['b.safetensors']"),
+        ("value_not_in_list", "ckpt_name: 'CUDA error' not in ['b.safetensors']"),
+        ("custom_validation_failed", "image - Invalid image file: no space left on dev.png"),
+        ("required_input_missing", "ckpt_name"),
+    ],
+)
+def test_any_other_rejection_is_the_tasks_fault(kind: str, details: str):
+    error = rejected(rejection(kind, details))
+
+    assert isinstance(error, TaskError) and error.code == "bad_workflow"
+
+
+def test_a_long_value_that_was_rejected_is_not_repeated_in_full():
+    error = rejected(rejection("value_not_in_list", f"image: '{'iVBORw0KGgo' * 1000}' not in ['a.png']"))
+
+    assert len(error.message) < 600 and error.message.endswith("not in ['a.png']")
