@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from generator import paths
-from generator.facts import agent_settings, karpenter, prices, reserved, versions
+from generator.facts import agent_settings, karpenter, prices, reserved, runtimes, versions
 from generator.facts.agent_settings import AgentSettings
 from generator.facts.instance_types import InstanceType
 from generator.facts.karpenter import NodePoolRules
 from generator.facts.prices import ControlPlanePrice, Prices
 from generator.facts.reserved import Reserved
+from generator.facts.runtimes import RuntimeProfile
 from generator.facts.versions import Release, Support, Versions
 
 VERIFIED_REGIONS = ("us-east-1", "us-west-2")
@@ -212,6 +213,11 @@ class Facts:
     def reserved(self) -> Reserved:
         """What the chart sets itself."""
         return reserved.load(self._charts)
+
+    @cached_property
+    def runtime_profiles(self) -> Mapping[str, RuntimeProfile]:
+        """What differs between the types of runtimes."""
+        return runtimes.load(self._charts).profiles
 
     @cached_property
     def agent_settings(self) -> AgentSettings:

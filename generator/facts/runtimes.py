@@ -17,11 +17,48 @@ class DefaultImage:
 
 
 @dataclass(frozen=True)
+class FixedArgument:
+    """An argument that users cannot set: why, and the values that change nothing ("": without a value)."""
+
+    reason: str
+    allowed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a program's command line may not have.
+
+    `fixed`: argument -> why it is fixed. `free`: arguments of their own that begin the name of a fixed one.
+    `unknown`: why the program takes no others than those in `fixed` and `free`; "" if it has others.
+    """
+
+    fixed: Mapping[str, FixedArgument]
+    free: tuple[str, ...]
+    unknown: str
+
+    def fault(self, name: str, value: str) -> str | None:
+        """Why `name` with this value would break the pod; None if it can be set.
+
+        Programs accept the beginning of a name, too (`--po` for `--port`).
+        """
+        for fixed, rule in self.fixed.items():
+            short = len(name) > 3 and fixed.startswith(name) and name not in self.free
+            if (name == fixed or short) and value not in rule.allowed:
+                return rule.reason
+        return None
+
+    def knows(self, name: str) -> bool:
+        """Whether the program may have this argument."""
+        return not self.unknown or any(known.startswith(name) for known in (*self.fixed, *self.free))
+
+
+@dataclass(frozen=True)
 class RuntimeProfile:
-    """One type of runtime: its image, and the folders that must be at the top of its models."""
+    """One type of runtime: its image, its arguments, the folders that must be at the top of its models."""
 
     image: DefaultImage
     model_folders: tuple[str, ...]
+    arguments: Arguments
 
 
 @dataclass(frozen=True)
@@ -42,7 +79,12 @@ def load(charts: Path) -> ChartFacts:
 def _profile(path: Path) -> RuntimeProfile:
     profile = _read(path)
     image = DefaultImage(profile["image"]["repository"], profile["image"]["tag"])
-    return RuntimeProfile(image, tuple(profile.get("modelFolders", ())))
+    fixed = {
+        name: FixedArgument(row["reason"], tuple(row.get("allowed", ())))
+        for name, row in profile.get("fixedArguments", {}).items()
+    }
+    arguments = Arguments(fixed, tuple(profile.get("freeArguments", ())), profile.get("otherArguments", ""))
+    return RuntimeProfile(image, tuple(profile.get("modelFolders", ())), arguments)
 
 
 def _read(path: Path) -> Any:

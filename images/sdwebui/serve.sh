@@ -4,7 +4,7 @@
 #   CONFIG_FILE            copied to config.json, since POST /sdapi/v1/options rewrites that file
 #   SD_MODEL_CHECKPOINT    the checkpoint to load at start, a file in models/Stable-diffusion
 #   DYNAMIC_SD_MODEL=true  none is loaded at start: each task names its own
-#   EXTRA_CMD_ARG          more arguments, divided by spaces
+#   EXTRA_CMD_ARG          more arguments: shell words, quoted where they need it
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -18,7 +18,7 @@ fi
 if [[ -n "${SD_MODEL_CHECKPOINT:-}" && "${DYNAMIC_SD_MODEL:-}" != true ]]; then
   arguments+=(--ckpt "$PWD/models/Stable-diffusion/$SD_MODEL_CHECKPOINT")
 fi
-read -r -a extra <<< "${EXTRA_CMD_ARG:-}"
+eval "extra=(${EXTRA_CMD_ARG:-})"
 
 # exec: SIGTERM must reach the server.
 exec python launch.py "${arguments[@]}" "${extra[@]}"

@@ -58,6 +58,8 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "models-over-scratch": (nested(f"{API}.modelMountPath", "/tmp/"), "another volume is mounted at /tmp"),
     "models-over-config": (nested(f"{API}.modelMountPath", "/etc/sd-on-eks"), "another volume is mounted at"),
+    "open-quote": (nested(f"{API}.commandArguments", "--theme 'dark"), "a quote is not closed"),
+    "other-port": (nested(f"{API}.commandArguments", "--port 7860"), "--port cannot be set here: the probes"),
     "shared-gpu": (
         nested(f"{API}.resources.requests", {"nvidia.com/gpu": "2"}),
         "set both to the same number",

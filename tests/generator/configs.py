@@ -5,6 +5,7 @@ free text (environment, arguments, annotations) is any text at all.
 """
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ def runtime_values(draw: st.DrawFn, kind: str) -> Config:
     api = draw(
         some(
             image=image(),
-            commandArguments=text,
+            commandArguments=text.map(shlex.quote) | st.lists(text, max_size=3),
             extraEnv=env,
             imagePullPolicy=st.sampled_from(["Always", "IfNotPresent", "Never"]),
             resources=st.just(RESOURCES),

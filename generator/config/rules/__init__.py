@@ -19,6 +19,7 @@ THEMES = (
     "images",
     "kubernetes",
     "environment",
+    "arguments",
     "karpenter",
 )
 

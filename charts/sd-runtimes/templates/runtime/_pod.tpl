@@ -38,25 +38,27 @@ would write a large one as 3.3554432e+07.
 
 {{- /*
 sd-runtimes.env.runtime (runtime, profile): the user's variables override those of the type, which override the
-profile's. The first four are for `$(NAME)` in commands and for custom images.
+profile's. The first four are for `$(NAME)` in commands and for custom images. EXTRA_CMD_ARG is the last one, so that
+`$(NAME)` in the arguments can be every other variable, as in the `args` of a custom runtime.
 */ -}}
 {{- define "sd-runtimes.env.runtime" -}}
 {{- $rt := .runtime -}}
 {{- $api := $rt.runtime.inferenceApi -}}
-{{- $env := dict "MODELS_PATH" $api.modelMountPath "RUNTIME_PORT" (include "sd-runtimes.port" $rt) "EXTRA_CMD_ARG" $api.commandArguments "TASK_TIMEOUT_SECONDS" (int $rt.runtime.queueAgent.taskTimeoutSeconds | toString) -}}
+{{- $env := dict "MODELS_PATH" $api.modelMountPath "RUNTIME_PORT" (include "sd-runtimes.port" $rt) "TASK_TIMEOUT_SECONDS" (int $rt.runtime.queueAgent.taskTimeoutSeconds | toString) -}}
 {{- include "sd-runtimes.merge" (dict "into" $env "over" (.profile.env | default dict)) -}}
+{{- $arguments := .profile.arguments | default list -}}
 {{- if eq $rt.type "sdwebui" -}}
 {{- if $rt.modelFilename -}}
-{{- $_ := set $env "SD_MODEL_CHECKPOINT" $rt.modelFilename -}}
+{{- /* The kubelet would read $(NAME) and $$ in a value. */ -}}
+{{- $_ := set $env "SD_MODEL_CHECKPOINT" (replace "$" "$$" $rt.modelFilename) -}}
 {{- else -}}
 {{- $_ := set $env "DYNAMIC_SD_MODEL" "true" -}}
+{{- $arguments = concat $arguments .profile.dynamicArguments -}}
 {{- end -}}
-{{- $args := compact (list $env.EXTRA_CMD_ARG (ternary "" .profile.dynamicArguments (not (empty $rt.modelFilename))) $api.commandArguments) -}}
-{{- $_ := set $env "EXTRA_CMD_ARG" (join " " $args) -}}
-{{- else -}}
-{{- $_ := set $env "EXTRA_CMD_ARG" $api.commandArguments -}}
 {{- end -}}
-{{- include "sd-runtimes.env" (dict "own" $env "extra" $api.extraEnv) -}}
+{{- include "sd-runtimes.env" (dict "own" $env "extra" $api.extraEnv) }}
+- name: EXTRA_CMD_ARG
+  value: {{ include "sd-runtimes.words" $api.commandArguments | fromJsonArray | concat $arguments | include "sd-runtimes.quoted" | quote }}
 {{- end -}}
 
 {{- /* sd-runtimes.port (runtime): set by the user for a custom runtime; the other profiles listen on 8080. */ -}}
