@@ -22,3 +22,8 @@ def root() -> Path:
 def data() -> Path:
     """The folder with the dated facts about AWS."""
     return _PACKAGE / "facts" / "data"
+
+
+def rules_page() -> Path:
+    """The page that explains each rule."""
+    return root() / "docs" / "rules.md"

@@ -1,4 +1,5 @@
 .PHONY: reference
 reference: setup ## Write docs/config.md and docs/rules.md from the schema and the rules
+	$(RUN)python -m testing.rule_examples
 	$(RUN)generator schema --markdown > docs/config.md
 	$(RUN)generator schema --rules > docs/rules.md

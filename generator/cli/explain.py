@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> Exit:
         return Exit.DONE
     if (code := args.key.upper()) in (rules := validate.catalogue()):
         severity, text = rules[code]
-        print(f"{code} ({severity.value}): {text}")
+        print(explain.rule_page(code, severity, text), end="")
         return Exit.DONE
     keys = explain.find(schema, args.key)
     if not keys:

@@ -24,8 +24,12 @@ def use_color(args: argparse.Namespace, stream: TextIO) -> bool:
 
 
 def print_problems(problems: Iterable[Problem], args: argparse.Namespace) -> None:
-    """Problems of a config, on standard error."""
-    print(app.problem_text(problems, color=use_color(args, sys.stderr)), file=sys.stderr, end="")
+    """Problems of a config, on standard error, and where they are explained."""
+    from generator.config import report  # noqa: PLC0415 - only when there is a problem
+
+    listed = list(problems)
+    print(app.problem_text(listed, color=use_color(args, sys.stderr)), file=sys.stderr, end="")
+    print(report.pointer(listed), file=sys.stderr, end="")
 
 
 def write(text: str) -> None:

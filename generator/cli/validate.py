@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
-from generator import app
+from generator import app, paths
 from generator.cli import flags, output
 from generator.config import document, report, validate
 from generator.errors import ConfigError, Exit, Problem, Severity
@@ -27,6 +27,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help="solution configs; - is standard input")
     parser.add_argument("--format", choices=report.FORMATS, default="text", help="default: text")
     parser.add_argument("--strict", action="store_true", help="fail on warnings too")
+    parser.add_argument(
+        "--rules-url",
+        metavar="URL",
+        default=paths.rules_page().as_uri(),
+        help="where docs/rules.md is published, for SARIF (default: the copy on this machine)",
+    )
     flags.add_target(parser)
 
 
@@ -55,6 +61,7 @@ def _print(problems: Sequence[Problem], lines: Mapping[str, Sequence[str]], args
     if args.format == "text":
         color = output.use_color(args, sys.stderr)
         sys.stderr.write(report.text(problems, lines, color) + report.summary(problems, len(names)))
+        sys.stderr.write(report.pointer(problems))
     elif args.format == "json":
         output.write(report.as_json(problems, names))
     elif args.format == "github":
@@ -62,4 +69,4 @@ def _print(problems: Sequence[Problem], lines: Mapping[str, Sequence[str]], args
     else:
         from importlib.metadata import version  # noqa: PLC0415 - slow to import, and only SARIF names the version
 
-        output.write(report.sarif(problems, validate.catalogue(), version("sd-on-eks")))
+        output.write(report.sarif(problems, validate.catalogue(), version("sd-on-eks"), args.rules_url))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from generator.config import examples
 from generator.config.node import Schema, resolved
 from generator.config.schema import TYPES, nearest
 from generator.errors import Severity
@@ -169,4 +170,16 @@ def rules_page(rules: Mapping[str, tuple[Severity, str]]) -> str:
     ]
     for code, (severity, words) in rules.items():
         lines += ["", f"## {code}", "", f"{severity.value.capitalize()}. {words}"]
+        if example := examples.examples().get(code):
+            lines += ["", "Wrong:", "", "```text", example.wrong_text(), "```"]
+            lines += ["", "Right:", "", "```text", example.right_text(), "```"]
     return "\n".join(lines) + "\n"
+
+
+def rule_page(code: str, severity: Severity, words: str) -> str:
+    """One rule with its examples."""
+    text = f"{code} ({severity.value}): {words}\n"
+    if example := examples.examples().get(code):
+        for title, lines in (("Wrong", example.wrong_text()), ("Right", example.right_text())):
+            text += f"\n{title}:\n\n{textwrap.indent(lines, '  ')}\n"
+    return text

@@ -33,12 +33,12 @@ def _excerpt(problem: Problem, lines: Sequence[str], style: str, dim: str, off: 
         return ""
     line = lines[problem.line - 1].expandtabs(1)
     number = str(problem.line)
-    width = _width(line, problem.column)
-    caret = f"{' ' * (problem.column - 1)}{style}^{'~' * (width - 1)}{off}"
+    tildes = "~" * (width(line, problem.column) - 1)
+    caret = f"{' ' * (problem.column - 1)}{style}^{tildes}{off}"
     return f"{dim}{number:>5} |{off} {line}\n{dim}      |{off} {caret}\n"
 
 
-def _width(line: str, column: int) -> int:
+def width(line: str, column: int) -> int:
     """The width of the key or value that starts at `column`."""
     rest = line[column - 1 :]
     closing = {"'": "'", '"': '"', "[": "]", "{": "}"}.get(rest[:1])
@@ -49,6 +49,15 @@ def _width(line: str, column: int) -> int:
         if at > 0 and (sign != ":" or rest[at + 1 : at + 2] in ("", " ")):
             rest = rest[:at]
     return max(1, len(rest.rstrip()))
+
+
+def pointer(problems: Iterable[Problem]) -> str:
+    """The line that says where the rules are explained; empty without problems."""
+    codes = sorted({problem.code for problem in problems})
+    if not codes:
+        return ""
+    others = f" (also {', '.join(codes[1:])})" if codes[1:] else ""
+    return f"`generator explain {codes[0]}` shows a wrong and a right example{others}\n"
 
 
 def summary(problems: Sequence[Problem], files: int) -> str:
@@ -103,8 +112,14 @@ def _property(value: str) -> str:
     return _data(value).replace(":", "%3A").replace(",", "%2C")
 
 
-def sarif(problems: Sequence[Problem], rules: Mapping[str, tuple[Severity, str]], version: str) -> str:
-    """SARIF 2.1.0, for code scanning services. `rules`: code -> severity and text of the rule."""
+def sarif(
+    problems: Sequence[Problem], rules: Mapping[str, tuple[Severity, str]], version: str, rules_url: str
+) -> str:
+    """SARIF 2.1.0, for code scanning services.
+
+    `rules`: code -> severity and text of the rule. `rules_url`: where docs/rules.md is,
+    with a heading for each rule, of which Markdown renderers make an anchor.
+    """
     index = {code: number for number, code in enumerate(rules)}
     driver = {
         "name": "generator",
@@ -114,6 +129,7 @@ def sarif(problems: Sequence[Problem], rules: Mapping[str, tuple[Severity, str]]
                 "id": code,
                 "shortDescription": {"text": words},
                 "help": {"text": f"generator explain {code}"},
+                "helpUri": f"{rules_url}#{code.lower()}",
                 "defaultConfiguration": {"level": severity.value},
             }
             for code, (severity, words) in rules.items()

@@ -1,10 +1,13 @@
 """Each format reports every field of a problem, in the form that its readers expect."""
 
 import json
+import re
 
+from generator import paths
 from generator.config import report, validate
 from generator.errors import Problem, Severity
 
+URL = "https://example.com/docs/rules.md"
 WRONG = Problem("a b.yaml", 2, 7, "region", "SD701", "no region: 100%, really", "did you mean\n'us-east-1'?")
 WARNED = Problem("a b.yaml", 1, 1, "$", "SD704", "no account is said", "set it", Severity.WARNING)
 LINES = {"a b.yaml": ["stackName: studio # mine", "region: us-esat-1 # where"]}
@@ -69,7 +72,7 @@ def test_github_annotations_escape_what_would_end_them() -> None:
 
 
 def test_sarif_names_version_schema_and_tool() -> None:
-    data = json.loads(report.sarif([], validate.catalogue(), "1.2.3"))
+    data = json.loads(report.sarif([], validate.catalogue(), "1.2.3", URL))
 
     assert data["version"] == "2.1.0"
     assert data["$schema"].endswith("sarif-schema-2.1.0.json")
@@ -80,15 +83,30 @@ def test_sarif_names_version_schema_and_tool() -> None:
 
 
 def test_sarif_describes_every_rule() -> None:
-    data = json.loads(report.sarif([], validate.catalogue(), "1.2.3"))
+    data = json.loads(report.sarif([], validate.catalogue(), "1.2.3", URL))
 
     rules = {rule["id"]: rule for rule in data["runs"][0]["tool"]["driver"]["rules"]}
     assert rules.keys() == validate.catalogue().keys()
     assert all(rule["shortDescription"]["text"].endswith(".") for rule in rules.values())
 
 
+def test_sarif_links_each_rule_to_a_heading_of_its_page() -> None:
+    data = json.loads(report.sarif([], validate.catalogue(), "1.2.3", URL))
+
+    headings = re.findall(r"^## (\S+)$", paths.rules_page().read_text("utf-8"), re.MULTILINE)
+    links = [rule["helpUri"] for rule in data["runs"][0]["tool"]["driver"]["rules"]]
+    assert links == [f"{URL}#{heading.lower()}" for heading in headings]
+
+
+def test_the_pointer_names_each_code_once() -> None:
+    assert report.pointer([]) == ""
+    assert report.pointer([WRONG, WARNED, WRONG]) == (
+        "`generator explain SD701` shows a wrong and a right example (also SD704)\n"
+    )
+
+
 def test_sarif_results_point_at_their_rule_and_their_place() -> None:
-    data = json.loads(report.sarif([WRONG, WARNED], validate.catalogue(), "1.2.3"))
+    data = json.loads(report.sarif([WRONG, WARNED], validate.catalogue(), "1.2.3", URL))
 
     run = data["runs"][0]
     for result, problem in zip(run["results"], (WRONG, WARNED), strict=True):
