@@ -6,11 +6,6 @@ from generator.aws import explanation
 from generator.aws.explanation import Explanation, Settings
 from generator.errors import AwsError
 
-# Error codes of missing permissions: trying again does not help.
-DENIED = frozenset(
-    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"}
-)
-
 
 def refusals() -> tuple[type[Exception], ...]:
     """What boto3 raises when AWS refuses a call, or cannot be reached."""
@@ -28,7 +23,7 @@ def code(error: Exception) -> str:
 
 
 def explained(error: BaseException) -> Explanation | None:
-    """Why the credentials, the settings or the connection caused an error; None for every other cause."""
+    """Why credentials, settings, permissions or the connection caused an error; None for other causes."""
     return explanation.explanation(error, _settings())
 
 

@@ -13,6 +13,10 @@ from typing import Any
 UNKNOWN_KEY = frozenset(
     {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"}
 )
+# Missing permissions: trying again does not help.
+_DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"}
+)
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"})
 _CLOCK = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
 _SIGNATURE = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature"})
@@ -25,6 +29,7 @@ CREDENTIALS_HELP = (
 )
 CONFIG_HELP = "correct it, or name another file with AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE"
 CLOCK_HELP = "set the clock of this machine, for example with `sudo timedatectl set-ntp true`"
+DENIED_HELP = "allow the deployer this action: iam/deployer-policy.json of the build does"
 PROCESS_HELP = "run the command of `credential_process` in ~/.aws/config by hand to see why"
 
 
@@ -92,6 +97,8 @@ def _of_answer(error: Any, answer: Mapping[str, Any], settings: Settings) -> Exp
     if operation == "GetRoleCredentials":
         help = f"check sso_account_id and sso_role_name, then run `aws sso login{settings.flag}`"
         return Explanation(f"IAM Identity Center gave no credentials ({message or code})", help)
+    if code in _DENIED:
+        return Explanation(one_line(error), DENIED_HELP)
     return _of_key(code, message, settings)
 
 
@@ -244,6 +251,8 @@ _BY_EXCEPTION: Mapping[str, Callable[[BaseException, Settings], Explanation]] = 
     "MetadataRetrievalError": _source,
     "RefreshWithMFAUnsupportedError": _mfa,
     "EOFError": _mfa,
+    # A file of the SSO cache that cannot be parsed.
+    "KeyError": _sso,
     "SSLError": _tls,
     "HTTPClientError": _http_client,
     "ConnectionError": _connection,

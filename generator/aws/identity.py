@@ -37,8 +37,8 @@ def identity(clients: Aws) -> Identity:
         where = _elsewhere(clients) if errors.code(error) in explanation.UNKNOWN_KEY else None
         why = _wrong_region(where, clients) if where else errors.explained(error) or _unexplained(error)
         raise CredentialsError(why.reason, why.help) from error
-    except (EOFError, OSError, ValueError) as error:  # botocore passes these on from files and programs
-        why = errors.explained(error) or _unexplained(error)
+    except Exception as error:  # botocore passes on what the user's files and programs cause
+        why = errors.explained(error) or _unreadable(error)
         raise CredentialsError(why.reason, why.help) from error
 
 
@@ -69,6 +69,11 @@ def _wrong_region(who: Identity, clients: Aws) -> Explanation:
 
 def _unexplained(error: Exception) -> Explanation:
     return Explanation(f"AWS STS did not answer ({explanation.one_line(error)})", "try again later")
+
+
+def _unreadable(error: Exception) -> Explanation:
+    reason = f"the AWS credentials could not be read ({explanation.one_line(error)})"
+    return Explanation(reason, "check ~/.aws/config and the programs that it names")
 
 
 def mismatch(who: Identity, solution: Solution) -> Explanation | None:

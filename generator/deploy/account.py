@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from generator.aws import identity
+from generator.deploy import eks
 from generator.deploy.job import Job, RefusedError
-from generator.errors import CredentialsError
+from generator.errors import AwsError
 
 
 def check(job: Job) -> Job:
@@ -13,13 +14,20 @@ def check(job: Job) -> Job:
     Raises CredentialsError where AWS cannot be asked, and RefusedError for another account.
     """
     try:
-        wrong = identity.mismatch(identity.identity(job.aws), job.solution)
-        if wrong is None:
-            return job
-        error: CredentialsError | RefusedError = RefusedError(str(wrong))
-    except CredentialsError as credentials_error:
-        error = credentials_error
-    if not job.dry_run:
-        raise error
-    job.say(f"# AWS could not be asked: these are the commands for an empty account ({error})")
+        _check(job)
+        if job.dry_run:
+            eks.find(job)  # what a dry run asks later
+    except (AwsError, RefusedError) as error:
+        if not job.dry_run:
+            raise
+        reason = error
+    else:
+        return job
+    job.say(f"# AWS could not be asked: these are the commands for an empty account ({reason})")
     return replace(job, offline=True)
+
+
+def _check(job: Job) -> None:
+    wrong = identity.mismatch(identity.identity(job.aws), job.solution)
+    if wrong is not None:
+        raise RefusedError(str(wrong))

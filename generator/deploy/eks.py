@@ -5,7 +5,6 @@ from generator.aws import errors
 from generator.aws.eks import Cluster
 from generator.deploy import stacks
 from generator.deploy.job import Job, RefusedError
-from generator.errors import AwsError
 from generator.facts import versions
 from generator.solution import names
 
@@ -63,13 +62,7 @@ def own_cluster(job: Job) -> Cluster | None:
     """The solution's cluster, if it exists. Raises RefusedError for a cluster that is not the solution's."""
     if job.offline:
         return None
-    try:
-        cluster = find(job)
-    except AwsError as error:
-        if not job.dry_run:
-            raise
-        job.say(f"# AWS could not be asked ({error}): these are the commands for an empty account")
-        return None
+    cluster = find(job)
     if cluster and cluster.owner != job.stack:
         raise RefusedError(
             f"cluster {job.stack} was not created for this solution, which would change it: "

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from generator.aws import errors, explanation
 from generator.aws.asker import Asker
 from generator.aws.clients import Aws
+from generator.aws.explanation import Explanation
 from generator.errors import CredentialsError
 from generator.facts.facts import Facts
 from generator.iam.policy import Policy
@@ -60,13 +61,9 @@ class Check(Generic[Answer]):
 
 def could_not(theme: str, name: str, error: Exception) -> Result:
     """The result of a question that AWS refused, or did not answer."""
-    why = errors.explained(error)
-    if why is None and errors.code(error) in errors.DENIED:
-        help = "allow the deployer this action: iam/deployer-policy.json of the build does"
-    else:
-        help = why.help if why else "try again; if it persists, check credentials, region and network"
-    message = why.reason if why else explanation.one_line(error)
-    return Result(theme, name, CheckStatus.UNKNOWN, message, help)
+    unexplained = Explanation(explanation.one_line(error), "try again; if it persists, ask AWS Support")
+    why = errors.explained(error) or unexplained
+    return Result(theme, name, CheckStatus.UNKNOWN, why.reason, why.help)
 
 
 def run_all(checks: Sequence[Check[Any]], clients: Aws) -> list[Result]:

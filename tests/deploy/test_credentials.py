@@ -1,5 +1,6 @@
 """What each command that asks AWS prints when the credentials or the connection do not work: one line."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -35,6 +36,8 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
 ROLE = "role_arn = arn:aws:iam::123456789012:role/deployer\n"
 SSO = "sso_session = corp\nsso_account_id = 123456789012\nsso_role_name = admin\n"
 SESSION = "[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://example.com\n"
+# The file of a session's token, which the AWS CLI names after the session.
+TOKEN = f".aws/sso/cache/{hashlib.sha1(b'corp').hexdigest()}.json"
 SOURCE = "[profile base]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret\n"
 
 
@@ -46,6 +49,8 @@ class Fault:
     env: dict[str, str] = field(default_factory=dict)
     config: str = ""
     credentials: str = ""
+    # The cached token of an SSO session.
+    token: str = ""
     # What STS answers: error code and message.
     answer: tuple[str, str] | None = None
 
@@ -76,6 +81,18 @@ FAULTS = {
         ("SSO session of profile 'corp'", "aws sso login --profile corp"),
         {"AWS_PROFILE": "corp"},
         f"[profile corp]\n{SSO}{SESSION}",
+    ),
+    "SSO expired": Fault(
+        ("SSO session of profile 'corp' has expired", "aws sso login --profile corp"),
+        {"AWS_PROFILE": "corp"},
+        f"[profile corp]\n{SSO}{SESSION}",
+        token='{"accessToken": "t", "expiresAt": "2020-01-01T00:00:00Z"}',
+    ),
+    "a damaged SSO token": Fault(
+        ("SSO session of profile 'corp'", "aws sso login --profile corp"),
+        {"AWS_PROFILE": "corp"},
+        f"[profile corp]\n{SSO}{SESSION}",
+        token="{",
     ),
     "an SSO session that is not there": Fault(
         ("sso-session does not exist", "AWS_CONFIG_FILE"), {"AWS_PROFILE": "corp"}, f"[profile corp]\n{SSO}"
@@ -137,6 +154,11 @@ FAULTS = {
     "a line break in a key": Fault(
         ("a character that HTTP does not allow", "line breaks"), {**KEYS, "AWS_ACCESS_KEY_ID": "AKIA\n"}
     ),
+    "a program that prints no object": Fault(
+        ("could not be read", "the programs that it names"),
+        {"AWS_PROFILE": "dev"},
+        "[profile dev]\ncredential_process = echo []\n",
+    ),
     "STS is down": Fault(("did not answer", "later"), KEYS, answer=("InternalFailure", "internal failure")),
 }
 MFA = Fault(
@@ -185,7 +207,9 @@ def config(tmp_path: Path) -> Path:
 
 def environment(fault: Fault, home: Path) -> dict[str, str]:
     """The variables of the fault, with its files in ~/.aws."""
-    (home / ".aws").mkdir(parents=True)
+    (home / TOKEN).parent.mkdir(parents=True)
+    if fault.token:
+        (home / TOKEN).write_text(fault.token)
     (home / ".aws" / "config").write_text(fault.config)
     (home / ".aws" / "credentials").write_text(fault.credentials)
     return {"HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1", **fault.env}
