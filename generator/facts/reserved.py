@@ -19,6 +19,7 @@ class Reserved:
     agent_port: int
     agent_environment: Mapping[str, str]
     labels: frozenset[str]
+    annotations: frozenset[str]
     node_taints: tuple[str, ...]
 
 
@@ -30,5 +31,6 @@ def load(charts: Path) -> Reserved:
         agent_port=content["agentPort"],
         agent_environment=content["agentEnvironment"],
         labels=frozenset(content["labels"]),
+        annotations=frozenset(content["annotations"]),
         node_taints=tuple(content["nodeTaints"]),
     )

@@ -56,10 +56,22 @@ CASES: dict[str, tuple[Values, str]] = {
         ),
         "A has both value and valueFrom",
     ),
-    "models-over-scratch": (nested(f"{API}.modelMountPath", "/tmp/"), "another volume is mounted at /tmp"),
-    "models-over-config": (nested(f"{API}.modelMountPath", "/etc/sd-on-eks"), "another volume is mounted at"),
     "open-quote": (nested(f"{API}.commandArguments", "--theme 'dark"), "a quote is not closed"),
     "other-port": (nested(f"{API}.commandArguments", "--port 7860"), "--port cannot be set here: the probes"),
+    "models-over-scratch": (
+        nested(f"{API}.modelMountPath", "/tmp/"),
+        "conflicts with the volume that is mounted at /tmp",
+    ),
+    "models-over-config": (nested(f"{API}.modelMountPath", "/etc/sd-on-eks"), "mounted at /etc/sd-on-eks"),
+    "models-in-config": (
+        nested(f"{API}.modelMountPath", "/etc/sd-on-eks/models"),
+        "mounted at /etc/sd-on-eks",
+    ),
+    "models-above-config": (nested(f"{API}.modelMountPath", "/etc"), "mounted at /etc/sd-on-eks"),
+    "models-by-another-path": (
+        nested(f"{API}.modelMountPath", "/./tmp//"),
+        "/tmp conflicts with the volume that is mounted at /tmp",
+    ),
     "shared-gpu": (
         nested(f"{API}.resources.requests", {"nvidia.com/gpu": "2"}),
         "set both to the same number",

@@ -1,5 +1,6 @@
 """What Kubernetes rejects in labels and annotations, and what the chart sets itself."""
 
+import posixpath
 from collections.abc import Iterator
 
 from generator.config.node import ConfigNode
@@ -15,6 +16,8 @@ from generator.config.rules.base import (
 )
 from generator.config.rules.forms import NAME_RULE, key_fault, value_fault
 
+# The read-only folder of the chart's own files.
+CONFIG_FOLDER = "/etc/sd-on-eks"
 # Folders that a container needs, including the chart's own mounts.
 NEEDED_FOLDERS = frozenset(
     {"/bin", "/data", "/dev", "/etc", "/etc/sd-on-eks", "/home", "/invokeai", "/lib", "/opt", "/opt/ml"}
@@ -61,15 +64,16 @@ def annotations_are_valid(case: Case) -> Iterator[Finding]:
 
 @rule("SD903", WARNING)
 def labels_are_not_the_charts_own(case: Case) -> Iterator[Finding]:
-    """Labels that the chart sets itself cannot be changed: the Deployment selects its pods by them."""
+    """Labels and annotations that the chart sets itself cannot be changed: pods depend on them."""
+    reserved = case.facts.reserved
     for runtime in case.runtimes:
         pods = runtime.at("extraValues", "runtime")
-        for labels in (pods.at("labels"), pods.at("persistence", "labels")):
-            for node in labels.entries():
-                if node.key in case.facts.reserved.labels:
-                    yield Finding(
-                        node, f"the chart sets {node.key} itself and ignores this value", "remove it", True
-                    )
+        maps = [(pods.at("labels"), reserved.labels), (pods.at("persistence", "labels"), reserved.labels)]
+        for keys, own in [*maps, (pods.at("annotations"), reserved.annotations)]:
+            for node in keys.entries():
+                if node.key in own:
+                    message = f"the chart sets {node.key} itself and ignores this value"
+                    yield Finding(node, message, "remove it", True)
 
 
 @rule("SD904")
@@ -101,7 +105,12 @@ def models_do_not_hide_the_system(case: Case) -> Iterator[Finding]:
     """The models cannot be mounted over a folder that the container needs."""
     for runtime in case.runtimes:
         node = inference(runtime).at("modelMountPath")
-        path = (node.text() or "").rstrip("/")
-        if path in NEEDED_FOLDERS or ".." in path.split("/"):
+        if not (text := node.text()) or not text.startswith("/"):
+            continue
+        # normpath keeps two slashes at the start, which POSIX treats as special and Linux does not.
+        path = posixpath.normpath(text).replace("//", "/", 1)
+        if path in NEEDED_FOLDERS or f"{path}/".startswith(f"{CONFIG_FOLDER}/") or path == "/":
             message = f"models mounted at {path} would hide files that the container needs"
             yield Finding(node, message, "use /opt/ml/code/models")
+        elif text.rstrip("/") != path:
+            yield Finding(node, f"{text!r} is another spelling of {path}", f"write {path}")

@@ -65,17 +65,11 @@
 - {{ printf "%s.runtime.queueAgent.%s is empty: set it, as `generator build` does" $.where $key | quote }}
 {{- end }}
 {{- end }}
-{{- if contains "xray-daemon" $agent.xray.daemon.image.repository }}
+{{- if eq (splitList "/" $agent.xray.daemon.image.repository | last) "aws-xray-daemon" }}
 - {{ printf "%s.runtime.queueAgent.xray.daemon.image: the X-Ray daemon does not support OpenTelemetry: remove it to use the collector" .where | quote }}
 {{- end }}
-{{- $path := .runtime.runtime.inferenceApi.modelMountPath | trimSuffix "/" }}
-{{- $profile := include "sd-runtimes.profile" .runtime | fromYaml }}
-{{- $reserved := list "/etc/sd-on-eks" }}
-{{- range $profile.scratch }}{{ $reserved = append $reserved .path }}{{ end }}
-{{- if has $path $reserved }}
-- {{ printf "%s.runtime.inferenceApi.modelMountPath: another volume is mounted at %s: choose another path" .where $path | quote }}
-{{- end }}
-{{- include "sd-runtimes.problems.arguments" (dict "runtime" .runtime "where" .where "profile" $profile) }}
+{{- include "sd-runtimes.problems.mountPath" . }}
+{{- include "sd-runtimes.problems.arguments" (dict "runtime" .runtime "where" .where "profile" (include "sd-runtimes.profile" .runtime | fromYaml)) }}
 {{- range $part := list "inferenceApi" "queueAgent" }}
 {{- include "sd-runtimes.problems.env" (dict "extra" (get $.runtime.runtime $part).extraEnv "where" (printf "%s.runtime.%s.extraEnv" $.where $part)) }}
 {{- $r := (get $.runtime.runtime $part).resources }}
@@ -94,6 +88,24 @@
 {{- end }}
 {{- end }}
 {{- end -}}
+{{- end -}}
+
+{{- /*
+sd-runtimes.problems.mountPath (runtime, where): no volume can be mounted over another one, or below a read-only one, where
+the container runtime cannot create the folder.
+*/ -}}
+{{- define "sd-runtimes.problems.mountPath" -}}
+{{- $path := clean .runtime.runtime.inferenceApi.modelMountPath }}
+{{- $other := "" }}
+{{- $mounts := list "/etc/sd-on-eks" }}
+{{- range (include "sd-runtimes.profile" .runtime | fromYaml).scratch }}{{ $mounts = append $mounts .path }}{{ end }}
+{{- range $mounts }}
+{{- if or (eq $path .) (hasPrefix (printf "%s/" $path) .) }}{{ $other = . }}{{ end }}
+{{- end }}
+{{- if hasPrefix "/etc/sd-on-eks/" $path }}{{ $other = "/etc/sd-on-eks" }}{{ end }}
+{{- if $other }}
+- {{ printf "%s.runtime.inferenceApi.modelMountPath: %s conflicts with the volume that is mounted at %s: choose another path" .where $path $other | quote }}
+{{- end }}
 {{- end -}}
 
 {{- /* sd-runtimes.problems.env (extra, where): a variable of a list has a value or its source. */ -}}

@@ -135,3 +135,15 @@ capabilities:
 {{- end -}}
 {{- toYaml $data -}}
 {{- end -}}
+
+{{- /*
+sd-runtimes.podAnnotations (runtime, profile): the user's override those for Prometheus, but not the checksums, which
+restart the pods when a ConfigMap changes.
+*/ -}}
+{{- define "sd-runtimes.podAnnotations" -}}
+{{- $annotations := dict "prometheus.io/scrape" "true" "prometheus.io/port" (include "sd-runtimes.agentPort" .runtime) "prometheus.io/path" "/metrics" -}}
+{{- include "sd-runtimes.merge" (dict "into" $annotations "over" .runtime.runtime.annotations) -}}
+{{- $_ := set $annotations "checksum/agent" (include "sd-runtimes.config.agent" .runtime | sha256sum) -}}
+{{- $_ := set $annotations "checksum/runtime" (include "sd-runtimes.config.runtime" . | sha256sum) -}}
+{{- toYaml $annotations -}}
+{{- end -}}

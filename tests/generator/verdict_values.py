@@ -1,0 +1,265 @@
+"""Values of every key of a runtime: common ones, limits, and texts that programs read differently.
+
+`POOLS` has the values of each key, by its path. Keys that are not in it get values by their type.
+"""
+
+from typing import Any
+
+from tests.generator.test_every_key import OF_RUNTIME, TAINTS, Data
+from tests.generator.test_every_key import REQUIREMENTS as REQUIREMENTS_PATH
+from tests.generator.verdict_texts import (
+    BYTES,
+    CORES,
+    KEYS,
+    NAMES,
+    PATHS,
+    REPOSITORIES,
+    SHORT_TEXTS,
+    SIZES,
+    TEXTS,
+)
+
+POOL, NODE, POD = (
+    f"extraValues.{part}" for part in ("karpenter.provisioner", "karpenter.nodeTemplate", "runtime")
+)
+API, AGENT, MODELS = f"{POD}.inferenceApi", f"{POD}.queueAgent", f"{POD}.persistence"
+
+
+LABELS = (
+    [{key: "a"} for key in KEYS] + [{"a": text} for text in TEXTS] + [{}, {f"k{n}": "v" for n in range(101)}]
+)
+ANNOTATIONS = LABELS
+TAGS = [
+    *({key: "a"} for key in [*KEYS, "aws:a", "AWS:a", "eks:eks-cluster-name", "kubernetes.io/cluster/a"]),
+    *({"a": text} for text in TEXTS),
+    *({"x" * length: "a"} for length in (127, 128, 129)),
+    *({f"k{n}": "v" for n in range(count)} for count in (20, 21, 40, 41)),
+]
+SELECTORS = [{"a": "b"}, {"": "a"}, {"a": ""}, {"a": "*"}, {"aws:eks:cluster-name": "demo"}, *TAGS[-4:]]
+
+FREE, ZONE = "example.com/a", "topology.kubernetes.io/zone"
+OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt", "Gte", "Lte")
+VALUE_LISTS: list[list[Any]] = [
+    *(
+        [],
+        [""],
+        ["1"],
+        ["0"],
+        ["-1"],
+        ["+1"],
+        ["01"],
+        ["1.5"],
+        ["1e3"],
+        ["\u0664"],
+        ["9" * 18],
+        ["9" * 19],
+        ["many"],
+    ),
+    *(["a", "b"], ["1", "2"], ["a b"], ["x" * 64], ["y"], ["null"], ["a\n"]),
+]
+REQUIREMENTS = [
+    *([{"key": key, "operator": "Exists"}] for key in KEYS),
+    *(
+        [{"key": FREE, "operator": operator, "values": values}]
+        for operator in OPERATORS
+        for values in VALUE_LISTS
+    ),
+    *([{"key": FREE, "operator": operator}] for operator in OPERATORS),
+    *(
+        [{"key": FREE, "operator": operator, "values": ["a", "b"], "minValues": count}]
+        for operator in ("In", "NotIn")
+        for count in (1, 2, 3, 50, 51)
+    ),
+    [{"key": ZONE, "operator": "In", "values": ["us-west-2a"]}],
+    *([{"key": f"example.com/k{n}", "operator": "Exists"} for n in range(count)] for count in (94, 95, 96)),
+]
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+TAINT_LISTS = [
+    *([{"key": key, "effect": "NoExecute"}] for key in KEYS),
+    *([{"key": "a", "value": text, "effect": "NoSchedule"}] for text in TEXTS),
+    *([{"key": key, "effect": effect}] for key in ("runtime", "nvidia.com/gpu") for effect in EFFECTS),
+    *(
+        [{"key": "a", "effect": "NoSchedule"}, {"key": "a", "value": "b", "effect": effect}]
+        for effect in EFFECTS
+    ),
+]
+
+VOLUMES: list[Data] = [
+    {"volumeType": kind, "iops": iops, "throughput": throughput, "volumeSize": size}
+    for kind in ("gp3", "gp2", "io1", "io2")
+    for iops in (None, 100, 3000, 16000)
+    for throughput in (None, 125, 750, 751, 2000)
+    for size in ("100Gi", "1000Gi")
+]
+WINDOWS: list[Any] = [0, 150, 3600, 3601, -1, 1.5, "60", None]
+BEHAVIORS: list[Any] = [
+    {},
+    *({"scaleDown": {"stabilizationWindowSeconds": window}} for window in WINDOWS),
+    *({"scaleUp": {"selectPolicy": policy}} for policy in ("Max", "Min", "Disabled", "max", "", None, 1)),
+    *(
+        {"scaleUp": rules}
+        for rules in (None, [], {}, 3, "x", {"policies": []}, {"policies": None}, {"tolerance": 0.1})
+    ),
+    *({key: {"selectPolicy": "Min"}} for key in ("scaleup", "down", "", "y")),
+    *(
+        {"scaleUp": {"policies": [{"type": kind, "value": count, "periodSeconds": seconds}]}}
+        for kind, count, seconds in [
+            ("Pods", 4, 60),
+            ("Percent", 100, 1800),
+            ("Pods", 0, 60),
+            ("Pods", 4, 1801),
+            ("Nodes", 4, 60),
+            ("Pods", "4", 60),
+            ("Pods", 4.0, 60),
+            ("Pods", True, 60),
+            ("Pods", 2147483648, 60),
+            ("Pods", None, 60),
+        ]
+    ),
+    {"scaleUp": {"policies": [{"type": "Pods", "value": 4}]}},
+    {"scaleUp": {"stabilizationWindow": 60}},
+]
+ENVIRONMENT: list[Any] = [
+    *({"A": text} for text in TEXTS),
+    *({key: "a"} for key in ("a", "A_1", "y", "null", "1A", "A-B", "A.B", "", "A B", "\u00c4")),
+    *({"A": value} for value in (1, 0, 0.5, 1000000, 33554432, 2**53, 1e21, True, False, 1.0, -0.0)),
+    [{"name": "A", "value": "b"}],
+]
+ACCESS = [
+    *([mode] for mode in ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")),
+    *(["ReadOnlyMany", mode] for mode in ("ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod")),
+    [],
+    ["ReadOnly"],
+    ["ReadOnlyMany", "ReadOnlyMany"],
+]
+LOCAL_DISK = {"s3": {"enabled": False}, "storageClass": "gp3"}
+CLAIMS: list[Data] = [{"accessModes": modes, **LOCAL_DISK} for modes in ACCESS]
+CLAIMS += [{"s3": {"enabled": False}, "storageClass": name} for name in (None, "", "-", "gp3", "a..b", "A")]
+CLAIMS += [{"existingClaim": "mine", "accessModes": modes} for modes in ACCESS[:2]]
+CLAIMS += [{"enabled": False, "accessModes": modes} for modes in ACCESS[:2]]
+SCALINGS = [
+    {"enabled": enabled, "minReplicaCount": low, "maxReplicaCount": high}
+    for enabled in (True, False)
+    for low, high in [(0, 0), (0, 1), (1, 0), (2, 1), (1, 1), (0, 2147483647), (0, 2147483648)]
+]
+RESOURCES: list[Data] = [
+    *(
+        {"requests": {"cpu": low}, "limits": {"cpu": high}}
+        for low, high in [("700m", 0.7), (0.7, "700m"), (1, "999m")]
+    ),
+    *(
+        {"requests": {"memory": low}, "limits": {"memory": high}}
+        for low, high in [
+            ("6Gi", "6442450944"),
+            ("6Gi", 6442450943),
+            ("6.5G", "6Gi"),
+            ("1.1k", "1100"),
+            ("6e9", "6G"),
+        ]
+    ),
+    *(
+        {"requests": {"nvidia.com/gpu": low}, "limits": {"nvidia.com/gpu": high}}
+        for low in (1, "1", 2)
+        for high in (1, "1")
+    ),
+    *(
+        {side: {"nvidia.com/gpu": count}}
+        for side in ("requests", "limits")
+        for count in (1, "1", 2, 0, "01", 1.0)
+    ),
+    {},
+    {"limits": {}},
+    {"limits": {"ephemeral-storage": "1Gi"}, "requests": {"ephemeral-storage": "2Gi"}},
+]
+
+POOLS: dict[str, list[Any]] = {
+    "namespace": [*NAMES, "default", "kube-system", "null"],
+    f"{POOL}.labels": LABELS,
+    f"{POOL}.annotations": ANNOTATIONS,
+    f"{POOL}.capacityType": [{"spot": a, "onDemand": b} for a in (True, False) for b in (True, False)],
+    f"{POOL}.instanceType": [
+        ["g5.xlarge"],
+        ["g6.2xlarge", "g5.2xlarge"],
+        [],
+        ["g5"],
+        ["g5.xlarge"] * 2,
+        ["m5.large"],
+        ["x.y"],
+    ],
+    REQUIREMENTS_PATH: REQUIREMENTS,
+    TAINTS: TAINT_LISTS,
+    f"{POOL}.resourceLimits.cpu": CORES,
+    f"{POOL}.resourceLimits.memory": BYTES,
+    f"{NODE}.securityGroupSelector": SELECTORS,
+    f"{NODE}.subnetSelector": SELECTORS,
+    f"{NODE}.tags": TAGS,
+    f"{NODE}.osVolume": [{"volumeSize": size} for size in SIZES] + VOLUMES,
+    f"{NODE}.dataVolume": [{"volumeSize": size} for size in SIZES] + VOLUMES,
+    f"{POD}.labels": LABELS,
+    f"{POD}.annotations": ANNOTATIONS,
+    f"{POD}.serviceAccountName": NAMES,
+    f"{POD}.scaling": SCALINGS,
+    f"{POD}.scaling.extraHPAConfig": BEHAVIORS,
+    f"{API}.modelMountPath": PATHS,
+    f"{API}.extraEnv": ENVIRONMENT,
+    f"{API}.image": [{"repository": name, "tag": "1"} for name in REPOSITORIES],
+    f"{API}.resources": RESOURCES,
+    f"{AGENT}.image": [{"repository": name, "tag": "1"} for name in REPOSITORIES],
+    f"{AGENT}.extraEnv": ENVIRONMENT,
+    f"{AGENT}.resources": RESOURCES,
+    f"{AGENT}.inputBuckets": [["my-inputs"], [], [""], ["My"], ["a" * 64], ["my-inputs"] * 2],
+    f"{AGENT}.xray": [{"enabled": True, "daemon": {"image": {"repository": name}}} for name in REPOSITORIES],
+    MODELS: CLAIMS,
+    f"{MODELS}.labels": LABELS,
+    f"{MODELS}.annotations": ANNOTATIONS,
+    f"{MODELS}.existingClaim": NAMES,
+    f"{MODELS}.accessModes": ACCESS,
+    f"{MODELS}.size": ["1", "2Ti", "1.5Gi", "500m", "0", "2 TB"],
+}
+NUMBERS: list[Any] = [0, 1, 2, -1, 1.5, 1.0, 2147483647, 2147483648]
+
+
+def values(path: str) -> list[Any]:
+    """The values to try for a key."""
+    if path in POOLS:
+        return POOLS[path]
+    node = OF_RUNTIME[path]
+    kinds = node.get("type", "")
+    if kinds == "boolean":
+        return [True, False, "true", 1]
+    if "enum" in node:
+        return [*node["enum"], str(node["enum"][0]).swapcase(), ""]
+    bounds = [
+        node[key] + step
+        for key, step in (("minimum", -1), ("minimum", 0), ("maximum", 0), ("maximum", 1))
+        if key in node
+    ]
+    numbers = [*NUMBERS, *bounds] if "integer" in kinds or "number" in kinds else []
+    texts = (SHORT_TEXTS if "pattern" in node else TEXTS) if "string" in kinds else []
+    examples = [example for example in node.get("examples", []) if not isinstance(example, dict | list)]
+    return [*examples, *texts, *numbers]
+
+
+def covered(path: str) -> bool:
+    """Whether a key has values of its own, or is part of one that has."""
+    above = [path[:end] for end in range(len(path)) if path[end] in ".["]
+    return path in POOLS or any(parent in POOLS for parent in above)
+
+
+def swept() -> list[tuple[str, Any]]:
+    """Each key with each of its values."""
+    by_type = [path for path in OF_RUNTIME if not covered(path)]
+    return [(path, value) for path in [*POOLS, *by_type] for value in values(path)]
+
+
+def free_form() -> set[str]:
+    """Keys that take any text or any map, by the schema."""
+    return {
+        path
+        for path, node in OF_RUNTIME.items()
+        if "x-no-effect" not in node
+        and (
+            node.get("type") in ("object", "array")
+            or ("string" in node.get("type", "") and not {"pattern", "enum"} & node.keys())
+        )
+    }
