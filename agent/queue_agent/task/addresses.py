@@ -1,14 +1,22 @@
 """Which addresses are public: no URL of a task may lead into the pod, its node or the cluster."""
 
 import ipaddress
+import re
 import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+URL_START = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]{0,15}://")
+
 
 class RefusedAddressError(OSError):
     """The address of a host is not public."""
+
+
+def is_url(text: str) -> bool:
+    """Whether the text as a whole is a URL, of whatever scheme; a prompt that mentions one is not."""
+    return URL_START.match(text) is not None and not any(character.isspace() for character in text.strip())
 
 
 def is_public(text: str) -> bool:

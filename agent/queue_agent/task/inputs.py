@@ -215,7 +215,7 @@ def url_at(content: Mapping[str, Any], field: FieldPath) -> str | None:
             value = value[key]
         except (LookupError, TypeError):
             return None
-    return value if isinstance(value, str) and "://" in value[:16] else None
+    return value.strip() if isinstance(value, str) and "://" in value[:16] else None
 
 
 def checked_url(text: str, public: Callable[[str], bool]) -> URL:

@@ -12,9 +12,21 @@ from typing import Any
 from local.runtimes.shared.picture import opened
 
 SAMPLERS = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DPM++ SDE", "DDIM", "LCM", "UniPC")
+HIRES_UPSCALERS = (
+    "Latent",
+    "Latent (nearest-exact)",
+    "Lanczos",
+    "Nearest",
+    "ESRGAN_4x",
+    "R-ESRGAN 4x+",
+    "None",
+)
 UPSCALERS = ("None", "Lanczos", "Nearest", "ESRGAN_4x", "R-ESRGAN 4x+")
-# Always-on scripts; all but ControlNet are part of A1111.
-SCRIPTS = ("comments", "controlnet", "extra options", "hypertile", "refiner", "sampler", "seed")
+# Always-on scripts: those of A1111, and of three common extensions.
+SCRIPTS = (
+    "animatediff", "comments", "controlnet", "extra options", "hypertile", "reactor", "refiner", "sampler",
+    "seed",
+)  # fmt: skip
 # The one selectable script of the simulation.
 PLOT = "x/y/z plot"
 MAX_SEED = 2**32
@@ -97,9 +109,10 @@ def parse(body: Mapping[str, Any], *, from_image: bool) -> Generation:
     full = {**DEFAULTS, **(IMAGE_DEFAULTS if from_image else {}), **body}
     if problems := [problem for name in full if (problem := _problem(name, full[name])) is not None]:
         raise FieldError(problems)
-    for name in full["alwayson_scripts"]:
-        if name.lower() not in SCRIPTS:
-            raise ApiError(422, "HTTPException", f"always on script {name} not found")
+    _check_scripts(full["alwayson_scripts"])
+    if full.get("enable_hr") and full.get("hr_upscaler", "Latent") not in HIRES_UPSCALERS:
+        # Forge and A1111 find this out in the middle of the work, in the words of the exception.
+        raise ApiError(500, "Exception", errors=f"could not find upscaler named {full['hr_upscaler']}")
     if (full["script_name"] or PLOT).lower() != PLOT:
         raise ApiError(422, "HTTPException", f"Script '{full['script_name']}' not found")
     if (full["sampler_name"] or "Euler") not in SAMPLERS:
@@ -124,8 +137,30 @@ def decoded(text: Any) -> bytes:
     return data
 
 
-def info(generation: Generation, model: str) -> dict[str, Any]:
-    """The `info` of a response; `model` is the name of the loaded checkpoint."""
+def makes_animation(scripts: Mapping[str, Any]) -> bool:
+    """Whether the AnimateDiff extension is on: `{"animatediff": {"args": [{"enable": true}]}}`."""
+    args = [script.get("args") for name, script in scripts.items() if name.lower() == "animatediff"]
+    return any(unit.get("enable") for units in args for unit in units or () if isinstance(unit, Mapping))
+
+
+def _check_scripts(scripts: Mapping[str, Any]) -> None:
+    for name, script in scripts.items():
+        if name.lower() not in SCRIPTS:
+            raise ApiError(422, "HTTPException", f"always on script {name} not found")
+        if name.lower() in ("controlnet", "reactor"):
+            _check_pictures(script)
+
+
+def _check_pictures(value: Any) -> None:
+    """Raises ApiError where a script's argument is an address: those scripts do not fetch any."""
+    if isinstance(value, str) and "://" in value[:16]:
+        raise ApiError(500, "HTTPException", "Invalid encoded image")
+    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        _check_pictures(item)
+
+
+def info(generation: Generation, model: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The `info` of a response; `model` is the loaded checkpoint, `options` those of the request."""
     body, count = generation.body, generation.count
     first = int(body["seed"])
     first = random.randrange(MAX_SEED) if first < 0 else first  # noqa: S311 (a seed, not a secret)
@@ -153,14 +188,14 @@ def info(generation: Generation, model: str) -> dict[str, Any]:
         "restore_faces": False,
         "sd_model_name": model,
         "sd_model_hash": None,
-        "sd_vae_name": None,
+        "sd_vae_name": None if options["sd_vae"] in ("Automatic", "None") else options["sd_vae"],
         "denoising_strength": body["denoising_strength"],
         "extra_generation_params": {},
         "index_of_first_image": 0,
         "infotexts": [f"{head}\nSteps: {body['steps']}, Seed: {seed}, {tail}" for seed in seeds],
         "styles": [],
         "job_timestamp": "20260101000000",
-        "clip_skip": 1,
+        "clip_skip": options["CLIP_stop_at_last_layers"],
         "is_using_inpainting_conditioning": False,
         "version": "simulated",
     }

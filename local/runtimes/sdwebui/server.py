@@ -21,6 +21,7 @@ from PIL import Image
 from local.runtimes.sdwebui import request as requests
 from local.runtimes.sdwebui.lists import routes as lists
 from local.runtimes.sdwebui.models import Checkpoints, stem
+from local.runtimes.sdwebui.options import Options
 from local.runtimes.sdwebui.request import ApiError, FieldError, Generation, decoded
 from local.runtimes.shared import serve
 from local.runtimes.shared.gpu import Job, NodeFailedError, OutOfMemoryError
@@ -39,11 +40,8 @@ class SdWebUi:
         self.sim = simulation
         self.models = Checkpoints(simulation.models, hashing=hashing)
         self.interrupted = False
-        self.options: dict[str, Any] = {
-            "sd_model_checkpoint": None,
-            "CLIP_stop_at_last_layers": 1,
-            "sd_vae": "None",
-        }
+        self.options = Options()
+        self.unfinished = False  # a failed extras request: its job counts until another one ends
 
     def routes(self) -> list[web.RouteDef]:
         """The routes that the queue agent and public clients call."""
@@ -64,7 +62,7 @@ class SdWebUi:
 
     async def load_first(self) -> None:
         """Load the first model; as on the real server, it answers requests before that is done."""
-        self.options["sd_model_checkpoint"] = self.models.title(self.sim.models[0])
+        self.options.values["sd_model_checkpoint"] = self.models.title(self.sim.models[0])
         async with self.sim.gpu.lock:
             await self._load(self.sim.models[0])
 
@@ -79,8 +77,8 @@ class SdWebUi:
             "skipped": False,
             "interrupted": self.interrupted,
             "stopping_generation": False,
-            "job": "scripts_txt2img" if job else "",
-            "job_count": 1 if job else 0,
+            "job": "scripts_txt2img" if job else ("extras" if self.unfinished else ""),
+            "job_count": 1 if job or self.unfinished else 0,
             "job_timestamp": "20260101000000",
             "job_no": 0,
             "sampling_step": job.step if job else 0,
@@ -104,11 +102,9 @@ class SdWebUi:
         return web.json_response(None)
 
     async def _get_options(self, _: web.Request) -> web.Response:
-        return web.json_response(self.options)
+        return web.json_response(self.options.values)
 
     async def _set_options(self, body: Mapping[str, Any]) -> None:
-        if unknown := [key for key in body if key not in self.options]:
-            raise ApiError(500, "KeyError", errors=repr(unknown[0]))
         options = dict(body)
         if (name := options.get("sd_model_checkpoint")) is not None:
             file = self.models.find(str(name))
@@ -117,7 +113,7 @@ class SdWebUi:
             async with self.sim.gpu.lock:
                 await self._load(file)
             options["sd_model_checkpoint"] = self.models.title(file)
-        self.options.update(options)
+        self.options.set(options)
 
     async def _interrupt(self, _: web.Request) -> web.Response:
         # As on the real server, it has no effect on a request that waits for the lock.
@@ -147,15 +143,22 @@ class SdWebUi:
             self.sim.spawn(self._run(job))
             await asyncio.sleep(self.sim.gpu.service_time / 2)
             raise ConnectionAbortedError
-        progress = await self._run(job)
-        info = requests.info(generation, stem((self.sim.gpu.loaded or DEFAULT_MODEL).rpartition("/")[2]))
+        restore = bool(body["override_settings_restore_afterwards"])
+        with self.options.overridden(body["override_settings"], restore=restore):
+            progress = await self._run(job)
+            options = dict(self.options.values)
+        info = requests.info(
+            generation, stem((self.sim.gpu.loaded or DEFAULT_MODEL).rpartition("/")[2]), options
+        )
         images = []
         if body["send_images"] and not self.sim.faults.take("no-output", job.prompt):
             images = await asyncio.to_thread(self._draw, generation, info, progress)
         if body["script_name"]:
             images = images[:1]
-        if self.sim.faults.take("partial", job.prompt):
-            images = images[:-1]
+        if self.sim.faults.take("partial", job.prompt):  # an interrupt between two pictures
+            images, info["infotexts"] = images[:-1], info["infotexts"][:-1]
+        if images and requests.makes_animation(body["alwayson_scripts"]):
+            images = [await asyncio.to_thread(animated, images)]
         return {
             "images": images,
             "parameters": {**body, **({"init_images": None, "mask": None} if generation.source else {})},
@@ -168,6 +171,7 @@ class SdWebUi:
         async def work() -> float:
             self.interrupted = False
             done = await self.sim.gpu.run(job)
+            self.unfinished = False
             if job.model is not None:
                 self.models.loaded(job.model)
             return 1.0 if done else job.progress
@@ -197,6 +201,8 @@ class SdWebUi:
 
     async def _enlarge(self, body: Mapping[str, Any], pictures: list[Any]) -> list[str]:
         sources = [decoded(picture) for picture in pictures]
+        # As in A1111's scripts: a failed request leaves its job counted, for there is no `finally`.
+        self.unfinished = True
         sizes = [requests.enlarged_size(body, _opened(source).size) for source in sources]
         await self._run(Job(id="extra", images=max(1, len(sources)), steps=1))
 
@@ -252,6 +258,14 @@ def _error_response(error: ApiError) -> web.Response:
     if error.status == 500:
         response.force_close()
     return response
+
+
+def animated(images: list[str]) -> str:
+    """One GIF of these pictures, as the AnimateDiff extension puts in their place."""
+    first, *more = [_opened(base64.b64decode(image)).convert("RGB") for image in images]
+    out = io.BytesIO()
+    first.save(out, "GIF", save_all=True, append_images=more)
+    return base64.b64encode(out.getvalue()).decode()
 
 
 def _opened(data: bytes) -> Image.Image:

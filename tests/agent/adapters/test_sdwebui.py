@@ -81,13 +81,21 @@ async def test_a_single_picture_comes_back_larger(static: SdWebUi):
 
 
 def test_every_place_of_an_image_is_known(static: SdWebUi):
-    unit = {"image": "u", "mask": "m", "module": "canny"}
+    unit = {"image": "https://u", "mask": "s3://m", "module": "canny", "model": "a [1b]"}
+    pair = {"image": ["http://p", "https://q"], "mask_image": "https://r", "effective_region_mask": "ftp://s"}
+    nested = {"image": {"image": "https://t", "mask": " https://v "}, "input_image": "iVBORw0KGgo="}
     content = {
         "mask": "m",
         "init_images": ["a", "b"],
         "prompt": "https://not.an.image",
         "imageList": [{"data": "d", "name": "n"}],
-        "alwayson_scripts": {"ControlNet": {"args": [unit]}, "image_link": "l"},
+        "script_args": [1, "https://w", "a prompt with https://a.link"],
+        "alwayson_scripts": {
+            "ControlNet": {"args": [unit, pair, nested]},
+            "reactor": {"args": ["https://x", True, [["s3://y"]], None]},
+            "sd_model_checkpoint": "https://not.a.script",
+            "image_link": "l",
+        },
     }
 
     assert static.image_fields(task("image-to-image", content)) == [
@@ -98,6 +106,15 @@ def test_every_place_of_an_image_is_known(static: SdWebUi):
         ("alwayson_scripts", "image_link"),
         ("alwayson_scripts", "ControlNet", "args", 0, "image"),
         ("alwayson_scripts", "ControlNet", "args", 0, "mask"),
+        ("alwayson_scripts", "ControlNet", "args", 1, "image", 0),
+        ("alwayson_scripts", "ControlNet", "args", 1, "image", 1),
+        ("alwayson_scripts", "ControlNet", "args", 1, "mask_image"),
+        ("alwayson_scripts", "ControlNet", "args", 1, "effective_region_mask"),
+        ("alwayson_scripts", "ControlNet", "args", 2, "image", "image"),
+        ("alwayson_scripts", "ControlNet", "args", 2, "image", "mask"),
+        ("alwayson_scripts", "reactor", "args", 0),
+        ("alwayson_scripts", "reactor", "args", 2, 0, 0),
+        ("script_args", 1),
     ]
 
 
@@ -178,8 +195,10 @@ async def test_the_warm_up_notices_another_model(sim: Sim, http):
 # Faults
 
 
-@pytest.mark.parametrize(("fault", "code"), [("oom", "out_of_memory"), ("error", "runtime_error")])
-async def test_what_the_gpu_fails_at_is_worth_another_try(sim: Sim, static: SdWebUi, fault: str, code: str):
+@pytest.mark.parametrize(("fault", "code"), [("oom", "out_of_memory"), ("mount", "node_error")])
+async def test_what_the_gpu_or_the_node_fails_at_is_worth_another_try(
+    sim: Sim, static: SdWebUi, fault: str, code: str
+):
     sim.fault(fault)
 
     with pytest.raises(RuntimeUnavailable) as caught:
@@ -187,9 +206,110 @@ async def test_what_the_gpu_fails_at_is_worth_another_try(sim: Sim, static: SdWe
     assert caught.value.code == code
 
 
+async def test_an_exception_about_neither_gpu_nor_node_is_the_tasks_fault(sim: Sim, static: SdWebUi):
+    sim.fault("error")
+
+    with pytest.raises(TaskError, match="execution_error: RuntimeError: a simulated exception"):
+        await run_task(static, task("text-to-image", SMALL))
+
+
+@pytest.mark.parametrize(
+    ("tasktype", "content"),
+    [
+        ("text-to-image", {**SMALL, "enable_hr": True, "hr_upscaler": "No such upscaler"}),
+        ("text-to-image", {**SMALL, "override_settings": {"no_such_option": 1}}),
+        ("text-to-image", {**SMALL, "alwayson_scripts": {"reactor": {"args": ["gopher://x"]}}}),
+        ("extra-single-image", {"image": as_text(picture()), "upscaler_1": "No such upscaler"}),
+    ],
+)
+async def test_what_sd_webui_fails_at_because_of_the_request_is_the_tasks_fault(
+    static: SdWebUi, tasktype: str, content: dict[str, object]
+):
+    with pytest.raises(TaskError):
+        await run_task(static, task(tasktype, content))
+
+
+async def test_a_failed_extras_request_does_not_keep_the_runtime_busy(
+    static: SdWebUi, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("queue_agent.adapters.sdwebui.adapter.STALE_SECONDS", 0.1)
+    with pytest.raises(TaskError):
+        content = {"image": as_text(picture()), "upscaler_1": "No such upscaler"}
+        await run_task(static, task("extra-single-image", content))
+    assert not await static.idle()
+
+    await until_idle(static)
+
+
+async def test_a_job_that_runs_is_not_idle_however_long_it_takes(
+    simulate, http, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("queue_agent.adapters.sdwebui.adapter.STALE_SECONDS", 0.0)
+    sim = simulate("sdwebui", "--plain", "--service-time", "1")
+    adapter = SdWebUi(http(sim), STATIC, dynamic=False)
+    asked = task("text-to-image", {**SMALL, "steps": 1})
+    running = asyncio.ensure_future(run_task(adapter, asked))
+    await wait_until(lambda: sim.runs(asked.id))
+
+    answers = []
+    while not running.done():
+        answers.append(await adapter.idle())
+        await asyncio.sleep(0.05)
+
+    assert answers[:5] == [False] * 5
+    await running
+    await until_idle(adapter)
+
+
+async def until_idle(adapter: SdWebUi) -> None:
+    for _ in range(200):
+        if await adapter.idle():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("it stays busy")
+
+
+@pytest.mark.parametrize("restore", [True, False])
+async def test_the_settings_of_one_task_are_not_those_of_the_next(
+    sim: Sim, static: SdWebUi, dynamic: SdWebUi, restore: bool
+):
+    settings = {"CLIP_stop_at_last_layers": 7, "sd_vae": "a.vae.pt"}
+    asked = {
+        **SMALL,
+        "override_settings": {**settings, "sd_model_checkpoint": STATIC},
+        "override_settings_restore_afterwards": restore,
+    }
+    for adapter in (static, dynamic):
+        first = await run_task(adapter, task("text-to-image", asked))
+        second = await run_task(adapter, task("text-to-image", naming(STATIC)))
+
+        assert (first.result.metadata["clip_skip"], first.result.metadata["sd_vae_name"]) == (7, "a.vae.pt")
+        assert (second.result.metadata["clip_skip"], second.result.metadata["sd_vae_name"]) == (1, None)
+
+
+async def test_a_video_in_the_place_of_all_pictures_is_a_success(static: SdWebUi):
+    content = {**SMALL, "batch_size": 3, "alwayson_scripts": {"AnimateDiff": {"args": [{"enable": True}]}}}
+
+    outputs = (await run_task(static, task("text-to-image", content))).result.outputs
+
+    assert [(output.kind, output.extension) for output in outputs] == [("animation", "gif")]
+
+
+async def test_a_static_runtime_knows_its_model_by_its_hashes(simulate, http):
+    hashing = simulate("sdwebui", "--plain", "--service-time", "0.05", "--hashing", "--model", STATIC)
+    adapter = SdWebUi(http(hashing), STATIC, dynamic=False)
+    await adapter.warm_up()
+    listed = hashing.ask("GET", "/sdapi/v1/sd-models")[0]
+
+    for name in (listed["hash"], listed["sha256"], listed["title"]):
+        await run_task(adapter, task("text-to-image", naming(name)))
+    with pytest.raises(TaskError, match="model_unknown"):
+        await run_task(adapter, task("text-to-image", naming("0123456789")))
+
+
 async def test_a_failed_post_is_not_sent_again(sim: Sim, static: SdWebUi):
     asked = task("text-to-image", SMALL)
-    sim.fault("error")
+    sim.fault("mount")
 
     with pytest.raises(RuntimeUnavailable):
         await run_task(static, asked)

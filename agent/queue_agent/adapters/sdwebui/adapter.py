@@ -17,8 +17,9 @@ from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.faults import runtime_error
 from queue_agent.adapters.shared.http import Http, Response
 from queue_agent.adapters.shared.listener import listening
-from queue_agent.adapters.shared.outputs import BrokenOutput, image_output
+from queue_agent.adapters.shared.outputs import MEDIA, BrokenOutput, output_of
 from queue_agent.contract import (
+    EXECUTION_ERROR,
     Cancelled,
     FieldPath,
     FinishedRun,
@@ -37,8 +38,17 @@ PROGRESS = f"{API}/progress?skip_current_image=true"
 PROGRESS_SECONDS = 0.5
 # The smallest image of A1111: the request waits until the model is loaded.
 WARM_UP = {"prompt": "", "steps": 1, "width": 64, "height": 64, "send_images": False, "save_images": False}
-# Messages of a 500 that the task itself has caused.
-TASK_ERRORS = ("Invalid encoded image", "Request to local resource not allowed", "Could not find checkpoint")
+# Messages of a 500 with which a task is refused before it runs.
+REFUSALS = (
+    "Invalid encoded image",
+    "Request to local resource not allowed",
+    "Could not find checkpoint",
+    "could not find upscaler",
+)
+# A gateway's word for a runtime that is away or overloaded.
+RETRY_STATUSES = (408, 425, 429, 502, 503, 504)
+# A job that makes no progress for so long may be one that has ended: see `idle`.
+STALE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -58,13 +68,15 @@ class SdWebUi:
         self._http = http
         self._default, self._dynamic = default_model, dynamic
         self._interrupted: str | None = None
+        self._busy_state, self._busy_since = "", 0.0
+        self._proof: asyncio.Task[None] | None = None
 
     def model(self, task: Task) -> str | None:
         """The model that the task names or gets by default, on a dynamic runtime."""
         return (named(task.content) or self._default or None) if self._dynamic else None
 
     def image_fields(self, task: Task) -> Sequence[FieldPath]:
-        """`init_images`, `mask`, `image`, `imageList` and the images of ControlNet units."""
+        """`init_images`, `mask`, `image`, `imageList`, and URLs among the arguments of scripts."""
         return bodies.image_fields(task.content)
 
     def media_fields(self, _task: Task) -> Sequence[FieldPath]:
@@ -104,12 +116,18 @@ class SdWebUi:
     async def _checked_model(self, name: str | None) -> str | None:
         """The model that must make the image. For an unknown name SD WebUI would use the current model."""
         if not self._dynamic:
-            if name and self._default and not same_model(name, self._default):
+            if name and self._default and not await self._is_default(name):
                 raise TaskError("model_unknown", f"this runtime serves {self._default}, not {name}")
             return self._default or None
         if name is None and not self._default:
             raise TaskError("model_missing", "this runtime has no default model: set sd_model_checkpoint")
         return await (self._default_title() if name is None else self._title(name))
+
+    async def _is_default(self, name: str) -> bool:
+        """Whether the name means the default model: by file name, title, hash or short hash."""
+        return same_model(name, self._default) or any(
+            same_model(title, self._default) for title in await self._titles(name)
+        )
 
     async def _default_title(self) -> str:
         """The title of the default model. That it is missing is not the fault of a task."""
@@ -173,11 +191,12 @@ class SdWebUi:
             raise RuntimeUnavailable("no_output", "the runtime made no image")
         texts = (info.get("infotexts") or [])[first:]
         seeds = info.get("all_seeds") or []
-        # A script may join many images into one, such as the grid of an X/Y/Z plot.
-        expected = 1 if request.body.get("script_name") else len(seeds or request.body.get("imageList") or ())
-        if len(images) < expected:
+        # One `infotext` for each image that was made. Extensions may put one video in the place of all
+        # images, and scripts join them into a grid.
+        made, expected = len(texts) or len(images), len(seeds or request.body.get("imageList") or ())
+        if made < expected and not request.body.get("script_name"):
             # The result of an interrupt between two images, which SD WebUI does not report as an error.
-            raise RuntimeUnavailable("partial_output", f"{len(images)} of {expected} images were made")
+            raise RuntimeUnavailable("partial_output", f"{made} of {expected} images were made")
         outputs = [_output(image, texts, seeds, n) for n, image in enumerate(images)]
         seed = seeds[0] if seeds else info.get("seed")
         return RunResult(
@@ -197,10 +216,28 @@ class SdWebUi:
         await self._http.call("POST", f"{API}/interrupt")
 
     async def idle(self) -> bool:
-        """Whether no job runs."""
+        """Whether no job runs.
+
+        A request for extras that fails leaves its job counted until another job ends, for SD WebUI's
+        `state.begin` has no `finally` there. So a job without progress is put to the proof: the smallest
+        image, whose request waits for a job that does run, and resets the count otherwise.
+        """
         response = await self._http.call("GET", PROGRESS, seconds=5)
         state = response.json().get("state") or {} if response.ok else {"job_count": 1}
-        return int(state.get("job_count") or 0) == 0
+        if int(state.get("job_count") or 0) == 0:
+            self._busy_state = ""
+            return True
+        now, described = asyncio.get_running_loop().time(), str(sorted(state.items()))
+        if described != self._busy_state:
+            self._busy_state, self._busy_since = described, now
+        elif now - self._busy_since >= STALE_SECONDS and (self._proof is None or self._proof.done()):
+            self._busy_since = now
+            self._proof = asyncio.ensure_future(self._prove_idle())
+        return False
+
+    async def _prove_idle(self) -> None:
+        with contextlib.suppress(RuntimeUnavailable):
+            await self._http.call("POST", f"{API}/txt2img", payload=WARM_UP, seconds=None)
 
 
 def _info(document: Any) -> dict[str, Any]:
@@ -223,14 +260,18 @@ def _output(image: Any, texts: Sequence[str], seeds: Sequence[int], n: int) -> O
     except ValueError:
         raise BrokenOutput("an image of the runtime is not valid base64") from None
     named_lists = (("parameters", texts), ("seed", seeds))
-    return image_output(data, {name: values[n] for name, values in named_lists if n < len(values)})
+    result = output_of(data, {name: values[n] for name, values in named_lists if n < len(values)})
+    if result.kind not in MEDIA:
+        raise BrokenOutput("an output of the runtime is not an image, video or audio file")
+    return result
 
 
 def _failure(response: Response) -> Exception:
-    """`TaskError` for a 4xx, or a 500 that the task itself has caused; else `RuntimeUnavailable`."""
+    """`RuntimeUnavailable` where GPU, node or network are at fault; else `TaskError`."""
     reason = response.reason()
+    if response.status in RETRY_STATUSES:
+        return RuntimeUnavailable("runtime_error", f"{response.status}: {reason}")
     if response.status >= 500 and (fault := runtime_error(reason, reason)) is not None:
         return fault
-    if response.status in (400, 404, 413, 422) or any(text in reason for text in TASK_ERRORS):
-        return TaskError("rejected", reason)
-    return RuntimeUnavailable("runtime_error", f"{response.status}: {reason}")
+    refused = response.status < 500 or any(text in reason for text in REFUSALS)
+    return TaskError("rejected" if refused else EXECUTION_ERROR, reason)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from queue_agent.contract import FieldPath, InputImage, Task
+from queue_agent.task.addresses import is_url
 
 ENDPOINTS = {
     "text-to-image": "txt2img",
@@ -28,7 +29,11 @@ LEGACY_KEYS = (
 
 
 def image_fields(content: Mapping[str, Any]) -> list[FieldPath]:
-    """`init_images`, `mask`, `image`, `imageList`, v1alpha1's `image_link` and ControlNet's units."""
+    """`init_images`, `mask`, `image`, `imageList`, v1alpha1's `image_link`, and URLs in scripts' arguments.
+
+    Scripts take images in many places: ControlNet's units as text, objects, lists and pairs, ReActor in a
+    list of plain arguments. They fetch no addresses, so any URL there is an image for the agent to fetch.
+    """
     paths: list[FieldPath] = [(key,) for key in ("mask", "image") if isinstance(content.get(key), str)]
     if isinstance(images := content.get("init_images"), list):
         paths += [("init_images", n) for n, value in enumerate(images) if isinstance(value, str)]
@@ -37,8 +42,10 @@ def image_fields(content: Mapping[str, Any]) -> list[FieldPath]:
     scripts = content.get("alwayson_scripts")
     if isinstance(scripts, Mapping):
         paths += [("alwayson_scripts", "image_link")] if _has_text(scripts, "image_link") else []
-        paths += _controlnet(scripts)
-    return paths
+        for name, script in scripts.items():
+            if name not in LEGACY_KEYS:
+                paths += _urls(script, ("alwayson_scripts", name))
+    return paths + list(_urls(content.get("script_args"), ("script_args",)))
 
 
 def request_body(task: Task, images: Mapping[FieldPath, InputImage]) -> dict[str, Any]:
@@ -51,16 +58,23 @@ def request_body(task: Task, images: Mapping[FieldPath, InputImage]) -> dict[str
         parent[path[-1]] = base64.b64encode(image.data).decode()
     if task.tasktype in MODEL_TASKS:
         _convert_v1alpha1(body)
-        # By default SD WebUI saves files of its own.
-        body |= {"send_images": True, "save_images": False, "force_task_id": task.id}
+        # By default SD WebUI saves files of its own. Options that are not restored would stay for the tasks
+        # of all other senders. Restoring costs nothing but, where a task sets `sd_vae`, its reload: the
+        # checkpoint stays loaded until a request names another (process_images in modules/processing.py).
+        body |= {
+            "send_images": True,
+            "save_images": False,
+            "force_task_id": task.id,
+            "override_settings_restore_afterwards": True,
+        }
     return body
 
 
 def with_model(body: Mapping[str, Any], title: str) -> dict[str, Any]:
-    """The same with a model that is loaded with the request and stays loaded."""
+    """The same with a model, which is loaded with the request and stays loaded until another is named."""
     settings = body.get("override_settings")
     chosen = {**(settings if isinstance(settings, Mapping) else {}), "sd_model_checkpoint": title}
-    return {**body, "override_settings": chosen, "override_settings_restore_afterwards": False}
+    return {**body, "override_settings": chosen, "override_settings_restore_afterwards": True}
 
 
 def _convert_v1alpha1(body: dict[str, Any]) -> None:
@@ -77,16 +91,16 @@ def _convert_v1alpha1(body: dict[str, Any]) -> None:
     body["alwayson_scripts"] = {key: value for key, value in scripts.items() if key not in LEGACY_KEYS}
 
 
-def _controlnet(scripts: Mapping[str, Any]) -> Iterator[FieldPath]:
-    """The images of ControlNet units: `alwayson_scripts.controlnet.args[n].image`."""
-    for name, script in scripts.items():
-        args = script.get("args") if isinstance(script, Mapping) else None
-        if name.lower() != "controlnet" or not isinstance(args, list):
-            continue
-        for n, unit in enumerate(args):
-            for key in ("image", "input_image", "mask"):
-                if _has_text(unit, key):
-                    yield ("alwayson_scripts", name, "args", n, key)
+def _urls(value: Any, path: FieldPath) -> Iterator[FieldPath]:
+    """The path of each URL in these arguments."""
+    if isinstance(value, str) and is_url(value):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _urls(item, (*path, key))
+    elif isinstance(value, list):
+        for n, item in enumerate(value):
+            yield from _urls(item, (*path, n))
 
 
 def _has_text(item: Any, key: str) -> bool:

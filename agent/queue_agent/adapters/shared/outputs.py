@@ -21,6 +21,8 @@ RECOGNIZED_TYPES = (
     "image/tiff",
     "image/avif",
 )
+# What a picture may be: extensions of a runtime answer with videos too.
+MEDIA = ("image", "animation", "video", "audio")
 ANIMATED_WEBP, ANIMATED_PNG = b"ANIM", b"acTL"
 
 
