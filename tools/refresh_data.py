@@ -1,4 +1,4 @@
-"""Make generator/facts/data/instance_types.json and regions.json (`make data`).
+"""Make instance_types.json, other_types.json and regions.json of generator/facts/data (`make data`).
 
 Without flags: from Python packages of the test environment (botocore: partitions; moto: instance types, zones
 and offerings of the regions that it describes; cfn-lint: offerings of all others, China included). With
@@ -222,6 +222,16 @@ def region_row(offers: Offerings, gpu_types: set[str]) -> dict[str, Any]:
     }
 
 
+def others(types: Iterable[str]) -> dict[str, list[str]]:
+    """The types that EC2's API names and the table lacks, by family."""
+    service = botocore.session.get_session().get_service_model("ec2")
+    families: dict[str, list[str]] = {}
+    for name in sorted(set(service.shape_for("InstanceType").enum) - set(types)):
+        kind, _, size = name.partition(".")
+        families.setdefault(kind, []).append(size)
+    return families
+
+
 def partitions() -> dict[str, Any]:
     """Name, DNS suffix and principal of EC2 of each partition."""
 
@@ -236,7 +246,7 @@ def partitions() -> dict[str, Any]:
 
 
 def write(folder: Path, source: str, types: Mapping[str, Any], regions: Mapping[str, Offerings]) -> None:
-    """Write both files, with one row per line, so that a refresh gives a readable diff."""
+    """Write all files, with one row per line, so that a refresh gives a readable diff."""
     head = {"source": source, "date": datetime.now(UTC).date().isoformat()}
     rows = {name: row(types[name]) for name in sorted(types)}
     gpu_types = {name for name in types if "GpuInfo" in types[name]}
@@ -249,6 +259,12 @@ def write(folder: Path, source: str, types: Mapping[str, Any], regions: Mapping[
     merged = dict(sorted({**old["regions"], **fresh}.items()))
     save(folder / "instance_types.json", {**head, "columns": COLUMNS}, "types", rows)
     save(folder / "regions.json", {**head, "partitions": partitions()}, "regions", merged)
+    save(
+        folder / "other_types.json",
+        {**head, "source": f"botocore {version('botocore')} (EC2's InstanceType)"},
+        "types",
+        others(types),
+    )
     print(f"{len(rows)} instance types, {len(fresh)} regions refreshed of {len(merged)} in {folder}")
 
 

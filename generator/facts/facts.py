@@ -113,6 +113,11 @@ class Facts:
         row = self._types["types"].get(name)
         return InstanceType(name, *row) if row else None
 
+    def lacks(self, instance_type: str) -> bool:
+        """Whether EC2 has a type of which the table of types has no row."""
+        family, _, size = instance_type.partition(".")
+        return size in self._other_types["types"].get(family, ())
+
     def instance_types(self) -> list[str]:
         """The names of all instance types."""
         return list(self._types["types"])
@@ -187,10 +192,15 @@ class Facts:
         """For each data file its source and its date."""
         files = {
             "instance_types.json": self._types,
+            "other_types.json": self._other_types,
             "regions.json": self._regions,
             "versions.json": self._versions,
         }
         return {name: (content["source"], content["date"]) for name, content in files.items()}
+
+    @cached_property
+    def _other_types(self) -> dict[str, Any]:
+        return self._read("other_types.json")
 
     @cached_property
     def _types(self) -> dict[str, Any]:

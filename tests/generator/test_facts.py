@@ -243,3 +243,14 @@ def test_karpenter_1_9_and_later_leave_the_domains_of_kubernetes_free(facts: Fac
     assert rules.reserved_domain("example.kubernetes.io/team") is None
     assert rules.reserved_domain("karpenter.sh/team") == "karpenter.sh"
     assert "Gte" in rules.operators
+
+
+@pytest.mark.parametrize("name", ["p3.2xlarge", "g4ad.xlarge", "p2.xlarge", "dl1.24xlarge", "g3s.xlarge"])
+def test_types_that_the_table_lacks_are_known_to_exist(facts: Facts, name: str) -> None:
+    assert facts.instance_type(name) is None
+    assert facts.lacks(name)
+
+
+@pytest.mark.parametrize("name", ["g5.xlage", "p3.9xlarge", "quantum.9xlarge", "g5.xlarge"])
+def test_other_names_are_not(facts: Facts, name: str) -> None:
+    assert not facts.lacks(name)

@@ -1,6 +1,7 @@
 """A typing slip is blamed on the line at fault, with the cure of that slip."""
 # ruff: noqa: E501 - one slip on each line
 
+import re
 from datetime import date
 
 import pytest
@@ -191,3 +192,26 @@ def test_a_slip_in_a_long_file_is_found_in_seconds() -> None:
     problems = problems_of(text + "  - name: last\n    type:sdwebui\n    modelFilename: x\n")
 
     assert [problem.line for problem in problems] == [2022]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["g5.xlage", "m5.xlage", "r5.2xlarg", "c7i.largee", "t3.mediun", "inf2.xlarg", "g6.2xlrge", "m7.large"],
+)
+def test_no_hint_proposes_a_type_without_a_gpu_to_a_runtime(name: str) -> None:
+    [problem] = problems_of(GOOD.replace("g5.xlarge, g6.2xlarge", name))
+
+    proposed = re.findall(r"[a-z0-9]+\.[a-z0-9]+", problem.help)
+    assert problem.code == "SD502"
+    assert proposed
+    assert all((kind := app.facts().instance_type(type_)) and kind.gpus for type_ in proposed)
+
+
+@pytest.mark.parametrize("name", ["m7.large", "m5.lage", "g5.xlage", "t4g.mediun"])
+def test_no_hint_proposes_a_type_with_a_gpu_to_the_controllers(name: str) -> None:
+    [problem] = problems_of(f"clusterComponents: {{instanceType: {name}}}\n{GOOD}")
+
+    proposed = re.findall(r"[a-z0-9]+\.[a-z0-9]+", problem.help)
+    assert problem.code == "SD502"
+    assert proposed
+    assert all((kind := app.facts().instance_type(type_)) and not kind.gpu_name for type_ in proposed)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from generator.config.node import ConfigNode
 from generator.config.rules.base import Case, Finding, Pool, agent, inference, provisioner, rule
 from generator.config.schema import nearest
-from generator.facts import requests
+from generator.facts import accelerators, requests
 from generator.facts.instance_types import InstanceType
 from generator.facts.quantity import gib, parse
 
@@ -30,14 +30,37 @@ def some_capacity_type_is_on(case: Case) -> Iterator[Finding]:
 
 @rule("SD502")
 def instance_types_exist(case: Case) -> Iterator[Finding]:
-    """Instance types must exist in EC2."""
-    nodes = [item for runtime in case.runtimes for item in provisioner(runtime).at("instanceType").items()]
-    for node in [*nodes, case.config.at("clusterComponents", "instanceType")]:
-        name = node.text()
-        if node.given and name and case.facts.instance_type(name) is None:
-            close = nearest(name, case.facts.instance_types())
-            help = f"did you mean {close!r}?" if close else "use a type such as g5.xlarge"
-            yield Finding(node, f"EC2 has no instance type {name!r}", help)
+    """Instance types must exist in EC2, and in the table of types that ships with the generator."""
+    for runtime in case.runtimes:
+        for node in provisioner(runtime).at("instanceType").items():
+            if node.given and (name := node.text()) and case.facts.instance_type(name) is None:
+                usable = [kind.name for kind in case.facts.gpu_types if kind.gpus and kind.arch == "amd64"]
+                yield Finding(node, *_of_unknown(name, case, usable, "g5.xlarge"))
+    node = case.config.at("clusterComponents", "instanceType")
+    if node.given and (name := node.text()) and case.facts.instance_type(name) is None:
+        kinds = map(case.facts.instance_type, case.facts.instance_types())
+        usable = [kind.name for kind in kinds if kind and not kind.gpu_name and not _chips(kind.name)]
+        yield Finding(node, *_of_unknown(name, case, usable, "m7g.large"))
+
+
+def _of_unknown(name: str, case: Case, usable: list[str], example: str) -> tuple[str, str]:
+    """Message and help for a type that is not in the table; only `usable` types are proposed."""
+    if case.facts.lacks(name):
+        if chips := accelerators.OTHER_CHIPS.get(accelerators.family(name)):
+            return f"{name} has {chips}, which the runtimes cannot use", f"use a type such as {example}"
+        chips = accelerators.NVIDIA_CHIPS.get(accelerators.family(name))
+        what = f" ({chips})" if chips else ""
+        message = f"EC2 has {name}{what}, but no region in the table of types offers it"
+        return message, f"use a type such as {example}"
+    close = nearest(name, usable)
+    return f"EC2 has no instance type {name!r}", (
+        f"did you mean {close!r}?" if close else f"use a type such as {example}"
+    )
+
+
+def _chips(name: str) -> str | None:
+    """The accelerators of a type that are not NVIDIA GPUs, in words."""
+    return accelerators.OTHER_CHIPS.get(accelerators.family(name))
 
 
 @rule("SD503")
@@ -49,9 +72,9 @@ def instance_types_have_gpus(case: Case) -> Iterator[Finding]:
                 message = f"{kind.name} has a fraction of a GPU, which Kubernetes cannot schedule"
                 yield Finding(node, message, "use a type with a whole GPU, such as g6.xlarge")
             elif not kind.gpus:
-                yield Finding(
-                    node, f"{kind.name} has no GPU", "use a type with a GPU, such as g5.xlarge or g6.xlarge"
-                )
+                chips = _chips(kind.name)
+                message = f"{kind.name} has {chips}, no NVIDIA GPU" if chips else f"{kind.name} has no GPU"
+                yield Finding(node, message, "use a type with a GPU, such as g5.xlarge or g6.xlarge")
 
 
 @rule("SD504")
