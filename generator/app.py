@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from generator import paths
 from generator.config import document
+from generator.config.canonical import canonical
 from generator.config.document import ConfigDocument
 from generator.errors import ConfigError, Problem, Severity
 from generator.facts.facts import Facts
@@ -159,7 +160,8 @@ def solve(config: ConfigDocument, target: Target = Target()) -> Solved:
     problems = check(config, where, facts=known_facts, deriving=True)
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise ConfigError(problems)
-    return Solved(config, resolve.solution(config.data, defaults(), known_facts, where), tuple(problems))
+    data = canonical(config.data, schema())
+    return Solved(config, resolve.solution(data, defaults(), known_facts, where), tuple(problems))
 
 
 def in_zones(solved: Solved, zones: tuple[str, str, str] | None) -> Solved:

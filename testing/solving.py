@@ -6,18 +6,19 @@ from typing import Any
 
 from generator import app
 from generator.build import files
+from generator.config.canonical import canonical
 from generator.plan.model import Plan
 from generator.preflight.check import Subject
 from generator.solution import resolve
 from generator.solution.context import Context
 from generator.solution.model import Solution
 
-FACTS, DEFAULTS = app.facts(), app.defaults()
+SCHEMA, FACTS, DEFAULTS = app.schema(), app.facts(), app.defaults()
 
 
 def solution(data: Mapping[str, Any], context: Context) -> Solution:
     """The solution of a config that validates."""
-    return resolve.solution(data, DEFAULTS, FACTS, context)
+    return resolve.solution(canonical(data, SCHEMA), DEFAULTS, FACTS, context)
 
 
 def plan(solution: Solution, seconds: Mapping[str, float] | None = None, day: date | None = None) -> Plan:

@@ -107,7 +107,9 @@ async def _connected(settings: Settings) -> AsyncIterator[Services]:
         inputs = Inputs(s3, limits, PublicResolver())
         stack.push_async_callback(inputs.aclose)
         store = Store(s3, settings.bucket, settings.aws_retry_seconds, metrics.retried)
-        spans = tracing.create(settings.otlp_endpoint, settings.runtime_name)
+        spans = tracing.create(
+            "" if settings.tracing_disabled else settings.otlp_endpoint, settings.runtime_name
+        )
         stack.callback(spans.close)
         yield Services(
             settings=settings,

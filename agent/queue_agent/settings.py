@@ -11,7 +11,9 @@ from typing import Any
 
 from .task.protocol import RUNTIME_TYPES
 
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+# Other names of Python's log levels.
+LOG_LEVEL_ALIASES = {"NOTSET": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
 SQS_MAX_VISIBILITY_SECONDS = 43200
 
 
@@ -82,6 +84,10 @@ _url = _matches(r"https?://[^\s/?#@]+(/[^\s?#]*)?", "a URL that starts with http
 _path = _matches(r"/[^\s]*", "a path that starts with /")
 _bucket = _matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a valid bucket name")
 _topic = _matches(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", "the ARN of an SNS topic")
+
+
+def _level(value: str) -> str:
+    return LOG_LEVEL_ALIASES.get(value.upper(), value.upper())
 
 
 def _base_url(value: str) -> str:
@@ -243,13 +249,20 @@ class Settings:
         doc="Port of the agent's own endpoints.",
     )
     log_level: str = _env(
-        "LOG_LEVEL", parse=_one_of(LOG_LEVELS, str.upper), default="INFO", doc="`DEBUG` … `ERROR`."
+        "LOG_LEVEL",
+        "LOGLEVEL",
+        parse=_one_of(LOG_LEVELS, _level),
+        default="INFO",
+        doc="`DEBUG` … `CRITICAL`.",
     )
     otlp_endpoint: str = _env(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         parse=_url,
         default="",
         doc="Endpoint for traces (OTLP over HTTP); needs the extra `tracing`. Unset: no tracing.",
+    )
+    tracing_disabled: bool = _env(
+        "OTEL_SDK_DISABLED", "DISABLE_XRAY", parse=_flag, default=False, doc="Send no traces."
     )
 
 

@@ -77,7 +77,9 @@ def runtime_values(solution: Solution, runtime: Runtime) -> Values:
             "persistence": {"s3": {"modelBucket": solution.model_bucket}},
         },
     }
-    return merged(generated, _without_empty_names(runtime.extra_values, generated))
+    # The chart has no other key of `extraValues`.
+    user = {key: runtime.extra_values[key] for key in ("karpenter", "runtime") if key in runtime.extra_values}
+    return merged(generated, _without_empty_names(user, generated))
 
 
 def _without_empty_names(user: Mapping[str, Any], generated: Mapping[str, Any]) -> Values:

@@ -76,7 +76,7 @@ class ConfigNode:
         return [item.value for item in self.items() if isinstance(item.value, str)]
 
     def _child(self, step: str) -> "ConfigNode":
-        schema = _child_schema(self.schema, step, self.root)
+        schema = child_schema(self.schema, step, self.root)
         given = self.given and isinstance(self.value, dict) and step in self.value
         value = self.value[step] if given else schema.get("default")
         return ConfigNode(self.document, self.root, (*self.path, step), value, schema, given)
@@ -97,7 +97,8 @@ def resolved(schema: Any, root: Schema) -> Schema:
     return schema if isinstance(schema, dict) else {}
 
 
-def _child_schema(schema: Schema, step: str, root: Schema) -> Schema:
+def child_schema(schema: Schema, step: str, root: Schema) -> Schema:
+    """The schema of the value under a key of a mapping."""
     properties = schema.get("properties", {})
     return resolved(properties.get(step, schema.get("additionalProperties")), root)
 

@@ -1,8 +1,10 @@
 """All problems of one config in file order: YAML, schema, rules."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from generator.config import schema as config_schema
+from generator.config.canonical import canonical
 from generator.config.document import RULES as YAML_RULES
 from generator.config.document import ConfigDocument
 from generator.config.node import Schema, top
@@ -20,6 +22,7 @@ def problems(
 
     `deriving`: the command derives names, so region and account must be set.
     """
+    document = replace(document, data=canonical(document.data, schema))
     of_schema = [p for p in config_schema.problems(document, schema) if p.path not in document.spoiled]
     schema_problems = [*document.problems, *of_schema]
     case = Case(top(document, schema), facts, context, deriving)

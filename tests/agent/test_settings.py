@@ -73,7 +73,7 @@ def test_an_empty_variable_counts_as_unset_and_the_reference_systems_name_is_kno
 
 
 def test_a_single_value_is_checked_by_the_same_parsers():
-    assert expected("LOG_LEVEL", "verbose") == "one of DEBUG, INFO, WARNING, ERROR"
+    assert expected("LOG_LEVEL", "verbose") == "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"
     assert expected("EXP_CALLBACK_WHEN_RUNNING", "maybe") == "true or false"
     assert expected("LOG_LEVEL", "debug") is None
     assert expected("LOG_LEVEL", "") is None  # counts as unset
@@ -83,3 +83,17 @@ def test_a_single_value_is_checked_by_the_same_parsers():
 @pytest.mark.parametrize("make_table", [table, metrics.table])
 def test_the_tables_in_the_readme_are_those_that_the_code_makes(make_table: Callable[[], str]):
     assert make_table() in README.read_text(), "run: make agent-readme"
+
+
+@pytest.mark.parametrize(("text", "level"), [("debug", "DEBUG"), ("Warn", "WARNING"), ("FATAL", "CRITICAL")])
+@pytest.mark.parametrize("name", ["LOG_LEVEL", "LOGLEVEL"])
+def test_a_log_level_has_the_names_that_python_and_the_reference_system_know(
+    name: str, text: str, level: str
+):
+    assert from_environment(NEEDED | {name: text}).log_level == level
+
+
+@pytest.mark.parametrize("name", ["OTEL_SDK_DISABLED", "DISABLE_XRAY"])
+def test_traces_can_be_turned_off_by_either_name(name: str):
+    assert from_environment(NEEDED | {name: "TRUE"}).tracing_disabled
+    assert not from_environment(NEEDED).tracing_disabled

@@ -33,6 +33,7 @@ KEYWORDS = {
     *("additionalProperties", "propertyNames", "required", "enum", "pattern", "minimum", "maximum"),
     *("minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
     *("x-expected", "x-default", "x-no-effect", "x-old-spelling"),
+    *("x-any-case", "x-aliases", "x-may-be-empty", "x-ignored-repository"),
 }
 
 

@@ -6,6 +6,7 @@ from importlib import import_module
 from generator.config.rules.base import Rule
 
 THEMES = (
+    "spellings",
     "names",
     "models",
     "scaling",

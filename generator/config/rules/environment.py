@@ -22,6 +22,14 @@ LIBRARY_NAMES = frozenset(
     {"HOME", "LANG", "LANGUAGE", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "PATH", "TMPDIR", "TZ"}
 )
 
+# What the reference system's queue agent reads -> what there is instead.
+_COLLECTOR = "remove it: with queueAgent.xray.enabled, traces go to the collector in the pod"
+OF_THE_REFERENCE_SYSTEM = {
+    "API_BASE_URL": "remove it: the agent calls the runtime in its own pod, at RUNTIME_URL",
+    "AWS_XRAY_DAEMON_ADDRESS": _COLLECTOR,
+    "AWS_XRAY_CONTEXT_MISSING": _COLLECTOR,
+}
+
 # Helm reads numbers as 64-bit floats, which keep 15 digits.
 HELM_DIGITS = 15
 
@@ -47,11 +55,14 @@ def agent_knows_its_variables(case: Case) -> Iterator[Finding]:
             if variable.name in names or _of_a_library(variable.name):
                 continue
             close = nearest(variable.name, names)
-            help = f"did you mean {close}?" if close else "remove it; agent/README.md lists the variables"
+            other = f"did you mean {close}?" if close else "remove it; agent/README.md lists the variables"
+            help = OF_THE_REFERENCE_SYSTEM.get(variable.name, other)
             yield variable.on_name(f"the queue agent has no variable {variable.name}", help)
 
 
 def _of_a_library(name: str) -> bool:
+    if name in OF_THE_REFERENCE_SYSTEM:
+        return False
     return name.upper() in LIBRARY_NAMES or name.startswith(LIBRARY_PREFIXES)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from generator.config.canonical import is_ignored
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, agent, inference, rule
 from generator.facts import image_reference
@@ -72,11 +73,13 @@ def images_can_be_pulled(case: Case) -> Iterator[Finding]:
                 yield Finding(node, message, "use IfNotPresent")
 
 
-@rule("SD815")
+@rule("SD815", WARNING)
 def traces_have_a_collector(case: Case) -> Iterator[Finding]:
-    """Traces go through an OpenTelemetry collector; the X-Ray daemon's image cannot replace it."""
+    """Traces go through an OpenTelemetry collector; the X-Ray daemon's image, which cannot, is ignored."""
     for runtime in case.runtimes:
-        node = agent(runtime).at("xray", "daemon", "image", "repository")
-        if node.given and (node.text() or "").endswith("aws-xray-daemon"):
-            message = "this is the X-Ray daemon's image, which cannot read the collector's settings"
+        image = agent(runtime).at("xray", "daemon", "image")
+        node = image.at("repository")
+        # The canonical form of the config has no such image: read the file.
+        if is_ignored(node.document.raw(node.path), image.schema):
+            message = "the X-Ray daemon's image has no effect: traces go through an OpenTelemetry collector"
             yield Finding(node, message, "remove xray.daemon.image")

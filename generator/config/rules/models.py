@@ -139,6 +139,21 @@ def claims_can_be_bound(case: Case) -> Iterator[Finding]:
             yield Finding(models.at("s3", "enabled"), "the volume claim for models can never be bound", help)
 
 
+@rule("SD317", WARNING)
+def storage_classes_are_used(case: Case) -> Iterator[Finding]:
+    """storageClass has an effect only on a claim that the chart creates without the model bucket."""
+    for runtime in case.runtimes:
+        models = runtime.at("extraValues", "runtime", "persistence")
+        node = models.at("storageClass")
+        from_bucket = models.at("s3", "enabled").flag() is not False
+        unused = from_bucket or models.at("existingClaim").text() or models.at("enabled").flag() is False
+        if node.text() not in (None, "-") and unused:
+            reason = "the models are mounted from S3" if from_bucket else "the chart creates no claim"
+            yield Finding(
+                node, f"the storage class {node.value!r} has no effect: {reason}", "remove it", True
+            )
+
+
 @rule("SD311", WARNING)
 def spot_tasks_have_several_attempts(case: Case) -> Iterator[Finding]:
     """On spot nodes a task needs more than one attempt: each interruption counts as one."""
