@@ -123,7 +123,7 @@ async def test_whatever_a_runtime_answers_it_is_watched_on(runtime_type: str, bo
     with answering(body) as url:
         async with runtime_session() as http:
             adapter = GuardedAdapter(create(settings_for(runtime_type, url), http))
-            supervisor = Supervisor(adapter, Metrics(), lambda: False, lambda available: None)
+            supervisor = Supervisor(adapter, Metrics(), lambda: False, lambda available: None, 300)
             watching = asyncio.ensure_future(supervisor.watch())
             await asyncio.wait({watching}, timeout=0.2)
             assert not watching.done()
