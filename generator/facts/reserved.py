@@ -12,12 +12,13 @@ import yaml
 class Reserved:
     """The names and numbers that the chart uses itself.
 
-    `agent_environment`: environment variable -> the config key that sets it, empty for none.
+    `agent_environment`, `runtime_environment`: variable -> the config key that sets it, empty for none.
     `node_taints`: keys of taints with the effect NoSchedule.
     """
 
     agent_port: int
     agent_environment: Mapping[str, str]
+    runtime_environment: Mapping[str, str]
     labels: frozenset[str]
     annotations: frozenset[str]
     node_taints: tuple[str, ...]
@@ -30,6 +31,7 @@ def load(charts: Path) -> Reserved:
     return Reserved(
         agent_port=content["agentPort"],
         agent_environment=content["agentEnvironment"],
+        runtime_environment=content["runtimeEnvironment"],
         labels=frozenset(content["labels"]),
         annotations=frozenset(content["annotations"]),
         node_taints=tuple(content["nodeTaints"]),

@@ -17,11 +17,22 @@ class DefaultImage:
 
 
 @dataclass(frozen=True)
-class FixedArgument:
-    """An argument that users cannot set: why, and the values that change nothing ("": without a value)."""
+class Fixed:
+    """An argument or variable that users cannot set: why, and the values that change nothing.
+
+    "" among the values is an argument without a value.
+    """
 
     reason: str
     allowed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """A variable that users can set, with a loss: which, and what a value must contain to lose nothing."""
+
+    reason: str
+    contains: str
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class Arguments:
     `unknown`: why the program takes no others than those in `fixed` and `free`; "" if it has others.
     """
 
-    fixed: Mapping[str, FixedArgument]
+    fixed: Mapping[str, Fixed]
     free: tuple[str, ...]
     unknown: str
 
@@ -54,11 +65,19 @@ class Arguments:
 
 @dataclass(frozen=True)
 class RuntimeProfile:
-    """One type of runtime: its image, its arguments, the folders that must be at the top of its models."""
+    """One type of runtime.
+
+    `model_folders`: the folders that must be at the top of its models. `fixed`, `replaced`: its variables.
+    `scratch`: where its scratch volumes are mounted. `writable_root`: whether it may also write elsewhere.
+    """
 
     image: DefaultImage
     model_folders: tuple[str, ...]
     arguments: Arguments
+    fixed: Mapping[str, Fixed]
+    replaced: Mapping[str, Replaced]
+    scratch: tuple[str, ...]
+    writable_root: bool
 
 
 @dataclass(frozen=True)
@@ -72,19 +91,34 @@ class ChartFacts:
 def load(charts: Path) -> ChartFacts:
     """Read the folder `charts`."""
     chart = charts / "sd-runtimes"
-    profiles = {path.stem: _profile(path) for path in sorted((chart / "profiles").glob("*.yaml"))}
+    shared = _read(chart / "files" / "reserved.yaml")
+    profiles = {
+        path.stem: _profile(_read(path), shared) for path in sorted((chart / "profiles").glob("*.yaml"))
+    }
     return ChartFacts(profiles, str(_read(chart / "Chart.yaml")["appVersion"]))
 
 
-def _profile(path: Path) -> RuntimeProfile:
-    profile = _read(path)
-    image = DefaultImage(profile["image"]["repository"], profile["image"]["tag"])
-    fixed = {
-        name: FixedArgument(row["reason"], tuple(row.get("allowed", ())))
-        for name, row in profile.get("fixedArguments", {}).items()
-    }
-    arguments = Arguments(fixed, tuple(profile.get("freeArguments", ())), profile.get("otherArguments", ""))
-    return RuntimeProfile(image, tuple(profile.get("modelFolders", ())), arguments)
+def _profile(profile: Any, shared: Any) -> RuntimeProfile:
+    """A profile; `shared` has the rules about variables of every type."""
+    arguments = Arguments(
+        _fixed(profile.get("fixedArguments", {})),
+        tuple(profile.get("freeArguments", ())),
+        profile.get("otherArguments", ""),
+    )
+    replaced = {**shared["replacedEnvironment"], **profile.get("replacedEnvironment", {})}
+    return RuntimeProfile(
+        image=DefaultImage(profile["image"]["repository"], profile["image"]["tag"]),
+        model_folders=tuple(profile.get("modelFolders", ())),
+        arguments=arguments,
+        fixed=_fixed({**shared["fixedEnvironment"], **profile.get("fixedEnvironment", {})}),
+        replaced={name: Replaced(row["reason"], row.get("contains", "")) for name, row in replaced.items()},
+        scratch=tuple(volume["path"] for volume in profile["scratch"].values()),
+        writable_root=profile["writableRoot"],
+    )
+
+
+def _fixed(rows: Any) -> dict[str, Fixed]:
+    return {name: Fixed(row["reason"], tuple(row.get("allowed", ()))) for name, row in rows.items()}
 
 
 def _read(path: Path) -> Any:

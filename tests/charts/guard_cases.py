@@ -57,7 +57,6 @@ CASES: dict[str, tuple[Values, str]] = {
         "A has both value and valueFrom",
     ),
     "open-quote": (nested(f"{API}.commandArguments", "--theme 'dark"), "a quote is not closed"),
-    "other-port": (nested(f"{API}.commandArguments", "--port 7860"), "--port cannot be set here: the probes"),
     "models-over-scratch": (
         nested(f"{API}.modelMountPath", "/tmp/"),
         "conflicts with the volume that is mounted at /tmp",
@@ -72,6 +71,13 @@ CASES: dict[str, tuple[Values, str]] = {
         nested(f"{API}.modelMountPath", "/./tmp//"),
         "/tmp conflicts with the volume that is mounted at /tmp",
     ),
+    "other-port": (nested(f"{API}.commandArguments", "--port 7860"), "--port cannot be set: the probes"),
+    "runtimes-variable": (nested(f"{API}.extraEnv", {"RUNTIME_PORT": 1}), "other values set RUNTIME_PORT"),
+    "agents-variable": (
+        nested(f"{AGENT}.extraEnv", [{"name": "S3_BUCKET", "value": "x"}]),
+        "other values set S3_BUCKET",
+    ),
+    "other-path": (nested(f"{API}.extraEnv", {"PATH": "/bin"}), 'PATH cannot be set to "/bin"'),
     "shared-gpu": (
         nested(f"{API}.resources.requests", {"nvidia.com/gpu": "2"}),
         "set both to the same number",

@@ -170,7 +170,7 @@ def refusal() -> str:
 @pytest.mark.parametrize("pair", PAIRS, ids=" ".join)
 def test_an_argument_that_would_break_the_pod_is_refused(refusal: str, pair: tuple[str, str]) -> None:
     word = pair[1].split()[0].partition("=")[0]
-    where = f"- runtimes.r{PAIRS.index(pair)}.{ARGUMENTS}: {word} cannot be set here: "
+    where = f"- runtimes.r{PAIRS.index(pair)}.{ARGUMENTS}: {word} cannot be set: "
 
     assert where in refusal
 

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .conftest import Objects, Render, merged
+from generator import paths
+from generator.facts.facts import Facts
 
+from .conftest import TYPES, Objects, Render, merged
+
+FACTS = Facts(paths.data())
 ECR = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
 
 
@@ -103,6 +107,35 @@ def test_caches_of_libraries_lie_where_the_program_may_write(types: Objects, nam
 
 def test_the_webui_downloads_no_clip_at_its_start(types: Objects) -> None:
     assert "--do-not-download-clip" in types.env("static")["EXTRA_CMD_ARG"].split()
+
+
+# Variables that extraEnv may change: caches, log formats, what an image's own start script reads.
+CHANGEABLE = {
+    *("HOME", "HF_HOME", "TRANSFORMERS_CACHE", "MPLCONFIGDIR", "API_ONLY"),
+    *("INVOKEAI_USE_MEMORY_DB", "INVOKEAI_HASHING_ALGORITHM", "INVOKEAI_ALLOW_UNKNOWN_MODELS"),
+    "INVOKEAI_LOG_FORMAT",
+}
+
+
+def test_it_is_decided_for_every_variable_whether_it_can_be_changed(types: Objects) -> None:
+    reserved = FACTS.reserved.runtime_environment
+    for name, values in TYPES.items():
+        profile = FACTS.runtime_profiles[values["type"]]
+        decided = reserved.keys() | profile.fixed.keys() | profile.replaced.keys() | CHANGEABLE
+        assert types.env(name).keys() <= decided
+        assert reserved.keys() <= types.env(name).keys()
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"INVOKEAI_HOST": "0.0.0.0", "INVOKEAI_MULTIUSER": False, "INVOKEAI_PORT": 8080},
+        [{"name": "INVOKEAI_SCAN_MODELS_ON_STARTUP", "value": "True"}, {"name": "A", "value": None}],
+    ],
+    ids=["mapping", "list"],
+)
+def test_a_fixed_variable_can_have_the_value_that_it_has(render: Render, extra: object) -> None:
+    assert render(one={"type": "invokeai", "runtime": {"inferenceApi": {"extraEnv": extra}}})
 
 
 # The bucket is scanned at start, nothing is kept or hashed, and no task of an earlier process runs again.

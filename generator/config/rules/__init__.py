@@ -21,6 +21,7 @@ THEMES = (
     "kubernetes",
     "environment",
     "arguments",
+    "runtime_environment",
     "karpenter",
 )
 

@@ -85,7 +85,7 @@ def arguments_are_not_fixed(case: Case) -> Iterator[Finding]:
     for arguments, argument in _of_known_programs(case):
         if reason := arguments.fault(argument.name, argument.value):
             yield Finding(
-                argument.node, f"{argument.name} would break the runtime: {reason}", f"remove {argument.name}"
+                argument.node, f"{argument.name} cannot be set: {reason}", f"remove {argument.name}"
             )
 
 

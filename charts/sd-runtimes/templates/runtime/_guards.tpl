@@ -69,7 +69,9 @@
 - {{ printf "%s.runtime.queueAgent.xray.daemon.image: the X-Ray daemon does not support OpenTelemetry: remove it to use the collector" .where | quote }}
 {{- end }}
 {{- include "sd-runtimes.problems.mountPath" . }}
-{{- include "sd-runtimes.problems.arguments" (dict "runtime" .runtime "where" .where "profile" (include "sd-runtimes.profile" .runtime | fromYaml)) }}
+{{- $profile := include "sd-runtimes.profile" .runtime | fromYaml }}
+{{- include "sd-runtimes.problems.arguments" (dict "runtime" .runtime "where" .where "profile" $profile) }}
+{{- include "sd-runtimes.problems.fixedEnv" (dict "runtime" .runtime "where" .where "profile" $profile) }}
 {{- range $part := list "inferenceApi" "queueAgent" }}
 {{- include "sd-runtimes.problems.env" (dict "extra" (get $.runtime.runtime $part).extraEnv "where" (printf "%s.runtime.%s.extraEnv" $.where $part)) }}
 {{- $r := (get $.runtime.runtime $part).resources }}
@@ -117,31 +119,6 @@ the container runtime cannot create the folder.
 {{- end }}
 {{- end }}
 {{- end -}}
-{{- end -}}
-
-{{- /*
-sd-runtimes.problems.arguments (runtime, where, profile): quotes that are not closed, and arguments that would change what
-the chart relies on.
-*/ -}}
-{{- define "sd-runtimes.problems.arguments" -}}
-{{- $arguments := .runtime.runtime.inferenceApi.commandArguments -}}
-{{- $where := printf "%s.runtime.inferenceApi.commandArguments" .where -}}
-{{- $rest := kindIs "string" $arguments | ternary (regexReplaceAll (include "sd-runtimes.wordPattern" .) (toString $arguments | replace "\\\n" "") "") "" -}}
-{{- if trim $rest }}
-- {{ printf "%s: a quote is not closed, or nothing follows a final backslash: close it, or write a list of arguments" $where | quote }}
-{{- else }}
-{{- $words := include "sd-runtimes.words" $arguments | fromJsonArray }}
-{{- range $index, $word := $words }}
-{{- if hasPrefix "-" $word }}
-{{- $name := regexFind "^[^=]+" $word }}
-{{- $next := index (append $words "") (add $index 1 | int) }}
-{{- $value := contains "=" $word | ternary (regexReplaceAll "^[^=]*=" $word "") (hasPrefix "-" $next | ternary "" $next) }}
-{{- with include "sd-runtimes.fixedArgument" (dict "name" $name "value" $value "profile" $.profile) }}
-- {{ printf "%s: %s cannot be set here: %s" $where $name . | quote }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
 {{- end -}}
 
 {{- /* sd-runtimes.quantity (quantity): a Kubernetes quantity as a plain number, for comparisons. */ -}}
