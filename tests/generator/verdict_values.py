@@ -85,11 +85,10 @@ TAINT_LISTS = [
 ]
 
 VOLUMES: list[Data] = [
-    {"volumeType": kind, "iops": iops, "throughput": throughput, "volumeSize": size}
+    {"volumeType": kind, "iops": iops, "throughput": throughput, "volumeSize": "100Gi"}
     for kind in ("gp3", "gp2", "io1", "io2")
     for iops in (None, 100, 3000, 16000)
     for throughput in (None, 125, 750, 751, 2000)
-    for size in ("100Gi", "1000Gi")
 ]
 WINDOWS: list[Any] = [0, 150, 3600, 3601, -1, 1.5, "60", None]
 BEHAVIORS: list[Any] = [
@@ -235,7 +234,9 @@ def values(path: str) -> list[Any]:
         if key in node
     ]
     numbers = [*NUMBERS, *bounds] if "integer" in kinds or "number" in kinds else []
-    texts = (SHORT_TEXTS if "pattern" in node else TEXTS) if "string" in kinds else []
+    # The chart reads no text of a key without effect.
+    short = "pattern" in node or "x-no-effect" in node
+    texts = (SHORT_TEXTS if short else TEXTS) if "string" in kinds else []
     examples = [example for example in node.get("examples", []) if not isinstance(example, dict | list)]
     return [*examples, *texts, *numbers]
 
