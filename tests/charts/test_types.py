@@ -202,7 +202,7 @@ def test_images_are_pinned(types: Objects) -> None:
     }
     assert images == {
         f"{ECR}/sd-on-eks/sdwebui:1.10.1",
-        f"{ECR}/sd-on-eks/comfyui:0.8.0",
+        f"{ECR}/sd-on-eks/comfyui:0.28.1",
         "ghcr.io/invoke-ai/invokeai:v6.14.1-cuda",
         f"{ECR}/sd-on-eks/queue-agent:0.1.0",
     }

@@ -1,7 +1,7 @@
 """The history's shapes, of which a simulation draws only one."""
 
 import pytest
-from queue_agent.adapters.comfyui.history import failure, files, rejected, texts
+from queue_agent.adapters.comfyui.history import choices, failure, files, rejected, texts
 from queue_agent.contract import RuntimeUnavailable, TaskError
 
 
@@ -51,7 +51,6 @@ def rejection(kind: str, details: str) -> dict[str, object]:
         ),
         ("custom_validation_failed", "image - OSError: [Errno 5] Input/output error", "node_error"),
         ("exception_during_validation", "CUDA error: device-side assert triggered", "device_error"),
-        ("value_not_in_list", "ckpt_name: 'a.safetensors' not in []", "node_error"),
     ],
 )
 def test_a_check_that_failed_because_of_the_machine_is_not_the_tasks_fault(
@@ -81,3 +80,18 @@ def test_a_long_value_that_was_rejected_is_not_repeated_in_full():
     error = rejected(rejection("value_not_in_list", f"image: '{'iVBORw0KGgo' * 1000}' not in ['a.png']"))
 
     assert len(error.message) < 600 and error.message.endswith("not in ['a.png']")
+
+
+@pytest.mark.parametrize(
+    ("config", "values"),
+    [
+        ([["a", "b"], {}], ["a", "b"]),
+        ([["a"]], ["a"]),
+        (["COMBO", {"options": ["a"]}], ["a"]),
+        (["COMBO", {}], []),
+        (["STRING", {"default": ""}], []),
+        (None, []),
+    ],
+)
+def test_the_values_of_an_input_are_read_in_both_forms(config: object, values: list[str]):
+    assert choices({"Loader": {"input": {"required": {"name": config}}}}, "Loader", "name") == values

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from queue_agent.adapters.comfyui.adapter import ComfyUi
 from queue_agent.adapters.comfyui.prompts import prompt_id
 from queue_agent.adapters.shared.http import Http
-from queue_agent.contract import Cancelled, RuntimeUnavailable
+from queue_agent.contract import Cancelled, RuntimeUnavailable, TaskError
 
 from tests.agent.adapters.conftest import COMFYUI_MODEL, Sim, run_task, task, wait_until, workflow
 
@@ -96,6 +96,36 @@ async def test_an_old_server_stops_a_task(old: Sim, http):
     with pytest.raises(Cancelled):
         await running
     assert await adapter.idle() and old.ask("GET", "/history") == {}
+
+
+@pytest.mark.parametrize(("model", "code"), [(None, "node_error"), ("other.safetensors", "bad_workflow")])
+async def test_a_missing_model_is_the_nodes_fault_only_when_there_is_none_at_all(
+    session: ClientSession, model: str | None, code: str
+):
+    """As ComfyUI answers when the mount of the bucket is gone: its lists are empty."""
+    details = {"type": "value_not_in_list", "message": "Value not in list", "details": "vae: 'a' not in []"}
+    node = {"errors": [details], "class_type": "VAELoader", "dependent_outputs": ["9"]}
+
+    async def submit(_: web.Request) -> web.Response:
+        error = {"type": "prompt_outputs_failed_validation", "message": "failed", "details": ""}
+        return web.json_response({"error": error, "node_errors": {"4": node}}, status=400)
+
+    async def nodes(request: web.Request) -> web.Response:
+        names = {"CheckpointLoaderSimple": "ckpt_name", "UNETLoader": "unet_name", "LoraLoader": "lora_name"}
+        name = request.match_info["node"]
+        values = [model] if model and name == "LoraLoader" else []
+        return web.json_response({name: {"input": {"required": {names[name]: [values, {}]}}}})
+
+    async def empty(_: web.Request) -> web.Response:
+        return web.json_response({})
+
+    app = web.Application()
+    app.add_routes([web.post("/prompt", submit), web.get("/object_info/{node}", nodes)])
+    app.add_routes([web.route("*", "/{path:.*}", empty)])
+    async with TestServer(app) as server:
+        adapter = ComfyUi(Http(session, str(server.make_url("")), 10_000))
+        with pytest.raises((TaskError, RuntimeUnavailable), match=code):
+            await run_task(adapter, task("pipeline", workflow()))
 
 
 async def test_progress_comes_by_websocket(simulate, http):

@@ -13,7 +13,6 @@ CHECK_FAILED = (
     "exception_during_inner_validation",
     "custom_validation_failed",
 )
-# A list of files that is empty: the folder of the models cannot be read.
 NO_FILES = "not in []"
 TEXT_KEYS = ("text", "string")
 # ComfyUI repeats a value that it rejects in full, even if it is a whole image in base64.
@@ -45,13 +44,28 @@ def rejected(document: Any) -> TaskError | RuntimeUnavailable:
     errors = list(_errors(document))
     if any(error.get("type") == "invalid_prompt_id" for error in errors):
         return RuntimeUnavailable("invalid_prompt_id", reason)
-    for error in errors:
-        text = _joined(error)
-        if error.get("type") == "value_not_in_list" and text.endswith(NO_FILES):
-            return RuntimeUnavailable("node_error", reason)
-        if error.get("type") in CHECK_FAILED and (fault := runtime_error(text, reason)) is not None:
-            return fault
-    return TaskError("bad_workflow", reason)
+    checks = [_joined(error) for error in errors if error.get("type") in CHECK_FAILED]
+    faults = (runtime_error(text, reason) for text in checks)
+    return next(filter(None, faults), TaskError("bad_workflow", reason))
+
+
+def finds_no_files(document: Any) -> bool:
+    """Whether the server rejected the name of a file because its list of such files is empty."""
+    errors = (error for error in _errors(document) if error.get("type") == "value_not_in_list")
+    return any(_joined(error).endswith(NO_FILES) for error in errors)
+
+
+def choices(document: Any, node: str, name: str) -> list[Any]:
+    """The values that an input of a node accepts, from `/object_info/{node}`.
+
+    `[[…], {…}]`, or in newer versions `["COMBO", {"options": […]}]`.
+    """
+    try:
+        kind, *more = document[node]["input"]["required"][name]
+        values = kind if isinstance(kind, list) else more[0]["options"]
+    except (LookupError, TypeError, ValueError):
+        return []
+    return values if isinstance(values, list) else []
 
 
 def _errors(document: Any) -> Iterator[Mapping[str, Any]]:

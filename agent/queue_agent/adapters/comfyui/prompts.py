@@ -16,6 +16,12 @@ from queue_agent.contract import RuntimeUnavailable, TaskError
 NAMESPACE = uuid.UUID("6f9d4b0e-2c55-4f0a-9d52-0c8f3f6b7a11")
 # The place of the extra data in a prompt's row, in `/queue` and in the history.
 EXTRA_DATA = 3
+# Nodes that load models, and the inputs in which they name them.
+MODEL_LOADERS = (
+    ("CheckpointLoaderSimple", "ckpt_name"),
+    ("UNETLoader", "unet_name"),
+    ("LoraLoader", "lora_name"),
+)
 # An agent that does not know how a server names its prompts looks at this many history entries.
 MAX_HISTORY_ENTRIES = 100
 
@@ -67,7 +73,7 @@ class Prompts:
         if response.status == 413:
             raise TaskError("bad_workflow", "the workflow is too large")
         if response.status == 400:
-            raise history.rejected(response.json())
+            raise await self._rejection(response.json())
         if not response.ok:
             raise RuntimeUnavailable("runtime_error", f"{response.status}: {response.reason()}")
         receipt = response.json()
@@ -79,6 +85,16 @@ class Prompts:
         if not receipt.get("node_errors"):
             return prompt
         return replace(prompt, rejection=history.rejected(receipt))
+
+    async def _rejection(self, document: Any) -> TaskError | RuntimeUnavailable:
+        """The error for a workflow that was rejected. Without any model, the mount of the bucket is gone."""
+        if not history.finds_no_files(document):
+            return history.rejected(document)
+        for node, name in MODEL_LOADERS:
+            response = await self._http.call("GET", f"/object_info/{node}")
+            if response.ok and history.choices(response.json(), node, name):
+                return history.rejected(document)
+        return RuntimeUnavailable("node_error", f"there are no models: {history.rejection(document)}")
 
     async def queued(self, name: str) -> bool:
         """Whether the server has this prompt in its queue, or runs it."""

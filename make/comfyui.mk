@@ -1,0 +1,8 @@
+.PHONY: test-comfyui
+# A checkout of ComfyUI, and a Python with its requirements: COMFYUI=DIR [COMFYUI_PYTHON=DIR/.venv/bin/python].
+COMFYUI_PYTHON ?= $(COMFYUI)/.venv/bin/python
+
+test-comfyui: setup ## Test adapter, profile and agent with a real ComfyUI on this machine's CPU (COMFYUI=DIR; optional; not in CI)
+	@test -f "$(COMFYUI)/main.py" || { echo "set COMFYUI to a checkout of ComfyUI" >&2; exit 2; }
+	@test -x "$(COMFYUI_PYTHON)" || { echo "set COMFYUI_PYTHON to a Python with its requirements.txt and PyTorch" >&2; exit 2; }
+	COMFYUI="$(abspath $(COMFYUI))" COMFYUI_PYTHON="$(abspath $(COMFYUI_PYTHON))" $(RUN)pytest tests/local/real_comfyui.py

@@ -1,0 +1,340 @@
+"""ComfyUI's adapter, the chart's profile and the agent against a real ComfyUI: `make test-comfyui`."""
+
+import asyncio
+import base64
+import io
+import json
+import subprocess
+import urllib.error
+import urllib.request
+import uuid
+import wave
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from PIL import Image
+from queue_agent.adapters.comfyui.adapter import ComfyUi
+from queue_agent.adapters.comfyui.prompts import prompt_id
+from queue_agent.adapters.shared.http import Http
+from queue_agent.contract import Cancelled, RuntimeUnavailable, Task, TaskError
+
+from local import processes
+from testing.world import World, port_of, wait_for
+from tests.agent.adapters.conftest import as_text, picture, run_task, task
+from tests.local.comfyui_server import CHECKPOINT, Server, checkout, running
+
+Graph = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("comfyui")) as started:
+        yield started
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    async with ClientSession() as client:
+        yield client
+
+
+@pytest.fixture
+def comfyui(server: Server, session: ClientSession) -> ComfyUi:
+    return ComfyUi(Http(session, server.url, 100_000_000))
+
+
+def node(kind: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": kind, "inputs": inputs}
+
+
+def blank(color: int = 255, kind: str = "SaveImage", **save: Any) -> Graph:
+    """A workflow that needs no model."""
+    save = {"filename_prefix": "blank", **save} if kind != "PreviewImage" else save
+    return {
+        "1": node("EmptyImage", width=64, height=48, batch_size=1, color=color),
+        "2": node(kind, images=["1", 0], **save),
+    }
+
+
+def sampled(steps: int = 2, seed: int = 7) -> Graph:
+    """A workflow with the small checkpoint."""
+    return {
+        "4": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
+        "5": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+        "6": node("CLIPTextEncode", text="a lighthouse", clip=["4", 1]),
+        "3": node(
+            "KSampler", seed=seed, steps=steps, cfg=1.0, sampler_name="euler", scheduler="normal",
+            denoise=1.0, model=["4", 0], positive=["6", 0], negative=["6", 0], latent_image=["5", 0],
+        ),
+        "8": node("VAEDecode", samples=["3", 0], vae=["4", 2]),
+        "9": node("SaveImage", images=["8", 0], filename_prefix="a/b"),
+    }  # fmt: skip
+
+
+def failing(kind: str, message: str) -> Graph:
+    # A text of its own: ComfyUI does not run a node with the same inputs again.
+    return {"1": node("TestFail", error=kind, message=f"{message} {uuid.uuid4()}")}
+
+
+async def started(server: Server, asked: Task) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            rows = (await asyncio.to_thread(server.ask, "/queue"))["queue_running"]
+            if any(prompt_id(asked.id) in (row[1], row[3].get("client_id")) for row in rows):
+                return
+            await asyncio.sleep(0.02)
+
+
+# The profile
+
+
+async def test_it_is_ready_and_idle(comfyui: ComfyUi):
+    assert await comfyui.ready() and await comfyui.idle()
+
+
+async def test_the_models_of_the_bucket_are_found(server: Server):
+    loader = await asyncio.to_thread(server.ask, "/object_info/CheckpointLoaderSimple")
+
+    choices = loader["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"]
+    assert CHECKPOINT in choices[0]
+
+
+@pytest.mark.parametrize(("shim", "mapped"), [(True, "no"), (False, "yes")])
+def test_a_model_is_read_and_not_mapped(server: Server, tmp_path: Path, shim: bool, mapped: str):
+    code, python = checkout()
+    models = server.data.parent / "models" / "Stable-diffusion" / CHECKPOINT
+    program = (
+        f"import sys; sys.argv[1:] = ['--cpu']; sys.path.insert(0, {str(code)!r})\n"
+        "import comfy.options; comfy.options.enable_args_parsing()\n"
+        f"import comfy.utils; loaded = comfy.utils.load_torch_file({str(models)!r})\n"
+        f"print('yes' if {CHECKPOINT!r} in open('/proc/self/maps').read() else 'no')\n"
+    )
+    environment = server.environment if shim else {**server.environment, "PYTHONPATH": ""}
+    output = subprocess.run(
+        [python, "-c", program], env=environment, capture_output=True, text=True, check=True, cwd=tmp_path
+    ).stdout
+    assert output.split()[-1] == mapped
+
+
+# Tasks
+
+
+async def test_a_checkpoint_makes_a_picture_with_its_seed_and_model(comfyui: ComfyUi):
+    done = await run_task(comfyui, task("pipeline", sampled(seed=11)))
+
+    (output,) = done.result.outputs
+    assert Image.open(io.BytesIO(output.data)).size == (64, 64)
+    assert (done.result.seed, done.result.model, done.progress[-1]) == (11, CHECKPOINT, 1.0)
+
+
+async def test_nothing_is_kept_in_the_history(server: Server, comfyui: ComfyUi):
+    await run_task(comfyui, task("pipeline", blank()))
+
+    assert await asyncio.to_thread(server.ask, "/history") == {}
+
+
+async def test_progress_is_reported(comfyui: ComfyUi):
+    progress = (await run_task(comfyui, task("pipeline", sampled(steps=8, seed=12)))).progress
+
+    assert any(0.1 < share < 0.95 for share in progress)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        blank(1),
+        blank(2, "PreviewImage"),
+        blank(3, filename_prefix=["3", 0]) | {"3": node("TestText", text="linked")},
+        blank(4, "TestSaveFlat", filename_prefix="a/b"),
+    ],
+    ids=["prefix", "preview", "linked prefix", "saver without folders"],
+)
+async def test_the_same_workflow_gives_pictures_again_after_its_files_were_swept(
+    server: Server, comfyui: ComfyUi, graph: Graph
+):
+    for _ in range(2):
+        assert len((await run_task(comfyui, task("pipeline", graph))).result.outputs) == 1
+        server.sweep()
+
+
+async def test_a_file_that_is_gone_is_made_again_by_the_next_attempt(server: Server, comfyui: ComfyUi):
+    asked = task("pipeline", blank(5))
+    ran = await comfyui.run(await comfyui.prepare(asked, {}), lambda _: None)
+    server.sweep()
+    with pytest.raises(RuntimeUnavailable, match="broken_output"):
+        await comfyui.collect(ran)
+    await asyncio.sleep(2)  # as in the queue
+
+    assert len((await run_task(comfyui, asked)).result.outputs) == 1
+
+
+# Inputs
+
+
+@pytest.mark.parametrize("text", [f"data:image/png;base64,{as_text(picture())}", as_text(picture(300, 200))])
+async def test_an_image_as_text_is_loaded(comfyui: ComfyUi, text: str):
+    graph = {"1": node("LoadImage", image=text), "2": node("SaveImage", images=["1", 0], filename_prefix="x")}
+
+    (output,) = (await run_task(comfyui, task("pipeline", graph))).result.outputs
+
+    assert output.content_type == "image/png"
+
+
+def sound() -> str:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(8000)
+        writer.writeframes(b"\1\2" * 8000)
+    return f"data:audio/wav;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+async def test_an_audio_file_is_loaded(server: Server, comfyui: ComfyUi):
+    if not await asyncio.to_thread(server.has, "LoadAudio"):
+        pytest.skip("this version has no audio")
+    graph = {
+        "1": node("LoadAudio", audio=sound()),
+        "2": node("SaveAudio", audio=["1", 0], filename_prefix="x"),
+    }
+
+    (output,) = (await run_task(comfyui, task("pipeline", graph))).result.outputs
+
+    assert (output.kind, output.extension) == ("audio", "flac")
+
+
+async def test_a_video_is_saved_and_loaded(server: Server, comfyui: ComfyUi):
+    if not await asyncio.to_thread(server.has, "LoadVideo"):
+        pytest.skip("this version has no videos")
+    making = {
+        "1": node("EmptyImage", width=64, height=64, batch_size=8, color=255),
+        "2": node("CreateVideo", images=["1", 0], fps=8.0),
+        "3": node("SaveVideo", video=["2", 0], filename_prefix="video/x", format="mp4", codec="h264"),
+    }
+    (video,) = (await run_task(comfyui, task("pipeline", making))).result.outputs
+    assert video.kind == "video"
+    text = f"data:video/mp4;base64,{base64.b64encode(video.data).decode()}"
+    graph = {"1": node("LoadVideo", file=text), "2": {**making["3"], "inputs": {**making["3"]["inputs"]}}}
+    graph["2"]["inputs"]["video"] = ["1", 0]
+
+    (output,) = (await run_task(comfyui, task("pipeline", graph))).result.outputs
+
+    assert output.kind == "video"
+
+
+# Faults
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"4": node("CheckpointLoaderSimple", ckpt_name="none.safetensors")}, "node 4.*not in"),
+        ({"5": node("EmptyLatentImage", width=64, height=64)}, "node 5.*batch_size"),
+        ({"5": node("EmptyLatentImage", width=1, height=64, batch_size=1)}, "node 5"),
+        ({"5": node("NoSuchNode")}, "NoSuchNode|node 5"),
+    ],
+)
+async def test_an_invalid_workflow_is_the_tasks_fault(comfyui: ComfyUi, changes: Graph, words: str):
+    with pytest.raises(TaskError, match=f"bad_workflow.*({words})"):
+        await run_task(comfyui, task("pipeline", sampled() | changes))
+    assert await comfyui.idle()
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "code"),
+    [
+        ("RuntimeError", "CUDA error: an illegal memory access was encountered", "device_error"),
+        ("OSError", "[Errno 107] Transport endpoint is not connected", "node_error"),
+        ("MemoryError", "", "node_error"),
+    ],
+)
+async def test_a_fault_of_the_node_is_worth_another_try(
+    server: Server, comfyui: ComfyUi, kind: str, message: str, code: str
+):
+    with pytest.raises(RuntimeUnavailable, match=code):
+        await run_task(comfyui, task("pipeline", failing(kind, message)))
+    assert await asyncio.to_thread(server.ask, "/history") == {}
+
+
+async def test_an_exception_of_a_node_is_the_tasks_fault(comfyui: ComfyUi):
+    with pytest.raises(TaskError, match=r"execution_error: TestFail: .*RuntimeError: sizes differ"):
+        await run_task(comfyui, task("pipeline", failing("RuntimeError", "sizes differ")))
+
+
+async def test_a_running_task_is_stopped(server: Server, comfyui: ComfyUi):
+    asked = task("pipeline", sampled(steps=5000, seed=13))
+    going = asyncio.ensure_future(comfyui.run(await comfyui.prepare(asked, {}), lambda _: None))
+    await started(server, asked)
+
+    async with asyncio.timeout(60):
+        while not going.done():
+            await comfyui.cancel(asked)
+            await asyncio.sleep(0.2)
+
+    with pytest.raises(Cancelled):
+        await going
+    assert await comfyui.idle()
+
+
+async def test_work_that_an_earlier_agent_submitted_is_joined(server: Server, session: ClientSession):
+    asked = task("pipeline", sampled(steps=8, seed=14))
+    first, second = (ComfyUi(Http(session, server.url, 100_000_000)) for _ in range(2))
+    going = asyncio.ensure_future(first.run(await first.prepare(asked, {}), lambda _: None))
+    await started(server, asked)
+    going.cancel()
+
+    done = await run_task(second, asked)
+
+    assert len(done.result.outputs) == 1
+    assert await asyncio.to_thread(server.ask, "/history") == {}
+
+
+# The agent
+
+
+@pytest.fixture
+def agent_of(account: Any, server: Server, tmp_path: Path) -> Iterator[tuple[World, processes.Child]]:
+    with World(account.env, account.endpoint, tmp_path) as world:
+        yield world, world.agent(server.url, RUNTIME_TYPE="comfyui", MODEL_FILENAME="")
+
+
+def send(world: World, name: str, graph: Graph) -> None:
+    metadata = {"id": name, "runtime": "painter", "tasktype": "pipeline"}
+    world.send_body(json.dumps({"metadata": metadata, "content": graph}))
+
+
+def test_the_agent_runs_tasks(agent_of: tuple[World, processes.Child]):
+    world, _ = agent_of
+    names = [f"t{n}" for n in range(5)]
+
+    for n, name in enumerate(names):
+        send(world, name, sampled(seed=n))
+
+    callbacks = world.callbacks_for(names, 120)
+    assert {callback["status"] for callback in callbacks.values()} == {"completed"}
+    assert sorted(world.outputs()) == sorted(
+        key for name in names for key in (f"{name}/{name}-1.png", f"{name}/result.json")
+    )
+
+
+def test_a_poisoned_task_costs_no_innocent_one(agent_of: tuple[World, processes.Child]):
+    world, agent = agent_of
+
+    send(world, "poison", failing("RuntimeError", "CUDA error: device-side assert triggered"))
+    url = f"http://127.0.0.1:{port_of(agent)}/runtime/healthz"
+    assert wait_for(lambda: "CUDA error" in healthz(url), 60)
+    for n in range(5):
+        send(world, f"innocent{n}", blank(100 + n))
+
+    assert world.receive_callbacks(wait=5) == [] and world.take_dead_letters() == []
+
+
+def healthz(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
