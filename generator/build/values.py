@@ -79,7 +79,11 @@ def runtime_values(solution: Solution, runtime: Runtime) -> Values:
     }
     # The chart has no other key of `extraValues`.
     user = {key: runtime.extra_values[key] for key in ("karpenter", "runtime") if key in runtime.extra_values}
-    return merged(generated, _without_empty_names(user, generated))
+    values = merged(generated, _without_empty_names(user, generated))
+    if runtime.user_data is None:
+        return values
+    # The user's text, joined with the settings for image pulls: the chart cannot read TOML.
+    return merged(values, {"karpenter": {"nodeTemplate": {"userData": runtime.user_data}}})
 
 
 def _without_empty_names(user: Mapping[str, Any], generated: Mapping[str, Any]) -> Values:

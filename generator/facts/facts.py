@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from generator import paths
-from generator.facts import agent_settings, karpenter, prices, reserved, runtimes, versions
+from generator.facts import agent_settings, bottlerocket, karpenter, prices, reserved, runtimes, versions
 from generator.facts.agent_settings import AgentSettings
+from generator.facts.bottlerocket import Bottlerocket
 from generator.facts.instance_types import InstanceType
 from generator.facts.karpenter import NodePoolRules
 from generator.facts.prices import ControlPlanePrice, Prices
@@ -218,6 +219,11 @@ class Facts:
     def prices(self) -> Prices:
         """The price lists."""
         return prices.load(self._folder)
+
+    @cached_property
+    def bottlerocket(self) -> Bottlerocket:
+        """What Bottlerocket accepts."""
+        return bottlerocket.load(self._folder, self._charts)
 
     @cached_property
     def reserved(self) -> Reserved:

@@ -1,5 +1,6 @@
 """What the generator reads of the chart's runtime profiles (charts/sd-runtimes/profiles)."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,10 +83,14 @@ class RuntimeProfile:
 
 @dataclass(frozen=True)
 class ChartFacts:
-    """The runtime profiles by type, and the chart's `appVersion`: the tag of this release's own images."""
+    """The runtime profiles by type, and what else the generator reads of the chart.
+
+    `app_version`: the tag of this release's own images. `parallel_pull`: the nodes' settings for image pulls.
+    """
 
     profiles: Mapping[str, RuntimeProfile]
     app_version: str
+    parallel_pull: Mapping[str, Any]
 
 
 def load(charts: Path) -> ChartFacts:
@@ -95,7 +100,12 @@ def load(charts: Path) -> ChartFacts:
     profiles = {
         path.stem: _profile(_read(path), shared) for path in sorted((chart / "profiles").glob("*.yaml"))
     }
-    return ChartFacts(profiles, str(_read(chart / "Chart.yaml")["appVersion"]))
+    return ChartFacts(profiles, str(_read(chart / "Chart.yaml")["appVersion"]), parallel_pull(charts))
+
+
+def parallel_pull(charts: Path) -> Mapping[str, Any]:
+    """The Bottlerocket settings with which the chart has nodes pull images in parallel."""
+    return tomllib.loads((charts / "sd-runtimes" / "files" / "parallel-pull.toml").read_text("utf-8"))
 
 
 def _profile(profile: Any, shared: Any) -> RuntimeProfile:

@@ -95,3 +95,9 @@ def minor(version: str) -> int:
 def parse(version: str) -> tuple[int, ...]:
     """A version such as 1.8.8 as numbers, which compare in the order of versions."""
     return tuple(int(number) for number in version.split("."))
+
+
+def bottlerocket_release(text: str) -> tuple[int, ...] | None:
+    """A Bottlerocket release (`1.51.0`, `v1.51.0`) as numbers; None for `latest` and what is no release."""
+    parts = text.removeprefix("v").split(".")
+    return parse(".".join(parts)) if len(parts) == 3 and all(map(str.isdecimal, parts)) else None

@@ -17,6 +17,8 @@ class Defaults:
     runtime_images: Mapping[str, DefaultImage]
     agent_image: DefaultImage
     collector_image: DefaultImage
+    # The user data with which nodes pull images in parallel.
+    parallel_pull: Mapping[str, Any]
 
 
 def defaults(config: Mapping[str, Any], runtime: Mapping[str, Any], charts: ChartFacts) -> Defaults:
@@ -29,4 +31,5 @@ def defaults(config: Mapping[str, Any], runtime: Mapping[str, Any], charts: Char
         runtime_images={kind: profile.image for kind, profile in charts.profiles.items()},
         agent_image=DefaultImage(agent["image"]["repository"], charts.app_version),
         collector_image=DefaultImage(collector["repository"], collector["tag"]),
+        parallel_pull=charts.parallel_pull,
     )

@@ -131,6 +131,10 @@ class Runtime:
     scaling: Scaling
     nodes: Nodes
     models: Models
+    # The release of the nodes' operating system, where it is not that of the EKS version.
+    ami_version: str | None
+    # What the nodes get as user data, where the user has settings for it.
+    user_data: str | None
     # What one pod requests.
     pod: Resources
     runtime_image: ContainerImage

@@ -8,12 +8,13 @@ from generator.facts import image_reference
 from generator.facts.facts import Partition
 from generator.facts.image_reference import ImageReference
 from generator.facts.runtimes import DefaultImage
-from generator.solution import names, node_pool
+from generator.solution import names, node_pool, user_data
 from generator.solution.defaults import Defaults
 from generator.solution.merge import merged
 from generator.solution.model import (
     ContainerImage,
     Models,
+    Nodes,
     Runtime,
     Scaling,
 )
@@ -56,6 +57,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
     dead_letter_queue = names.dead_letter_queue(scope.stack, name)
     role = names.runtime_role(scope.stack, name)
     extra_values = entry.get("extraValues", {})
+    nodes = node_pool.nodes(karpenter["provisioner"], karpenter["nodeTemplate"])
     return Runtime(
         name=name,
         namespace=full["namespace"],
@@ -77,7 +79,9 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         max_attempts=agent["maxAttempts"],
         input_buckets=tuple(agent["inputBuckets"]),
         scaling=_scaling(pods["scaling"]),
-        nodes=node_pool.nodes(karpenter["provisioner"], karpenter["nodeTemplate"]),
+        nodes=nodes,
+        ami_version=karpenter["nodeTemplate"].get("amiVersion") or None,
+        user_data=_user_data(karpenter["nodeTemplate"].get("userData"), nodes, defaults),
         models=_models(pods["persistence"], scope),
         pod=node_pool.pod_requests(pods),
         runtime_image=_image(
@@ -92,6 +96,14 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         xray=node_pool.has_collector(agent),
         extra_values=extra_values,
     )
+
+
+def _user_data(own: str | None, nodes: Nodes, defaults: Defaults) -> str | None:
+    if not own:
+        return own
+    cached = bool(nodes.data_volume.snapshot_id)
+    table = user_data.joined(own, defaults.parallel_pull, image_cache=cached, local_disks=nodes.local_disks)
+    return user_data.text(table)
 
 
 def _scaling(scaling: Data) -> Scaling:

@@ -96,6 +96,7 @@ OPTIONAL = {
     f"{NODE}.dataVolume.iops",
     f"{NODE}.dataVolume.throughput",
     f"{NODE}.dataVolume.snapshotID",
+    f"{NODE}.userData",
     f"{POOL}.resourceLimits",
     f"{API}.resources.requests",
     f"{AGENT}.resources.limits.memory",

@@ -23,6 +23,7 @@ THEMES = (
     "arguments",
     "runtime_environment",
     "karpenter",
+    "bottlerocket",
 )
 
 

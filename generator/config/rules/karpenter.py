@@ -1,8 +1,7 @@
-"""What Karpenter rejects in node labels, requirements, taints, selectors and user data."""
+"""What Karpenter rejects in node labels, requirements, taints and selectors."""
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, node_template, provisioner, rule
@@ -140,42 +139,3 @@ def selectors_are_valid(case: Case) -> Iterator[Finding]:
                     yield Finding(
                         node, "Karpenter rejects a tag without key or value", "set both, or remove the tag"
                     )
-
-
-@rule("SD919")
-def user_data_is_toml(case: Case) -> Iterator[Finding]:
-    """userData is TOML with Bottlerocket settings. A node with invalid user data never joins the cluster."""
-    for runtime in case.runtimes:
-        node = node_template(runtime).at("userData")
-        if isinstance(settings := _toml(node), str):
-            yield Finding(
-                node, f"not valid TOML: {settings}", "write Bottlerocket settings, such as [settings.kernel]"
-            )
-
-
-@rule("SD920", WARNING)
-def user_data_does_not_overlap_karpenter(case: Case) -> Iterator[Finding]:
-    """Karpenter sets the cluster's settings and mounts the NVMe disks itself: userData should not."""
-    overwritten = ("cluster-name", "api-server", "cluster-certificate", "node-taints")
-    for runtime in case.runtimes:
-        node = node_template(runtime).at("userData")
-        content = _toml(node)
-        settings = content.get("settings", {}) if isinstance(content, dict) else {}
-        for key in [key for key in overwritten if key in settings.get("kubernetes", {})]:
-            yield Finding(node, f"Karpenter overwrites settings.kubernetes.{key}", "remove it")
-        raid = node_template(runtime).at("instanceStorePolicy").text() == "RAID0"
-        if raid and "ephemeral-storage" in str(settings.get("bootstrap-commands", "")):
-            message = "RAID0 already sets up the NVMe disks; if done twice, the node may not boot"
-            yield Finding(node, message, "remove these bootstrap-commands")
-
-
-def _toml(node: ConfigNode) -> dict[str, Any] | str | None:
-    """The settings; the parser's message when they are not TOML; None when there are none."""
-    if not (text := node.text()):
-        return None
-    import tomllib  # noqa: PLC0415 - few configs have user data
-
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        return str(error)

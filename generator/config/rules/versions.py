@@ -117,7 +117,7 @@ def node_image_exists_for_eks(case: Case) -> Iterator[Finding]:
     first, end = case.facts.bottlerocket_releases(eks)
     for runtime in case.runtimes:
         node = node_template(runtime).at("amiVersion")
-        release = _release(node.text() or "")
+        release = versions.bottlerocket_release(node.text() or "")
         if release is None:
             continue
         if release < versions.parse(first) or (end and release >= versions.parse(end)):
@@ -125,8 +125,3 @@ def node_image_exists_for_eks(case: Case) -> Iterator[Finding]:
             span = f"{first} or later" if end is None else f"{first} or later, before {end}"
             default = case.facts.versions(eks).bottlerocket
             yield Finding(node, message, f"remove the key to use {default}, or set a release: {span}")
-
-
-def _release(text: str) -> tuple[int, ...] | None:
-    parts = text.removeprefix("v").split(".")
-    return tuple(int(part) for part in parts) if len(parts) == 3 and all(map(str.isdecimal, parts)) else None

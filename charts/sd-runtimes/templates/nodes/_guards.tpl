@@ -110,7 +110,8 @@ true
 {{- range $volume := list "osVolume" "dataVolume" }}
 {{- include "sd-runtimes.problems.volume" (dict "volume" (get $n $volume) "rules" $rules "where" (printf "%s.%s" $where $volume)) }}
 {{- end }}
-{{- if and (contains "ephemeral-storage" $n.userData) (include "sd-runtimes.raid" .runtime) }}
+{{- $commands := regexMatch `["']apiclient["']\s*,\s*["']ephemeral-storage["']` (include "sd-runtimes.toml" $n.userData) }}
+{{- if and $commands (include "sd-runtimes.raid" .runtime) }}
 - {{ printf "%s.userData and instanceStorePolicy RAID0 both set up the instance storage: remove the commands from userData, or set instanceStorePolicy to None" $where | quote }}
 {{- end }}
 {{- end -}}

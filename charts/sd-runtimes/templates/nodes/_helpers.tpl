@@ -82,15 +82,27 @@ snapshotID: {{ . | quote }}
 
 {{- /*
 sd-runtimes.userData (runtime): SOCI pulls images in parallel. Not with an image cache: its snapshot was made by
-containerd's default snapshotter, whose layers SOCI does not find. Not if the user's text sets the container runtime:
-TOML does not allow the same table twice.
+containerd's default snapshotter, whose layers SOCI does not find. The user's text comes first, because keys that are not
+in a table must come before all tables. TOML does not allow the same table twice and Helm cannot read TOML: where the text
+may set one of these tables (in a header, a dotted key, a key with escapes, or all of `settings` as one value), it is taken
+as it is.
 */ -}}
 {{- define "sd-runtimes.userData" -}}
 {{- $own := .karpenter.nodeTemplate.userData -}}
-{{- if not (or .snapshot (contains "settings.container-runtime" $own)) -}}
+{{- $text := include "sd-runtimes.toml" $own -}}
+{{- with $own }}{{ trimSuffix "\n" . }}
+{{ end -}}
+{{- $off := and (kindIs "string" $own) (not (trim $own)) -}}
+{{- $sets := regexMatch `container-runtime|\\[uU]|(?m:^\s*["']?settings["']?\s*=)` $text -}}
+{{- if not (or $off $sets .snapshot) -}}
 {{ .files.Get "files/parallel-pull.toml" }}
 {{- end -}}
-{{ $own }}
+{{- end -}}
+
+{{- /* sd-runtimes.toml (text): TOML without its comments. A string is matched first, so that a # in it stays. */ -}}
+{{- define "sd-runtimes.toml" -}}
+{{- $strings := `"""(?s:.*?)"""|'''(?s:.*?)'''|"(?:\\.|[^"\\\n])*"|'[^'\n]*'` -}}
+{{- regexReplaceAll (printf "(%s)|#[^\n]*" $strings) (. | default "") "${1}" -}}
 {{- end -}}
 
 {{- /* sd-runtimes.amiAlias (nodeTemplate): the alias of the AMI; the `v` of Bottlerocket's releases is optional. */ -}}
