@@ -245,12 +245,14 @@ def changing_job(
 ) -> "Job":
     """One run of a command that changes AWS, over a new build in `output`/STACK; a dry run writes nothing.
 
-    Raises NotOursError and OSError.
+    Raises CredentialsError and RefusedError before it writes, NotOursError and OSError.
     """
     from generator.build.files import UMBRELLA
+    from generator.deploy import account
 
+    run = account.check(job(solved.solution, output, terminal, dry_run=dry_run))
     files = build(solved, UMBRELLA) if dry_run else write(solved, UMBRELLA, output)[1]
-    return replace(job(solved.solution, output, terminal, dry_run=dry_run), files=files, adopt=adopt)
+    return replace(run, files=files, adopt=adopt)
 
 
 def difference(

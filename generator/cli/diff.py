@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> Exit:
 
 def _difference(args: argparse.Namespace, solved: Solved) -> Difference:
     if args.against:
-        other = app.solve(app.open_config(args.against), flags.target(args))
+        other = app.in_zones(app.solve(app.open_config(args.against), flags.target(args)), args.zones)
         output.print_problems(other.warnings, args)
         return Difference(app.build(other, args.chart), app.build(solved, args.chart))
     # A chart without the controllers is installed by other tools: this one does not know how.

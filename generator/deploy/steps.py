@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from generator.build import stack_layout
-from generator.deploy import account, eks, network, release, stacks
+from generator.deploy import eks, network, release, stacks
 from generator.deploy.job import Job
 
 
@@ -40,8 +40,7 @@ STEPS: Sequence[Step] = (
 
 
 def run(job: Job, names: Sequence[str]) -> None:
-    """Run the named steps in order, and print the number of each. Raises CredentialsError, RefusedError."""
-    job = account.check(job)
+    """Run the named steps in order, and print the number of each. Raises AwsError, RefusedError."""
     chosen = [step for step in STEPS if step.name in names]
     for number, step in enumerate(chosen, start=1):
         job.say(f"[{number}/{len(chosen)}] {step.name}: {step.description}")

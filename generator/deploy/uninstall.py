@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from generator.aws import errors
 from generator.build import stack_layout
 from generator.build.stack_layout import NETWORK_FILE
-from generator.deploy import account, eks, release, stacks, templates
+from generator.deploy import eks, release, stacks, templates
 from generator.deploy.job import Job
 from generator.errors import AwsError
 
@@ -16,7 +16,6 @@ PROFILES_SECONDS = 300.0
 
 def run(job: Job, wait_seconds: float) -> None:
     """Delete everything except output buckets and queues. Raises RefusedError and AwsError."""
-    job = account.check(job)
     cluster = eks.own_cluster(job)
     job.confirm(
         f"Delete {job.stack} from {job.solution.account}, {job.solution.region}? Pictures and queues stay."

@@ -265,6 +265,13 @@ def test_every_command_that_asks_aws_ends_with_that_line(command: str, name: str
     assert [word for word in FAULTS[name].words if word not in line] == []
 
 
+@pytest.mark.parametrize("command", ["deploy", "uninstall"])
+def test_without_credentials_the_last_build_stays_as_it_is(command: str, run: Run, tmp_path: Path) -> None:
+    run(FAULTS["no credentials"], COMMANDS[command])
+
+    assert not (tmp_path / "build").exists()
+
+
 @pytest.mark.parametrize("command", ["preflight", "deploy", "uninstall", "status", "smoke"])
 def test_credentials_of_another_account_are_refused_with_both_fixes(command: str, run: Run) -> None:
     code, _, err = run(GOOD, COMMANDS[command])

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+SECOND = {"name": "graphs", "type": "comfyui"}
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -144,6 +145,23 @@ def test_diff_against_another_config_needs_no_build(file: Path, cli: Cli) -> Non
     result = cli("diff", "config.yaml", "--against", "-", stdin=other)
 
     assert re.search(r'^-  version: "1.28"\n\+  version: "1.34"$', result.stdout, re.MULTILINE)
+
+
+def test_diff_names_a_removed_runtime_and_what_it_keeps(file: Path, cli: Cli) -> None:
+    one = yaml.safe_load(file.read_text())["modelsRuntime"]
+    other = yaml.safe_dump({**yaml.safe_load(file.read_text()), "modelsRuntime": [*one, SECOND]})
+
+    result = cli("diff", "config.yaml", "--against", "-", stdin=other)
+
+    losses = result.stdout.partition("Removed or replaced:\n")[2].splitlines()
+    assert "  - AWS::SQS::Queue demo-graphs (kept in the account)" in losses
+    assert "  - runtime graphs (pods, nodes and volume claims)" in losses
+
+
+def test_diff_compares_both_configs_in_the_same_zones(file: Path, cli: Cli) -> None:
+    words = ["--zones", "us-west-2a,us-west-2b,us-west-2d", "--against", "config.yaml"]
+
+    assert cli("diff", "config.yaml", *words).stdout == ""
 
 
 def test_diff_without_a_build_says_that_every_file_is_new(file: Path, cli: Cli) -> None:
