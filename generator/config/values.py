@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from generator.config import defaults
 from generator.config.node import ConfigNode
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -21,6 +22,8 @@ def typed(node: ConfigNode) -> Any:
     A value of the wrong type, which is the schema's error, counts as absent.
     """
     properties = node.schema.get("properties")
+    if properties is not None and not node.given:
+        return defaults.below(node.schema, node.root)
     if properties is None:
         value = node.value if _has_type(node) else node.schema.get("default")
         if isinstance(value, list):

@@ -3,10 +3,16 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from generator.facts.quantity import GIB, parse
+
+# The queue agent's volume, in charts/sd-runtimes/templates/runtime/_containers.tpl.
+AGENT_SCRATCH = Decimal(2 * GIB)
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,8 @@ class RuntimeProfile:
     """One type of runtime.
 
     `model_folders`: the folders that must be at the top of its models. `fixed`, `replaced`: its variables.
-    `scratch`: where its scratch volumes are mounted. `writable_root`: whether it may also write elsewhere.
+    `scratch`: where its scratch volumes are mounted; `scratch_bytes`: those of the pod together, when full.
+    `writable_root`: whether it may also write elsewhere.
     """
 
     image: DefaultImage
@@ -78,6 +85,7 @@ class RuntimeProfile:
     fixed: Mapping[str, Fixed]
     replaced: Mapping[str, Replaced]
     scratch: tuple[str, ...]
+    scratch_bytes: Decimal
     writable_root: bool
 
 
@@ -123,8 +131,13 @@ def _profile(profile: Any, shared: Any) -> RuntimeProfile:
         fixed=_fixed({**shared["fixedEnvironment"], **profile.get("fixedEnvironment", {})}),
         replaced={name: Replaced(row["reason"], row.get("contains", "")) for name, row in replaced.items()},
         scratch=tuple(volume["path"] for volume in profile["scratch"].values()),
+        scratch_bytes=sum((_size(volume) for volume in profile["scratch"].values()), AGENT_SCRATCH),
         writable_root=profile["writableRoot"],
     )
+
+
+def _size(volume: Any) -> Decimal:
+    return parse(volume["sizeLimit"]) or Decimal(0)
 
 
 def _fixed(rows: Any) -> dict[str, Fixed]:

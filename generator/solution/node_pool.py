@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from generator.facts import requests
+from generator.facts import footprint
 from generator.facts.instance_types import Resources
 from generator.facts.quantity import parse
 from generator.solution.model import Nodes, Requirement, Volume
@@ -58,16 +58,10 @@ def _requirements(provisioner: Data) -> Iterator[Requirement]:
         yield Requirement(key, "In", (str(value),), None, (*PROVISIONER, "labels", key))
 
 
-def pod_requests(pod: Data) -> Resources:
-    """What the containers of a pod request. `pod` is `extraValues.runtime` with its defaults."""
-    agent = pod["queueAgent"]
-    total = container_requests(pod["inferenceApi"]["resources"]) + container_requests(agent["resources"])
-    return total + requests.COLLECTOR if has_collector(agent) else total
-
-
-def has_collector(agent: Data) -> bool:
-    """Whether the pod has a trace collector. The reference system spells the key `XRay`."""
-    return bool(agent["xray"]["enabled"] or agent["XRay"].get("enabled", False))
+def pod_requests(runtime: Data, agent: Data, *, collector: bool) -> Resources:
+    """What one pod requests, from the `resources` of its containers and whether it has a trace collector."""
+    total = container_requests(runtime) + container_requests(agent)
+    return total + footprint.COLLECTOR if collector else total
 
 
 def container_requests(resources: Data) -> Resources:

@@ -53,6 +53,8 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
     name, kind = full["name"], full["type"]
     karpenter, pods = full["extraValues"]["karpenter"], full["extraValues"]["runtime"]
     agent = pods["queueAgent"]
+    # The reference system spells it `XRay`.
+    traces = bool(agent["xray"]["enabled"] or agent["XRay"].get("enabled", False))
     queue = names.queue(scope.stack, name)
     dead_letter_queue = names.dead_letter_queue(scope.stack, name)
     role = names.runtime_role(scope.stack, name)
@@ -83,7 +85,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         ami_version=karpenter["nodeTemplate"].get("amiVersion") or None,
         user_data=_user_data(karpenter["nodeTemplate"].get("userData"), nodes, defaults),
         models=_models(pods["persistence"], scope),
-        pod=node_pool.pod_requests(pods),
+        pod=node_pool.pod_requests(pods["inferenceApi"]["resources"], agent["resources"], collector=traces),
         runtime_image=_image(
             defaults.runtime_images[kind], _at(extra_values, "runtime", "inferenceApi", "image"), scope
         ),
@@ -93,7 +95,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
             _at(extra_values, "runtime", "queueAgent", "xray", "daemon", "image"),
             scope,
         ),
-        xray=node_pool.has_collector(agent),
+        xray=traces,
         extra_values=extra_values,
     )
 

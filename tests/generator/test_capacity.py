@@ -1,21 +1,28 @@
 """Which instance types Karpenter can start: requirements, place, size and limits, as Karpenter reads them."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from generator import paths
+from generator import app, paths
+from generator.config import document
+from generator.config.node import top
+from generator.config.rules.base import Case
 from generator.facts.facts import Facts
 from generator.facts.instance_types import Resources
 from generator.facts.quantity import GIB
 from generator.solution import capacity, node_pool
 from generator.solution.capacity import Place
+from generator.solution.context import Context
 from generator.solution.merge import merged
 from generator.solution.model import Nodes, Requirement
 from testing import solving
 
+ROOT = Path(__file__).resolve().parents[2]
 FACTS = Facts(paths.data())
 PLACE = Place(FACTS.region("us-east-1"), ("us-east-1a", "us-east-1b", "us-east-1c"))
 POD = Resources(Decimal(3), Decimal(6 * GIB), gpus=1)
@@ -208,3 +215,14 @@ def test_the_scarcest_resource_decides_how_many_pods_a_node_runs(pod: Resources,
     assert kind is not None
 
     assert capacity.pods_per_node(kind, nodes(), pod) == count
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_validate_and_plan_see_the_same_nodes_and_pods(path: Path) -> None:
+    config = document.load(path.read_text("utf-8"), path.name)
+    context = Context(config.data["region"], config.data["accountId"], date(2026, 11, 26))
+
+    pools = Case(top(config, app.schema()), FACTS, context, deriving=True).pools
+    runtimes = solving.solution(config.data, context).runtimes
+
+    assert [(pool.nodes, pool.pod) for pool in pools] == [(one.nodes, one.pod) for one in runtimes]

@@ -13,6 +13,7 @@ THEMES = (
     "nodes",
     "capacity",
     "controllers",
+    "quantities",
     "volumes",
     "region",
     "buckets",

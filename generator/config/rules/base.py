@@ -51,7 +51,7 @@ class Case:
         except ValueError:  # the region has too few, which SD707 reports
             zones = ()
         place = capacity.Place(region, zones)
-        pods = [node_pool.pod_requests(typed(runtime.at("extraValues", "runtime"))) for runtime, _ in values]
+        pods = [pod_requests_of(runtime) for runtime, _ in values]
         return [
             Pool(runtime, nodes, pod, place, capacity.select(nodes, pod, place, self.facts))
             for (runtime, nodes), pod in zip(values, pods, strict=True)
@@ -198,6 +198,13 @@ def provisioner(runtime: ConfigNode) -> ConfigNode:
 def node_pool_of(runtime: ConfigNode) -> Nodes:
     """The nodes that Karpenter may start for a runtime."""
     return node_pool.nodes(typed(provisioner(runtime)), typed(node_template(runtime)))
+
+
+def pod_requests_of(runtime: ConfigNode) -> Resources:
+    """What one pod of a runtime requests."""
+    resources = (typed(container.at("resources")) for container in (inference(runtime), agent(runtime)))
+    traces = any(agent(runtime).at(key, "enabled").flag() for key in ("xray", "XRay"))
+    return node_pool.pod_requests(*resources, collector=traces)
 
 
 def node_at(runtime: ConfigNode, path: Path) -> ConfigNode:

@@ -1,7 +1,7 @@
 """S3 buckets, tags and the API's limits."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, agent, node_template, rule
@@ -14,6 +14,8 @@ _ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 TAG_KEY_MAX, TAG_VALUE_MAX, TAGS_MAX = 128, 256, 40
+# The chart's own tags of instances. Karpenter gives an instance's tags to its IAM instance profile too.
+INSTANCE_TAGS = ("stack", "runtime")
 _TAG = re.compile(r"[\w\s.:/=+\-@]*")
 
 
@@ -75,6 +77,25 @@ def tags_are_valid(case: Case) -> Iterator[Finding]:
                 yield Finding(
                     node, f"AWS or Karpenter rejects this tag: {fault}", "change or remove it", True
                 )
+
+
+@rule("SD528")
+def tag_keys_differ_by_more_than_case(case: Case) -> Iterator[Finding]:
+    """Tags must not differ by case only: IAM, where roles and instance profiles have them, rejects both."""
+    tags = case.config.at("tags")
+    yield from _same_but_case(tags.entries(), (names.STACK_TAG, names.RUNTIME_TAG, *INSTANCE_TAGS))
+    shared = [node.key for node in tags.entries()]
+    for runtime in case.runtimes:
+        yield from _same_but_case(node_template(runtime).at("tags").entries(), (*INSTANCE_TAGS, *shared))
+
+
+def _same_but_case(tags: Iterable[ConfigNode], present: Iterable[str]) -> Iterator[Finding]:
+    keys = {key.lower(): key for key in present}
+    for node in tags:
+        other = keys.setdefault(node.key.lower(), node.key)
+        if other != node.key:
+            message = f"{node.key!r} and {other!r} differ only by case, which tags of IAM do not distinguish"
+            yield Finding(node, message, "keep one of them", True)
 
 
 def _tag_fault(key: str, value: str, rules: NodePoolRules) -> str | None:

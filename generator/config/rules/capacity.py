@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, Pool, agent, node_at, provisioner, rule
+from generator.config.rules.quantities import size_fault
+from generator.config.schema import nearest
 from generator.facts.facts import USUAL_GPUS
 from generator.facts.instance_types import InstanceType
 from generator.facts.quantity import gib, parse
@@ -37,6 +39,9 @@ def _is_shown(exclusion: Exclusion, pool: Pool) -> bool:
         return listed or len(pool.selection.exclusions) == 1
     if exclusion.cause in ("type", "size", "storage"):
         return listed
+    if exclusion.cause == "limit":
+        limit = node_at(pool.runtime, exclusion.path)
+        return parse(limit.value) == 0 or (limit.key == "memory" and size_fault(limit) is not None)
     requirement = _requirement(exclusion.path, pool)
     if requirement is None:
         return False
@@ -60,6 +65,14 @@ def _names(names: Sequence[str]) -> str:
     return words(names) if more <= 1 else f"{', '.join(names[:_SHOWN])} and {more} others"
 
 
+_CURES = {
+    capacity.CAPACITY: "remove the requirement, and set capacityType.spot and capacityType.onDemand instead",
+    capacity.REGION: "remove the requirement",
+    capacity.ZONE: "remove the requirement",
+    capacity.ZONE_ID: "remove the requirement",
+}
+
+
 def _cure(blamed: Exclusion, pool: Pool, case: Case) -> str:
     """The fix: zones of the cluster, a higher limit, or types that meet everything."""
     requirement = _requirement(blamed.path, pool)
@@ -68,15 +81,24 @@ def _cure(blamed: Exclusion, pool: Pool, case: Case) -> str:
         return _higher_limit(str(blamed.path[-1]), blamed.instance_types, case)
     if key == capacity.ZONE and pool.place.zones and not pool.nodes.own_subnets:
         return f"use a zone of the cluster: {words(pool.place.zones)}"
-    if key == capacity.CAPACITY:
-        return "remove the requirement, and set capacityType.spot and capacityType.onDemand instead"
-    if key in (capacity.REGION, capacity.ZONE, capacity.ZONE_ID):
-        return "remove the requirement"
+    if key in _CURES:
+        return _CURES[key]
+    if requirement and (close := _similar_values(requirement, case)):
+        return f"did you mean {words(close)}?"
     any_type = replace(pool.nodes, instance_types=())
     fitting = capacity.select(any_type, pool.pod, pool.place, case.facts).left
     if not fitting:
         return "change the requirements, the pod's requests or the limits: no GPU type meets all of them"
     return f"set instanceType to types that meet everything, such as {words(_examples(fitting))}"
+
+
+def _similar_values(requirement: Requirement, case: Case) -> list[str]:
+    """Values that GPU types have, for values of an In that none of them has."""
+    key = capacity.label(requirement.key)
+    present = {value for kind in case.facts.gpu_types for value in kind.labels().get(key, ())}
+    if requirement.operator != "In" or present & set(requirement.values):
+        return []
+    return [close for value in requirement.values if (close := nearest(value, sorted(present)))]
 
 
 def _higher_limit(resource: str, names: Sequence[str], case: Case) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from generator.config.node import ConfigNode
 from generator.config.rules.base import Case, Finding, Pool, agent, inference, provisioner, rule
 from generator.config.schema import nearest
-from generator.facts import accelerators, requests
+from generator.facts import accelerators, footprint
 from generator.facts.instance_types import InstanceType
 from generator.facts.quantity import gib, parse
 
@@ -91,7 +91,7 @@ def instance_types_have_nvme(case: Case) -> Iterator[Finding]:
 def pods_fit(case: Case) -> Iterator[Finding]:
     """The pod must fit each instance type, next to what Kubernetes reserves."""
     for pool in case.pools:
-        need = pool.pod + requests.DAEMONS
+        need = pool.pod + footprint.DAEMONS
         for node, kind in listed(pool, case):
             room = kind.allocatable()
             if need.cores > room.cores:

@@ -162,9 +162,9 @@ def gpus_are_in_enough_zones(case: Case) -> Iterator[Finding]:
     region = _region(case)
     if region is None:
         return
-    for runtime in case.runtimes:
-        kinds = provisioner(runtime).at("instanceType")
-        offered_zones = [region.gpu_types.get(name, ()) for name in kinds.words()]
+    for pool in case.pools:
+        kinds = provisioner(pool.runtime).at("instanceType")
+        offered_zones = [region.gpu_types.get(kind.name, ()) for kind in pool.selection.left]
         zones = {zone for offered in offered_zones for zone in offered}
         if zones and len(zones) + 3 <= len(eks_zones(region)):
             names = ", ".join(sorted(zones))

@@ -1,0 +1,52 @@
+"""What the facts say that containers need, against the containers."""
+
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from generator.facts import footprint, runtimes
+from generator.facts.quantity import parse
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTAINERS = (ROOT / "charts/sd-runtimes/templates/runtime/_containers.tpl").read_text("utf-8")
+MEASURE = """
+import resource
+import queue_agent.__main__
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
+"""
+
+
+def test_the_agent_starts_within_the_least_memory_and_cpu_time() -> None:
+    started = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
+    memory, seconds = map(Decimal, started.stdout.split())
+
+    assert memory < footprint.AGENT_MEMORY
+    # Its liveness probe gives up after 70 s.
+    assert seconds < 70 * footprint.AGENT_CORES * 2
+
+
+def test_the_collectors_requests_are_those_of_the_chart() -> None:
+    line = next(
+        line for line in CONTAINERS.partition("trace-collector")[2].splitlines() if "requests:" in line
+    )
+    requests = yaml.safe_load(line)["requests"]
+
+    assert (parse(requests["cpu"]), parse(requests["memory"])) == (
+        footprint.COLLECTOR.cores,
+        footprint.COLLECTOR.memory,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "gib"), [("sdwebui", 12), ("comfyui", 32), ("invokeai", 32), ("custom", 12)]
+)
+def test_scratch_is_the_sum_of_the_pods_volumes(kind: str, gib: int) -> None:
+    profile = runtimes.load(ROOT / "charts").profiles[kind]
+
+    assert profile.scratch_bytes == gib * 2**30
+    assert f"sizeLimit: {runtimes.AGENT_SCRATCH // 2**30}Gi" in CONTAINERS
