@@ -12,6 +12,7 @@ class Exit(IntEnum):
     BUG = 1
     CONFIG = 2
     AWS = 3
+    DIFFERENT = 4
 
 
 class Severity(Enum):

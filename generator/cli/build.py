@@ -24,6 +24,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `build`."""
     flags.add_config(parser)
     flags.add_output(parser)
+    flags.add_format(parser)
     flags.add_chart(parser, files.UMBRELLA, files.UMBRELLA)
 
 
@@ -36,5 +37,9 @@ def run(args: argparse.Namespace) -> Exit:
         return output.fail("build", f"{error}: choose another folder with -o", Exit.CONFIG)
     except OSError as error:
         return output.fail("build", f"cannot write {error.filename}: {error.strerror}", Exit.CONFIG)
-    print("\n".join(str(folder / path) for path in written))
+    paths = [str(folder / path) for path in written]
+    if args.format == "json":
+        output.write_json({"folder": str(folder), "files": paths})
+    else:
+        print("\n".join(paths))
     return Exit.DONE

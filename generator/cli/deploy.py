@@ -27,6 +27,7 @@ EXAMPLES = """\
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `deploy`."""
     flags.add_changing(parser)
+    flags.add_format(parser)
     flags.add_zones(parser)
     names = [step.name for step in steps.STEPS]
     parser.add_argument(
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> Exit:
         # Before anything is created: Helm itself runs in the last step, 20 minutes later.
         app.render(solved, files.RUNTIMES_ALONE)
         job = app.changing_job(
-            solved, args.output, output.terminal(args), dry_run=args.dry_run, adopt=args.adopt
+            solved, args.output, output.changing_terminal(args), dry_run=args.dry_run, adopt=args.adopt
         )
         steps.run(job, args.only or [step.name for step in steps.STEPS])
     except HelmError as error:

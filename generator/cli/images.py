@@ -45,8 +45,8 @@ HOW = {
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `images`."""
     flags.add_config(parser)
+    flags.add_format(parser)
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     group.add_argument("--script", action="store_true", help="print a shell script that copies and builds")
     group.add_argument(
         "--verify", action="store_true", help="render the charts and print the images that the list lacks"
@@ -64,10 +64,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Exit:
     """Print the list or the script, or compare the list with the charts."""
+    if args.script and args.format == "json":
+        return output.fail("images", "a script is not JSON: leave out --script or --format", Exit.CONFIG)
     solved = flags.solved(args)
     listed = images.images(solved.solution)
     if args.verify:
-        return _verify(solved, listed)
+        return _verify(solved, listed, args)
     digests = _digests(listed, solved.solution) if args.digests else {}
     if args.script:
         output.write(copy_script.script(image_digests.pinned(listed, digests), args.tool))
@@ -117,15 +119,17 @@ def _digests(listed: Iterable[Image], solution: Solution) -> dict[str, DigestRes
     return image_digests.digests(listed, ask)
 
 
-def _verify(solved: Solved, listed: Sequence[Image]) -> Exit:
+def _verify(solved: Solved, listed: Sequence[Image], args: argparse.Namespace) -> Exit:
     chart = charts.best(solved.solution.versions.eks)
     try:
         manifests = app.render(solved, chart)
     except HelmError as error:
         return output.fail("images", error, Exit.CONFIG)
     missing = images_check.unlisted(manifests, [image.name for image in listed])
-    for name in missing:
-        print(f"not listed: {name}")
-    if not missing:
-        print(f"the list holds every image of {chart}")
+    if args.format == "json":
+        output.write_json({"chart": chart, "notListed": list(missing)})
+    else:
+        print(
+            "\n".join(f"not listed: {name}" for name in missing) or f"the list holds every image of {chart}"
+        )
     return Exit.BUG if missing else Exit.DONE

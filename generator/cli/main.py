@@ -42,7 +42,8 @@ examples:
   generator explain modelsRuntime.type   what a key means
 """
 EPILOG = """\
-exit codes: 0 done, 1 a bug in the generator, 2 the config is not valid, 3 AWS could not be reached
+exit codes: 0 done, 1 a bug in the generator, 2 the config is not valid, 3 AWS could not be reached,
+            4 `diff --exit-code` found differences
 `generator COMMAND --help` shows the flags and examples of a command
 """
 

@@ -2,10 +2,12 @@
 
 import argparse
 import io
+import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from generator import app
 from generator.app import Terminal
@@ -13,6 +15,8 @@ from generator.errors import AwsError, CredentialsError, Exit, Problem
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from generator.client import TaskStatus
 
 # Width of a table that is not on a terminal: more than any row needs, so that no cell is cut or folded.
 UNLIMITED_COLUMNS = 10_000
@@ -37,6 +41,11 @@ def write(text: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
+
+
+def write_json(value: Any) -> None:
+    """A result for programs, on standard output."""
+    write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def new_table(*columns: str) -> "Table":
@@ -69,9 +78,46 @@ def add_row(table: "Table", cells: Sequence[str]) -> None:
     table.add_row(*(Text(cell) for cell in cells))
 
 
+def print_files(status: "TaskStatus", files: Iterable[Path], args: argparse.Namespace) -> None:
+    """The pictures of a task that ended."""
+    names = [str(file) for file in files]
+    if args.format == "json":
+        write_json({"id": status.id, "status": status.status, "error": status.error or None, "files": names})
+    elif names:
+        print("\n".join(names))
+
+
 def terminal(args: argparse.Namespace) -> Terminal:
-    """Progress on standard output, questions on the terminal; --yes answers them all with yes."""
-    return Terminal(ask=(lambda _: True) if getattr(args, "yes", False) else ask, say=say)
+    """Progress on standard output, or on standard error where that is for JSON; questions on the terminal.
+
+    --yes answers them all with yes.
+    """
+    return Terminal(ask=_answer(args), say=_say_error if getattr(args, "format", "") == "json" else say)
+
+
+def changing_terminal(args: argparse.Namespace) -> Terminal:
+    """As `terminal`; with --format json the progress is JSON Lines on standard output.
+
+    What other programs print goes to standard error then: they inherit the file descriptor, not the stream.
+    """
+    if args.format != "json":
+        return terminal(args)
+    sys.stdout.flush()
+    stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def say_json(line: str) -> None:
+        print(json.dumps({"message": line}, ensure_ascii=False), file=stream, flush=True)
+
+    return Terminal(ask=_answer(args), say=say_json)
+
+
+def _answer(args: argparse.Namespace) -> Callable[[str], bool]:
+    return (lambda _: True) if getattr(args, "yes", False) else ask
+
+
+def _say_error(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def say(line: str) -> None:

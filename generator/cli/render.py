@@ -2,6 +2,8 @@
 
 import argparse
 
+import yaml
+
 from generator import app
 from generator.build import files
 from generator.cli import flags, output
@@ -22,6 +24,7 @@ written.
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `render`."""
     flags.add_config(parser)
+    flags.add_format(parser)
     default = f"{files.UMBRELLA} after `make deps`, else {files.RUNTIMES_ALONE}"
     flags.add_chart(parser, None, default)
 
@@ -29,7 +32,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Exit:
     """Print the manifests of one config."""
     try:
-        output.write(app.render(flags.solved(args), args.chart))
+        manifests = app.render(flags.solved(args), args.chart)
     except HelmError as error:
         return output.fail("render", error, Exit.CONFIG)
+    if args.format == "json":
+        output.write_json([manifest for manifest in yaml.safe_load_all(manifests) if manifest])
+    else:
+        output.write(manifests)
     return Exit.DONE

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from generator import app
-from generator.cli import output
+from generator.cli import flags, output
 from generator.config import explain, validate
 from generator.errors import Exit
 
@@ -21,6 +21,7 @@ EXAMPLES = """\
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `schema`."""
+    flags.add_format(parser)
     page = parser.add_mutually_exclusive_group()
     page.add_argument("--markdown", action="store_true", help="every key, as a page")
     page.add_argument("--rules", action="store_true", help="every rule, as a page")
@@ -28,7 +29,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Exit:
     """Print the schema or a page."""
-    if args.rules:
+    if args.format == "json" and args.rules:
+        rows = validate.catalogue().items()
+        output.write_json([explain.rule_data(code, severity, text) for code, (severity, text) in rows])
+    elif args.format == "json" and args.markdown:
+        output.write_json([explain.key_data(key) for key in explain.keys(app.schema())])
+    elif args.rules:
         output.write(explain.rules_page(validate.catalogue()))
     elif args.markdown:
         output.write(explain.config_page(app.schema()))

@@ -1,7 +1,6 @@
 """`generator smoke`: sends one task through the deployed HTTP API and waits for its picture."""
 
 import argparse
-import json
 from pathlib import Path
 
 from generator import app, client
@@ -29,6 +28,7 @@ NO_ICP_LICENSE = (
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `smoke`."""
     flags.add_changing(parser)
+    flags.add_format(parser)
     parser.add_argument("--runtime", metavar="NAME", help="the runtime to test (default: the first SD WebUI)")
     parser.add_argument("--task", metavar="FILE", help="the task to send, as JSON")
     parser.add_argument("--model", metavar="FILE", help="the checkpoint, for a runtime with a dynamic model")
@@ -57,7 +57,7 @@ def _run(args: argparse.Namespace) -> Exit:
     task = client.parsed(app.read_text(args.task), app.display_name(args.task)) if args.task else None
     body = smoke.body(smoke.choose(solution, args.runtime), task, args.model)
     if args.dry_run:
-        print(json.dumps(body, indent=2))
+        output.write_json(body)
         return Exit.DONE
     job = app.job(solution, args.output, output.terminal(args))
     try:
@@ -67,7 +67,7 @@ def _run(args: argparse.Namespace) -> Exit:
     if status.status != "completed":
         reason = f"{status.id} {status.status}: {status.error or 'no reason given'}"
         return output.fail("smoke", reason, Exit.CONFIG)
-    print("\n".join(str(path) for path in pictures))
+    output.print_files(status, pictures, args)
     return Exit.DONE
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from generator import app, client
-from generator.cli import output
+from generator.cli import flags, output
 from generator.client import ApiClient, TaskStatus
 from generator.errors import Exit
 
@@ -46,6 +46,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=600.0, metavar="SECONDS", help="how long to wait (default: 600)"
     )
     parser.add_argument("--no-wait", action="store_true", help="print where the result will be, and end")
+    flags.add_format(parser)
     prompt = parser.add_argument_group("a picture from a prompt (SD WebUI runtimes), instead of FILE")
     prompt.add_argument("--prompt", metavar="TEXT")
     prompt.add_argument("--negative-prompt", metavar="TEXT", default="")
@@ -81,11 +82,15 @@ def _run(args: argparse.Namespace) -> Exit:
     receipt = api.submit(task)
     print(f"{receipt.id} → {receipt.runtime}: accepted", file=sys.stderr)
     if args.no_wait:
-        print(receipt.output_location)
+        if args.format == "json":
+            output.write_json(
+                {"id": receipt.id, "status": "accepted", "outputLocation": receipt.output_location}
+            )
+        else:
+            print(receipt.output_location)
         return Exit.DONE
     status = client.wait(api, receipt, args.timeout, _print_status)
-    for path in client.save(status, args.out):
-        print(path)
+    output.print_files(status, client.save(status, args.out), args)
     return Exit.DONE if status.status == "completed" else Exit.CONFIG
 
 

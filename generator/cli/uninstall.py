@@ -20,6 +20,7 @@ EXAMPLES = """\
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `uninstall`."""
     flags.add_changing(parser)
+    flags.add_format(parser)
     parser.add_argument(
         "--wait", type=float, default=45.0, metavar="MINUTES",
         help="how long to wait for running tasks to end and GPU nodes to terminate (default: 45)",
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> Exit:
     """Remove it."""
     try:
         solved = flags.solved(args)
-        job = app.changing_job(solved, args.output, output.terminal(args), dry_run=args.dry_run)
+        job = app.changing_job(solved, args.output, output.changing_terminal(args), dry_run=args.dry_run)
         uninstall.run(job, args.wait * 60)
     except (RefusedError, MissingProgramError, NotOursError, AwsError, OSError) as error:
         return output.stopped("uninstall", error)

@@ -133,6 +133,31 @@ def yaml_line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def key_data(key: Key) -> dict[str, Any]:
+    """One key for programs."""
+    return {
+        "path": key.path,
+        "type": kind(key.schema),
+        "required": key.required,
+        "default": key.schema.get("default", key.schema.get("x-default")),
+        "allowed": allowed(key.schema) or None,
+        "description": _description(key.schema),
+        "examples": list(key.schema.get("examples", [])),
+    }
+
+
+def rule_data(code: str, severity: Severity, words: str) -> dict[str, Any]:
+    """One rule with its examples for programs."""
+    example = examples.examples().get(code)
+    return {
+        "code": code,
+        "severity": severity.value,
+        "text": words,
+        "wrong": example and example.wrong_text(),
+        "right": example and example.right_text(),
+    }
+
+
 def config_page(schema: Schema) -> str:
     """docs/config.md."""
     lines = [

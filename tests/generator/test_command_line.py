@@ -1,5 +1,6 @@
 """The command line itself: wrong words are corrected, shells complete it, any terminal can print it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -137,6 +138,62 @@ def test_a_word_like_no_command_lists_the_commands(folder: Path) -> None:
 
     assert "did you mean" not in error
     assert all(command in error for command in COMMANDS)
+
+
+# Commands whose output has no other form, and why.
+NOT_JSON = {"init": "prints a config, which is YAML", "completion": "prints a shell script"}
+# Commands that print a JSON object on each line while they work.
+JSON_LINES = {"deploy", "uninstall"}
+# Without AWS these print nothing on standard output.
+NO_ANSWER = {"status", "submit"}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - NOT_JSON.keys()))
+def test_a_command_that_prints_results_prints_them_as_json(command: str, folder: Path) -> None:
+    result = run(folder, command, *CALLS[command], "--format", "json")
+
+    text = result.stdout.decode()
+    assert result.returncode == EXITS.get(command, 0), result.stderr.decode()
+    if command in NO_ANSWER:
+        assert text == ""
+    elif command in JSON_LINES:
+        assert text
+        assert all(set(json.loads(line)) == {"message"} for line in text.splitlines())
+    else:
+        assert json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (["explain", "queueLength"], "path"),
+        (["explain"], "path"),
+        (["schema", "--rules"], "code"),
+        (["schema", "--markdown"], "path"),
+    ],
+    ids=" ".join,
+)
+def test_reference_pages_have_a_form_for_programs(words: list[str], key: str, folder: Path) -> None:
+    rows = json.loads(run(folder, *words, "--format", "json").stdout)
+
+    assert rows
+    assert all(row[key] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("other", "flags", "code"),
+    [("config.yaml", ["--exit-code"], 0), ("other.yaml", ["--exit-code"], 4), ("other.yaml", [], 0)],
+)
+def test_diff_tells_differences_by_its_exit_code(
+    other: str, flags: list[str], code: int, folder: Path
+) -> None:
+    text = (folder / "config.yaml").read_text("utf-8")
+    (folder / "other.yaml").write_text(text.replace("sdoneks", "studio"), "utf-8")
+
+    result = run(folder, "diff", "config.yaml", "--against", other, *WHERE, *flags, "--format", "json")
+
+    assert result.returncode == code
+    assert json.loads(result.stdout)["different"] == (other != "config.yaml")
 
 
 @pytest.fixture(scope="module")
