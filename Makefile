@@ -9,6 +9,9 @@ CONFIG ?= config.yaml
 
 include $(wildcard make/*.mk)
 
+# What is installed once is made by the targets in INSTALLED. Two runs of make may need it at the same time: each
+# calls make again under a lock, and the second then finds the files there.
+ifdef LOCKED
 $(VENV)/.done: pyproject.toml agent/pyproject.toml
 	@echo "setting up $(VENV) (first time: about a minute)" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: set PYTHON=")'
@@ -17,9 +20,17 @@ $(VENV)/.done: pyproject.toml agent/pyproject.toml
 	@touch $@
 
 .cache/.tools: tools/fetch_tools.py $(VENV)/.done
-	@mkdir -p .cache
 	@$(RUN)python tools/fetch_tools.py
 	@touch $@
+else
+INSTALLED = $(VENV)/.done .cache/.tools .cache/ministack/made-from
+$(VENV)/.done: pyproject.toml agent/pyproject.toml
+.cache/.tools: tools/fetch_tools.py $(VENV)/.done
+.cache/ministack/made-from: local/ministack.txt $(VENV)/.done
+$(INSTALLED):
+	@mkdir -p .cache
+	@flock .cache/.lock $(MAKE) --silent --no-print-directory LOCKED=1 $@
+endif
 
 .PHONY: demo test lint
 demo: setup .cache/ministack/made-from ## Run the whole path of a task on this machine, without AWS, GPU or Docker; ends with pictures
