@@ -35,6 +35,13 @@ CASES: dict[str, tuple[Values, str]] = {
     ),
     "no-checkpoint": ({"modelFilename": "model.bin"}, "is not a valid checkpoint"),
     "tab-in-model": ({"modelFilename": "my\tmodel.ckpt"}, "is not a valid checkpoint"),
+    "model-with-folder": ({"modelFilename": "models/model.ckpt"}, "is not a valid checkpoint"),
+    "model-with-folders": ({"modelFilename": "Stable-diffusion/a.ckpt"}, "is not a valid checkpoint"),
+    "model-of-windows": ({"modelFilename": "xl\\model.ckpt"}, "is not a valid checkpoint"),
+    "failed-tasks-again": (
+        nested(f"{AGENT}.deadLetterQueueUrl", "https://sqs.us-west-2.amazonaws.com/123456789012/demo-one"),
+        "deadLetterQueueUrl is the queue itself",
+    ),
     "model-elsewhere": ({"modelFilename": "../model.ckpt"}, "is not a valid checkpoint"),
     "no-probe": (merged(CUSTOM, nested(f"{API}.probePath", "")), "probePath is empty"),
     "no-task-path": (merged(CUSTOM, nested(f"{API}.taskPath", "")), "taskPath is empty"),

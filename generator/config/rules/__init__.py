@@ -23,6 +23,7 @@ THEMES = (
     "environment",
     "arguments",
     "runtime_environment",
+    "queues",
     "karpenter",
     "bottlerocket",
 )

@@ -38,9 +38,22 @@ def model_filenames_are_valid(case: Case) -> Iterator[Finding]:
         elif re.search(r"[\x00-\x1f\x7f]", name):
             help = "write the name on one line, without tabs and line breaks"
             yield Finding(node, f"{name!r} contains a control character", help)
+        elif (relative := _in_checkpoint_folder(name)) != name:
+            help = f"write {relative!r}: the path is relative to Stable-diffusion/ in the bucket"
+            yield Finding(node, f"{name!r} is not the path of a file below Stable-diffusion/", help)
         elif name.startswith("/") or {"", ".."} & set(name.split("/")):
             help = "write the path relative to Stable-diffusion/ in the bucket"
             yield Finding(node, f"{name!r} is outside the checkpoint folder", help)
+
+
+def _in_checkpoint_folder(name: str) -> str:
+    """The path as SD WebUI expects it: without the folders that it adds itself, and without backslashes."""
+    parts = [part for part in name.strip().replace("\\", "/").split("/") if part != "."]
+    folders = ("models", "stable-diffusion")
+    start = max((n for n, part in enumerate(parts[:-1], 1) if part.lower() == folders[1]), default=0)
+    if not start and parts[0].lower() == folders[0]:
+        start = 1
+    return "/".join(parts[start:])
 
 
 @rule("SD304")

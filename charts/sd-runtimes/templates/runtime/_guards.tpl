@@ -38,8 +38,8 @@
 {{- if eq $rt.type "sdwebui" }}
 {{- if not (or $rt.dynamicModel $rt.modelFilename) }}
 - {{ printf "%s.modelFilename is empty: set the checkpoint to load, or dynamicModel" .where | quote }}
-{{- else if and $rt.modelFilename (or (regexMatch "^([^/[:cntrl:]]+/)*[^/[:cntrl:]]+\\.(safetensors|ckpt)$" $rt.modelFilename | not) (has ".." (splitList "/" $rt.modelFilename))) }}
-- {{ printf "%s.modelFilename: %q is not a valid checkpoint: set a .safetensors or .ckpt file in Stable-diffusion/" .where $rt.modelFilename | quote }}
+{{- else if and $rt.modelFilename (or (regexMatch "^([^/[:cntrl:]]+/)*[^/[:cntrl:]]+\\.(safetensors|ckpt)$" $rt.modelFilename | not) (has ".." (splitList "/" $rt.modelFilename)) (regexMatch "(?i)^models/|(^|/)stable-diffusion/|(^|/)\\./|\\\\|^ " $rt.modelFilename)) }}
+- {{ printf "%s.modelFilename: %q is not a valid checkpoint: set the path of a .safetensors or .ckpt file below Stable-diffusion/" .where $rt.modelFilename | quote }}
 {{- end }}
 {{- else if eq $rt.type "custom" }}
 {{- range $key := list "probePath" "taskPath" }}
@@ -64,6 +64,11 @@
 {{- if not (get $agent $key) }}
 - {{ printf "%s.runtime.queueAgent.%s is empty: set it, as `generator build` does" $.where $key | quote }}
 {{- end }}
+{{- end }}
+{{- /* By account and name: SQS has more than one host name. */ -}}
+{{- $queue := regexFind "[^/]+/[^/]+$" $agent.sqsQueueUrl }}
+{{- if and $queue (eq $queue (regexFind "[^/]+/[^/]+$" $agent.deadLetterQueueUrl)) }}
+- {{ printf "%s.runtime.queueAgent.deadLetterQueueUrl is the queue itself: use another queue for tasks that failed" .where | quote }}
 {{- end }}
 {{- if eq (splitList "/" $agent.xray.daemon.image.repository | last) "aws-xray-daemon" }}
 - {{ printf "%s.runtime.queueAgent.xray.daemon.image: the X-Ray daemon does not support OpenTelemetry: remove it to use the collector" .where | quote }}
