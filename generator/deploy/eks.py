@@ -18,15 +18,22 @@ def find(job: Job) -> Cluster | None:
 
 
 def guard(job: Job, existing: Cluster | None) -> None:
-    """Raise RefusedError for an EKS version that EKS would refuse later, to create or to upgrade to."""
+    """Raise RefusedError for an EKS version that EKS would refuse later, to create or to upgrade to.
+
+    A dry run that could not ask AWS only says so.
+    """
     eks, facts = job.solution.versions.eks, job.facts
     if existing is None:
         if not facts.support(eks).can_be_created(job.today):
             end = facts.support(eks).extended_ends
-            raise RefusedError(
+            refusal = (
                 f"AWS has not created clusters with EKS {eks} since {end}: "
                 f'set eksVersion: "{facts.recommended_eks(job.today)}"'
             )
+            if not job.offline:
+                raise RefusedError(refusal)
+            # Nobody could say whether the cluster exists already, for which the commands are right.
+            job.say(f"# if the cluster {job.stack} does not exist yet: {refusal}")
         return
     if (help := versions.upgrade_help(existing.version, eks)) is not None:
         raise RefusedError(f"the cluster runs EKS {existing.version}. {help}")
