@@ -112,6 +112,7 @@ def account() -> Iterator[dict[str, str]]:
                 "_EC2": f"http://{host}:{port}",
                 "_SERVICE_QUOTAS": fake_server.url,
                 "_EKS": fake_server.url,
+                "_SSM": fake_server.url,
             }
     finally:
         moto.stop()

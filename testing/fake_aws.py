@@ -14,7 +14,7 @@ Answer = tuple[int, Any]
 
 
 class FakeAws:
-    """The calls of Service Quotas and EKS that preflight makes."""
+    """The calls of Service Quotas, EKS and SSM that preflight makes."""
 
     def __init__(self) -> None:
         self.values: dict[str, float] = {}
@@ -28,15 +28,21 @@ class FakeAws:
         self.foreign_clusters: set[str] = set()
         # Operations that are answered with AccessDenied.
         self.denied: set[str] = set()
+        # Parts of the names of SSM parameters that do not exist.
+        self.no_parameters: set[str] = set()
         # The region that each quota was asked for in, by its code.
         self.regions: dict[str, str] = {}
 
     def answer(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
-        """Answer in the JSON protocol of Service Quotas, or in the REST protocol of EKS."""
+        """Answer in the JSON protocol of Service Quotas and SSM, or in the REST protocol of EKS."""
         target = handler.headers.get("X-Amz-Target", "").rpartition(".")[2]
-        if target:
+        if target == "GetParameter":
+            status, response = self._parameter(json.loads(body)["Name"])
+        elif target:
             self.regions[json.loads(body)["QuotaCode"]] = handler.headers["Authorization"].split("/")[2]
-        status, response = self._quotas(target, json.loads(body)) if target else self._eks(handler.path)
+            status, response = self._quotas(target, json.loads(body))
+        else:
+            status, response = self._eks(handler.path)
         if (target or handler.path.split("?")[0].strip("/").split("/")[0]) in self.denied:
             status, response = 403, {"__type": "AccessDeniedException", "message": "access denied"}
         content = json.dumps(response).encode()
@@ -60,6 +66,11 @@ class FakeAws:
         if code not in source:
             return 400, {"__type": "NoSuchResourceException", "message": code}
         return 200, {"Quota": {"QuotaCode": code, "Value": source[code]}}
+
+    def _parameter(self, name: str) -> Answer:
+        if any(part in name for part in self.no_parameters):
+            return 400, {"__type": "ParameterNotFound", "message": name}
+        return 200, {"Parameter": {"Name": name, "Value": "ami-0123456789abcdef0"}}
 
     def _eks(self, path: str) -> Answer:
         words = urlsplit(path).path.strip("/").split("/")

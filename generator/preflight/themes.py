@@ -7,6 +7,7 @@ from generator.preflight import (
     credentials,
     limits,
     models,
+    node_images,
     places,
     registry,
     rights,
@@ -17,7 +18,19 @@ from generator.preflight import (
 )
 from generator.preflight.check import Check, Subject
 
-THEMES = (credentials, places, versions, limits, spot, models, snapshots, registry, taken, rights)
+THEMES = (
+    credentials,
+    places,
+    versions,
+    limits,
+    spot,
+    models,
+    node_images,
+    snapshots,
+    registry,
+    taken,
+    rights,
+)
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:

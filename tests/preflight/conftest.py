@@ -126,6 +126,7 @@ def _sandbox(
     monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", moto)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_EKS", url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", url)
     prepare_account(account)
     ec2 = replace(account, endpoint=moto).client("ec2")
     for vpc in ec2.describe_vpcs()["Vpcs"]:

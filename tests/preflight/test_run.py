@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from generator import paths
 from generator.errors import Exit
+from generator.facts.facts import Facts
 from generator.preflight.result import CheckStatus, ending
 from testing.preflight import MODEL
 from tests.preflight.conftest import RUNTIME, Sandbox
@@ -38,6 +40,7 @@ def test_every_theme_has_a_result(sandbox: Sandbox) -> None:
         "EKS version",
         "quotas",
         "spot",
+        "node images",
         "models",
         "images",
         "names",
@@ -319,3 +322,19 @@ def test_without_any_answer_nothing_passes(sandbox: Sandbox, monkeypatch: pytest
     report = sandbox.run()
 
     assert CheckStatus.PASSED not in {result.status for result in report.results}
+
+
+def test_a_release_without_an_image_fails_before_a_node_is_awaited(sandbox: Sandbox) -> None:
+    sandbox.quotas.no_parameters.add("aws-k8s-1.35-nvidia/x86_64/1.99.0/image_id")
+    extra = {"karpenter": {"nodeTemplate": {"amiVersion": "v1.99.0"}}}
+
+    runtimes = [{**RUNTIME, "extraValues": extra}, {**RUNTIME, "name": "other"}]
+    report = sandbox.run(config={"modelsRuntime": runtimes})
+
+    missing = report.one("node images", "Bottlerocket 1.99.0")
+    assert (missing.status, missing.message) == (
+        CheckStatus.FAILED,
+        "there is no image with NVIDIA drivers for EKS 1.35 in us-east-1",
+    )
+    default = Facts(paths.data()).versions("1.35").bottlerocket
+    assert report.one("node images", f"Bottlerocket {default}").status is CheckStatus.PASSED
