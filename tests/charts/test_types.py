@@ -91,7 +91,6 @@ COMFYUI_FOLDERS = {
 
 def test_one_folder_tree_serves_sd_webui_and_comfyui(types: Objects) -> None:
     paths = yaml.safe_load(types["ConfigMap/comfy-runtime"]["data"]["extra_model_paths.yaml"])["models"]
-    assert paths.pop("is_default") is True
     assert paths.pop("base_path")
     assert {kind: folders.split() for kind, folders in paths.items()} == COMFYUI_FOLDERS
 

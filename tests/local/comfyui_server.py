@@ -94,8 +94,8 @@ def checkout() -> tuple[Path, Path]:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    """Start a server whose files are all in `folder`."""
+def running(folder: Path, without: str = "") -> Iterator[Server]:
+    """Start a server whose files are all in `folder`, if need be without one of the profile's arguments."""
     code, python = checkout()
     config, data, models, port = folder / "config", folder / "data", folder / "models", free_port()
     for path in (config, models / "Stable-diffusion", folder / "nodes"):
@@ -122,6 +122,7 @@ def running(folder: Path) -> Iterator[Server]:
         "EXTRA_CMD_ARG": f"--cpu --extra-model-paths-config {folder / 'nodes.yaml'}",
     }
     command = [part.replace(CODE, str(code)).replace(CONFIG, str(config)) for part in profile["command"]]
+    command = [part.replace(f" {without}", "") for part in command] if without else command
     child = processes.start("comfyui", command, environment, folder)
     server = Server(f"http://127.0.0.1:{port}", child, data, environment)
     try:

@@ -18,6 +18,9 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from local.runtimes.comfyui import graph as graphs
+from local.runtimes.comfyui import validation
+from local.runtimes.comfyui.files import OTHER_FILES, Files
+from local.runtimes.comfyui.nodes import described, known
 from local.runtimes.shared import serve
 from local.runtimes.shared.gpu import Job, NodeFailedError, OutOfMemoryError
 from local.runtimes.shared.picture import Request
@@ -25,9 +28,8 @@ from local.runtimes.shared.serve import Simulation
 
 DEFAULT_MODEL = "sd_xl_turbo_1.0.safetensors"
 DEFAULT_VERSION = "0.28.1"
-# The first versions that keep the id of a submitted prompt, that interrupt only the prompt that is named, and
-# that accept only UUIDs as ids (server.py of ComfyUI).
-KEEPS_IDS, INTERRUPTS_BY_ID, VALIDATES_IDS = (0, 3, 45), (0, 3, 57), (0, 25, 0)
+# The first versions that keep the id of a submitted prompt, and that interrupt only the prompt that is named.
+KEEPS_IDS, INTERRUPTS_BY_ID = (0, 3, 45), (0, 3, 57)
 
 
 @dataclass
@@ -56,7 +58,7 @@ class ComfyUi:
     pending: list[Item] = field(default_factory=list)
     running: Item | None = None
     history: dict[str, Any] = field(default_factory=dict)
-    files: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
+    files: Files = field(default_factory=Files)
     cache: dict[str, dict[str, Any]] = field(default_factory=dict)
     sockets: dict[str, web.WebSocketResponse] = field(default_factory=dict)
     counter: int = 0
@@ -69,10 +71,11 @@ class ComfyUi:
             ("GET", "/queue", self._queue), ("POST", "/queue", self._unqueue),
             ("GET", "/history", self._all_history), ("GET", "/history/{id}", self._one_history),
             ("POST", "/history", self._forget), ("POST", "/interrupt", self._interrupt),
-            ("POST", "/upload/image", self._upload), ("GET", "/view", self._view),
+            ("POST", "/upload/image", self.files.upload_file), ("GET", "/view", self.files.view),
             ("GET", "/models/{folder}", self._models), ("GET", "/object_info", self._all_nodes),
             ("GET", "/object_info/{node}", self._one_node), ("GET", "/ws", self._socket),
-            ("GET", "/embeddings", self._models), ("GET", "/system_stats", _stats), ("POST", "/free", _ok),
+            ("GET", "/embeddings", self._models), ("GET", "/system_stats", _stats),
+            ("POST", "/free", self._free), ("DELETE", "/_simulation/files", self.files.sweep),
         ]  # fmt: skip
         return [
             web.route(method, prefix + path, act) for method, path, act in routes for prefix in ("", "/api")
@@ -130,8 +133,9 @@ class ComfyUi:
         if self.sim.faults.take("no-output", item.id):
             return {}
         outputs: dict[str, Any] = {}
-        for node, (kind, prefix) in graphs.outputs(item.prompt).items():
-            outputs[node] = {"images": [self._save(item, work, kind, prefix, n) for n in range(work.batch)]}
+        for node, made in graphs.outputs(item.prompt, item.outputs).items():
+            count = work.batch if made.extension == "png" else 1
+            outputs[node] = {made.key: [self._save(item, work, made, n) for n in range(count)]}
             await self._send(item, "executed", {"node": node, "output": outputs[node], "prompt_id": item.id})
         return outputs
 
@@ -145,17 +149,18 @@ class ComfyUi:
             data = {"value": item.job.step, "max": item.job.steps, "prompt_id": item.id, "node": node}
             await self._send(item, "progress", data)
 
-    def _save(self, item: Item, work: graphs.Work, kind: str, prefix: str, n: int) -> dict[str, str]:
-        source_folder, _, source_name = (work.source or "").rpartition("/")
-        source = self.files.get((source_name, source_folder, "input"))
+    def _save(self, item: Item, work: graphs.Work, made: graphs.SavedFiles, n: int) -> dict[str, str]:
+        source = self.files.upload(work.source or "")
         texts = {"prompt": json.dumps(item.prompt)}
         self.counter += 1
-        folder, _, stem = prefix.rpartition("/")
-        name = f"{stem}_{self.counter:05}_.png"
+        folder, _, stem = made.prefix.rpartition("/")
+        name = f"{stem}_{self.counter:05}_.{made.extension}"
         picture = Request(work.prompt, work.seed + n, work.width, work.height, texts, source)
-        data = b"" if self.sim.faults.take("broken-output", item.id) else self.sim.artist.draw(picture)
-        self.files[name, folder, kind] = data
-        return {"filename": name, "subfolder": folder, "type": kind}
+        data = OTHER_FILES.get(made.extension) or self.sim.artist.draw(picture)
+        self.files.content[name, folder, made.type] = (
+            b"" if self.sim.faults.take("broken-output", item.id) else data
+        )
+        return {"filename": name, "subfolder": folder, "type": made.type}
 
     async def _submit(self, request: web.Request) -> web.Response:
         try:
@@ -168,15 +173,17 @@ class ComfyUi:
         if self.sim.faults.take("refuse", str(body.get("prompt_id"))):
             return web.Response(status=500, text="a simulated refusal")
         name = body.get("prompt_id") if self.version >= KEEPS_IDS else None
-        error = self._id_error(name) or graphs.validation_error(prompt, self.sim.models)
-        if error is not None or prompt is None:
-            return web.json_response(error, status=400)
+        verdict = validation.id_error(name, self.version) or validation.validate(
+            prompt, self.sim.models, self.files.uploads()
+        )
+        if verdict.error is not None or prompt is None:
+            return web.json_response(verdict.body(), status=400)
         self.counter += 1
         name = str(name or uuid.uuid4())
         client = str(body.get("client_id", ""))
         item = Item(
             self.counter, name, dict(prompt), {**(body.get("extra_data") or {}), "client_id": client}, client,
-            list(graphs.outputs(prompt)),
+            list(verdict.outputs),
         )  # fmt: skip
         self.pending.append(item)
         self.wake.set()
@@ -184,14 +191,9 @@ class ComfyUi:
         dropped = (
             {"9": {"errors": [], "class_type": "SaveImage"}}
             if self.sim.faults.take("node-errors", name)
-            else {}
+            else verdict.node_errors
         )
         return web.json_response({"prompt_id": name, "number": item.number, "node_errors": dropped})
-
-    def _id_error(self, name: Any) -> dict[str, Any] | None:
-        if self.version < VALIDATES_IDS or name is None or _is_canonical_uuid(name):
-            return None
-        return graphs.error_body("invalid_prompt_id", "prompt_id must be a valid UUID", {})
 
     async def _exec_info(self, _: web.Request) -> web.Response:
         return web.json_response({"exec_info": {"queue_remaining": self._remaining()}})
@@ -231,39 +233,24 @@ class ComfyUi:
             self.running.job.interrupted.set()
         return web.Response()
 
-    async def _upload(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        image = form["image"]
-        if not isinstance(image, web.FileField):
-            return web.Response(status=400)
-        folder = str(form.get("subfolder", ""))
-        self.files[image.filename, folder, "input"] = image.file.read()
-        return web.json_response({"name": image.filename, "subfolder": folder, "type": "input"})
-
-    async def _view(self, request: web.Request) -> web.Response:
-        query = request.query
-        key = (query.get("filename", ""), query.get("subfolder", ""), query.get("type", "output"))
-        if ".." in key[0]:
-            return web.Response(status=400)
-        if key not in self.files:
-            return web.Response(status=404)
-        return web.Response(body=self.files[key], content_type="image/png")
-
     async def _models(self, request: web.Request) -> web.Response:
         folder = request.match_info.get("folder")
         return web.json_response(self.sim.models if folder == "checkpoints" else [])
 
-    def _node(self, name: str) -> dict[str, Any]:
-        choices: dict[str, list[Any]] = {"ckpt_name": [self.sim.models]}
-        required = {key: choices.get(key, ["*", {}]) for key in graphs.NODES[name]}
-        return {"input": {"required": required}, "name": name, "output_node": name in graphs.OUTPUTS}
-
     async def _all_nodes(self, _: web.Request) -> web.Response:
-        return web.json_response({name: self._node(name) for name in graphs.NODES})
+        return web.json_response(
+            {name: described(name, node, self.sim.models) for name, node in known().items()}
+        )
 
     async def _one_node(self, request: web.Request) -> web.Response:
         name = request.match_info["node"]
-        return web.json_response({name: self._node(name)} if name in graphs.NODES else {})
+        node = known().get(name)
+        return web.json_response({} if node is None else {name: described(name, node, self.sim.models)})
+
+    async def _free(self, request: web.Request) -> web.Response:
+        if (await request.json()).get("free_memory"):
+            self.cache.clear()
+        return web.Response()
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -292,17 +279,6 @@ class ComfyUi:
         if socket is not None:
             with contextlib.suppress(ConnectionError):
                 await socket.send_json({"type": kind, "data": data})
-
-
-def _is_canonical_uuid(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and str(uuid.UUID(value)) == value
-    except ValueError:
-        return False
-
-
-async def _ok(_: web.Request) -> web.Response:
-    return web.Response()
 
 
 async def _stats(_: web.Request) -> web.Response:

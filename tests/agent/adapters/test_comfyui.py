@@ -79,6 +79,30 @@ async def test_the_same_workflow_twice_gives_two_pictures_of_their_own(sim: Sim,
     assert prefixes == {f"{first.id}-1-example", f"{second.id}-1-example"}
 
 
+@pytest.mark.parametrize("kind", ["SaveImage", "PreviewImage"])
+async def test_the_same_workflow_gives_pictures_again_after_its_files_were_swept(
+    sim: Sim, comfyui: ComfyUi, kind: str
+):
+    graph = workflow(seed=6)
+    graph["9"] = {"class_type": kind, "inputs": {"images": ["8", 0]}}
+    graph["9"]["inputs"] |= {"filename_prefix": ["20", 0]} if kind == "SaveImage" else {}
+    graph["20"] = {"class_type": "PrimitiveString", "inputs": {"value": "linked"}}
+
+    for _ in range(2):
+        assert len((await run_task(comfyui, task("pipeline", graph))).result.outputs) == 1
+        sim.ask("DELETE", "/_simulation/files")
+
+
+async def test_files_that_are_gone_are_made_again_by_the_next_attempt(sim: Sim, comfyui: ComfyUi):
+    asked = task("pipeline", workflow(seed=8))
+    ran = await comfyui.run(await comfyui.prepare(asked, {}), lambda _: None)
+    sim.ask("DELETE", "/_simulation/files")
+    with pytest.raises(RuntimeUnavailable, match="broken_output"):
+        await comfyui.collect(ran)
+
+    assert len((await run_task(comfyui, asked)).result.outputs) == 1
+
+
 async def test_previews_are_left_out_when_there_is_a_saved_picture(comfyui: ComfyUi):
     graph = workflow()
     graph["12"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}

@@ -128,6 +128,31 @@ async def test_a_missing_model_is_the_nodes_fault_only_when_there_is_none_at_all
             await run_task(adapter, task("pipeline", workflow()))
 
 
+@pytest.mark.parametrize(("missing", "error"), [("KSampler", TaskError), ("", RuntimeUnavailable)])
+async def test_a_500_is_the_tasks_fault_only_when_the_server_lacks_one_of_its_nodes(
+    session: ClientSession, missing: str, error: type[Exception]
+):
+    """As versions of 2024 answer."""
+
+    async def submit(_: web.Request) -> web.Response:
+        return web.Response(status=500, text="500 Internal Server Error")
+
+    async def nodes(request: web.Request) -> web.Response:
+        name = request.match_info["node"]
+        return web.json_response({} if name == missing else {name: {}})
+
+    async def empty(_: web.Request) -> web.Response:
+        return web.json_response({})
+
+    app = web.Application()
+    app.add_routes([web.post("/prompt", submit), web.get("/object_info/{node}", nodes)])
+    app.add_routes([web.route("*", "/{path:.*}", empty)])
+    async with TestServer(app) as server:
+        adapter = ComfyUi(Http(session, str(server.make_url("")), 10_000))
+        with pytest.raises(error, match=missing or "runtime_error"):
+            await run_task(adapter, task("pipeline", workflow()))
+
+
 async def test_progress_comes_by_websocket(simulate, http):
     sim = simulate("comfyui", "--plain", "--service-time", "1.6", "--model", COMFYUI_MODEL)
 

@@ -8,7 +8,9 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
+from queue_agent.adapters.comfyui import graph as graphs
 from queue_agent.adapters.comfyui import history
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import RuntimeUnavailable, TaskError
@@ -75,7 +77,8 @@ class Prompts:
         if response.status == 400:
             raise await self._rejection(response.json())
         if not response.ok:
-            raise RuntimeUnavailable("runtime_error", f"{response.status}: {response.reason()}")
+            reason = f"{response.status}: {response.reason()}"
+            raise await self._unknown_node(body["prompt"]) or RuntimeUnavailable("runtime_error", reason)
         receipt = response.json()
         client, name = str(body["prompt_id"]), receipt.get("prompt_id")
         if not isinstance(name, str):
@@ -95,6 +98,14 @@ class Prompts:
             if response.ok and history.choices(response.json(), node, name):
                 return history.rejected(document)
         return RuntimeUnavailable("node_error", f"there are no models: {history.rejection(document)}")
+
+    async def _unknown_node(self, graph: Mapping[str, Any]) -> TaskError | None:
+        """The error when the workflow has a node that the server lacks: versions of 2024 answer 500 to it."""
+        for name in sorted({graphs.class_of(node) for node in graph.values()}):
+            response = await self._http.call("GET", f"/object_info/{quote(name, safe='')}")
+            if response.ok and response.json() == {}:
+                return TaskError("bad_workflow", f"this ComfyUI has no node {name}")
+        return None
 
     async def queued(self, name: str) -> bool:
         """Whether the server has this prompt in its queue, or runs it."""
