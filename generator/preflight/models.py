@@ -1,5 +1,6 @@
 """The model bucket: in the same region, readable, and holding what the runtimes name and need."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -139,5 +140,7 @@ def judge_model(runtime: Runtime, bucket: str, answer: Checkpoints) -> Iterator[
         yield Result(THEME, check_name, CheckStatus.WARNING, "holds no checkpoint yet", help)
     else:
         there = f"; there are {', '.join(answer.neighbours)}" if answer.neighbours else ""
-        help = f"aws s3 cp {runtime.model_filename} s3://{bucket}/{CHECKPOINTS}, or change `modelFilename`"
+        file, target = runtime.model_filename, f"s3://{bucket}/{CHECKPOINTS}{runtime.model_filename}"
+        words = shlex.join([file.rpartition("/")[2], target])
+        help = f"aws s3 cp {words}, or change `modelFilename`"
         yield Result(THEME, check_name, CheckStatus.FAILED, f"is not in the bucket{there}", help)

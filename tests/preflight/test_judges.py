@@ -90,6 +90,15 @@ def test_a_dynamic_runtime_without_any_checkpoint_is_a_warning(solution: Solutio
     assert result.status is CheckStatus.WARNING
 
 
+def test_the_command_that_copies_a_checkpoint_keeps_folder_and_spaces(solution: Solution) -> None:
+    runtime = replace(solution.runtimes[0], type="sdwebui", model_filename="v2/my model.ckpt")
+
+    [result] = models.judge_model(runtime, "models", models.Checkpoints(False, ()))
+
+    assert result.status is CheckStatus.FAILED
+    assert "aws s3 cp 'my model.ckpt' 's3://models/Stable-diffusion/v2/my model.ckpt'" in result.help
+
+
 def test_a_snapshot_that_is_not_complete_fails() -> None:
     [result] = snapshots.judge("snap-1", 100, Snapshot("pending", 50))
 
