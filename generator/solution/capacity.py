@@ -114,7 +114,7 @@ def select(nodes: Nodes, pod: Resources, place: Place, facts: Facts) -> Selectio
         else:
             excluded.setdefault(exclusion, []).append(kind.name)
     exclusions = tuple(replace(one, instance_types=tuple(names)) for one, names in excluded.items())
-    if scarce := tuple(_scarce(nodes, left)):
+    if scarce := tuple(_scarce(nodes, left, place)):
         return Selection((), (*exclusions, *scarce))
     return Selection(tuple(left), exclusions)
 
@@ -245,15 +245,36 @@ def most_pods(kind: InstanceType, nodes: Nodes, pod: Resources) -> int | None:
     return None if count is None else count * pods_per_node(kind, nodes, pod)
 
 
-def _scarce(nodes: Nodes, left: Sequence[InstanceType]) -> Iterator[Exclusion]:
+def _scarce(nodes: Nodes, left: Sequence[InstanceType], place: Place) -> Iterator[Exclusion]:
     """Requirements of several values (minValues) with too few left: Karpenter then starts nothing."""
     for requirement in nodes.requirements:
-        values = {value for kind in left for value in kind.labels().get(label(requirement.key), ())}
-        if left and values and requirement.min_values and len(values) < requirement.min_values:
+        values = _values(label(requirement.key), left, nodes, place)
+        if left and values is not None and len(values) < (requirement.min_values or 0):
             names = tuple(kind.name for kind in left)
             reason = f"minValues {requirement.min_values} of {short(requirement.key)}"
             reason += f", which has {len(values)} {'value' if len(values) == 1 else 'values'} left,"
             yield Exclusion("minValues", reason, (*requirement.path, "minValues"), names)
+
+
+def _values(key: str, left: Sequence[InstanceType], nodes: Nodes, place: Place) -> set[str] | None:
+    """The values of a label that minValues counts; None where the facts do not know them.
+
+    Karpenter counts the values of the instance types, not those that the requirements leave. A label of the
+    user has none. Source: SatisfiesMinValues in pkg/cloudprovider/types.go of kubernetes-sigs/karpenter.
+    """
+    if key == CAPACITY:
+        return {"spot", "on-demand"} if any(kind.spot for kind in left) else {"on-demand"}
+    anywhere = replace(nodes, requirements=())
+    shared = _shared_labels(anywhere, place)[0]
+    if key in shared:
+        return set(shared[key])
+    if any(key in kind.labels() for kind in left):
+        return {value for kind in left for value in kind.labels().get(key, ())}
+    return None if key.startswith(_KARPENTERS) or key in (REGION, ZONE, ZONE_ID) else set()
+
+
+# Labels below these domains that are not in the facts may have any number of values.
+_KARPENTERS = (KARPENTER_PREFIX, "karpenter.sh/", "topology.k8s.aws/")
 
 
 def short(key: str) -> str:

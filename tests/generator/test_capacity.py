@@ -166,12 +166,29 @@ def test_storage_is_that_of_the_disk_which_holds_the_images() -> None:
     assert on_volume.left == ()
 
 
-def test_min_values_count_the_types_that_are_left() -> None:
+@pytest.mark.parametrize(
+    ("key", "most"),
+    [
+        (PREFIX + "instance-family", 2),
+        ("node.kubernetes.io/instance-type", 4),
+        ("topology.kubernetes.io/zone", 3),
+        ("karpenter.sh/capacity-type", 2),
+        ("kubernetes.io/arch", 1),
+        ("example.com/team", 0),
+    ],
+)
+def test_min_values_count_the_values_of_the_types_that_are_left(key: str, most: int) -> None:
     def left(count: int) -> int:
-        entry = {"key": PREFIX + "instance-family", "operator": "Exists", "minValues": count}
+        entry = {"key": key, "operator": "Exists", "minValues": count}
         return len(capacity.select(nodes({"extraRequirements": [entry]}), POD, PLACE, FACTS).left)
 
-    assert (left(2), left(3)) == (4, 0)
+    assert (left(most), left(most + 1)) == (4, 0)
+
+
+def test_min_values_of_a_label_that_the_facts_do_not_know_exclude_nothing() -> None:
+    entry = {"key": PREFIX + "instance-network-bandwidth", "operator": "Exists", "minValues": 9}
+
+    assert len(capacity.select(nodes({"extraRequirements": [entry]}), POD, PLACE, FACTS).left) == 4
 
 
 def test_labels_of_the_nodes_are_requirements() -> None:

@@ -65,7 +65,9 @@ def _names(names: Sequence[str]) -> str:
     return words(names) if more <= 1 else f"{', '.join(names[:_SHOWN])} and {more} others"
 
 
+# By the cause, or by the label of the requirement.
 _CURES = {
+    "minValues": "lower or remove minValues, or allow more instance types",
     capacity.CAPACITY: "remove the requirement, and set capacityType.spot and capacityType.onDemand instead",
     capacity.REGION: "remove the requirement",
     capacity.ZONE: "remove the requirement",
@@ -81,8 +83,8 @@ def _cure(blamed: Exclusion, pool: Pool, case: Case) -> str:
         return _higher_limit(str(blamed.path[-1]), blamed.instance_types, case)
     if key == capacity.ZONE and pool.place.zones and not pool.nodes.own_subnets:
         return f"use a zone of the cluster: {words(pool.place.zones)}"
-    if key in _CURES:
-        return _CURES[key]
+    if fixed := _CURES.get(blamed.cause) or _CURES.get(key):
+        return fixed
     if requirement and (close := _similar_values(requirement, case)):
         return f"did you mean {words(close)}?"
     any_type = replace(pool.nodes, instance_types=())
