@@ -127,6 +127,7 @@ CASES: dict[str, tuple[Values, str]] = {
     "no-capacity": (nested(f"{POOL}.capacityType", {"spot": False, "onDemand": False}), "both off"),
     "helm-label-on-nodes": (nested(f"{POOL}.labels", {"app.kubernetes.io/name": "x"}), "does not allow"),
     "hostname": (nested(f"{POOL}.labels", {"kubernetes.io/hostname": "x"}), "does not allow kub"),
+    "many-node-labels": (nested(f"{POOL}.labels", {f"k{n}": "v" for n in range(101)}), "has 101 labels"),
     "bad-node-label": (nested(f"{POOL}.labels", {"x": "ä"}), "is not a valid value"),
     "bad-node-note": (nested(f"{POOL}.annotations", {"": "x"}), "is not a valid key"),
     "pool-of-another": (

@@ -12,6 +12,8 @@ _OWN_REQUIREMENTS = {
     "karpenter.sh/capacity-type": "capacityType",
     "node.kubernetes.io/instance-type": "instanceType",
 }
+# Source: maxProperties of spec.template.metadata.labels in the NodePool CRD, v1.8.8 and v1.14.1.
+MAX_LABELS = 100
 _NUMERIC = ("Gt", "Lt", "Gte", "Lte")
 # Karpenter reads it as a signed 64-bit integer.
 _INTEGER = re.compile(r"[0-9]{1,18}")
@@ -34,9 +36,13 @@ def label_fault(label: str, case: Case) -> str | None:
 
 @rule("SD911")
 def node_labels_are_allowed(case: Case) -> Iterator[Finding]:
-    """Node labels must not be of a domain that Karpenter reserves, such as karpenter.sh."""
+    """Node labels, at most 100, must not be of a domain that Karpenter reserves, such as karpenter.sh."""
     for runtime in case.runtimes:
-        for node in provisioner(runtime).at("labels").entries():
+        labels = provisioner(runtime).at("labels")
+        if len(labels.entries()) > MAX_LABELS:
+            message = f"{len(labels.entries())} labels; Karpenter accepts {MAX_LABELS}"
+            yield Finding(labels, message, "remove some", True)
+        for node in labels.entries():
             if fault := label_fault(node.key, case):
                 yield Finding(node, fault, "use your own domain, such as example.com/team", True)
 

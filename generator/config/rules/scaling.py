@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, provisioner, rule
 from generator.facts.quantity import parse
+from generator.facts.versions import parse as parse_version
 
 # Limits of HorizontalPodAutoscalerBehavior.
 # https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizontal-pod-autoscaler-v2/
 MAX_WINDOW_SECONDS = 3600
 MAX_PERIOD_SECONDS = 1800
+MAX_INT32 = 2**31 - 1
+# The EKS version from which Kubernetes has tolerance on by default; the CRD of an older KEDA rejects it.
+# https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#tolerance
+TOLERANCE_SINCE = (1, 35)
 
 
 def _scaling(runtime: ConfigNode) -> ConfigNode:
@@ -90,19 +95,17 @@ def hpa_behavior_is_valid(case: Case) -> Iterator[Finding]:
                     side, "not keys and values", "set stabilizationWindowSeconds, selectPolicy or policies"
                 )
             else:
-                yield from _behavior(side)
+                yield from _behavior(side, parse_version(case.eks))
 
 
-def _behavior(side: ConfigNode) -> Iterator[Finding]:
-    fields = ("stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance")
+def _behavior(side: ConfigNode, eks: tuple[int, ...]) -> Iterator[Finding]:
+    fields = ("stabilizationWindowSeconds", "selectPolicy", "policies")
     for node in side.entries():
-        if node.key not in fields:
-            yield Finding(
-                node,
-                f"{node.key!r} is not a field that Kubernetes knows",
-                f"use {', '.join(fields[:3])}",
-                True,
-            )
+        if node.key == "tolerance" and eks < TOLERANCE_SINCE:
+            yield Finding(node, "EKS versions before 1.35 have no tolerance", "remove it", True)
+        elif node.key not in (*fields, "tolerance"):
+            message = f"{node.key!r} is not a field that Kubernetes knows"
+            yield Finding(node, message, f"use {', '.join(fields)}", True)
     window = side.at("stabilizationWindowSeconds")
     seconds = window.whole()
     if window.given and (seconds is None or not 0 <= seconds <= MAX_WINDOW_SECONDS):
@@ -120,11 +123,14 @@ def _policy(entry: ConfigNode) -> Iterator[Finding]:
     valid = (
         set(fields) == {"type", "value", "periodSeconds"}
         and fields["type"] in ("Pods", "Percent")
-        and isinstance(count, int)
-        and count > 0
-        and isinstance(seconds, int)
-        and 0 < seconds <= MAX_PERIOD_SECONDS
+        and _between(count, 1, MAX_INT32)
+        and _between(seconds, 1, MAX_PERIOD_SECONDS)
     )
     if not valid:
         help = f"write type (Pods or Percent), value (from 1) and periodSeconds (1 to {MAX_PERIOD_SECONDS})"
         yield Finding(entry, "Kubernetes rejects this policy", help)
+
+
+def _between(value: object, low: int, high: int) -> bool:
+    """Whether a value is an integer within limits; a boolean is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high

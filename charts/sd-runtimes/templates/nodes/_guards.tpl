@@ -9,6 +9,9 @@
 {{- end }}
 {{- include "sd-runtimes.problems.labels" (dict "labels" $p.labels "where" (print $where ".labels")) }}
 {{- include "sd-runtimes.problems.keys" (dict "keys" (keys $p.annotations) "where" (print $where ".annotations")) }}
+{{- if gt (len $p.labels) 100 }}
+- {{ printf "%s.labels has %d labels; the maximum is 100: remove some" $where (len $p.labels) | quote }}
+{{- end }}
 {{- range $key := keys $p.labels | sortAlpha }}
 {{- if include "sd-runtimes.restricted" (dict "runtime" $.runtime "key" $key) }}
 - {{ printf "%s.labels: Karpenter does not allow %s: use your own domain" $where $key | quote }}
