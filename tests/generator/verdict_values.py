@@ -171,6 +171,21 @@ RESOURCES: list[Data] = [
     {"limits": {"ephemeral-storage": "1Gi"}, "requests": {"ephemeral-storage": "2Gi"}},
 ]
 
+USER_DATA = [
+    *(
+        "",
+        'settings.motd = "hello"',
+        '[settings.kernel.sysctl]\n"vm.swappiness" = "10"\n',
+        "# ephemeral-storage\n",
+    ),
+    "[settings.container-runtime]\nmax-concurrent-downloads = 5\n",
+    '[settings.bootstrap-commands.a]\ncommands = [["apiclient","ephemeral-storage","init"]]\nmode = "off"\n',
+    '[settings.kubernetes]\ncluster-name = "other"\n',
+    "[[a]]\nb = 1\n",
+    "[settings\n",
+    "a = 1\na = 2\n",
+]
+
 POOLS: dict[str, list[Any]] = {
     "namespace": [*NAMES, "default", "kube-system", "null"],
     f"{POOL}.labels": LABELS,
@@ -194,6 +209,7 @@ POOLS: dict[str, list[Any]] = {
     f"{NODE}.tags": TAGS,
     f"{NODE}.osVolume": [{"volumeSize": size} for size in SIZES] + VOLUMES,
     f"{NODE}.dataVolume": [{"volumeSize": size} for size in SIZES] + VOLUMES,
+    f"{NODE}.userData": USER_DATA,
     f"{POD}.labels": LABELS,
     f"{POD}.annotations": ANNOTATIONS,
     f"{POD}.serviceAccountName": NAMES,
@@ -206,6 +222,16 @@ POOLS: dict[str, list[Any]] = {
     f"{AGENT}.image": [{"repository": name, "tag": "1"} for name in REPOSITORIES],
     f"{AGENT}.extraEnv": ENVIRONMENT,
     f"{AGENT}.resources": RESOURCES,
+    f"{API}.commandArguments": [
+        *TEXTS,
+        ["--a"],
+        ["--a", "b c"],
+        [],
+        "--a 'b c'",
+        '--a="b',
+        "--port 1",
+        ["--listen"],
+    ],
     f"{AGENT}.inputBuckets": [["my-inputs"], [], [""], ["My"], ["a" * 64], ["my-inputs"] * 2],
     f"{AGENT}.xray": [{"enabled": True, "daemon": {"image": {"repository": name}}} for name in REPOSITORIES],
     MODELS: CLAIMS,
