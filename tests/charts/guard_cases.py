@@ -215,3 +215,26 @@ CASES: dict[str, tuple[Values, str]] = {
 }
 STACK = "a-stack-with-quite-a-long-name"
 LONG = "too-long-a-name-that-goes-on-and-on-a"
+
+# Values whose absence means something: nothing is rendered, or something else takes their place.
+OPTIONAL = {
+    f"{NODE}.osVolume.iops",
+    f"{NODE}.osVolume.throughput",
+    f"{NODE}.osVolume.snapshotID",
+    f"{NODE}.dataVolume.iops",
+    f"{NODE}.dataVolume.throughput",
+    f"{NODE}.dataVolume.snapshotID",
+    f"{NODE}.userData",
+    f"{POOL}.resourceLimits",
+    f"{API}.resources.requests",
+    f"{AGENT}.resources.limits.memory",
+    f"{AGENT}.resources.requests.cpu",
+    f"{AGENT}.resources.requests.memory",
+    f"{AGENT}.xray.enabled",
+    "runtime.serviceAccountName",
+    "runtime.serviceAccountRoleArn",
+    "runtime.persistence.existingClaim",
+    "runtime.persistence.storageClass",
+    *(f"{part}.image.{key}" for part in (API, AGENT) for key in ("repository", "tag", "digest")),
+    f"{AGENT}.xray.daemon.image.digest",
+}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from .conftest import BASE, PATHS, RUNTIMES, HelmError, Objects, Render, Values, merged, nested, template
-from .guard_cases import AGENT, API, CASES, LONG, NODE, POOL, STACK, requirement
+from .guard_cases import API, CASES, LONG, OPTIONAL, POOL, STACK, requirement
 
 
 def refused(values: Values) -> str:
@@ -88,28 +88,6 @@ def test_two_runtimes_cannot_share_a_service_account(render: Render) -> None:
     assert render(a=SHARED, b={**SHARED, "namespace": "other"})
 
 
-# Values whose absence means something: nothing is rendered, or something else takes their place.
-OPTIONAL = {
-    f"{NODE}.osVolume.iops",
-    f"{NODE}.osVolume.throughput",
-    f"{NODE}.osVolume.snapshotID",
-    f"{NODE}.dataVolume.iops",
-    f"{NODE}.dataVolume.throughput",
-    f"{NODE}.dataVolume.snapshotID",
-    f"{NODE}.userData",
-    f"{POOL}.resourceLimits",
-    f"{API}.resources.requests",
-    f"{AGENT}.resources.limits.memory",
-    f"{AGENT}.resources.requests.cpu",
-    f"{AGENT}.resources.requests.memory",
-    f"{AGENT}.xray.enabled",
-    "runtime.serviceAccountName",
-    "runtime.serviceAccountRoleArn",
-    "runtime.persistence.existingClaim",
-    "runtime.persistence.storageClass",
-    *(f"{part}.image.{key}" for part in (API, AGENT) for key in ("repository", "tag", "digest")),
-    f"{AGENT}.xray.daemon.image.digest",
-}
 # A guard of its own says more of this one.
 NEEDED = [path for path in PATHS if path not in OPTIONAL and path != f"{API}.resources.limits"]
 

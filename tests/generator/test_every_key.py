@@ -1,11 +1,7 @@
 """Every key of the contract changes something that is deployed, or gives a warning that it does not."""
 
-import copy
-import json
 import re
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,174 +16,19 @@ from generator.errors import Problem, Severity
 from generator.facts.facts import Facts
 from generator.solution.context import Context
 from testing import solving
-
-ROOT = Path(__file__).resolve().parents[2]
-Data = dict[str, Any]
-
-SCHEMA: Data = json.loads((ROOT / "values-schema.json").read_text("utf-8"))
-RUNTIME = SCHEMA["definitions"]["modelsRuntime"]
-
-CUSTOM = {
-    "type": "custom",
-    "extraValues.runtime.inferenceApi.image.repository": "ghcr.io/us/ours",
-    "extraValues.runtime.inferenceApi.image.tag": "1.0.0",
-    "extraValues.runtime.inferenceApi.probePath": "/ready",
-    "extraValues.runtime.inferenceApi.taskPath": "/run",
-}
-REQUIREMENTS = "extraValues.karpenter.provisioner.extraRequirements"
-TAINTS = "extraValues.karpenter.provisioner.extraTaints"
-ZONES = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-west-2a", "us-west-2b"]}
-
-NODES = "extraValues.karpenter.nodeTemplate"
-GPU = "nvidia.com/gpu"
-FOUR_GPUS = {"extraValues.karpenter.provisioner.instanceType": ["g5.12xlarge"]}
-RESOURCES = {
-    container: f"extraValues.runtime.{container}.resources" for container in ("inferenceApi", "queueAgent")
-}
-
-VARIABLES = [f"extraValues.runtime.{container}.extraEnv" for container in RESOURCES]
-SOURCES: Data = {
-    "secretKeyRef": {"name": "secret", "key": "one"},
-    "configMapKeyRef": {"name": "config", "key": "one"},
-    "fieldRef": {"fieldPath": "metadata.namespace"},
-    "resourceFieldRef": {"resource": "limits.cpu"},
-}
-
-# The other keys that a runtime needs before a key has an effect.
-REQUIRED_KEYS: dict[str, Data] = {
-    "modelFilename": {"type": "sdwebui", "modelFilename": "one.safetensors"},
-    "dynamicModel": {"type": "sdwebui"},
-    "extraValues.runtime.inferenceApi.port": CUSTOM,
-    "extraValues.runtime.inferenceApi.probePath": CUSTOM,
-    "extraValues.runtime.inferenceApi.taskPath": CUSTOM,
-    "extraValues.runtime.queueAgent.xray.daemon": {"extraValues.runtime.queueAgent.xray.enabled": True},
-    "extraValues.runtime.persistence.storageClass": {
-        "extraValues.runtime.persistence.s3.enabled": False,
-        "extraValues.runtime.persistence.storageClass": "gp2",
-    },
-    "extraValues.runtime.persistence.s3.enabled": {"extraValues.runtime.persistence.storageClass": "gp2"},
-    f"{NODES}.osVolume.volumeType": {f"{NODES}.osVolume.throughput": None},
-    f"{NODES}.dataVolume.volumeType": {f"{NODES}.dataVolume.throughput": None},
-    f"{NODES}.osVolume.iops": {f"{NODES}.osVolume.volumeSize": "100Gi"},
-    f"{NODES}.osVolume.snapshotID": {f"{NODES}.osVolume.volumeSize": "100Gi"},
-    f"{NODES}.dataVolume.snapshotID": {f"{NODES}.dataVolume.volumeSize": "100Gi"},
-    **{
-        f"{RESOURCES[container]}.{kind}.{GPU}": FOUR_GPUS
-        for container in RESOURCES
-        for kind in ("limits", "requests")
-    },
-    f"{REQUIREMENTS}[]": {REQUIREMENTS: [ZONES]},
-    **{f"{path}[]": {path: [{"name": "A"}]} for path in VARIABLES},
-    **{
-        f"{path}[].valueFrom.{source}": {path: [{"name": "A", "valueFrom": {source: fields}}]}
-        for path in VARIABLES
-        for source, fields in SOURCES.items()
-    },
-    f"{TAINTS}[]": {TAINTS: [{"key": "team", "value": "art", "effect": "NoSchedule"}]},
-}
-# Values where no example of the schema differs from the default, or is valid with the rest.
-VALUES: Data = {
-    "stackName": "other",
-    "region": "us-east-1",
-    "accountId": "210987654321",
-    "APIGW.throttle.rateLimit": 31,
-    "APIGW.throttle.burstLimit": 51,
-    "type": "invokeai",
-    "modelFilename": "other.safetensors",
-    "extraValues.runtime.inferenceApi.modelMountPath": "/models",
-    "extraValues.runtime.inferenceApi.imagePullPolicy": "Always",
-    "extraValues.runtime.queueAgent.imagePullPolicy": "Always",
-    f"{RESOURCES['inferenceApi']}.limits.{GPU}": "3",
-    f"{RESOURCES['inferenceApi']}.requests.{GPU}": "3",
-    "extraValues.runtime.queueAgent.resources.requests.memory": "768Mi",
-    "extraValues.runtime.inferenceApi.resources.requests.cpu": "2",
-    "extraValues.runtime.inferenceApi.resources.requests.memory": "5Gi",
-    "extraValues.runtime.queueAgent.image.tag": "0.2.0",
-    "extraValues.runtime.queueAgent.xray.daemon.image.repository": "ghcr.io/us/collector",
-    "extraValues.runtime.queueAgent.xray.daemon.image.tag": "v1.0.0",
-    "extraValues.runtime.persistence.size": "4Ti",
-    "extraValues.runtime.persistence.accessModes": ["ReadWriteMany"],
-    "extraValues.karpenter.nodeTemplate.amiVersion": "1.50.0",
-    "extraValues.runtime.persistence.s3.modelBucket": "other-models",
-    f"{REQUIREMENTS}[].key": "failure-domain.beta.kubernetes.io/zone",
-    f"{REQUIREMENTS}[].operator": "NotIn",
-    f"{REQUIREMENTS}[].values": ["us-west-2c"],
-    f"{REQUIREMENTS}[].minValues": 2,
-    **{f"{path}[].name": "EXTRA" for path in VARIABLES},
-    f"{TAINTS}[].key": "group",
-    f"{TAINTS}[].value": "studio",
-    f"{TAINTS}[].effect": "NoExecute",
-}
-# A key that is legal only together with another one.
-PAIRED_KEYS = {
-    f"{path}.{kind}.{GPU}": f"{path}.{other}.{GPU}"
-    for path in RESOURCES.values()
-    for kind, other in (("limits", "requests"), ("requests", "limits"))
-}
-# Keys with one legal value, which is the default.
-FIXED = {
-    "extraValues.karpenter.nodeTemplate.amiFamily",
-    *(f"{path}[].valueFrom.fieldRef.apiVersion" for path in VARIABLES),
-}
-# Every other name derives from this one: all the tests below change it.
-NAME = "name"
-
-
-def keys(node: Data, path: str = "") -> Iterator[tuple[str, Data]]:
-    """Every key that holds a value, by its dotted path, with its part of the schema."""
-    node = SCHEMA["definitions"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
-    if node.get("properties"):
-        for key, child in node["properties"].items():
-            if key != "modelsRuntime":
-                yield from keys(child, f"{path}.{key}" if path else key)
-        return
-    yield path, node
-    if node.get("items", {}).get("properties"):
-        yield from keys(node["items"], f"{path}[]")
-
-
-TOP = dict(keys(SCHEMA))
-OF_RUNTIME = {path: node for path, node in keys(RUNTIME) if path not in {NAME, *FIXED}}
-EFFECTIVE = [path for path, node in OF_RUNTIME.items() if "x-no-effect" not in node]
-WITHOUT_EFFECT = [path for path, node in OF_RUNTIME.items() if "x-no-effect" in node]
-
-
-def other_value(path: str, node: Data) -> Any:
-    """A legal value that is not the default."""
-    if path in VALUES:
-        return VALUES[path]
-    if node.get("type") == "boolean" and "default" in node:
-        return not node["default"]
-    return next(value for value in node["examples"] if value != node.get("default"))
-
-
-def put(data: Data, path: str, value: Any) -> None:
-    """Set a dotted path; `[]` is the first item of a list. Names of resources may hold dots themselves."""
-    *parents, last = re.findall(r"nvidia\.com/gpu|[^.\[\]]+|\[\]", path)
-    parent: Any = data
-    for step in parents:
-        parent = parent[0] if step == "[]" else parent.setdefault(step, {})
-    parent[last] = value
-
-
-def runtime(name: str, path: str) -> Data:
-    """A runtime in which `path` has an effect."""
-    entry: Data = {"name": name, "type": "comfyui"}
-    for prefix, required in REQUIRED_KEYS.items():
-        if path.startswith(prefix):
-            for key, value in required.items():
-                put(entry, key, copy.deepcopy(value))
-    return entry
-
-
-def config(runtimes: list[Data]) -> Data:
-    return {
-        "stackName": "demo",
-        "region": "us-west-2",
-        "accountId": "123456789012",
-        "modelBucketArn": "arn:aws:s3:::demo-models",
-        "modelsRuntime": runtimes,
-    }
+from tests.generator.every_key import (
+    EFFECTIVE,
+    OF_RUNTIME,
+    PAIRED_KEYS,
+    SCHEMA,
+    TOP,
+    WITHOUT_EFFECT,
+    Data,
+    config,
+    other_value,
+    put,
+    runtime,
+)
 
 
 def problems(data: Data) -> list[Problem]:

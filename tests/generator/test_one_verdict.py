@@ -25,7 +25,7 @@ from generator.solution.context import Context
 from testing import solving
 from tests.charts.rules import SPECS
 from tests.generator.configs import FACTS, SCHEMA, Config
-from tests.generator.test_every_key import EFFECTIVE, REQUIRED_KEYS, config, put, runtime
+from tests.generator.every_key import EFFECTIVE, REQUIRED_KEYS, config, put, runtime
 from tests.generator.verdict_values import POOL, REQUIREMENTS_PATH, covered, free_form, swept
 
 CONTEXT = Context("us-west-2", "123456789012", date(2026, 11, 26))

@@ -9,8 +9,7 @@ from generator.config import document, explain, validate
 from generator.errors import Problem, Severity
 from generator.solution.context import Context
 from tests.charts.conftest import PATHS, Values, merged, nested
-from tests.charts.guard_cases import CASES, LONG, STACK
-from tests.charts.test_guards import OPTIONAL
+from tests.charts.guard_cases import CASES, LONG, OPTIONAL, STACK
 from tests.generator.configs import FACTS, SCHEMA, Config
 
 CONTEXT = Context("us-west-2", "123456789012", date(2026, 11, 22))

@@ -5,8 +5,8 @@
 
 from typing import Any
 
-from tests.generator.test_every_key import OF_RUNTIME, TAINTS, Data
-from tests.generator.test_every_key import REQUIREMENTS as REQUIREMENTS_PATH
+from tests.generator.every_key import OF_RUNTIME, TAINTS, Data
+from tests.generator.every_key import REQUIREMENTS as REQUIREMENTS_PATH
 from tests.generator.verdict_texts import (
     BYTES,
     CORES,
