@@ -1,13 +1,12 @@
-"""Writes a small random checkpoint of Stable Diffusion 1: `PYTHON comfyui_checkpoint.py CHECKOUT FILE`.
+"""Writes a small random checkpoint of Stable Diffusion 1: `PYTHON comfyui_checkpoint.py FILE`.
 
-Runs with ComfyUI's Python. The text encoder has its full size, which ComfyUI does not read from the file; the
-U-Net has one level, and the VAE is TAESD. Pictures are noise.
+Runs with ComfyUI's Python, and with its folder as PYTHONPATH. The text encoder has its full size: it is not
+read from the file; the U-Net has one level, and the VAE is TAESD. Pictures are noise.
 """
 
 import sys
 
-CHECKOUT, FILE = sys.argv[1:]
-sys.path.insert(0, CHECKOUT)
+(FILE,) = sys.argv[1:]
 sys.argv[1:] = ["--cpu"]  # ComfyUI's modules read the command line when they are imported
 
 import comfy.options  # noqa: E402

@@ -104,7 +104,9 @@ def running(folder: Path, without: str = "") -> Iterator[Server]:
     (folder / "nodes.yaml").write_text(yaml.safe_dump({"test": {"custom_nodes": str(folder / "nodes")}}))
     script = ROOT / "tests" / "local" / "comfyui_checkpoint.py"
     checkpoint = models / "Stable-diffusion" / CHECKPOINT
-    subprocess.run([python, script, code, checkpoint], check=True, capture_output=True)
+    subprocess.run(
+        [python, script, checkpoint], env={"PYTHONPATH": str(code)}, check=True, capture_output=True
+    )
     profile = yaml.safe_load((CHART / "profiles" / "comfyui.yaml").read_text())
     for name, text in profile["files"].items():
         (config / name).write_text(text.replace("$(MODELS_PATH)", str(models)))

@@ -107,12 +107,13 @@ def test_a_model_is_read_and_not_mapped(server: Server, tmp_path: Path, shim: bo
     code, python = checkout()
     models = server.data.parent / "models" / "Stable-diffusion" / CHECKPOINT
     program = (
-        f"import sys; sys.argv[1:] = ['--cpu']; sys.path.insert(0, {str(code)!r})\n"
+        "import sys; sys.argv[1:] = ['--cpu']\n"
         "import comfy.options; comfy.options.enable_args_parsing()\n"
         f"import comfy.utils; loaded = comfy.utils.load_torch_file({str(models)!r})\n"
         f"print('yes' if {CHECKPOINT!r} in open('/proc/self/maps').read() else 'no')\n"
     )
-    environment = server.environment if shim else {**server.environment, "PYTHONPATH": ""}
+    folders = [server.environment["PYTHONPATH"], str(code)] if shim else [str(code)]
+    environment = {**server.environment, "PYTHONPATH": ":".join(folders)}
     output = subprocess.run(
         [python, "-c", program], env=environment, capture_output=True, text=True, check=True, cwd=tmp_path
     ).stdout
