@@ -29,7 +29,7 @@ ATTEMPTS = 3
 POISON = "poison"  # in the id of a task that fails on every runtime
 RUNTIME_FAULTS = (
     "oom@0.02",
-    "error@0.01",
+    "mount@0.01",
     "crash@0.004",
     "slow@0.01",
     "no-output@0.01",

@@ -17,7 +17,7 @@ EXAMPLES = sorted({path.stem for path in (ROOT / "examples").glob("*.yaml")} - {
 def test_each_runtime_of_the_example_gets_its_own_tasks(
     api_emulator: Emulator, solve: Solve, example: str
 ) -> None:
-    deployed = deploy(api_emulator, solve(example, stackName=example[:20].rstrip("-")))
+    deployed = deploy(api_emulator, solve(example, stackName=example.replace(".", "-")[:20].rstrip("-")))
 
     for runtime in deployed.solution.runtimes:
         tasktype = TASK_TYPES.get(runtime.type, ("any",))[0]

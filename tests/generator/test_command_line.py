@@ -54,8 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[bytes]":
     """The command as a user runs it."""
     env = {"PATH": f"{ROOT}/.cache/bin:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "HOME": str(folder)}
-    env |= {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1", "SD_API_KEY": "x"}
-    env |= {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_EC2_METADATA_DISABLED": "true"}
+    env |= {"AWS_EC2_METADATA_DISABLED": "true", "SD_API_KEY": "x"}
     command = [sys.executable, "-m", "generator", *words]
     return subprocess.run(command, cwd=folder, env=env | environment, capture_output=True, check=False)
 

@@ -13,11 +13,13 @@ from generator.facts.quantity import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINERS = (ROOT / "charts/sd-runtimes/templates/runtime/_containers.tpl").read_text("utf-8")
+# VmHWM is of this program alone; ru_maxrss would include the process that started it.
 MEASURE = """
-import resource
+import re, resource
 import queue_agent.__main__
 usage = resource.getrusage(resource.RUSAGE_SELF)
-print(usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
+peak = re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())
+print(int(peak[1]) * 1024, usage.ru_utime + usage.ru_stime)
 """
 
 

@@ -198,7 +198,7 @@ def karpenter_statements(solution: Solution) -> dict[str, dict[str, Any]]:
 
 
 def test_karpenters_policy_has_the_statements_of_the_official_one(solution_of: Any) -> None:
-    ours = karpenter_statements(solution_of("minimal"))
+    ours = karpenter_statements(solution_of("eks-1.28"))
 
     actions = {
         sid: " ".join(sorted(a.partition(":")[2] for a in listed(statement["Action"])))
