@@ -4,7 +4,6 @@ import re
 from datetime import date
 from typing import Any
 
-import kubernetes_validate
 import yaml
 from hypothesis import HealthCheck, assume, given, settings
 
@@ -14,7 +13,7 @@ from generator.deploy import charts, helm
 from generator.errors import Severity
 from generator.solution.context import Context
 from generator.solution.model import Solution
-from testing import solving
+from testing import kubernetes, solving
 from tests.generator.configs import FACTS, SCHEMA, Config, configs
 
 Object = dict[str, Any]
@@ -78,7 +77,7 @@ def test_a_config_that_validates_renders_to_objects_that_kubernetes_accepts(conf
         assert DNS_LABEL.fullmatch(manifest["metadata"]["name"])
         assert all(LABEL_VALUE.fullmatch(value) for value in manifest["metadata"].get("labels", {}).values())
         if manifest["kind"] in CORE:
-            kubernetes_validate.validate(manifest, "1.28", strict=True)
+            kubernetes.check(manifest, "1.28")
     for runtime in config["modelsRuntime"]:
         variables = runtime["extraValues"]["runtime"]["inferenceApi"].get("extraEnv", {})
         assert variables.items() <= environment(objects, runtime["name"]).items()
