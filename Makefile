@@ -32,12 +32,15 @@ $(INSTALLED):
 	@flock .cache/.lock $(MAKE) --silent --no-print-directory LOCKED=1 $@
 endif
 
-.PHONY: demo test lint
+.PHONY: demo test test-thorough lint
 demo: setup .cache/ministack/made-from ## Run the whole path of a task on this machine, without AWS, GPU or Docker; ends with pictures
 	@$(RUN)python -m local demo --config $(DEMO_CONFIG)
 
-test: setup ## Run all tests that need no cluster (no AWS account, Docker or Go)
-	$(RUN)pytest tests --ignore=tests/e2e -n 4
+test: setup ## Run the tests that need no cluster (no AWS account, Docker or Go), but for the thorough ones
+	$(RUN)pytest tests --ignore=tests/e2e -n 4 -m 'not thorough'
+
+test-thorough: setup ## Run the tests that make test leaves out: long ones, and those that try many values
+	$(RUN)pytest tests --ignore=tests/e2e -n 4 -m thorough
 
 lint: setup ## Run ruff, mypy and helm lint; check that generated tables and schemas are up to date
 	$(RUN)ruff check .

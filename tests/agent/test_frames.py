@@ -10,6 +10,8 @@ from queue_agent.contract import TaskError
 from queue_agent.task.frames import pixels
 from queue_agent.task.images import image_of, look
 
+pytestmark = pytest.mark.thorough
+
 TYPES = {
     "PNG": "image/png",
     "GIF": "image/gif",

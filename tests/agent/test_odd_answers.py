@@ -18,6 +18,8 @@ from queue_agent.settings import Settings, from_environment
 
 from testing.world import World, log_records, wait_for
 
+pytestmark = pytest.mark.thorough
+
 ODD = {
     "list": b"[]",
     "null": b"null",

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from bench import soak
 from testing.account import Account
 from testing.proxy import Proxy
 from testing.world import World
+
+pytestmark = pytest.mark.thorough
 
 
 def test_of_a_hundred_tasks_none_is_lost_or_ends_twice_under_faults(

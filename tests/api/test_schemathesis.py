@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.api.conftest import Deployed
+
+pytestmark = pytest.mark.thorough
 
 # A cancelled task is still known: GET says that it was cancelled, where this check wants 404.
 NOT_MEANT = "use_after_free"

@@ -14,6 +14,8 @@ from generator.solution.model import Solution
 from tests.cluster.conftest import Resolve
 from tests.cluster.stack_template import Template
 
+pytestmark = pytest.mark.thorough
+
 BUCKET = "AWS::S3::Bucket"
 
 

@@ -19,6 +19,8 @@ from generator.errors import CredentialsError, Exit
 from testing.botocore_models import shared_models
 from testing.relay import Server
 
+pytestmark = pytest.mark.thorough
+
 # Every command that asks AWS, with what makes it ask.
 COMMANDS = {
     "preflight": ["preflight", "CONFIG"],

@@ -22,6 +22,8 @@ from testing.account import Account, write_config
 from testing.relay import Reply, Server, forward, respond
 from tests.deploy.conftest import Bench, MakeBench, create_foreign_cluster
 
+pytestmark = pytest.mark.thorough
+
 RUNTIME = {"name": "one", "type": "comfyui"}
 Diff = Callable[..., "tuple[str, str]"]
 

@@ -19,6 +19,8 @@ from generator.errors import Exit
 from testing.account import Account, write_config
 from testing.relay import Server, forward, respond
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 # What a wheel holds is what commands read.
 WHEEL = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]

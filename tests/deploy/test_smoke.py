@@ -17,6 +17,8 @@ from local.pipeline import Pipeline, running
 from local.pods import Durations
 from testing.https_proxy import ApiGatewayProxy
 
+pytestmark = pytest.mark.thorough
+
 CONFIG = {
     "stackName": "smoke",
     "eksVersion": "1.34",

@@ -12,6 +12,8 @@ import yaml
 from generator.cli.encoding import look_alike
 from generator.cli.main import COMMANDS
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 WHERE = ("--account", "123456789012")
 # For each command what it is called with, in a folder that holds config.yaml; no AWS answers.

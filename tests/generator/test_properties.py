@@ -4,6 +4,7 @@ import re
 from datetime import date
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, assume, given, settings
 
@@ -15,6 +16,8 @@ from generator.solution.context import Context
 from generator.solution.model import Solution
 from testing import kubernetes, solving
 from tests.generator.configs import FACTS, SCHEMA, Config, configs
+
+pytestmark = pytest.mark.thorough
 
 Object = dict[str, Any]
 

@@ -14,6 +14,8 @@ from generator.solution.context import Context
 from testing import solving
 from tests.generator.conftest import Cli
 
+pytestmark = pytest.mark.thorough
+
 TODAY = date(2026, 1, 1)
 FOLDER = Path(__file__).parent / "reference"
 FILES = sorted(FOLDER.glob("*.yaml"))

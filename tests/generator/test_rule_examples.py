@@ -7,6 +7,8 @@ from generator.config.examples import FILE, examples
 from generator.errors import Severity
 from testing import bad_cases, rule_examples
 
+pytestmark = pytest.mark.thorough
+
 RIGHT = {case.folder.name: case for case in bad_cases.cases() if case.right.exists()}
 
 

@@ -11,6 +11,8 @@ from generator.config import document, validate
 from generator.errors import ConfigError, Problem
 from generator.solution.context import Context
 
+pytestmark = pytest.mark.thorough
+
 GOOD = """\
 stackName: studio
 region: us-west-2

@@ -18,6 +18,8 @@ from tests.agent.adapters.conftest import (
     simulate,  # noqa: F401 - a fixture
 )
 
+pytestmark = pytest.mark.thorough
+
 HERE = Path(__file__).parent
 PACKAGES = HERE.parents[1] / ".cache" / "clients"
 

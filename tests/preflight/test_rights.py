@@ -11,6 +11,8 @@ from generator.preflight import rights
 from generator.preflight.result import CheckStatus
 from tests.preflight.conftest import Sandbox
 
+pytestmark = pytest.mark.thorough
+
 Give = Callable[[str, dict[str, Any]], None]
 
 

@@ -12,6 +12,8 @@ from generator.preflight import limits, usage
 from generator.preflight.check import run_all
 from tests.preflight.conftest import Sandbox
 
+pytestmark = pytest.mark.thorough
+
 NODE_TAGS = [{"Key": "kubernetes.io/cluster/demo", "Value": "owned"}]
 CLUSTER_TAGS = [{"Key": "alpha.eksctl.io/cluster-name", "Value": "demo"}]
 SPOT = {"InstanceLifecycle": "spot"}

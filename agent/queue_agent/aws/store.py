@@ -99,14 +99,16 @@ class Store:
 
 
 def _age(response: dict[str, Any]) -> float:
-    """Seconds since an object was written: both times are S3's, so this machine's clock does not matter."""
+    """The least number of seconds since an object was written. Both times are S3's, in whole seconds, so this
+    machine's clock does not matter.
+    """
     date = response["ResponseMetadata"]["HTTPHeaders"].get("date", "")
     try:
         now = parsedate_to_datetime(date)
     except ValueError:
         now = datetime.now(UTC)
     written: datetime = response["LastModified"]
-    return max(0.0, (now - written).total_seconds())
+    return max(0.0, (now - written).total_seconds() - 1.0)
 
 
 async def sha256(data: bytes) -> str:
