@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from queue_agent.adapters.comfyui.prompts import prompt_id
 from queue_agent.task.protocol import DEFAULT_TASK_TYPES, TaskState
 
 from generator import paths
@@ -210,11 +211,10 @@ class System:
 
     def completed_runs(self) -> dict[str, int]:
         """How often the simulated GPUs completed each task."""
-        counts: dict[str, int] = {}
-        for run in self.kubelet.gpu_runs():
-            if run["outcome"] == "done":
-                counts[run["id"]] = counts.get(run["id"], 0) + 1
-        return counts
+        # ComfyUI knows a task by the id of its prompt.
+        names = {prompt_id(name): name for name in self.sent}
+        done = (run["id"] for run in self.kubelet.gpu_runs() if run["outcome"] == "done")
+        return dict(Counter(names.get(run, run) for run in done))
 
 
 def _text_to_image(name: str) -> dict[str, Any]:

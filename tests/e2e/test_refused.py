@@ -18,7 +18,10 @@ POOL, NODE = "karpenter.provisioner", "karpenter.nodeTemplate"
 # Values that each violate one guard and that no API server rejects: EC2 or the agent would, or the runtime
 # would never work.
 NOT_REJECTED = {
-    *("static-without-model", "dynamic-with-model", "no-checkpoint", "spaces-in-model", "model-elsewhere"),
+    *("static-without-model", "no-checkpoint", "dynamic-no-checkpoint", "model-elsewhere", "tab-in-model"),
+    *("model-of-windows", "model-with-folder", "model-with-folders", "failed-tasks-again"),
+    *("models-above-config", "models-by-another-path", "models-in-config", "open-quote", "two-sources"),
+    *("agents-variable", "runtimes-variable", "other-path", "other-port"),
     *("no-probe", "no-task-path", "no-image", "no-tag", "old-daemon", "models-over-scratch"),
     *("no-queue", "no-dead-letters", "no-bucket", "no-topic", "no-models", "one-writer", "unbound-claim"),
     *("no-pods", "long-window", "min-over-max", "agents-port", "tag-of-aws"),
