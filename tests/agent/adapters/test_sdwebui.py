@@ -1,4 +1,7 @@
-"""SD WebUI's adapter against the simulation, and each trap of its API."""
+"""SD WebUI's adapter against the simulation, and each trap of its API.
+
+Longer than other modules, since all of its tests share one running simulation and the adapters for it.
+"""
 
 import asyncio
 import json
