@@ -60,6 +60,7 @@ SYNTAX = {
     "non-breaking space after the colon": ("type: ", "type:\u00a0", 8, "U+00A0", "`type: sdwebui`"),
     "zero-width space after the colon": ("type: ", "type:\u200b", 8, "U+200B", "in ASCII"),
     "tab": ("    type", "\ttype", 8, "a tab", "indent with spaces"),
+    "tab after spaces": ("    type", "    \ttype", 8, "a tab", "indent with spaces"),
     "bracket not closed": ("2xlarge]", "2xlarge", 13, "bracket `[` is not closed", "g6.2xlarge]`"),
     "bracket not closed on a later line": (", g6.2xlarge]", ",\n            g6.2xlarge", 13, "`[` is not", "on line 14"),
     "brace not closed": ("scaling:\n          maxReplicaCount: 2", "scaling: {minReplicaCount: 0", 19, "`{` is", "0}`"),
