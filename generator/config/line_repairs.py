@@ -95,7 +95,7 @@ def _look_alikes(line: str, index: int, table: Mapping[str, str], message: str) 
 
 
 def tabs(lines: Sequence[str], index: int) -> Iterator[Repair]:
-    """A tab in the indentation: in the whole file, each becomes the same number of spaces, or none where spaces precede it."""
+    """A tab in the indentation: all become the same number of spaces, or none where spaces precede them."""
     indent = re.match(r"[ \t]*", lines[index])
     if indent and "\t" in indent[0]:
         for width in (2, 4, 8, 1, 0):
