@@ -4,6 +4,9 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
+PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check
+# Every package comes by its hash: `make lock` writes them.
+PACKAGES := pyproject.toml agent/pyproject.toml requirements/development.lock
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/.cache/bin:$(PATH)
 CONFIG ?= config.yaml
 
@@ -12,20 +15,21 @@ include $(wildcard make/*.mk)
 # What is installed once is made by the targets in INSTALLED. Two runs of make may need it at the same time: each
 # calls make again under a lock, and the second then finds the files there.
 ifdef LOCKED
-$(VENV)/.done: pyproject.toml agent/pyproject.toml
+$(VENV)/.done: $(PACKAGES)
 	@echo "setting up $(VENV) (first time: about a minute)" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: set PYTHON=")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN)pip install --quiet --disable-pip-version-check -e '.[local,test]' -e './agent[tracing]'
+	@$(PIP) --require-hashes --no-deps -r requirements/development.lock
+	@$(PIP) --no-deps --no-build-isolation -e . -e ./agent
 	@touch $@
 
-.cache/.tools: tools/fetch_tools.py $(VENV)/.done
+.cache/.tools: tools/fetch_tools.py requirements/tools.lock $(VENV)/.done
 	@$(RUN)python tools/fetch_tools.py
 	@touch $@
 else
 INSTALLED = $(VENV)/.done .cache/.tools .cache/ministack/made-from
-$(VENV)/.done: pyproject.toml agent/pyproject.toml
-.cache/.tools: tools/fetch_tools.py $(VENV)/.done
+$(VENV)/.done: $(PACKAGES)
+.cache/.tools: tools/fetch_tools.py requirements/tools.lock $(VENV)/.done
 .cache/ministack/made-from: local/ministack.txt $(VENV)/.done
 $(INSTALLED):
 	@mkdir -p .cache

@@ -1,7 +1,7 @@
 .PHONY: e2e e2e-tools cluster-local docs bench-scaling
 E2E ?= tests/e2e
 e2e-tools: setup
-	@$(RUN)pip install --quiet --disable-pip-version-check -e '.[e2e]'
+	@$(PIP) --require-hashes --no-deps -r requirements/e2e.lock
 	@$(RUN)python tests/e2e/tools/build.py
 
 e2e: e2e-tools .cache/ministack/made-from ## Run the rendered charts on a real API server, KEDA and Karpenter (needs Go to build them)

