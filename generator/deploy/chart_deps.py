@@ -4,6 +4,7 @@
 """
 
 import argparse
+import hashlib
 import shutil
 import sys
 import tempfile
@@ -57,10 +58,26 @@ def dependencies(text: str) -> list[Dependency]:
     return [Dependency(str(row["name"]), str(row["version"]), str(row["repository"])) for row in rows]
 
 
-def download(tools: Tools, row: Versions, chart: Path) -> None:
+def unexpected(archive: str, content: bytes, digests: Mapping[str, str]) -> str | None:
+    """What is wrong with a downloaded archive whose SHA-256 is not the one on record; None when all is well.
+
+    Nothing is on record for the charts of OCI registries, which publish no digest of the archive.
+    """
+    expected, digest = digests.get(archive), hashlib.sha256(content).hexdigest()
+    if expected in (None, digest):
+        return None
+    return (
+        f"{archive} is not the chart that this version was tested with: "
+        f"its SHA-256 is {digest}, not {expected}. "
+        "Nothing was installed. Download it again; if the digest stays, report it to the chart's maintainers"
+    )
+
+
+def download(tools: Tools, row: Versions, chart: Path, digests: Mapping[str, str]) -> None:
     """Make `chart` the umbrella for one EKS version, with its dependencies and KEDA's CRDs.
 
-    A dry run prints the commands only. Raises MissingProgramError and AwsError.
+    `digests` holds the SHA-256 of archives by file name. A dry run prints the commands only. Raises
+    MissingProgramError, and AwsError also for an archive with another digest.
     """
     tools.need("helm")
     source = charts.source(UMBRELLA)
@@ -76,6 +93,9 @@ def download(tools: Tools, row: Versions, chart: Path) -> None:
     with tempfile.TemporaryDirectory(dir=chart.parent, prefix=".deps-") as folder:
         for dependency in dependencies(text):
             tools.run("helm", *_fetch(dependency), "--destination", folder)
+        for archive in sorted(Path(folder).glob("*.tgz")):
+            if problem := unexpected(archive.name, archive.read_bytes(), digests):
+                raise AwsError(problem)
         crds = _keda_crds(tools, Path(folder))
         shutil.rmtree(chart / "charts", ignore_errors=True)
         shutil.copytree(folder, chart / "charts")
@@ -122,7 +142,7 @@ def main() -> int:
     tools = Tools(lambda line: print(line, file=sys.stderr), dry_run=False, environment={})
     try:
         if not args.folder:
-            download(tools, facts.versions(args.eks), chart)
+            download(tools, facts.versions(args.eks), chart, facts.chart_digests())
     except (AwsError, MissingProgramError) as error:
         print(error, file=sys.stderr)
         return Exit.AWS

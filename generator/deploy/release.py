@@ -4,6 +4,7 @@ from generator import paths
 from generator.deploy import chart_deps, charts, eks, tools
 from generator.deploy.job import Job
 from generator.errors import AwsError
+from generator.facts.facts import Facts
 from generator.solution import names
 
 OPERATORS_TIMEOUT = "10m"
@@ -21,11 +22,15 @@ def sign_in(job: Job) -> None:
 
 def dependencies(job: Job) -> None:
     """Download the charts of Karpenter, KEDA and the CSI driver, in the versions of this EKS version."""
-    made_from = [paths.data() / "versions.json", *charts.sources(paths.root() / "charts")]
+    made_from = [
+        paths.data() / "versions.json",
+        paths.data() / "charts.json",
+        *charts.sources(paths.root() / "charts"),
+    ]
     if charts.current(job.chart, made_from):
         job.say(f"{job.chart}: its dependencies are downloaded already")
         return
-    chart_deps.download(job.tools, job.solution.versions, job.chart)
+    chart_deps.download(job.tools, job.solution.versions, job.chart, Facts(paths.data()).chart_digests())
 
 
 def crds(job: Job) -> None:

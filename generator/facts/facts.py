@@ -156,6 +156,11 @@ class Facts:
         first, end = self._versions["bottlerocket"][eks]
         return first, end
 
+    def chart_digests(self) -> Mapping[str, str]:
+        """The SHA-256 of each chart's archive, by its file name; charts of OCI registries publish none."""
+        digests: dict[str, str] = self._read("charts.json")["sha256"]
+        return digests
+
     def recommended_eks(self, today: date) -> str | None:
         """The EKS version to advise for a new cluster; None when the table is out of date."""
         releases = [Release(eks, self.support(eks), self.untested(eks)) for eks in self.eks_versions()]

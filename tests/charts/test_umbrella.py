@@ -4,6 +4,7 @@ Their real charts come from registries that tests do without. Stand-ins with the
 just the keys that the real charts have, and show what they were given.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,10 @@ from typing import Any
 
 import pytest
 import yaml
+
+from generator import paths
+from generator.deploy import chart_deps
+from generator.facts.facts import Facts
 
 from .conftest import BASE, ROOT, UMBRELLA, HelmError, Objects, Values, helm, merged, template
 
@@ -221,21 +226,30 @@ FAKE_HELM = """#!/bin/sh
 if [ "$1" = pull ]; then
   name=$(basename "$2")
   while [ "$1" != --destination ]; do shift; done
-  exec '{helm}' package '{stand_ins}'/"$name" --destination "$2"
+  cp '{stand_ins}'/"$name"-*.tgz "$2"
+  exit
 fi
 exec '{helm}' "$@"
 """
 
 
-@pytest.mark.parametrize(("eks", "keda"), [("1.28", "2.15.2"), ("1.34", "2.20.2")])
-def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: str) -> None:
+def make_deps(tmp_path: Path, eks: str, *, digests_of_stand_ins: bool) -> subprocess.CompletedProcess[str]:
+    """`make deps` in a copy of the project, with stand-ins for the real charts."""
     for part in ("charts", "generator"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("*.tgz", "crds"))
     table = json.loads((ROOT / "generator" / "facts" / "data" / "versions.json").read_text())
     row = dict(zip(table["columns"], table["eks"][eks], strict=True))
     columns = {"karpenter": "karpenter", "keda": "keda_chart", "aws-mountpoint-s3-csi-driver": "s3_csi"}
     for name, column in columns.items():
-        stand_in(tmp_path / "stand-ins", name, row[column])
+        stand_in(tmp_path / "sources", name, row[column])
+        package = [helm(), "package", str(tmp_path / "sources" / name)]
+        subprocess.run(
+            [*package, "--destination", str(tmp_path / "stand-ins")], check=True, capture_output=True
+        )
+    if digests_of_stand_ins:
+        archives = (tmp_path / "stand-ins").glob("*.tgz")
+        digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in archives}
+        (tmp_path / "generator/facts/data/charts.json").write_text(json.dumps({"sha256": digests}))
     fake = tmp_path / "bin" / "helm"
     fake.parent.mkdir()
     fake.write_text(FAKE_HELM.format(helm=helm(), stand_ins=tmp_path / "stand-ins"))
@@ -246,13 +260,37 @@ def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: 
         "PATH": f"{fake.parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(tmp_path),
     }
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("eks", "keda"), [("1.28", "2.15.2"), ("1.34", "2.20.2")])
+def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: str) -> None:
+    done = make_deps(tmp_path, eks, digests_of_stand_ins=True)
+    assert done.returncode == 0, done.stderr
     chart = tmp_path / done.stdout.strip().splitlines()[-1]
     assert chart.parts[-1] == "sd-on-eks"
     assert (chart / "charts" / f"keda-{keda}.tgz").exists()
     crds = list(yaml.safe_load_all((chart / "crds" / "keda.yaml").read_text()))
     assert [dependency["metadata"]["name"] for dependency in crds] == ["scaledobjects.keda.sh"]
     assert "Deployment/one" in render(chart)
+
+
+def test_a_chart_with_another_digest_is_refused_and_nothing_is_left_of_it(tmp_path: Path) -> None:
+    done = make_deps(tmp_path, "1.34", digests_of_stand_ins=False)
+    assert done.returncode == 3
+    assert (
+        "aws-mountpoint-s3-csi-driver-2.7.0.tgz is not the chart that this version was tested with"
+        in done.stderr
+    )
+    assert not list(tmp_path.rglob("sd-on-eks/**/keda-*.tgz"))
+
+
+@pytest.mark.parametrize("eks", Facts(paths.data()).eks_versions())
+def test_every_chart_that_publishes_a_digest_has_it_on_record(eks: str) -> None:
+    facts = Facts(paths.data())
+    charts = chart_deps.chart_versions(facts.versions(eks))
+    del charts["karpenter"]  # an OCI registry
+    assert {f"{name}-{version}.tgz" for name, version in charts.items()} <= facts.chart_digests().keys()
 
 
 def test_a_version_of_eks_that_is_not_in_the_table_is_named(tmp_path: Path) -> None:
