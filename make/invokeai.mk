@@ -1,4 +1,4 @@
-.PHONY: test-invokeai invokeai-shapes
+.PHONY: test-invokeai invokeai-shapes invokeai-nodes
 INVOKEAI_VERSION = 6.14.2
 
 .cache/invokeai/bin/invokeai-web:
@@ -11,3 +11,6 @@ test-invokeai: setup .cache/invokeai/bin/invokeai-web ## Test the InvokeAI adapt
 
 invokeai-shapes: setup .cache/invokeai/bin/invokeai-web ## Write tests/local/invokeai.json: the part of InvokeAI's OpenAPI document that the adapter uses
 	$(RUN)python -m tests.local.invokeai_shapes
+
+invokeai-nodes: setup .cache/invokeai/bin/invokeai-web ## Write local/runtimes/invokeai/nodes.json: the fields and outputs of InvokeAI's nodes
+	$(RUN)python -m tests.local.invokeai_nodes

@@ -232,15 +232,17 @@ async def test_work_that_an_earlier_agent_queued_is_joined(url: str, invokeai: I
     again = await invokeai.prepare(task("graph", slow(3), id=asked.id, attempt=2), {})
     ran = await invokeai.run(again, lambda _: None)
 
-    assert ran.payload["item_id"] == item["item_id"]
+    assert [done["item_id"] for done, _ in ran.payload] == [item["item_id"]]
     assert len((await invokeai.collect(ran)).outputs) == 1
 
 
 async def test_a_cancelled_attempt_is_not_taken_for_the_next(url: str, invokeai: InvokeAi) -> None:
     asked = task("graph", enlarged())
-    body = (await invokeai.prepare(asked, {})).payload
+    (run,) = (await invokeai.prepare(asked, {})).payload
     await asyncio.to_thread(ask, url, f"{QUEUE}/processor/pause", "PUT")
-    (item,) = (await asyncio.to_thread(ask, url, f"{QUEUE}/enqueue_batch", "POST", body))["item_ids"]
+    (item,) = (await asyncio.to_thread(ask, url, f"{QUEUE}/enqueue_batch", "POST", {"batch": run.batch}))[
+        "item_ids"
+    ]
     await asyncio.to_thread(ask, url, f"{QUEUE}/i/{item}/cancel", "PUT")
     await asyncio.to_thread(ask, url, f"{QUEUE}/processor/resume", "PUT")
 

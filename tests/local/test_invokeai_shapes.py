@@ -40,7 +40,8 @@ def sent(sim: Sim) -> dict[str, Any]:
             asked = task("graph", examples()["invokeai-graph"]["task"]["content"])
             return await InvokeAi(Http(session, sim.url, 10_000_000)).prepare(asked, {})
 
-    return dict(asyncio.run(prepared()).payload)
+    (run,) = asyncio.run(prepared()).payload
+    return {"batch": dict(run.batch), "prepend": False}
 
 
 def upload(sim: Sim) -> dict[str, Any]:

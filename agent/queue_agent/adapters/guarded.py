@@ -3,6 +3,7 @@
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
+from queue_agent.adapters.shared.http import ResponseTooLarge
 from queue_agent.contract import (
     Adapter,
     Cancelled,
@@ -76,12 +77,12 @@ class GuardedAdapter:
         return await _guarded(self._adapter.prepare(task, images))
 
     async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:
-        """As in the contract."""
-        return await _guarded(self._adapter.run(prepared, on_progress))
+        """As in the contract; outputs that are too large are the task's fault."""
+        return await _of_task(self._adapter.run(prepared, on_progress))
 
     async def collect(self, run: FinishedRun) -> RunResult:
-        """As in the contract."""
-        return await _guarded(self._adapter.collect(run))
+        """As in the contract; outputs that are too large are the task's fault."""
+        return await _of_task(self._adapter.collect(run))
 
     async def cancel(self, task: Task) -> None:
         """As in the contract."""
@@ -94,6 +95,13 @@ class GuardedAdapter:
     async def clear(self) -> None:
         """As in the contract."""
         await _guarded(self._adapter.clear())
+
+
+async def _of_task(call: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await _guarded(call)
+    except ResponseTooLarge as error:
+        raise TaskError("output_too_large", error.message) from None
 
 
 async def _guarded(call: Coroutine[Any, Any, T]) -> T:

@@ -50,6 +50,13 @@ def pixels(data: bytes, content_type: str) -> int:
     return width * height
 
 
+def is_animated(data: bytes, content_type: str) -> bool:
+    """Whether a PNG or WebP has the chunk of an animation. Raises `TooManyBlocksError`."""
+    if content_type == "image/webp":
+        return any(name == b"ANIM" for name, _ in _webp_chunks(data))
+    return any(name == b"acTL" for name, _ in _png_head(data))
+
+
 def _gif_frames(data: bytes) -> Iterator[int]:
     """The pixels of each frame. https://www.w3.org/Graphics/GIF/spec-gif89a.txt"""
     at = 13 + _color_table_bytes(data[10])
@@ -87,16 +94,22 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def _png_frames(data: bytes) -> int:
-    """The frames that an `acTL` chunk before the image data names. https://www.w3.org/TR/png-3/#11acTL"""
+    """The frames that an `acTL` chunk names. https://www.w3.org/TR/png-3/#11acTL"""
+    for name, at in _png_head(data):
+        if name == b"acTL":
+            return max(1, int(struct.unpack_from(">I", data, at)[0]))
+    return 1
+
+
+def _png_head(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Name and place of each chunk before the image data. https://www.w3.org/TR/png-3/#5DataRep"""
     at, count = PNG_SIGNATURE_BYTES, 0
     while at + 8 <= len(data):
         size, name = struct.unpack_from(">I4s", data, at)
-        if name == b"acTL":
-            return max(1, int(struct.unpack_from(">I", data, at + 8)[0]))
         if name == b"IDAT":
-            return 1
+            return
+        yield name, at + 8
         at += 12 + size
         count += 1
         if count > MAX_BLOCKS:
             raise TooManyBlocksError
-    return 1

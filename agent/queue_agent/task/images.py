@@ -2,11 +2,9 @@
 
 import asyncio
 
-import filetype
-from filetype.types.image import Png
-
 from queue_agent.contract import InputImage, TaskError
 from queue_agent.task import frames
+from queue_agent.task.media_types import MediaType, media_type
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp")
 # Some loaders of videos take animated images too.
@@ -28,9 +26,9 @@ async def look(data: bytes, source: str, *, media: bool = False) -> InputImage:
 
 def image_of(data: bytes, source: str) -> InputImage:
     """The image in these bytes, by their content. `source` names it in errors. Raises `TaskError`."""
-    kind = filetype.guess(data[:8192])
+    kind = media_type(data)
     if kind is not None and kind.mime == "image/apng":  # a PNG with more chunks
-        kind = Png()
+        kind = MediaType("image/png", "png")
     if kind is None or kind.mime not in IMAGE_TYPES:
         raise TaskError("input_not_image", f"{source} is not a PNG, JPEG, WebP, GIF or BMP image")
     try:
@@ -47,7 +45,7 @@ def image_of(data: bytes, source: str) -> InputImage:
 
 def media_of(data: bytes, source: str) -> InputImage:
     """The video or audio file in these bytes, by their content. Raises `TaskError`."""
-    kind = filetype.guess(data[:8192])
+    kind = media_type(data)
     if kind is not None and kind.mime in MEDIA_IMAGE_TYPES:
         return image_of(data, source)
     if kind is None or not kind.mime.startswith(("video/", "audio/")):

@@ -63,7 +63,7 @@ class Custom:
             return web.json_response({"error": f"invalid task: {error}"}, status=422)
         name = request.headers.get("Idempotency-Key") or uuid.uuid4().hex
         if self.sim.faults.take("refuse", name):
-            return web.json_response({"error": "a simulated refusal"}, status=500)
+            return web.Response(text="Internal Server Error", status=500)
         # A request with the same key waits for the work that is in progress.
         if name not in self._running:
             self._running[name] = self.sim.spawn(

@@ -1,4 +1,4 @@
-"""Graphs in the InvokeAI simulation: known nodes, validation, and the output of each node."""
+"""Graphs in the InvokeAI simulation: what they need when they run, and the inputs of each node."""
 
 from __future__ import annotations
 
@@ -6,30 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.runtimes.invokeai.nodes import known
+
 Node = Mapping[str, Any]
 MODEL_FIELDS = ("key", "hash", "name", "base", "type")
-# Node type -> required fields; InvokeAI checks them only when the node runs.
-NODES: dict[str, tuple[str, ...]] = {
-    "main_model_loader": ("model",),
-    "sdxl_model_loader": ("model",),
-    "vae_loader": ("vae_model",),
-    "lora_loader": ("lora",),
-    "compel": ("clip",),
-    "sdxl_compel_prompt": ("clip", "clip2"),
-    "noise": (),
-    "denoise_latents": ("unet", "positive_conditioning", "negative_conditioning"),
-    "l2i": ("latents", "vae"),
-    "i2l": ("image", "vae"),
-    "img_scale": ("image",),
-    "img_resize": ("image",),
-    "blank_image": (),
-    "image": ("image",),
-    "save_image": ("image",),
-    "core_metadata": (),
-    "integer": (),
-    "string": (),
-}
-PICTURES = ("l2i", "img_scale", "img_resize", "blank_image", "image", "save_image")
 
 
 class ItemFailedError(Exception):
@@ -82,14 +62,21 @@ class Graph:
         """The node that is connected to an input; None if there is none."""
         return self._sources.get((node_id, field))
 
+    def sources(self, node_id: str) -> list[str]:
+        """The nodes that are connected to any input."""
+        return [source for (target, _), source in self._sources.items() if target == node_id]
+
     def check(self, node_id: str, keys: set[str]) -> None:
         """Raise ItemFailedError for what InvokeAI checks only when the node runs; `keys` are model keys."""
         node = self.nodes[node_id]
-        for name in NODES[node["type"]]:
-            if node.get(name) is None and self.source(node_id, name) is None:
-                message = f"Node {node['type']} missing value or connection for field {name}"
-                raise ItemFailedError("MissingInputException", message)
-        for model in models(node):
+        for name, by_edge in known()[node["type"]].needed.items():
+            if self.source(node_id, name) is None and (by_edge or node.get(name) is None):
+                if by_edge:
+                    text = f"Node {node['type']} missing connections for field {name}"
+                    raise ItemFailedError("RequiredConnectionException", text)
+                text = f"Node {node['type']} missing value or connection for field {name}"
+                raise ItemFailedError("MissingInputException", text)
+        for model in models(node) if node["type"] != "core_metadata" else ():
             if model["key"] not in keys:
                 raise ItemFailedError("Exception", f"Unknown model {model['key']}")
 
@@ -126,52 +113,19 @@ class Graph:
 
 def models(node: Node) -> Iterator[Mapping[str, Any]]:
     """The models that a node names."""
-    for value in node.values():
-        if isinstance(value, Mapping) and "name" in value and "key" in value:
-            yield value
+    return (value for value in objects(node) if "name" in value and "key" in value)
 
 
-def problems(text: Any) -> list[dict[str, Any]]:
-    """The list in InvokeAI's 422: unknown node types, incomplete models, edges without a node."""
-    where = ["body", "batch", "graph"]
-    nodes = text.get("nodes") if isinstance(text, Mapping) else None
-    if not isinstance(nodes, Mapping):
-        return [_problem("missing", [*where, "nodes"], "Field required")]
-    listed = [
-        problem
-        for node_id, node in nodes.items()
-        for problem in _node_problems([*where, "nodes", node_id], node)
-    ]
-    listed += [
-        _problem("value_error", [*where, "edges", number], f"Value error, no node for the {end}")
-        for number, edge in enumerate(text.get("edges", ()))
-        for end in ("source", "destination")
-        if edge.get(end, {}).get("node_id") not in nodes
-    ]
-    return listed
+def names_of(node: Node, kind: str) -> list[str]:
+    """The images or videos that the fields of a node name, at any depth; `kind` is "image" or "video"."""
+    fields = {name: value for name, value in node.items() if name != "metadata"}
+    return [str(value[f"{kind}_name"]) for value in objects(fields) if f"{kind}_name" in value]
 
 
-def _node_problems(where: list[Any], node: Any) -> Iterator[dict[str, Any]]:
-    kind = node.get("type") if isinstance(node, Mapping) else None
-    if kind not in NODES:
-        tags = ", ".join(f"'{name}'" for name in NODES)
-        text = f"Input tag '{kind}' found using 'type' does not match any of the expected tags: {tags}"
-        yield _problem("union_tag_invalid", where, text)
-        return
-    for field in ("model", "vae_model", "lora"):
-        value = node.get(field)
-        for name in MODEL_FIELDS if isinstance(value, Mapping) else ():
-            if name not in value:
-                yield _problem("missing", [*where, kind, field, name], "Field required")
-    for field in ("width", "height", "steps", "seed"):
-        if not isinstance(node.get(field, 1), int):
-            text = "Input should be a valid integer, unable to parse string as an integer"
-            yield _problem("int_parsing", [*where, kind, field], text)
-    for field in ("scale_factor", "denoising_start", "denoising_end"):
-        if not isinstance(node.get(field, 1), int | float):
-            text = "Input should be a valid number, unable to parse string as a number"
-            yield _problem("float_parsing", [*where, kind, field], text)
-
-
-def _problem(kind: str, where: list[Any], text: str) -> dict[str, Any]:
-    return {"type": kind, "loc": where, "msg": text}
+def objects(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Every object in a value, at any depth."""
+    if isinstance(value, Mapping):
+        yield value
+        value = list(value.values())
+    for child in value if isinstance(value, list) else ():
+        yield from objects(child)

@@ -1,4 +1,4 @@
-"""The pictures of the InvokeAI simulation."""
+"""The pictures and videos of the InvokeAI simulation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any
 
 from aiohttp import web
 from PIL import Image
+
+# The beginning of an MP4 file, which is all that the simulation makes.
+MP4 = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(64)
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,65 @@ class Images:
         failed = [name for name in names if name not in deleted]
         return web.json_response(
             {"affected_boards": ["none"], "deleted_images": deleted, "failed_images": failed}
+        )
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video."""
+
+    name: str
+    data: bytes
+
+
+class Videos:
+    """All videos by name, and their routes."""
+
+    def __init__(self) -> None:
+        self._videos: dict[str, Video] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._videos
+
+    def add(self, data: bytes = MP4) -> Video:
+        """Store a video under a new name."""
+        video = Video(f"{uuid.uuid4()}.mp4", data)
+        self._videos[video.name] = video
+        return video
+
+    def routes(self) -> list[web.RouteDef]:
+        """The part of /api/v1/videos that the queue agent calls."""
+        return [
+            web.post("/api/v1/videos/upload", self._upload),
+            web.post("/api/v1/videos/delete", self._delete),
+            web.get("/api/v1/videos/", self._list),
+            web.get("/api/v1/videos/i/{name}/full", self._full),
+            web.get("/api/v1/videos/i/{name}/metadata", self._metadata),
+        ]
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        file = (await request.post()).get("file")
+        data = file.file.read() if isinstance(file, web.FileField) else b""
+        if data[4:8] != b"ftyp":
+            return web.json_response({"detail": "Not an MP4 video file"}, status=415)
+        return web.json_response({"video_name": self.add(data).name}, status=201)
+
+    async def _full(self, request: web.Request) -> web.Response:
+        video = self._videos.get(request.match_info["name"])
+        return web.Response(body=video.data, content_type="video/mp4") if video else _not_found()
+
+    async def _metadata(self, request: web.Request) -> web.Response:
+        return web.json_response(None) if request.match_info["name"] in self else _not_found()
+
+    async def _list(self, _: web.Request) -> web.Response:
+        items = [{"video_name": name} for name in self._videos]
+        return web.json_response({"limit": 10, "offset": 0, "total": len(items), "items": items})
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        names = (await request.json())["video_names"]
+        deleted = [name for name in names if self._videos.pop(name, None) is not None]
+        return web.json_response(
+            {"affected_boards": ["none"], "deleted_videos": deleted, "failed_videos": []}
         )
 
 

@@ -12,8 +12,10 @@ from typing import Any
 from PIL import Image
 
 from local.runtimes.invokeai.events import Events
-from local.runtimes.invokeai.graph import PICTURES, Graph, ItemFailedError
-from local.runtimes.invokeai.images import Images
+from local.runtimes.invokeai.graph import Graph, ItemFailedError, names_of
+from local.runtimes.invokeai.images import Images, Videos
+from local.runtimes.invokeai.nodes import known
+from local.runtimes.invokeai.validation import Session
 from local.runtimes.shared.gpu import Job, NodeFailedError, OutOfMemoryError
 from local.runtimes.shared.picture import Request, encoded, scaled
 from local.runtimes.shared.serve import Simulation
@@ -38,6 +40,7 @@ class Item:
     origin: str | None
     destination: str | None
     graph: Mapping[str, Any]
+    field_values: list[dict[str, Any]]
     status: str = "pending"
     session_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     prepared: dict[str, str] = field(default_factory=dict)  # node of the graph -> node that ran
@@ -84,7 +87,7 @@ class Item:
             "started_at": self.created if self.status != "pending" else None,
             "completed_at": self.ended,
             "queue_id": "default",
-            "field_values": [],
+            "field_values": self.field_values,
             "retried_from_item_id": None,
             "session": session,
             "workflow": None,
@@ -95,18 +98,32 @@ class Queue:
     """The items, and the processor that runs them one by one. `keys` are model keys by model name."""
 
     def __init__(
-        self, simulation: Simulation, images: Images, events: Events, keys: Mapping[str, str]
+        self,
+        simulation: Simulation,
+        images: Images,
+        videos: Videos,
+        events: Events,
+        keys: Mapping[str, str],
     ) -> None:
-        self.sim, self.images, self.events, self.keys = simulation, images, events, keys
+        self.sim, self.images, self.videos, self.events, self.keys = simulation, images, videos, events, keys
         self.items: dict[int, Item] = {}
         self.processing = False
+        self.readable = True  # see `Session`
         self._last = 0
         self._wake = asyncio.Event()
 
-    def add(self, batch: Mapping[str, Any], graph: Mapping[str, Any]) -> Item:
+    def add(self, batch: Mapping[str, Any], session: Session) -> Item:
         """Add one run of a batch to the queue."""
         self._last += 1
-        item = Item(self._last, batch["batch_id"], batch.get("origin"), batch.get("destination"), graph)
+        self.readable = self.readable and session.readable
+        item = Item(
+            self._last,
+            batch["batch_id"],
+            batch.get("origin"),
+            batch.get("destination"),
+            session.graph,
+            session.values,
+        )
         self.items[item.id] = item
         self._wake.set()
         return item
@@ -128,10 +145,13 @@ class Queue:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while pending := [item for item in self.items.values() if item.status == "pending"]:
+            while self.readable and (pending := self._pending()):
                 self.processing = True
                 await self._process(pending[0])
                 self.processing = False
+
+    def _pending(self) -> list[Item]:
+        return [item for item in self.items.values() if item.status == "pending"]
 
     async def _process(self, item: Item) -> None:
         item.status = "in_progress"
@@ -189,8 +209,15 @@ class Queue:
     async def _result(self, item: Item, graph: Graph, node_id: str, images: dict[str, str]) -> dict[str, Any]:
         """The output of one node. `images` are the names of pictures by node, to which this one is added."""
         node = graph.nodes[node_id]
-        if node["type"] not in PICTURES:
-            return {"output_meta": None, "type": f"{node['type']}_output"}
+        output = known()[node["type"]].output
+        if output in ("image_collection_output", "collect_output"):
+            collected = [*names_of(node, "image"), *self._made(graph, node_id, images)]
+            names = [{"image_name": name} for name in collected]
+            return {"output_meta": None, "collection": names, "type": output}
+        if output == "video_output":
+            return self._video(node)
+        if output != "image_output":
+            return {"output_meta": None, "type": output}
         data = await asyncio.to_thread(self._picture, graph, node_id, images)
         if self.sim.faults.take("broken-output", item.destination or ""):
             data = b"broken"
@@ -204,6 +231,21 @@ class Queue:
             "height": stored.height,
             "type": "image_output",
         }
+
+    @staticmethod
+    def _made(graph: Graph, node_id: str, images: Mapping[str, str]) -> list[str]:
+        """The pictures of the nodes before this one."""
+        return [images[source] for source in graph.sources(node_id) if source in images]
+
+    def _video(self, node: Mapping[str, Any]) -> dict[str, Any]:
+        """The output of a node that makes a video: the one that it was given, or a new one."""
+        given = names_of(node, "video")
+        for name in given:
+            if name not in self.videos:
+                raise ItemFailedError("VideoRecordNotFoundException", "Video record not found")
+        name = given[0] if len(given) == 1 else self.videos.add().name
+        size = {"width": 64, "height": 64, "num_frames": 16, "fps": 16.0, "duration": 1.0}
+        return {"output_meta": None, "video": {"video_name": name}, **size, "type": "video_output"}
 
     def _picture(self, graph: Graph, node_id: str, images: Mapping[str, str]) -> bytes:
         node = graph.nodes[node_id]
@@ -239,12 +281,12 @@ class Queue:
     def _input(self, graph: Graph, node_id: str, images: Mapping[str, str]) -> bytes:
         """The input picture of a node: from another node, from a field, or through an encoder."""
         source = graph.source(node_id, "image")
-        if source is not None:
+        if source is not None and source in images:
             return self.images.data(images[source])
         encoder = graph.source(node_id, "latents")
         if encoder is not None:
             return self._input(graph, encoder, images)
-        name = (graph.nodes[node_id].get("image") or {}).get("image_name", "")
-        if name not in self.images:
+        names = names_of(graph.nodes[node_id], "image") or self._made(graph, node_id, images)
+        if not all(name in self.images for name in names):
             raise ItemFailedError("ImageRecordNotFoundException", "Image record not found")
-        return self.images.data(name)
+        return self.images.data(names[0]) if names else encoded(Image.new("RGB", (512, 512)))

@@ -14,9 +14,10 @@ from typing import Any
 from aiohttp import web
 
 from local.runtimes.invokeai.events import Events
-from local.runtimes.invokeai.graph import problems
-from local.runtimes.invokeai.images import Images
+from local.runtimes.invokeai.images import Images, Videos
+from local.runtimes.invokeai.nodes import known
 from local.runtimes.invokeai.queue import Item, Queue
+from local.runtimes.invokeai.validation import problems, sessions
 from local.runtimes.shared import serve
 from local.runtimes.shared.serve import Simulation
 
@@ -31,8 +32,8 @@ class InvokeAi:
     def __init__(self, simulation: Simulation) -> None:
         self.sim = simulation
         self.keys = {_stem(name): str(uuid.uuid4()) for name in simulation.models}
-        self.images, self.events = Images(), Events()
-        self.queue = Queue(simulation, self.images, self.events, self.keys)
+        self.images, self.videos, self.events = Images(), Videos(), Events()
+        self.queue = Queue(simulation, self.images, self.videos, self.events, self.keys)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes that the queue agent and the public client call; any other path is the web page."""
@@ -54,6 +55,7 @@ class InvokeAi:
             web.get(f"{models}/get_by_attrs", self._model),
             web.post(f"{models}/empty_model_cache", self._empty),
             *self.images.routes(),
+            *self.videos.routes(),
             *self.events.routes(),
             web.get("/{path:(?!_simulation).*}", self._page),
         ]
@@ -80,17 +82,16 @@ class InvokeAi:
         body = await request.json()
         requested = body.get("batch") if isinstance(body, Mapping) else None
         batch: dict[str, Any] = dict(requested) if isinstance(requested, Mapping) else {}
-        graph = batch.get("graph")
-        if invalid := problems(graph):
+        if invalid := problems(batch):
             return web.json_response({"detail": invalid}, status=422)
         batch["batch_id"] = batch.get("batch_id") or str(uuid.uuid4())
         label = batch.get("destination") or batch["batch_id"]
         if self.sim.faults.take("refuse", label):
-            return web.json_response({"detail": "a simulated refusal"}, status=500)
-        runs = int(batch.get("runs", 1))
+            return web.Response(text="Internal Server Error", status=500)
         full = self.sim.faults.take("queue-full", label)
-        graph = {"id": str(uuid.uuid4()), "edges": [], **dict(graph or {})}
-        items = [self.queue.add(batch, graph) for _ in range(0 if full else runs)]
+        graph = _completed(batch["graph"])
+        requested_runs = list(sessions(batch, graph))
+        items = [self.queue.add(batch, session) for session in ([] if full else requested_runs)]
         # Newest first, and all items of that batch id, as on the real server.
         ids = sorted(
             (i.id for i in self.queue.items.values() if i.batch_id == batch["batch_id"]), reverse=True
@@ -99,13 +100,16 @@ class InvokeAi:
         response = {
             "queue_id": "default",
             "enqueued": len(items),
-            "requested": runs,
+            "requested": len(requested_runs),
             "batch": {**empty, **batch, "graph": graph},
             "priority": 0,
         }
         return web.json_response({**response, "item_ids": ids})
 
     async def _list(self, request: web.Request) -> web.Response:
+        if not self.queue.readable:
+            text = "Unexpected error while listing all queue items: 1 validation error (simulated)"
+            return web.json_response({"detail": text}, status=500)
         destination = request.query.get("destination")
         items = [item for item in self.queue.items.values() if destination in (None, item.destination)]
         return web.json_response([item.to_json() for item in items])
@@ -213,13 +217,24 @@ def _record(name: str, key: str) -> dict[str, Any]:
         "source_url": None,
         "cover_image": None,
         "submodels": None,
-        "type": "main",
+        "type": "lora" if "lora" in name.lower() else "main",
         "trigger_phrases": None,
         "default_settings": None,
         "variant": "normal",
         "format": "checkpoint",
         "base": "sdxl" if "xl" in name.lower() else "sd-1",
     }
+
+
+def _completed(graph: Mapping[str, Any]) -> dict[str, Any]:
+    """A graph as InvokeAI reads it: with all fields of its nodes, and without others."""
+    nodes = {}
+    for node_id, node in graph.get("nodes", {}).items():
+        fields = {name: field.get("default") for name, field in known()[node["type"]].fields.items()}
+        nodes[node_id] = fields | {
+            name: value for name, value in node.items() if name in fields or name in ("id", "type")
+        }
+    return {"id": str(uuid.uuid4()), "edges": [], **graph, "nodes": nodes}
 
 
 def _without_nulls(value: Any) -> Any:

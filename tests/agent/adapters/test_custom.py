@@ -67,7 +67,10 @@ async def test_what_the_program_refuses_is_the_tasks_fault(custom: Custom):
         await run_task(custom, task("custom", {**SMALL, "width": -1}))
 
 
-@pytest.mark.parametrize(("fault", "code"), [("oom", "out_of_memory"), ("refuse", "runtime_error")])
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [("oom", "out_of_memory"), ("mount", "node_error"), ("refuse", "runtime_error")],
+)
 async def test_what_the_program_fails_at_is_worth_another_try(
     sim: Sim, custom: Custom, fault: str, code: str
 ):
@@ -75,6 +78,56 @@ async def test_what_the_program_fails_at_is_worth_another_try(
 
     with pytest.raises(RuntimeUnavailable) as caught:
         await run_task(custom, task("custom", SMALL))
+    assert caught.value.code == code
+
+
+async def test_an_exception_of_the_program_is_the_tasks_fault(sim: Sim, custom: Custom):
+    sim.fault("error")
+
+    with pytest.raises(TaskError, match="execution_error"):
+        await run_task(custom, task("custom", SMALL))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "content_type"),
+    [
+        (500, "", "text/plain"),
+        (500, "Internal Server Error", "text/plain"),
+        (500, '{"detail": "Internal Server Error"}', "application/json"),
+        (500, "<h1>Internal Server Error</h1><p>ValueError</p>", "text/html"),
+        (500, '{"error": "CUDA out of memory. Tried to allocate 2.00 GiB"}', "application/json"),
+        (500, '{"error": "RuntimeError", "detail": "CUDA error: device-side assert"}', "application/json"),
+        (500, "OSError: [Errno 28] No space left on device", "text/plain"),
+        (502, '{"error": "bad prompt"}', "application/json"),
+        (503, '{"error": "bad prompt"}', "application/json"),
+        (504, '{"error": "bad prompt"}', "application/json"),
+        (507, '{"error": "bad prompt"}', "application/json"),
+    ],
+)
+async def test_a_5xx_without_a_reason_or_by_gpu_and_node_is_worth_another_try(
+    session: ClientSession, status: int, body: str, content_type: str
+):
+    answer = {"status": status, "text": body, "content_type": content_type}
+    async with program(lambda _: web.Response(**answer)) as url:
+        with pytest.raises(RuntimeUnavailable):
+            await run_task(Custom(Http(session, url, 10_000), "/tasks", "/health"), task("custom", SMALL))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (500, '{"error": "ValueError", "detail": "unknown scheduler euler_x"}', "execution_error"),
+        (500, '{"detail": "mat1 and mat2 shapes cannot be multiplied"}', "execution_error"),
+        (500, "RuntimeError: The size of tensor a (96) must match", "execution_error"),
+        (501, '{"error": "no such operation"}', "execution_error"),
+        (404, '{"error": "no such model"}', "rejected"),
+        (422, '{"detail": "width: field required"}', "rejected"),
+    ],
+)
+async def test_any_other_error_has_one_answer(session: ClientSession, status: int, body: str, code: str):
+    async with program(lambda _: web.Response(status=status, text=body)) as url:
+        with pytest.raises(TaskError) as caught:
+            await run_task(Custom(Http(session, url, 10_000), "/tasks", "/health"), task("custom", SMALL))
     assert caught.value.code == code
 
 

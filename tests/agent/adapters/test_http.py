@@ -7,8 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
+from queue_agent.adapters.custom.adapter import Custom
+from queue_agent.adapters.guarded import GuardedAdapter
 from queue_agent.adapters.shared.http import KEEP_ALIVE_SECONDS, Http
-from queue_agent.contract import RuntimeUnavailable
+from queue_agent.contract import RuntimeUnavailable, TaskError
+
+from tests.agent.adapters.conftest import task
 
 
 @pytest.fixture
@@ -87,3 +91,13 @@ async def test_a_runtime_that_closes_after_an_error_is_asked_by_a_new_connection
         await asyncio.sleep(0.05)  # the supervisor asks before a task is sent
 
         assert (first.status, (await calls.call("POST", "/")).status) == (500, 200)
+
+
+async def test_outputs_over_the_limit_are_the_tasks_fault_behind_the_guard(session: ClientSession):
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + bytes(2000)
+    async with Abrupt(large) as url:
+        adapter = GuardedAdapter(Custom(Http(session, url, 1000), "/", "/"))
+        prepared = await adapter.prepare(task("custom", {"prompt": "a cat"}), {})
+
+        with pytest.raises(TaskError, match="output_too_large: the response has more than 1000 bytes"):
+            await adapter.run(prepared, lambda _: None)

@@ -74,7 +74,7 @@ async def test_a_model_is_found_by_its_name(sim: Sim, invokeai: InvokeAi, model:
     prepared = await invokeai.prepare(task("graph", edited), {})
 
     key = sim.ask("GET", f"/api/v2/models/?model_name={MODEL}")["models"][0]["key"]
-    sent = prepared.payload["batch"]["graph"]["nodes"]["model"]["model"]
+    sent = prepared.payload[0].batch["graph"]["nodes"]["model"]["model"]
     assert (sent["key"], sent["base"], sent["type"]) == (key, "sd-1", "main")
 
 
@@ -134,7 +134,7 @@ async def test_a_node_that_says_nothing_of_it_is_kept_and_not_cached(invokeai: I
 
     prepared = await invokeai.prepare(task("graph", edited), {})
 
-    assert prepared.payload["batch"]["graph"]["nodes"]["picture"]["use_cache"] is False
+    assert prepared.payload[0].batch["graph"]["nodes"]["picture"]["use_cache"] is False
     assert len((await invokeai.collect(await invokeai.run(prepared, lambda _: None))).outputs) == 1
 
 
@@ -158,9 +158,9 @@ async def test_work_that_an_earlier_agent_queued_is_joined_and_not_done_again(
 
 async def test_the_failure_of_an_earlier_attempt_is_not_taken_for_this_one(sim: Sim, invokeai: InvokeAi):
     asked = task("graph", graph())
-    body = (await invokeai.prepare(asked, {})).payload
+    (run,) = (await invokeai.prepare(asked, {})).payload
     sim.fault("oom", match=asked.id)
-    sim.ask("POST", "/api/v1/queue/default/enqueue_batch", body)
+    sim.ask("POST", "/api/v1/queue/default/enqueue_batch", {"batch": run.batch})
     await wait_until(lambda: sim.outcomes(asked.id) == ["failed"])
 
     await run_task(invokeai, asked)
@@ -179,15 +179,25 @@ async def test_an_item_that_is_gone_is_lost(sim: Sim, invokeai: InvokeAi):
 # Faults
 
 
-@pytest.mark.parametrize(("fault", "code"), [("oom", "out_of_memory"), ("error", "execution_error")])
-async def test_what_the_gpu_fails_at_is_worth_another_try(
-    sim: Sim, invokeai: InvokeAi, fault: str, code: str
+@pytest.mark.parametrize(
+    ("fault", "code"), [("oom", "out_of_memory"), ("device", "device_error"), ("mount", "node_error")]
+)
+async def test_what_gpu_or_node_fail_at_is_worth_another_try(
+    simulate: Callable[..., Sim], http: Callable[[Sim], Http], fault: str, code: str
 ):
+    sim = simulate("invokeai", "--plain", "--service-time", "0.05", "--model", f"{MODEL}.safetensors")
     sim.fault(fault)
 
     with pytest.raises(RuntimeUnavailable) as caught:
-        await run_task(invokeai, task("graph", graph()))
+        await run_task(InvokeAi(http(sim)), task("graph", graph()))
     assert caught.value.code == code
+
+
+async def test_any_other_exception_is_the_tasks_fault(sim: Sim, invokeai: InvokeAi):
+    sim.fault("error")
+
+    with pytest.raises(TaskError, match="execution_error"):
+        await run_task(invokeai, task("graph", graph()))
 
 
 async def test_a_full_queue_that_answers_200_is_worth_another_try(sim: Sim, invokeai: InvokeAi):
@@ -210,7 +220,7 @@ async def test_an_input_that_is_missed_only_at_run_time_is_the_tasks_fault(invok
     edited = graph()
     edited["edges"] = [edge for edge in edited["edges"] if edge["destination"]["field"] != "latents"]
 
-    with pytest.raises(TaskError, match="MissingInputException"):
+    with pytest.raises(TaskError, match="RequiredConnectionException"):
         await run_task(invokeai, task("graph", edited))
 
 

@@ -1,6 +1,6 @@
 """The session of a queue item, in shapes that a simulation does not give."""
 
-from queue_agent.adapters.invokeai.graph import output_images
+from queue_agent.adapters.invokeai.graph import outputs
 
 
 def test_pictures_of_an_iteration_come_in_the_order_they_were_made():
@@ -18,4 +18,4 @@ def test_pictures_of_an_iteration_come_in_the_order_they_were_made():
         "source_prepared_mapping": {"n": ["a", "b"], "m": ["x"]},
     }
 
-    assert [name for _, name in output_images(session)] == ["1", "2", "3"]
+    assert [file.name for _, file in outputs(session)] == ["1", "2", "3"]

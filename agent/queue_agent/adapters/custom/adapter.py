@@ -2,8 +2,8 @@
 
 The body is the task: `{"id", "tasktype", "context", "content"}`. The response is an image,
 or JSON `{"images": [base64, data URI, URL or {"url": URL or path}], "seed"?, "model"?, "metadata"?}`; a URL
-must belong to the container itself. A 4xx means that the task is wrong, a 5xx that it is retried. A container
-that supports the header `Idempotency-Key` (the task's id) runs no task twice.
+must belong to the container itself. A container that supports the header `Idempotency-Key` (the task's id)
+runs no task twice. `failed_response` in shared/faults.py says after which status the task is retried.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 from yarl import URL
 
 from queue_agent.adapters.shared import data_uris
-from queue_agent.adapters.shared.faults import runtime_error
+from queue_agent.adapters.shared.faults import failed_response
 from queue_agent.adapters.shared.http import Http
 from queue_agent.adapters.shared.outputs import BrokenOutput, output_of
 from queue_agent.contract import (
@@ -30,8 +30,6 @@ from queue_agent.contract import (
 
 IMAGE_KEYS = ("image", "mask")
 IMAGE_LISTS = ("images", "init_images")
-# A 4xx after which the task is retried.
-RETRY_STATUSES = (408, 425, 429)
 
 
 class Custom:
@@ -96,11 +94,8 @@ class Custom:
             )  # fmt: skip
         finally:
             self._running -= 1
-        if 400 <= response.status < 500 and response.status not in RETRY_STATUSES:
-            raise TaskError("rejected", f"{response.status}: {response.reason()}")
         if not response.ok:
-            reason = f"{response.status}: {response.reason()}"
-            raise runtime_error(reason, reason) or RuntimeUnavailable("runtime_error", reason)
+            raise failed_response(response)
         on_progress(1.0)
         return FinishedRun(prepared.task, response)
 

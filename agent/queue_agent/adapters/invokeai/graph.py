@@ -1,75 +1,70 @@
 """Reads InvokeAI graphs, queue items and error responses. Pure."""
 
-import copy
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from queue_agent.adapters.shared.faults import runtime_error
-from queue_agent.contract import Cancelled, FieldPath, RuntimeUnavailable, Task, TaskError
+from queue_agent.adapters.shared.http import REASON_MAX_CHARACTERS
+from queue_agent.contract import EXECUTION_ERROR, Cancelled, FieldPath, TaskError
 
 MODEL_FIELDS = ("key", "hash", "name", "base", "type")
 # The keys of a model; an object with other keys is not a model.
 MODEL_KEYS = frozenset((*MODEL_FIELDS, "submodel_type"))
-# Errors that would come again with the same graph; others may be caused by the machine.
-TASK_ERRORS = (
-    "MissingInputException",
-    "ImageRecordNotFoundException",
-    "ValidationError",
-    "ValueError",
-    "TypeError",
-)
-REASON_MAX_CHARACTERS = 2000
+# Fields of a node that are only written into the picture: a model that they name need not be there.
+RECORDED_FIELDS = ("metadata",)
+# The node whose fields are only recorded, but checked for their form: its models need a key.
+RECORDING_TYPE = "core_metadata"
+FILE_KINDS = ("image", "video")
 
 
-def graph_of(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The graph: the content itself, or its `graph`."""
-    inner = content.get("graph")
-    return inner if isinstance(inner, Mapping) else content
+@dataclass(frozen=True)
+class File:
+    """An image or a video on the server."""
+
+    kind: str  # of FILE_KINDS
+    name: str
 
 
-def checked(task: Task) -> dict[str, Any]:
-    """A copy of the task's graph that can be queued. Raises `TaskError`."""
-    graph = copy.deepcopy(dict(graph_of(task.content)))
-    nodes = graph.get("nodes")
-    if (
-        not isinstance(nodes, dict)
-        or not nodes
-        or not all(isinstance(node, dict) and isinstance(node.get("type"), str) for node in nodes.values())
-    ):
-        raise TaskError("bad_graph", "content is not a graph: {nodes: {id: {type, id, …}}, edges: […]}")
-    for node_id, node in nodes.items():
-        node.setdefault("id", node_id)
-        # A cached node would return the image of an earlier task, which may be deleted by then.
-        if not node.get("is_intermediate"):
-            node["use_cache"] = False
-    graph.setdefault("edges", [])
-    return graph
+def mappings(value: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Mapping[str, Any]]]:
+    """Every object in a value, at any depth, with its path."""
+    if isinstance(value, Mapping):
+        yield path, value
+    children = (
+        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, child in children:
+        yield from mappings(child, (*path, key))
 
 
-def image_fields(content: Mapping[str, Any]) -> list[FieldPath]:
-    """`image_name` of every field that takes an image."""
-    graph = graph_of(content)
-    head: FieldPath = () if graph is content else ("graph",)
-    return [
-        (*head, "nodes", node_id, name, "image_name")
-        for node_id, node in nodes_of(graph).items()
-        for name, value in node.items()
-        if isinstance(value, Mapping) and isinstance(value.get("image_name"), str)
-    ]
+def references(graph: Mapping[str, Any], name: str) -> list[FieldPath]:
+    """The path of every text `name` in the fields of the nodes: `image_name`, `video_name`."""
+    return [(*path, name) for path, value in _used(graph) if isinstance(value.get(name), str)]
 
 
-def models(graph: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Every field that names a model: (node, field, {name, base?, type?, key?, …})."""
-    for node_id, node in nodes_of(graph).items():
-        for name, value in node.items():
-            named = isinstance(value, Mapping) and isinstance(value.get("name"), str)
-            if named and MODEL_KEYS.issuperset(value):
-                yield node_id, name, value
+def models(graph: Mapping[str, Any]) -> Iterator[tuple[FieldPath, Mapping[str, Any]]]:
+    """The path and the value of every reference to a model: {name, base?, type?, key?, …}."""
+    for path, value in _used(graph):
+        if isinstance(value.get("name"), str) and MODEL_KEYS.issuperset(value):
+            yield path, value
 
 
 def model(graph: Mapping[str, Any]) -> str | None:
     """The name of the first model."""
-    return next((str(model["name"]) for _, _, model in models(graph)), None)
+    return next((str(model["name"]) for _, model in models(graph)), None)
+
+
+def _used(graph: Mapping[str, Any]) -> Iterator[tuple[FieldPath, Mapping[str, Any]]]:
+    """Every object in the fields of the nodes, except what is only recorded in the picture."""
+    for node_id, node in nodes_of(graph).items():
+        for field, value in node.items():
+            if field not in RECORDED_FIELDS:
+                yield from mappings(value, ("nodes", node_id, field))
+
+
+def is_recorded(graph: Mapping[str, Any], path: FieldPath) -> bool:
+    """Whether the value at a path of `models` is only written into the picture."""
+    return bool(nodes_of(graph)[str(path[1])].get("type") == RECORDING_TYPE)
 
 
 def seed(graph: Mapping[str, Any]) -> int | None:
@@ -83,16 +78,29 @@ def samplers(graph: Mapping[str, Any]) -> list[str]:
     return [node_id for node_id, node in nodes_of(graph).items() if "steps" in node]
 
 
-def output_images(session: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(node, image) of each output of a node that is not intermediate, in the order of their creation."""
+def outputs(session: Mapping[str, Any]) -> list[tuple[str, File]]:
+    """(node, file) of each output of a node that is not intermediate, in the order of their creation."""
     nodes, sources = nodes_of(session["graph"]), session.get("prepared_source_mapping") or {}
-    images = ((str(sources.get(prepared)), image) for prepared, image in _prepared_images(session))
-    return [(node, image) for node, image in images if not nodes.get(node, {}).get("is_intermediate")]
+    made: dict[File, str] = {}
+    for prepared, result in _results(session):
+        node = str(sources.get(prepared))
+        if nodes.get(node, {}).get("is_intermediate"):
+            continue
+        several = result.get("type") == "image_collection_output"
+        values = (result.get("collection") or ()) if several else (result.get("image"), result.get("video"))
+        for value in values:
+            for file in _files(value) if isinstance(value, Mapping) else ():
+                made.setdefault(file, node)
+    return [(node, file) for file, node in made.items()]
 
 
-def all_images(session: Mapping[str, Any]) -> list[str]:
-    """Every image that the session has made."""
-    return list(dict.fromkeys(image for _, image in _prepared_images(session)))
+def files(session: Mapping[str, Any]) -> list[File]:
+    """Every file that the nodes of the session have returned."""
+    return list(
+        dict.fromkeys(
+            file for _, result in _results(session) for _, value in mappings(result) for file in _files(value)
+        )
+    )
 
 
 def failure(item: Mapping[str, Any]) -> Exception:
@@ -101,11 +109,7 @@ def failure(item: Mapping[str, Any]) -> Exception:
         return Cancelled()
     kind, message = str(item.get("error_type") or ""), str(item.get("error_message") or "unknown")
     reason = f"{kind}: {message}"[:REASON_MAX_CHARACTERS]
-    if (fault := runtime_error(f"{kind}: {message}", reason)) is not None:
-        return fault
-    if kind in TASK_ERRORS or "Unknown model" in message:
-        return TaskError("execution_error", reason)
-    return RuntimeUnavailable("execution_error", reason)
+    return runtime_error(f"{kind}: {message}", reason) or TaskError(EXECUTION_ERROR, reason)
 
 
 def rejection(document: Any) -> str:
@@ -125,10 +129,14 @@ def nodes_of(graph: Mapping[str, Any]) -> Mapping[str, Any]:
     return {str(key): node for key, node in items if isinstance(node, Mapping)}
 
 
-def _prepared_images(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(prepared node, image): InvokeAI runs a copy of each node under an id of its own."""
+def _results(session: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(prepared node, result): InvokeAI runs a copy of each node under an id of its own."""
     for prepared, result in (session.get("results") or {}).items():
-        several = result.get("type") == "image_collection_output"
-        for image in (result.get("collection") or ()) if several else (result.get("image"),):
-            if isinstance(image, Mapping) and "image_name" in image:
-                yield prepared, str(image["image_name"])
+        if isinstance(result, Mapping):
+            yield prepared, result
+
+
+def _files(value: Mapping[str, Any]) -> Iterator[File]:
+    for kind in FILE_KINDS:
+        if isinstance(value.get(f"{kind}_name"), str):
+            yield File(kind, value[f"{kind}_name"])

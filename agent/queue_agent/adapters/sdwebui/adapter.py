@@ -14,12 +14,11 @@ from typing import Any
 from queue_agent.adapters.sdwebui import request as bodies
 from queue_agent.adapters.sdwebui.models import named, same_model, titles
 from queue_agent.adapters.shared import data_uris
-from queue_agent.adapters.shared.faults import runtime_error
-from queue_agent.adapters.shared.http import Http, Response
+from queue_agent.adapters.shared.faults import failed_response
+from queue_agent.adapters.shared.http import Http
 from queue_agent.adapters.shared.listener import listening
-from queue_agent.adapters.shared.outputs import MEDIA, BrokenOutput, output_of
+from queue_agent.adapters.shared.outputs import BrokenOutput, media_output
 from queue_agent.contract import (
-    EXECUTION_ERROR,
     Cancelled,
     FieldPath,
     FinishedRun,
@@ -45,8 +44,6 @@ REFUSALS = (
     "Could not find checkpoint",
     "could not find upscaler",
 )
-# A gateway's word for a runtime that is away or overloaded.
-RETRY_STATUSES = (408, 425, 429, 502, 503, 504)
 # A job that makes no progress for so long may be one that has ended: see `idle`.
 STALE_SECONDS = 3.0
 
@@ -164,7 +161,7 @@ class SdWebUi:
             # The response is 200 with an unfinished image, and does not say so.
             raise Cancelled
         if not response.ok:
-            raise _failure(response)
+            raise failed_response(response, REFUSALS)
         on_progress(1.0)
         return FinishedRun(prepared.task, (request, response))
 
@@ -260,18 +257,4 @@ def _output(image: Any, texts: Sequence[str], seeds: Sequence[int], n: int) -> O
     except ValueError:
         raise BrokenOutput("an image of the runtime is not valid base64") from None
     named_lists = (("parameters", texts), ("seed", seeds))
-    result = output_of(data, {name: values[n] for name, values in named_lists if n < len(values)})
-    if result.kind not in MEDIA:
-        raise BrokenOutput("an output of the runtime is not an image, video or audio file")
-    return result
-
-
-def _failure(response: Response) -> Exception:
-    """`RuntimeUnavailable` where GPU, node or network are at fault; else `TaskError`."""
-    reason = response.reason()
-    if response.status in RETRY_STATUSES:
-        return RuntimeUnavailable("runtime_error", f"{response.status}: {reason}")
-    if response.status >= 500 and (fault := runtime_error(reason, reason)) is not None:
-        return fault
-    refused = response.status < 500 or any(text in reason for text in REFUSALS)
-    return TaskError("rejected" if refused else EXECUTION_ERROR, reason)
+    return media_output(data, {name: values[n] for name, values in named_lists if n < len(values)})

@@ -3,10 +3,9 @@
 import base64
 import binascii
 
-import filetype
-
 from queue_agent.contract import InputImage, TaskError
 from queue_agent.task.images import look
+from queue_agent.task.media_types import media_type
 
 SCHEME = "data:"
 # The longest name of a file; a longer text in the place of a name is base64, or nothing that can be used.
@@ -41,7 +40,7 @@ def _is_name(text: str) -> bool:
     if text.startswith(SCHEME) or len(text) > MAX_NAME_CHARACTERS:
         return False
     try:
-        return filetype.guess(decode(text)) is None
+        return media_type(decode(text)) is None
     except ValueError:  # a dot, which base64 does not have, before the extension
         return True
 

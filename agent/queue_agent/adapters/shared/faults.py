@@ -1,6 +1,6 @@
 """Whose fault an error of a runtime is: the task's, the node's or the GPU's. Pure."""
 
-from queue_agent.adapters.shared.http import REASON_MAX_CHARACTERS
+from queue_agent.adapters.shared.http import REASON_MAX_CHARACTERS, Response
 from queue_agent.contract import EXECUTION_ERROR, RuntimeUnavailable, TaskError
 
 # Of the GPU: torch.OutOfMemoryError or torch.cuda.OutOfMemoryError, by the version of PyTorch.
@@ -39,6 +39,8 @@ NODE = (
     "input/output error",
     "[errno 5]",
     "no space left on device",
+    "disk is full",
+    "database is locked",
     "disk quota exceeded",
     "too many open files",
     "cannot allocate memory",
@@ -68,12 +70,38 @@ NETWORK = (
 # A host that does not exist is the task's fault, unless it is a hub: then the node has no access to it.
 UNKNOWN_HOST = ("name or service not known", "failed to resolve", "getaddrinfo failed")
 HUBS = ("huggingface", "hf.co", "github", "modelscope", "civitai", "download.pytorch.org")
+# A gateway's word for a runtime that is away or overloaded, and 507 for a full disk.
+RETRY_STATUSES = (408, 425, 429, 502, 503, 504, 507)
+# What frameworks answer with 500 when they say nothing of the exception (Starlette, aiohttp, Django).
+WITHOUT_REASON = (
+    "",
+    "internal server error",
+    "server error (500)",
+    "500 internal server error\n\nserver got itself in trouble",
+)
 
 
 def execution_error(kind: str, message: str, place: str) -> TaskError | RuntimeUnavailable:
     """The error of a task whose run ended with an exception of class `kind`; `place` is where."""
     reason = f"{place}: {kind}: {message.strip()}"[:REASON_MAX_CHARACTERS]
     return runtime_error(f"{kind}: {message}", reason) or TaskError(EXECUTION_ERROR, reason)
+
+
+def failed_response(response: Response, refusals: tuple[str, ...] = ()) -> TaskError | RuntimeUnavailable:
+    """The error of a task whose request was answered with 4xx or 5xx.
+
+    `refusals` are parts of a 500 with which the runtime refuses a task before it runs. A 500 that gives no
+    reason is not taken for the task's fault.
+    """
+    reason = response.reason()
+    text = f"{response.status}: {reason}"[:REASON_MAX_CHARACTERS]
+    if response.status in RETRY_STATUSES:
+        return RuntimeUnavailable("runtime_error", text)
+    if response.status < 500 or _has(reason, refusals):
+        return TaskError("rejected", text)
+    if response.content_type == "text/html" or reason.strip().lower() in WITHOUT_REASON:
+        return RuntimeUnavailable("runtime_error", text)
+    return runtime_error(reason, text) or TaskError(EXECUTION_ERROR, reason)
 
 
 def runtime_error(text: str, reason: str) -> RuntimeUnavailable | None:

@@ -26,6 +26,13 @@ KEEP_ALIVE_SECONDS = 1.0
 REASON_MAX_CHARACTERS = 2000
 
 
+class ResponseTooLarge(RuntimeUnavailable):
+    """A response has more than `max_bytes`. In the run of a task, it would have again at the next attempt."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__("runtime_answer", f"the response has more than {max_bytes} bytes")
+
+
 @dataclass(frozen=True)
 class Response:
     """A response of the runtime."""
@@ -104,9 +111,7 @@ class Http:
                 async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                     body += chunk
                     if len(body) > self._max:
-                        raise RuntimeUnavailable(
-                            "runtime_answer", f"the response has more than {self._max} bytes"
-                        )
+                        raise ResponseTooLarge(self._max)
                 return Response(response.status, response.content_type, bytes(body))
         except (ClientError, TimeoutError, OSError) as error:
             raise RuntimeUnavailable(

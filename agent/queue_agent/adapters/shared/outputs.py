@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-import filetype
-
 from queue_agent.contract import Output, RuntimeUnavailable
+from queue_agent.task.media_types import MediaType, media_type
 
 KINDS = {"image": "image", "video": "video", "audio": "audio", "text": "text", "model": "model"}
 # A file with the extension of one of these types, but other bytes, is damaged.
@@ -23,7 +22,22 @@ RECOGNIZED_TYPES = (
 )
 # What a picture may be: extensions of a runtime answer with videos too.
 MEDIA = ("image", "animation", "video", "audio")
-ANIMATED_WEBP, ANIMATED_PNG = b"ANIM", b"acTL"
+# The types of the standard library alone: those of the system's files differ between machines. A `.ts` is a
+# video there, or a file of Qt's translator, or source code: its content says which.
+EXTENSIONS = mimetypes.MimeTypes(filenames=())
+for _extension, _mime in (
+    ("flac", "audio/flac"),
+    ("glb", "model/gltf-binary"),
+    ("gltf", "model/gltf+json"),
+    ("m4a", "audio/mp4"),
+    ("m4v", "video/x-m4v"),
+    ("mkv", "video/x-matroska"),
+    ("obj", "model/obj"),
+    ("ogg", "audio/ogg"),
+    ("ply", "model/ply"),
+    ("stl", "model/stl"),
+):
+    EXTENSIONS.add_type(_mime, f".{_extension}")
 
 
 class BrokenOutput(RuntimeUnavailable):
@@ -40,43 +54,32 @@ def output_of(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Outpu
     """
     if not data:
         raise BrokenOutput(f"the output {name or 'of the runtime'} is empty")
-    guess = filetype.guess(data)
-    if guess is not None:
-        mime, extension = guess.mime, guess.extension
-    else:
-        mime, extension = _by_name(data, name)
-    kind = KINDS.get(mime.partition("/")[0], "file")
-    return Output(data, mime, "animation" if _is_animated(data, mime) else kind, extension, metadata)
+    recognized = media_type(data) or _by_name(data, name)
+    kind = "animation" if recognized.animated else KINDS.get(recognized.mime.partition("/")[0], "file")
+    return Output(data, recognized.mime, kind, recognized.extension, metadata)
 
 
-def image_output(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
-    """The output of these bytes, which must be an image. Raises `BrokenOutput`."""
+def media_output(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
+    """The output of these bytes, which must be an image, video or audio file. Raises `BrokenOutput`."""
     result = output_of(data, metadata, name)
-    if result.kind not in ("image", "animation"):
-        raise BrokenOutput(f"the output {name or 'of the runtime'} is not an image")
+    if result.kind not in MEDIA:
+        raise BrokenOutput(f"the output {name or 'of the runtime'} is not an image, video or audio file")
     return result
 
 
-def _by_name(data: bytes, name: str) -> tuple[str, str]:
+def _by_name(data: bytes, name: str) -> MediaType:
     extension = PurePosixPath(name).suffix.removeprefix(".").lower()
-    mime = mimetypes.guess_type(name)[0]
+    mime = EXTENSIONS.guess_type(name)[0]
     if mime in RECOGNIZED_TYPES:
         raise BrokenOutput(f"the output {name} is damaged: its bytes are not {mime}")
     if mime and extension.isalnum():
-        return mime, extension
+        return MediaType(mime, extension)
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        return "application/octet-stream", extension if extension.isalnum() else "bin"
+        return MediaType("application/octet-stream", extension if extension.isalnum() else "bin")
     try:
         json.loads(text)
     except ValueError:
-        return "text/plain", "txt"
-    return "application/json", "json"
-
-
-def _is_animated(data: bytes, mime: str) -> bool:
-    head = data[:4096]
-    return (
-        mime == "image/gif" or (mime == "image/webp" and ANIMATED_WEBP in head) or ANIMATED_PNG in head[:64]
-    )
+        return MediaType("text/plain", "txt")
+    return MediaType("application/json", "json")
