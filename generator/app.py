@@ -237,6 +237,7 @@ def subject(solution: Solution, day: date | None = None) -> "Subject":
         images=images.pulled_names(solution),
         deployer=deployer.policies(solution),
         model_folders=runtimes.model_folders(paths.root() / "charts"),
+        forge_folders=runtimes.forge_folders(paths.root() / "charts"),
     )
 
 

@@ -74,13 +74,15 @@ class Arguments:
 class RuntimeProfile:
     """One type of runtime.
 
-    `model_folders`: the folders that must be at the top of its models. `fixed`, `replaced`: its variables.
+    `model_folders`: the folders that must be in its models. `forge_folders`: those of them that only Forge
+    needs, which runs as SD WebUI. `fixed`, `replaced`: its variables.
     `scratch`: where its scratch volumes are mounted; `scratch_bytes`: those of the pod together, when full.
     `writable_root`: whether it may also write elsewhere.
     """
 
     image: DefaultImage
     model_folders: tuple[str, ...]
+    forge_folders: tuple[str, ...]
     arguments: Arguments
     fixed: Mapping[str, Fixed]
     replaced: Mapping[str, Replaced]
@@ -123,10 +125,12 @@ def _profile(profile: Any, shared: Any) -> RuntimeProfile:
         tuple(profile.get("freeArguments", ())),
         profile.get("otherArguments", ""),
     )
+    forge = profile.get("forgeModelFolders", ())
     replaced = {**shared["replacedEnvironment"], **profile.get("replacedEnvironment", {})}
     return RuntimeProfile(
         image=DefaultImage(profile["image"]["repository"], profile["image"]["tag"]),
-        model_folders=tuple(profile.get("modelFolders", ())),
+        model_folders=(*profile.get("modelFolders", ()), *forge),
+        forge_folders=tuple(forge),
         arguments=arguments,
         fixed=_fixed({**shared["fixedEnvironment"], **profile.get("fixedEnvironment", {})}),
         replaced={name: Replaced(row["reason"], row.get("contains", "")) for name, row in replaced.items()},
@@ -150,6 +154,11 @@ def _read(path: Path) -> Any:
 
 
 def model_folders(charts: Path) -> Mapping[str, tuple[str, ...]]:
-    """The folders that must be at the top of the models, by runtime type; types that need none are absent."""
+    """The folders that must be in the models, by runtime type; types that need none are absent."""
     profiles = load(charts).profiles.items()
     return {kind: profile.model_folders for kind, profile in profiles if profile.model_folders}
+
+
+def forge_folders(charts: Path) -> tuple[str, ...]:
+    """The folders that only Forge needs in its models."""
+    return load(charts).profiles["sdwebui"].forge_folders

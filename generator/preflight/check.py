@@ -33,8 +33,9 @@ class Subject:
     today: date
     images: tuple[str, ...]
     deployer: tuple[Policy, ...]
-    # The folders that a type of runtime needs at the top of its models.
+    # The folders that a type of runtime needs in its models, and those of them that only Forge needs.
     model_folders: Mapping[str, tuple[str, ...]]
+    forge_folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

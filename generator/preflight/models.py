@@ -35,8 +35,8 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
         kinds = sorted({runtime.type for runtime, mount in mounts if mount == bucket})
         needed = dict.fromkeys(name for kind in kinds for name in subject.model_folders.get(kind, ()))
         if needed:
-            judge = partial(judge_folders, bucket, tuple(needed))
-            yield Check(THEME, f"folders in {bucket}", partial(folders, bucket), judge)
+            judge = partial(judge_folders, bucket, tuple(needed), subject.forge_folders)
+            yield Check(THEME, f"folders in {bucket}", partial(folders, bucket, tuple(needed)), judge)
     for runtime, mount in mounts:
         if mount is None:
             check_name = f"models of {runtime.name}"
@@ -77,11 +77,17 @@ def bucket_region(bucket: str, asker: Asker) -> str | None:
     )
 
 
-def folders(bucket: str, asker: Asker) -> frozenset[str]:
-    """What stands at the top of a bucket, as a mount shows it."""
-    pages = asker.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/")
+def folders(bucket: str, needed: Sequence[str], asker: Asker) -> frozenset[str]:
+    """The folders next to those that are needed, as a mount shows them."""
+    lister = asker.client("s3").get_paginator("list_objects_v2")
+    parents = dict.fromkeys(f"{parent}/" if parent else "" for parent in map(_parent, needed))
+    pages = (page for at in parents for page in lister.paginate(Bucket=bucket, Prefix=at, Delimiter="/"))
     prefixes = (row["Prefix"] for page in pages for row in page.get("CommonPrefixes", ()))
     return frozenset(str(prefix).rstrip("/") for prefix in prefixes)
+
+
+def _parent(folder: str) -> str:
+    return folder.rpartition("/")[0]
 
 
 def checkpoints(bucket: str, key: str, asker: Asker) -> Checkpoints:
@@ -109,19 +115,27 @@ def judge_bucket(solution: Solution, bucket: str, region: str | None) -> Iterato
         yield Result(THEME, bucket, CheckStatus.PASSED, f"in {region}, readable")
 
 
-def judge_folders(bucket: str, needed: Sequence[str], present: frozenset[str]) -> Iterator[Result]:
-    """SD WebUI creates missing folders, and exits where it cannot: the mount is read-only."""
+def judge_folders(
+    bucket: str, needed: Sequence[str], forge: Sequence[str], present: frozenset[str]
+) -> Iterator[Result]:
+    """SD WebUI creates missing folders, and exits where it cannot: the mount is read-only.
+
+    Without those of `forge` only Forge does not start, which no config tells from A1111.
+    """
     check_name = f"folders in {bucket}"
     missing = [name for name in needed if name not in present]
     if not missing:
         yield Result(THEME, check_name, CheckStatus.PASSED, f"{', '.join(needed)} are there")
         return
+    only_forge = set(missing) <= set(forge)
+    program = "Forge (not A1111)" if only_forge else "SD WebUI"
     message = (
-        f"{', '.join(missing)} missing: SD WebUI would create them at start-up, and the mount is read-only"
+        f"{', '.join(missing)} missing: {program} would create them at start-up, and the mount is read-only"
     )
+    status = CheckStatus.WARNING if only_forge else CheckStatus.FAILED
     put = f"aws s3api put-object --bucket {bucket} --key"
     help = f"create them, empty: for f in {' '.join(missing)}; do {put} $f/; done"
-    yield Result(THEME, check_name, CheckStatus.FAILED, message, help)
+    yield Result(THEME, check_name, status, message, help)
 
 
 def judge_elsewhere(check_name: str, _: None) -> Iterator[Result]:

@@ -56,7 +56,12 @@ def test_the_webui_gets_the_contract_of_its_image(types: Objects) -> None:
     }
     assert mounts[folder] == "runtime-config"
     config = json.loads(types["ConfigMap/static-runtime"]["data"][name])
-    assert config == {"disable_mmap_load_safetensors": True, "api_enable_requests": False}
+    # Live previews would be written into the models, which are read-only.
+    assert config == {
+        "disable_mmap_load_safetensors": True,
+        "api_enable_requests": False,
+        "live_previews_enable": False,
+    }
 
 
 @pytest.mark.parametrize("name", ["static", "dynamic", "comfy", "invoke"])

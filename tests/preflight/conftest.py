@@ -72,8 +72,9 @@ class Sandbox:
         solution = solving.solution(data, Context("us-east-1", self.account.id, today))
         plan = solving.plan(solution)
         names = images.pulled_names(solution)
-        folders = runtimes.model_folders(paths.root() / "charts")
-        return Subject(solution, plan, facts, today, names, deployer.policies(solution), folders)
+        charts = paths.root() / "charts"
+        folders, forge = runtimes.model_folders(charts), runtimes.forge_folders(charts)
+        return Subject(solution, plan, facts, today, names, deployer.policies(solution), folders, forge)
 
 
 @dataclass

@@ -12,6 +12,8 @@ from generator.preflight.result import CheckStatus, ending
 from testing.preflight import MODEL
 from tests.preflight.conftest import RUNTIME, Sandbox
 
+CLIP_VISION = "ControlNetPreprocessor/clip_vision"
+
 
 def gpu(types: list[str], **capacity: bool) -> dict[str, Any]:
     """A config whose one runtime has these instance types."""
@@ -190,6 +192,36 @@ def test_a_folder_that_sd_webui_would_have_to_make_fails_with_the_command(sandbo
     assert result.status is CheckStatus.FAILED
     assert result.message.startswith("VAE missing")
     assert result.help.endswith(f"for f in VAE; do aws s3api put-object --bucket {bucket} --key $f/; done")
+
+
+@pytest.mark.parametrize("folder", ["diffusers", CLIP_VISION])
+def test_a_folder_that_only_forge_would_have_to_make_is_a_warning(sandbox: Sandbox, folder: str) -> None:
+    bucket = f"models-{sandbox.account.id}"
+    sandbox.client("s3").delete_object(Bucket=bucket, Key=f"{folder}/")
+
+    result = sandbox.run().one("models", f"folders in {bucket}")
+
+    assert result.status is CheckStatus.WARNING
+    assert result.message.startswith(f"{folder} missing: Forge (not A1111) would create them")
+    assert f"for f in {folder}; do" in result.help
+
+
+def test_a_folder_in_a_folder_is_missed_where_only_the_outer_one_is_there(sandbox: Sandbox) -> None:
+    bucket = f"models-{sandbox.account.id}"
+    sandbox.client("s3").delete_object(Bucket=bucket, Key=f"{CLIP_VISION}/")
+    sandbox.client("s3").put_object(Bucket=bucket, Key="ControlNetPreprocessor/one.pth", Body=b"")
+
+    assert CLIP_VISION in sandbox.run().one("models", f"folders in {bucket}").message
+
+
+def test_missing_folders_of_both_are_named_together(sandbox: Sandbox) -> None:
+    bucket = f"models-{sandbox.account.id}"
+    for name in ("VAE", "diffusers"):
+        sandbox.client("s3").delete_object(Bucket=bucket, Key=f"{name}/")
+
+    result = sandbox.run().one("models", f"folders in {bucket}")
+
+    assert result.status is CheckStatus.FAILED and "for f in VAE diffusers; do" in result.help
 
 
 def test_a_folder_that_holds_a_file_is_there(sandbox: Sandbox) -> None:

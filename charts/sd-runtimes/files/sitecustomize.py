@@ -3,6 +3,8 @@
 On a bucket mounted as a folder a mapped file is fetched page by page, in the order in which a program happens
 to touch it; one sequential read is many times faster. Neither ComfyUI nor InvokeAI has a switch for that, so
 Python imports this file at its start (PYTHONPATH) and changes the `safetensors` package when it is imported.
+
+It also gives SD WebUI the default of every option that its config.json lacks: see `change_options`.
 """
 
 import functools
@@ -154,10 +156,30 @@ def change_model_on_disk(module):
     module.ModelOnDisk.load_state_dict = load_state_dict
 
 
+def change_options(module):
+    """Fill in the options that SD WebUI's config.json lacks, so that a request's overrides are undone.
+
+    After a request, A1111 1.10 and Forge restore only options that were in the file; any other stays for the
+    requests of all other users (process_images in modules/processing.py). Not the checkpoint: each request
+    names its own, and Forge would take the model off the GPU after each.
+    """
+    load = module.Options.load
+
+    @functools.wraps(load)
+    def load_with_defaults(self, filename):
+        load(self, filename)
+        for key, option in self.data_labels.items():
+            if key != "sd_model_checkpoint" and not option.do_not_save:
+                self.data.setdefault(key, option.default)
+
+    module.Options.load = load_with_defaults
+
+
 CHANGES = {
     "safetensors": change_safetensors,
     "safetensors.torch": change_safetensors_torch,
     "invokeai.backend.model_manager.model_on_disk": change_model_on_disk,
+    "modules.options": change_options,
 }
 
 

@@ -40,11 +40,12 @@ Images that the nodes pull; push those in {{ $g.imageRegistry | default "the acc
 {{- $folders := list }}
 {{- range $each, $entry := .Values.runtimes }}
 {{- $one := dict }}{{ include "sd-runtimes.resolve" (dict "root" $root "name" $each "entry" $entry "into" $one) }}
-{{- $folders = concat $folders ((include "sd-runtimes.profile" $one | fromYaml).modelFolders | default list) | uniq }}
+{{- $profile := include "sd-runtimes.profile" $one | fromYaml }}
+{{- $folders = concat $folders ($profile.modelFolders | default list) ($profile.forgeModelFolders | default list) | uniq }}
 {{- end }}
 {{- with $folders }}
 
-SD WebUI needs these folders in the model bucket, even if they are empty (an object whose key ends with "/"):
+SD WebUI and Forge need these folders in the model bucket, even if they are empty (an object whose key ends with "/"):
   {{ join " " . }}
 {{- end }}
 

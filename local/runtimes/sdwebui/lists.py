@@ -7,10 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from local.runtimes.sdwebui.request import PLOT, SAMPLERS, SCRIPTS, UPSCALERS
+from local.runtimes.sdwebui.request import LATENT_UPSCALERS, PLOT, SCRIPTS, UPSCALERS
+from local.runtimes.sdwebui.samplers import SAMPLERS, SCHEDULERS
 
-SCHEDULERS = ("Automatic", "Karras", "Exponential", "SGM Uniform")
-LATENT_MODES = ("Latent", "Latent (antialiased)", "Latent (bicubic)", "Latent (nearest)")
 EMPTY = (
     "sd-vae", "hypernetworks", "face-restorers", "realesrgan-models", "prompt-styles", "loras", "script-info",
 )  # fmt: skip
@@ -22,12 +21,12 @@ def routes(api: str) -> list[web.RouteDef]:
     fixed: dict[str, Any] = {
         "cmd-flags": {"api": True, "nowebui": True, "ckpt": None, "no_hashing": True},
         "samplers": [{"name": name, "aliases": [name.lower()], "options": {}} for name in SAMPLERS],
-        "schedulers": [{"name": name.lower(), "label": name, "aliases": None} for name in SCHEDULERS],
+        "schedulers": [{"name": name, "label": label, "aliases": None} for name, label in SCHEDULERS.items()],
         "upscalers": [
             {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4.0}
             for name in UPSCALERS
         ],
-        "latent-upscale-modes": [{"name": name} for name in LATENT_MODES],
+        "latent-upscale-modes": [{"name": name} for name in LATENT_UPSCALERS],
         "scripts": {"txt2img": [*SCRIPTS, PLOT], "img2img": [*SCRIPTS, PLOT]},
         "embeddings": {"loaded": {}, "skipped": {}},
         "memory": {
@@ -40,7 +39,6 @@ def routes(api: str) -> list[web.RouteDef]:
     return [
         *(web.get(f"{api}/{name}", _always(value)) for name, value in fixed.items()),
         *(web.post(f"{api}/{name}", _always({})) for name in no_effect),
-        web.post(f"{api}/interrogate", _always({"caption": "a simulated picture"})),
     ]
 
 

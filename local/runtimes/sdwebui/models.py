@@ -32,22 +32,15 @@ class Checkpoints:
         """The title of a checkpoint in the API."""
         return f"{file} [{_sha256(file)[:10]}]" if file in self._hashed else file
 
-    def find(self, text: str) -> str | None:
-        """The file for a name. As in A1111, any part of a title matches, and the shortest title wins."""
+    def find(self, name: str) -> str | None:
+        """The file for a name: as in A1111 1.10, a part of it is no name, nor is its path."""
         for file in self._names:
-            if text in (
-                file,
-                stem(file),
-                self.title(file),
-                f"{FOLDER}/{file}",
-                _sha256(file),
-                _sha256(file)[:10],
-            ):
+            base = stem(file).rpartition("/")[2]
+            names = {file, stem(file).replace("/", "_"), base, self.title(file)}
+            if file in self._hashed:
+                names |= {_sha256(file), _sha256(file)[:10], f"{base} [{_sha256(file)[:10]}]"}
+            if name in names:
                 return file
-        for part in (text, re.sub(r"\s*\[[0-9a-f]+\]\s*$", "", text)):
-            matches = sorted((file for file in self._names if part in self.title(file)), key=len)
-            if matches:
-                return matches[0]
         return None
 
     def listed(self) -> list[dict[str, Any]]:

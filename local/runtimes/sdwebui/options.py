@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from local.runtimes.sdwebui.request import ApiError
+from local.runtimes.sdwebui.fields import ApiError
 
 # Those that requests often override, with A1111's defaults.
 DEFAULTS: dict[str, Any] = {
@@ -48,11 +48,16 @@ class Options:
     def overridden(self, settings: Mapping[str, Any] | None, *, restore: bool) -> Iterator[None]:
         """The options during a request. Without `restore` they stay for every later request of the process.
 
-        Source: process_images in modules/processing.py of A1111 1.10.
+        So does a checkpoint where the server started without one. Source: process_images in
+        modules/processing.py of A1111 1.10, with the chart's sitecustomize.py.
         """
-        stored = {key: self.values[key] for key in settings or {} if key in self.values}
-        self.set(settings or {})
+        stored = {
+            key: self.values[key]
+            for key in settings or {}
+            if key in self.values and (key != "sd_model_checkpoint" or self.values[key] is not None)
+        }
         try:
+            self.set(settings or {})
             yield
         finally:
             if restore:

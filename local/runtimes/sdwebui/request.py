@@ -9,18 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.runtimes.sdwebui.fields import INTEGER, LIST, NUMBER, OBJECT, TEXT, ApiError, missing, typed
+from local.runtimes.sdwebui.samplers import resolved
 from local.runtimes.shared.picture import opened
 
-SAMPLERS = ("Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DPM++ SDE", "DDIM", "LCM", "UniPC")
-HIRES_UPSCALERS = (
-    "Latent",
+# Upscalers of the second pass, besides those of files.
+LATENT_UPSCALERS = (
+    "Latent", "Latent (antialiased)", "Latent (bicubic)", "Latent (bicubic antialiased)", "Latent (nearest)",
     "Latent (nearest-exact)",
-    "Lanczos",
-    "Nearest",
-    "ESRGAN_4x",
-    "R-ESRGAN 4x+",
-    "None",
-)
+)  # fmt: skip
 UPSCALERS = ("None", "Lanczos", "Nearest", "ESRGAN_4x", "R-ESRGAN 4x+")
 # Always-on scripts: those of A1111, and of three common extensions.
 SCRIPTS = (
@@ -30,6 +27,7 @@ SCRIPTS = (
 # The one selectable script of the simulation.
 PLOT = "x/y/z plot"
 MAX_SEED = 2**32
+MAX_LONG = 2**63
 DEFAULTS: dict[str, Any] = {
     "prompt": "",
     "negative_prompt": "",
@@ -38,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "subseed": -1,
     "subseed_strength": 0.0,
     "sampler_name": None,
+    "sampler_index": "Euler",
     "scheduler": None,
     "batch_size": 1,
     "n_iter": 1,
@@ -54,6 +53,12 @@ DEFAULTS: dict[str, Any] = {
     "save_images": False,
     "alwayson_scripts": {},
     "force_task_id": None,
+    "enable_hr": False,
+    "hr_upscaler": None,
+    "hr_scale": 2.0,
+    "hr_resize_x": 0,
+    "hr_resize_y": 0,
+    "refiner_checkpoint": None,
 }
 IMAGE_DEFAULTS: dict[str, Any] = {
     "init_images": None,
@@ -61,34 +66,22 @@ IMAGE_DEFAULTS: dict[str, Any] = {
     "denoising_strength": 0.75,
     "resize_mode": 0,
 }
-SHAPES: dict[str, type] = {
-    "prompt": str,
-    "negative_prompt": str,
-    "init_images": list,
-    "alwayson_scripts": dict,
-    "override_settings": dict,
-}
-NUMBERS: dict[str, type[int] | type[float]] = {
-    "seed": int, "subseed": int, "batch_size": int, "n_iter": int, "steps": int, "width": int, "height": int,
-    "cfg_scale": float, "denoising_strength": float,
+TYPES = {
+    **dict.fromkeys(
+        ("prompt", "negative_prompt", "sampler_name", "sampler_index", "scheduler", "script_name",
+         "force_task_id", "hr_upscaler", "refiner_checkpoint", "mask"),
+        TEXT,
+    ),
+    **dict.fromkeys(
+        ("seed", "subseed", "batch_size", "n_iter", "steps", "width", "height", "hr_resize_x", "hr_resize_y"),
+        INTEGER,
+    ),
+    **dict.fromkeys(("cfg_scale", "denoising_strength", "subseed_strength", "hr_scale"), NUMBER),
+    **dict.fromkeys(("styles", "script_args", "init_images"), LIST),
+    **dict.fromkeys(("alwayson_scripts", "override_settings"), OBJECT),
 }  # fmt: skip
-
-
-class ApiError(Exception):
-    """An error response with the fields of A1111's."""
-
-    def __init__(self, status: int, kind: str, detail: str = "", errors: str = "") -> None:
-        super().__init__(detail or errors)
-        self.status = status
-        self.body: dict[str, Any] = {"error": kind, "detail": detail, "body": "", "errors": errors}
-
-
-class FieldError(ApiError):
-    """A field of the wrong type: status 422 with FastAPI's list of problems."""
-
-    def __init__(self, problems: list[dict[str, Any]]) -> None:
-        super().__init__(422, "")
-        self.body = {"detail": problems}
+# Pixels of one cell of the latent image.
+CELL = 8
 
 
 @dataclass(frozen=True)
@@ -101,34 +94,78 @@ class Generation:
     @property
     def count(self) -> int:
         """How many pictures it requests."""
-        return max(1, int(self.body["batch_size"]) * int(self.body["n_iter"]))
+        return int(self.body["batch_size"]) * int(self.body["n_iter"])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a picture in pixels: a multiple of 8, after a second pass larger."""
+        body, scale = self.body, 1.0
+        width, height = body["width"], body["height"]
+        if body["enable_hr"] and self.source is None:
+            scale = body["hr_scale"]
+            if body["hr_resize_x"] and body["hr_resize_y"]:
+                width, height, scale = body["hr_resize_x"], body["hr_resize_y"], 1.0
+        return int(width * scale) // CELL * CELL, int(height * scale) // CELL * CELL
 
 
 def parse(body: Mapping[str, Any], *, from_image: bool) -> Generation:
     """The request with its defaults. Raises ApiError."""
-    full = {**DEFAULTS, **(IMAGE_DEFAULTS if from_image else {}), **body}
-    if problems := [problem for name in full if (problem := _problem(name, full[name])) is not None]:
-        raise FieldError(problems)
-    _check_scripts(full["alwayson_scripts"])
-    if full.get("enable_hr") and full.get("hr_upscaler", "Latent") not in HIRES_UPSCALERS:
+    full = typed(body, {**DEFAULTS, **(IMAGE_DEFAULTS if from_image else {})}, TYPES)
+    if from_image and full["init_images"] is None:
+        raise ApiError(404, "HTTPException", "Init image not found")
+    if from_image and full["mask"]:
+        decoded(full["mask"])
+    _check_scripts(full)
+    sources = [decoded(item) for item in full["init_images"]] if from_image else []
+    _check_numbers(full)
+    if full["enable_hr"] and (full["hr_upscaler"] or "Latent") not in (*LATENT_UPSCALERS, *UPSCALERS):
         # Forge and A1111 find this out in the middle of the work, in the words of the exception.
         raise ApiError(500, "Exception", errors=f"could not find upscaler named {full['hr_upscaler']}")
-    if (full["script_name"] or PLOT).lower() != PLOT:
-        raise ApiError(422, "HTTPException", f"Script '{full['script_name']}' not found")
-    if (full["sampler_name"] or "Euler") not in SAMPLERS:
-        raise ApiError(400, "HTTPException", "Sampler not found")
     if not from_image:
         return Generation(full, None)
-    if not full["init_images"]:
-        raise ApiError(404, "HTTPException", "Init image not found")
-    return Generation(full, decoded(full["init_images"][0]))
+    if not sources:
+        text = "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [0]"
+        raise ApiError(500, "RuntimeError", errors=text)
+    if len(sources) > full["batch_size"]:
+        text = f"bad number of images passed: {len(sources)}; expecting {full['batch_size']} or less"
+        raise ApiError(500, "RuntimeError", errors=text)
+    return Generation(full, sources[0])
 
 
-def decoded(text: Any) -> bytes:
+def _check_numbers(body: Mapping[str, Any]) -> None:
+    """Raises ApiError in the words of the exceptions that such numbers end in."""
+    for name in ("width", "height", "steps", "batch_size", "n_iter"):
+        if body[name] is None:
+            text = "unsupported operand type(s) for //: 'NoneType' and 'int'"
+            raise ApiError(500, "TypeError", errors=text)
+    if body["prompt"] is None:
+        raise ApiError(500, "AssertionError")
+    if body["batch_size"] < 1 or body["n_iter"] < 1:
+        raise ApiError(500, "IndexError", errors="list index out of range")
+    if body["steps"] == 0:
+        raise ApiError(500, "ZeroDivisionError", errors="integer division or modulo by zero")
+    if body["steps"] < 0:
+        raise ApiError(500, "RuntimeError", errors="number of steps must be non-negative")
+    if abs(body["seed"] or 0) >= MAX_LONG:
+        raise ApiError(500, "RuntimeError", errors="Overflow when unpacking long")
+    cells = [body[side] // CELL for side in ("height", "width")]
+    if min(cells) < 0:
+        text = f"Trying to create tensor with negative dimension {min(cells)}: {[4, *cells]}"
+        raise ApiError(500, "RuntimeError", errors=text)
+    if min(cells) == 0:
+        text = "Kernel size can't be greater than actual input size"
+        raise ApiError(500, "RuntimeError", errors=text)
+
+
+def decoded(encoding: Any) -> bytes:
     """The bytes of a picture from base64 or a data URI. Raises ApiError."""
-    if str(text).startswith(("http://", "https://")):
-        raise ApiError(500, "HTTPException", "Request to local resource not allowed")
-    body = str(text).partition(",")[2] if str(text).startswith("data:image/") else str(text)
+    if not isinstance(encoding, str):
+        text = f"'{type(encoding).__name__}' object has no attribute 'startswith'"
+        raise ApiError(500, "AttributeError", errors=text)
+    if encoding.startswith(("http://", "https://")):
+        # The chart's config.json turns off `api_enable_requests`.
+        raise ApiError(500, "HTTPException", "Requests not allowed")
+    body = encoding.partition(",")[2] if encoding.startswith("data:image/") else encoding
     try:
         data = base64.b64decode(body, validate=True)
         opened(data)
@@ -137,16 +174,28 @@ def decoded(text: Any) -> bytes:
     return data
 
 
+def asked_picture(body: Mapping[str, Any]) -> bytes:
+    """The picture of a request that must have one. Raises ApiError."""
+    if "image" not in body:
+        raise missing("image")
+    return decoded(body["image"])
+
+
 def makes_animation(scripts: Mapping[str, Any]) -> bool:
     """Whether the AnimateDiff extension is on: `{"animatediff": {"args": [{"enable": true}]}}`."""
     args = [script.get("args") for name, script in scripts.items() if name.lower() == "animatediff"]
     return any(unit.get("enable") for units in args for unit in units or () if isinstance(unit, Mapping))
 
 
-def _check_scripts(scripts: Mapping[str, Any]) -> None:
-    for name, script in scripts.items():
+def _check_scripts(body: Mapping[str, Any]) -> None:
+    if (body["script_name"] or PLOT).lower() != PLOT:
+        raise ApiError(422, "HTTPException", f"Script '{body['script_name']}' not found")
+    for name, script in (body["alwayson_scripts"] or {}).items():
+        if name.lower() == PLOT:
+            text = "Cannot have a selectable script in the always on scripts params"
+            raise ApiError(422, "HTTPException", text)
         if name.lower() not in SCRIPTS:
-            raise ApiError(422, "HTTPException", f"always on script {name} not found")
+            raise ApiError(422, "HTTPException", f"Script '{name}' not found")
         if name.lower() in ("controlnet", "reactor"):
             _check_pictures(script)
 
@@ -163,9 +212,10 @@ def info(generation: Generation, model: str, options: Mapping[str, Any]) -> dict
     """The `info` of a response; `model` is the loaded checkpoint, `options` those of the request."""
     body, count = generation.body, generation.count
     first = int(body["seed"])
-    first = random.randrange(MAX_SEED) if first < 0 else first  # noqa: S311 (a seed, not a secret)
+    first = random.randrange(MAX_SEED) if first == -1 else first  # noqa: S311 (a seed, not a secret)
     seeds = [first + n for n in range(count)]
-    size, sampler = f"{body['width']}x{body['height']}", body["sampler_name"] or "Euler"
+    size = f"{body['width']}x{body['height']}"
+    sampler = resolved(body["sampler_name"] or body["sampler_index"])
     negative = f"\nNegative prompt: {body['negative_prompt']}" if body["negative_prompt"] else ""
     head = body["prompt"] + negative
     tail = f"Sampler: {sampler}, CFG scale: {body['cfg_scale']}, Size: {size}, Model: {model}"
@@ -199,35 +249,3 @@ def info(generation: Generation, model: str, options: Mapping[str, Any]) -> dict
         "is_using_inpainting_conditioning": False,
         "version": "simulated",
     }
-
-
-def enlarged_size(body: Mapping[str, Any], size: tuple[int, int]) -> tuple[int, int]:
-    """The target size of an extras request, in pixels. Raises ApiError."""
-    if body.get("upscaler_1", "None") not in UPSCALERS:
-        raise ApiError(500, "AssertionError", errors=f"could not find upscaler named {body['upscaler_1']}")
-    if body.get("resize_mode", 0) == 1:
-        return int(body.get("upscaling_resize_w", 512)), int(body.get("upscaling_resize_h", 512))
-    factor = float(body.get("upscaling_resize", 2))
-    return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))
-
-
-def _problem(name: str, value: Any) -> dict[str, Any] | None:
-    """The problem with the type of a field, or None."""
-    if value is None:
-        return None
-    if (shape := SHAPES.get(name)) is not None and not isinstance(value, shape):
-        return _field_problem(
-            f"{shape.__name__}_type", name, f"Input should be a valid {shape.__name__}", value
-        )
-    if (number := NUMBERS.get(name)) is not None:
-        try:
-            number(value)
-        except (TypeError, ValueError):
-            return _field_problem(
-                f"{number.__name__}_parsing", name, f"Input should be a valid {number.__name__}", value
-            )
-    return None
-
-
-def _field_problem(kind: str, name: str, text: str, value: Any) -> dict[str, Any]:
-    return {"type": kind, "loc": ["body", name], "msg": text, "input": value}

@@ -2,8 +2,8 @@
 
 As on the real server: it answers before its model is loaded; the response to a request comes when its picture
 is ready; waiting requests are not listed anywhere; an interrupt of the running job gives status 200 and an
-unfinished picture; an unknown checkpoint in `override_settings` is ignored without an error; any part of a
-title is a name; a client that disconnects does not stop its job.
+unfinished picture; an unknown checkpoint in `override_settings` is ignored without an error, and an unknown
+sampler is another one; a client that disconnects does not stop its job.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from typing import Any
 from aiohttp import web
 from PIL import Image
 
+from local.runtimes.sdwebui import extras
 from local.runtimes.sdwebui import request as requests
+from local.runtimes.sdwebui.extras import Enlargement
+from local.runtimes.sdwebui.fields import ApiError, FieldError, problem
 from local.runtimes.sdwebui.lists import routes as lists
 from local.runtimes.sdwebui.models import Checkpoints, stem
 from local.runtimes.sdwebui.options import Options
-from local.runtimes.sdwebui.request import ApiError, FieldError, Generation, decoded
+from local.runtimes.sdwebui.request import Generation
 from local.runtimes.shared import serve
 from local.runtimes.shared.gpu import Job, NodeFailedError, OutOfMemoryError
 from local.runtimes.shared.picture import Request, scaled
@@ -41,6 +44,7 @@ class SdWebUi:
         self.models = Checkpoints(simulation.models, hashing=hashing)
         self.interrupted = False
         self.options = Options()
+        self.turn = asyncio.Lock()  # of requests for pictures: one at a time has its options
         self.unfinished = False  # a failed extras request: its job counts until another one ends
 
     def routes(self) -> list[web.RouteDef]:
@@ -57,6 +61,7 @@ class SdWebUi:
             web.post(f"{API}/extra-single-image", json_route(self._extra_single)),
             web.post(f"{API}/extra-batch-images", json_route(self._extra_batch)),
             web.post(f"{API}/png-info", json_route(self._png_info)),
+            web.post(f"{API}/interrogate", json_route(self._interrogate)),
             *lists(API),
         ]
 
@@ -132,10 +137,12 @@ class SdWebUi:
         body = generation.body
         if self.sim.faults.take("refuse", body["prompt"]):
             raise ApiError(500, "RuntimeError", errors="a simulated refusal")
+        refiner = body["refiner_checkpoint"]
+        if refiner not in (None, "", "None", "none") and self.models.find(refiner) is None:
+            raise ApiError(500, "Exception", errors=f"Could not find checkpoint with name {refiner}")
         job = Job(
             id=str(body["force_task_id"] or "task"),
-            model=self._model(body),
-            steps=int(body["steps"]),
+            steps=body["steps"],
             images=generation.count,
             prompt=body["prompt"],
         )
@@ -144,12 +151,13 @@ class SdWebUi:
             await asyncio.sleep(self.sim.gpu.service_time / 2)
             raise ConnectionAbortedError
         restore = bool(body["override_settings_restore_afterwards"])
-        with self.options.overridden(body["override_settings"], restore=restore):
-            progress = await self._run(job)
-            options = dict(self.options.values)
-        info = requests.info(
-            generation, stem((self.sim.gpu.loaded or DEFAULT_MODEL).rpartition("/")[2]), options
-        )
+        async with self.turn:
+            with self.options.overridden(self._known_settings(body), restore=restore):
+                job.model = self._model(job)
+                progress = await self._run(job)
+                options = dict(self.options.values)
+        model = stem((self.sim.gpu.loaded or DEFAULT_MODEL).rpartition("/")[2])
+        info = requests.info(generation, model, options)
         images = []
         if body["send_images"] and not self.sim.faults.take("no-output", job.prompt):
             images = await asyncio.to_thread(self._draw, generation, info, progress)
@@ -182,50 +190,58 @@ class SdWebUi:
         if self.sim.faults.take("broken-output", info["prompt"]):
             return ["not base64!"] * generation.count
         strength = float(generation.body["denoising_strength"] or 0.75)
-        size, source = (info["width"], info["height"]), generation.source
+        source = generation.source
         pictures = (
-            Request(info["prompt"], seed, *size, {"parameters": text}, source, strength, progress)
+            Request(info["prompt"], seed, *generation.size, {"parameters": text}, source, strength, progress)
             for seed, text in zip(info["all_seeds"], info["infotexts"], strict=True)
         )
         return [base64.b64encode(self.sim.artist.draw(picture)).decode() for picture in pictures]
 
     async def _extra_single(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        images = await self._enlarge(body, [body.get("image", "")])
+        images = await self._enlarge(extras.single(body))
         return {"html_info": "<p>simulated</p>", "image": images[0]}
 
     async def _extra_batch(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        images = await self._enlarge(body, [item["data"] for item in body.get("imageList", [])])
+        images = await self._enlarge(extras.several(body))
         if self.sim.faults.take("partial", "extra"):
             images = images[:-1]
         return {"html_info": "<p>simulated</p>", "images": images}
 
-    async def _enlarge(self, body: Mapping[str, Any], pictures: list[Any]) -> list[str]:
-        sources = [decoded(picture) for picture in pictures]
+    async def _enlarge(self, asked: Enlargement) -> list[str]:
         # As in A1111's scripts: a failed request leaves its job counted, for there is no `finally`.
         self.unfinished = True
-        sizes = [requests.enlarged_size(body, _opened(source).size) for source in sources]
-        await self._run(Job(id="extra", images=max(1, len(sources)), steps=1))
+        sizes = [asked.size(_opened(source).size) for source in asked.sources]
+        await self._run(Job(id="extra", images=max(1, len(sizes)), steps=1))
 
         def enlarge() -> list[str]:
-            pairs = zip(sources, sizes, strict=True)
+            pairs = zip(asked.sources, sizes, strict=True)
             return [base64.b64encode(scaled(source, *size)).decode() for source, size in pairs]
 
         return await asyncio.to_thread(enlarge)
 
     async def _png_info(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        items = {
-            key: value
-            for key, value in _opened(decoded(body.get("image", ""))).info.items()
-            if key == "parameters"
-        }
+        texts = _opened(requests.asked_picture(body)).info
+        items = {key: value for key, value in texts.items() if key == "parameters"}
         return {"info": items.get("parameters", ""), "items": items, "parameters": {}}
 
-    def _model(self, body: Mapping[str, Any]) -> str | None:
-        name = (body["override_settings"] or {}).get("sd_model_checkpoint")
+    async def _interrogate(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        requests.asked_picture({"image": "", **body})
+        if body.get("model", "clip") not in ("clip", "deepdanbooru"):
+            raise ApiError(404, "HTTPException", "Model not found")
+        return {"caption": "a simulated picture"}
+
+    def _known_settings(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of a request, without a checkpoint that is not known."""
+        settings = dict(body["override_settings"] or {})
+        if self.models.find(str(settings.get("sd_model_checkpoint"))) is None:
+            settings.pop("sd_model_checkpoint", None)
+        return settings
+
+    def _model(self, job: Job) -> str | None:
+        """The checkpoint that the options name; without one, the loaded or the first."""
+        chosen = self.models.find(str(self.options.values["sd_model_checkpoint"]))
         current = self.sim.gpu.loaded or (self.sim.models[0] if self.sim.models else None)
-        if name is None or self.sim.faults.take("wrong-model", str(body["prompt"])):
-            return current
-        return self.models.find(str(name)) or current
+        return current if chosen is None or self.sim.faults.take("wrong-model", job.prompt) else chosen
 
 
 def json_route(act: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -235,11 +251,10 @@ def json_route(act: Handler) -> Callable[[web.Request], Awaitable[web.Response]]
         try:
             body = await request.json()
             if not isinstance(body, Mapping):
-                raise FieldError([{"type": "model_attributes_type", "loc": ["body"], "msg": "not an object"}])
+                raise FieldError([problem("type_error.dict", "value is not a valid dict")])
             return web.json_response(await act(body))
         except json.JSONDecodeError as error:
-            problem = {"type": "json_invalid", "loc": ["body", error.pos], "msg": "JSON decode error"}
-            return web.json_response({"detail": [problem]}, status=422)
+            return _error_response(FieldError([problem("value_error.jsondecode", str(error), error.pos)]))
         except (OutOfMemoryError, NodeFailedError) as error:
             kind = "OutOfMemoryError" if isinstance(error, OutOfMemoryError) else "RuntimeError"
             return _error_response(ApiError(500, kind, errors=str(error)))

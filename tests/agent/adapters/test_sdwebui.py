@@ -78,7 +78,11 @@ async def test_a_batch_of_pictures_comes_back_larger(static: SdWebUi, tasktype: 
 
 
 async def test_a_single_picture_comes_back_larger(static: SdWebUi):
-    result = (await run_task(static, task("extra-single-image", {"image": as_text(picture(64, 48))}))).result
+    result = (
+        await run_task(
+            static, task("extra-single-image", {"image": as_text(picture(64, 48)), "upscaler_1": "Lanczos"})
+        )
+    ).result
 
     assert result.outputs[0].data[16:24] == (128).to_bytes(4, "big") + (96).to_bytes(4, "big")
 

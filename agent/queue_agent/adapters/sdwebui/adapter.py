@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from queue_agent.adapters.sdwebui import request as bodies
+from queue_agent.adapters.sdwebui import samplers
 from queue_agent.adapters.sdwebui.models import named, same_model, titles
 from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.faults import failed_response
@@ -67,6 +68,7 @@ class SdWebUi:
         self._interrupted: str | None = None
         self._busy_state, self._busy_since = "", 0.0
         self._proof: asyncio.Task[None] | None = None
+        self._samplers = samplers.Samplers()
 
     def model(self, task: Task) -> str | None:
         """The model that the task names or gets by default, on a dynamic runtime."""
@@ -106,6 +108,7 @@ class SdWebUi:
         body = bodies.request_body(task, images)
         model = None
         if task.tasktype in bodies.MODEL_TASKS:
+            await self._check_sampler(task.content)
             model = await self._checked_model(named(task.content))
             body = bodies.with_model(body, model) if model and self._dynamic else body
         return Prepared(task, _Request(bodies.ENDPOINTS[task.tasktype], body, model))
@@ -119,6 +122,24 @@ class SdWebUi:
         if name is None and not self._default:
             raise TaskError("model_missing", "this runtime has no default model: set sd_model_checkpoint")
         return await (self._default_title() if name is None else self._title(name))
+
+    async def _check_sampler(self, content: Mapping[str, Any]) -> None:
+        """Raise TaskError for an unknown sampler. Versions without schedulers refuse it themselves."""
+        if not samplers.named(content) or not self._samplers.unknown(content):
+            return
+        rows = [await self._list("samplers"), await self._list("schedulers")]
+        if all(rows):
+            self._samplers = samplers.listed(*rows)
+            if problem := self._samplers.unknown(content):
+                raise TaskError("rejected", problem)
+
+    async def _list(self, name: str) -> list[Any]:
+        """One of the runtime's lists; empty where it has no such list."""
+        response = await self._http.call("GET", f"{API}/{name}")
+        if not response.ok and response.status != 404:
+            raise RuntimeUnavailable("runtime_error", response.reason())
+        document = response.json() if response.ok else None
+        return document if isinstance(document, list) else []
 
     async def _is_default(self, name: str) -> bool:
         """Whether the name means the default model: by file name, title, hash or short hash."""
@@ -146,8 +167,7 @@ class SdWebUi:
         return matches[0]
 
     async def _titles(self, name: str) -> list[str]:
-        listed = (await self._http.call("GET", f"{API}/sd-models")).json()
-        return titles(listed if isinstance(listed, list) else [], name)
+        return titles(await self._list("sd-models"), name)
 
     async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:
         """Send the request once; its response holds the images."""
