@@ -138,6 +138,12 @@ def test_without_the_profile_the_options_of_a_request_stay(bare: Server):
     assert options(bare, "CLIP_stop_at_last_layers") == [2]
 
 
+def test_with_live_previews_a_picture_needs_a_file_of_its_models(bare: Server):
+    bare.answer("/txt2img", {**SMALL, "override_settings": {"live_previews_enable": True}})
+
+    assert (bare.bucket / "VAE-approx").is_dir()
+
+
 def test_the_folders_of_the_profile_are_those_that_it_makes(bare: Server):
     before = [*FOLDERS, "ControlNetPreprocessor"]
     made = {str(path.relative_to(bare.bucket)) for path in bare.bucket.rglob("*") if path.is_dir()}

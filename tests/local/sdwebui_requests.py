@@ -89,7 +89,7 @@ ROWS = {
     "a prompt that is a list": text({"prompt": ["a"]}, 422, NOT_A_TYPE),
     "a prompt that is null": text({"prompt": None}, 500, "AssertionError"),
     "styles that are text": text({"styles": "a"}, 422, NOT_A_TYPE),
-    "a body that is a list": Row("/txt2img", [], 422, "body"),
+    "a body that is text": Row("/txt2img", "a lighthouse", 422, "body"),
     # Samplers: for an unknown one the first of the list is used, without an error.
     "an unknown sampler": text({"sampler_name": "Nope"}, info={"sampler_name": "DPM++ 2M"}),
     "a sampler in lower case": text({"sampler_name": "euler a"}, info={"sampler_name": "DPM++ 2M"}),

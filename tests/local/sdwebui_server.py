@@ -25,6 +25,7 @@ CHART = ROOT / "charts" / "sd-runtimes"
 PROFILE: dict[str, Any] = yaml.safe_load((CHART / "profiles" / "sdwebui.yaml").read_text())
 # Where the profile expects the program, and the chart mounts the profile's files.
 CODE, CONFIG = "/opt/ml/code", "/etc/sd-on-eks"
+# Only what lets it make a picture on a machine without network.
 NO_SETTINGS = "none.json"
 CHECKPOINT, OTHER = "tiny.safetensors", "other.safetensors"
 # The folders of the bucket: Forge needs some more.
@@ -104,7 +105,7 @@ def prepare(folder: Path) -> None:
     shutil.copy(ROOT / "images" / "sdwebui" / "serve.sh", folder / "code")
     for path in [folder / "config", *(folder / "bucket" / name for name in FOLDERS)]:
         path.mkdir(parents=True)
-    (folder / "config" / NO_SETTINGS).write_text("{}")
+    (folder / "config" / NO_SETTINGS).write_text('{"live_previews_enable": false}')
     for name, text in PROFILE["files"].items():
         (folder / "config" / name).write_text(text)
     for name in PROFILE["copies"]:
