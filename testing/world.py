@@ -85,9 +85,9 @@ class World:
     def __exit__(self, *_: object) -> None:
         processes.stop(self._children, 0.05)
 
-    def runtime(self, *options: str, port: int = 0) -> Runtime:
-        """Start a simulated SD WebUI that draws plain pictures, and wait until it listens."""
-        command = (sys.executable, "-m", "local.runtimes.sdwebui", "--plain", *options)
+    def runtime(self, *options: str, port: int = 0, kind: str = "sdwebui") -> Runtime:
+        """Start a simulated runtime that draws plain pictures, and wait until it listens."""
+        command = (sys.executable, "-m", f"local.runtimes.{kind}", "--plain", *options)
         child = self._start("runtime", [*command, "--port", str(port)], os.environ)
         line = wait_for(lambda: _first_line(child), 20)
         return Runtime(json.loads(line)["url"], child, command)

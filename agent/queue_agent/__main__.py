@@ -20,6 +20,7 @@ from queue_agent.aws.callbacks import Callbacks
 from queue_agent.aws.claims import Claims
 from queue_agent.aws.queue import Queue
 from queue_agent.aws.store import Store
+from queue_agent.blobs import Scratch
 from queue_agent.flow.services import Services
 from queue_agent.flow.worker import Worker
 from queue_agent.ops import tracing
@@ -101,10 +102,11 @@ async def _connected(settings: Settings) -> AsyncIterator[Services]:
             )
             for service in ("sqs", "s3", "sns")
         ]
+        scratch = Scratch()
         http = await stack.enter_async_context(runtime_session())
-        adapter = GuardedAdapter(adapters.create(settings, http))
+        adapter = GuardedAdapter(adapters.create(settings, http, scratch))
         limits = InputLimits(settings.input_max_bytes, settings.input_timeout_seconds, settings.input_buckets)
-        inputs = Inputs(s3, limits, PublicResolver())
+        inputs = Inputs(s3, limits, PublicResolver(), scratch=scratch)
         stack.push_async_callback(inputs.aclose)
         store = Store(s3, settings.bucket, settings.aws_retry_seconds, metrics.retried)
         spans = tracing.create(

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from queue_agent.blobs import Blob
+
 # The path of a value in a task's content: ("init_images", 0) is content["init_images"][0].
 FieldPath = tuple[str | int, ...]
 ProgressCallback = Callable[[float], None]  # called with 0.0 … 1.0
@@ -55,17 +57,18 @@ class Task:
 class InputImage:
     """An image, video or audio file that the core has fetched from a URL in the content, and validated."""
 
-    data: bytes
+    data: Blob
     content_type: str
     extension: str  # "png"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A task that is ready to run. `payload` is private to the adapter."""
+    """A task that is ready to run. `payload` is private to the adapter, and has blobs of `size` bytes."""
 
     task: Task
     payload: Any
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class FinishedRun:
 class Output:
     """One file or text that the runtime has made."""
 
-    data: bytes
+    data: Blob
     content_type: str
     kind: str  # image | animation | video | audio | text | model | file
     extension: str  # "png"
@@ -98,7 +101,10 @@ class RunResult:
 
 
 class Adapter(Protocol):
-    """The client of one runtime. Every method may raise `RuntimeUnavailable`; none blocks the event loop."""
+    """The client of one runtime. Every method may raise `RuntimeUnavailable`; none blocks the event loop.
+
+    `prepare` and `collect` also raise `ScratchFull`.
+    """
 
     def model(self, task: Task) -> str | None:
         """The model that the task asks for, by which tasks are grouped. None: it does not matter."""

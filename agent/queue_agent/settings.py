@@ -215,7 +215,7 @@ class Settings:
         "INPUT_MAX_BYTES",
         parse=_whole(1, 2**30),
         default=33554432,
-        doc="Maximum size of one input by URL; the inputs of one task may have four times as much in total.",
+        doc="Maximum size of one input by URL. All inputs of a task: four times as much, at most 1 GiB.",
     )
     input_timeout_seconds: float = _env(
         "INPUT_TIMEOUT_SECONDS",
@@ -225,9 +225,9 @@ class Settings:
     )
     output_max_bytes: int = _env(
         "OUTPUT_MAX_BYTES",
-        parse=_whole(1, 2**32),
+        parse=_whole(1, 2**30),
         default=134217728,
-        doc="Maximum size of the runtime's response for one task; the agent may need four times that memory.",
+        doc="Maximum size of all outputs of one task, or of the response that holds them as base64.",
     )
     callback_when_running: bool = _env(
         "CALLBACK_WHEN_RUNNING",

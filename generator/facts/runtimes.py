@@ -12,7 +12,7 @@ import yaml
 from generator.facts.quantity import GIB, parse
 
 # The queue agent's volume, in charts/sd-runtimes/templates/runtime/_containers.tpl.
-AGENT_SCRATCH = Decimal(2 * GIB)
+AGENT_SCRATCH = Decimal(5 * GIB)
 
 
 @dataclass(frozen=True)

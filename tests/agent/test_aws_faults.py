@@ -82,14 +82,15 @@ def test_the_gpu_goes_on_while_s3_is_slow(world: World, proxy: Proxy):
 def test_the_gpu_waits_before_too_many_pictures_are_held(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.02")
     with proxy.failing(Fault(calls_to("PutObject", ".png"), times=-1, answer="503 SlowDown")):
-        world.send([f"t{n}" for n in range(20)])
+        ids = [f"t{n}" for n in range(MAX_FINISHING + 4)]
+        world.send(ids)
         world.agent(runtime.url)
-        wait_for(lambda: len(runtime.runs()) == MAX_FINISHING)
+        wait_for(lambda: len(runtime.runs()) == MAX_FINISHING, 30)
         time.sleep(0.5)
         held = len(runtime.runs())
 
     assert held == MAX_FINISHING
-    assert len(world.callbacks_for([f"t{n}" for n in range(20)], 40)) == 20
+    assert world.callbacks_for(ids, 40).keys() == set(ids)
 
 
 @pytest.mark.parametrize("answer", ["404 NotFound", "403 AuthorizationError", "400 InvalidParameter"])
@@ -101,7 +102,7 @@ def test_callbacks_that_sns_refuses_hold_neither_the_gpu_nor_the_tasks(
     with proxy.failing(Fault(calls_to("Publish"), times=-1, answer=answer)):
         world.send(ids)
         world.agent(runtime.url)
-        wait_for(lambda: len(runtime.runs()) == len(ids))
+        wait_for(lambda: len(runtime.runs()) == len(ids), 30)
 
     callbacks = world.callbacks_for(ids, 60)
     assert {callback["status"] for callback in callbacks.values()} == {"completed"}

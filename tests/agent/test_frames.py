@@ -6,6 +6,7 @@ import struct
 
 import pytest
 from PIL import Image
+from queue_agent.blobs import Blob
 from queue_agent.contract import TaskError
 from queue_agent.task.frames import pixels
 from queue_agent.task.images import image_of, look
@@ -49,10 +50,10 @@ def test_an_animation_whose_frames_are_too_large_together_is_refused(
 ):
     monkeypatch.setattr("queue_agent.task.images.MAX_PIXELS", 1200 * 8)
 
-    assert image_of(picture(kind, count=8), "as large as allowed").content_type == TYPES[kind]
+    assert image_of(Blob(picture(kind, count=8)), "as large as allowed").content_type == TYPES[kind]
     data = picture(kind, count=9)
     with pytest.raises(TaskError, match="in all its frames"):
-        image_of(data, "bomb")
+        image_of(Blob(data), "bomb")
 
 
 def test_a_gif_whose_frames_are_larger_than_its_screen_is_refused():
@@ -61,7 +62,7 @@ def test_a_gif_whose_frames_are_larger_than_its_screen_is_refused():
     data[at + 5 : at + 9] = struct.pack("<HH", 60_000, 60_000)
 
     with pytest.raises(TaskError, match=str(60_000**2)):
-        image_of(bytes(data), "bomb")
+        image_of(Blob(bytes(data)), "bomb")
 
 
 def segments_of_two_bytes(total: int) -> bytes:
@@ -89,7 +90,7 @@ async def test_a_file_of_tiny_segments_is_refused_while_the_loop_goes_on(data: b
 
     watching = asyncio.ensure_future(watch())
     with pytest.raises(TaskError):
-        await look(data, "slow")
+        await look(Blob(data), "slow")
     watching.cancel()
 
     assert turns > 0
@@ -100,6 +101,6 @@ def test_a_file_that_ends_too_soon_is_answered(kind: str):
     data = picture(kind, count=3)
     for length in range(0, len(data), 3):
         try:
-            assert image_of(data[:length], "cut").data
+            assert image_of(Blob(data[:length]), "cut").data.size
         except TaskError as error:
             assert error.code in ("input_not_image", "input_refused")

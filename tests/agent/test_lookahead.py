@@ -66,6 +66,12 @@ def test_one_more_is_taken_while_the_duration_of_tasks_is_unknown():
     assert plan(replace(first, ahead=1)).receive == 0
 
 
+def test_an_agent_that_has_run_nothing_prepares_two_tasks_at_once():
+    idle = Snapshot(Pace(), running_for=None, progress=0.0, ahead=0)
+
+    assert [plan(replace(idle, ahead=ahead)).receive for ahead in (0, 1, 2)] == [2, 1, 0]
+
+
 def test_nothing_is_taken_behind_a_task_that_takes_far_longer_than_the_others():
     late = replace(STEADY, running_for=10 + HOLD_SECONDS + 1)
 

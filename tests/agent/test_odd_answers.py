@@ -11,6 +11,7 @@ import pytest
 from queue_agent.adapters import create
 from queue_agent.adapters.guarded import OF_THE_CONTRACT, GuardedAdapter
 from queue_agent.adapters.shared.http import session as runtime_session
+from queue_agent.blobs import Scratch
 from queue_agent.contract import FinishedRun, Prepared, Task
 from queue_agent.flow.supervisor import Supervisor
 from queue_agent.ops.metrics import Metrics
@@ -108,7 +109,7 @@ async def test_whatever_a_runtime_answers_an_adapter_raises_only_what_the_contra
     task = Task("cat", "painter", tasktype, "", {}, content, "ab", 10, 1)
     with answering(body) as url:
         async with runtime_session() as http:
-            adapter = GuardedAdapter(create(settings_for(runtime_type, url), http))
+            adapter = GuardedAdapter(create(settings_for(runtime_type, url), http, Scratch()))
             answers = [await outcome(call()) for call in (adapter.ready, adapter.idle, adapter.clear)]
             answers += [await outcome(adapter.warm_up()), await outcome(adapter.cancel(task))]
             prepared = await outcome(adapter.prepare(task, {}))
@@ -124,7 +125,7 @@ async def test_whatever_a_runtime_answers_an_adapter_raises_only_what_the_contra
 async def test_whatever_a_runtime_answers_it_is_watched_on(runtime_type: str, body: bytes):
     with answering(body) as url:
         async with runtime_session() as http:
-            adapter = GuardedAdapter(create(settings_for(runtime_type, url), http))
+            adapter = GuardedAdapter(create(settings_for(runtime_type, url), http, Scratch()))
             supervisor = Supervisor(adapter, Metrics(), lambda: False, lambda available: None, 300)
             watching = asyncio.ensure_future(supervisor.watch())
             await asyncio.wait({watching}, timeout=0.2)

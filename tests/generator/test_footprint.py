@@ -45,7 +45,7 @@ def test_the_collectors_requests_are_those_of_the_chart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "gib"), [("sdwebui", 12), ("comfyui", 32), ("invokeai", 32), ("custom", 12)]
+    ("kind", "gib"), [("sdwebui", 15), ("comfyui", 35), ("invokeai", 35), ("custom", 15)]
 )
 def test_scratch_is_the_sum_of_the_pods_volumes(kind: str, gib: int) -> None:
     profile = runtimes.load(ROOT / "charts").profiles[kind]

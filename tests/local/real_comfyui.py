@@ -127,7 +127,7 @@ async def test_a_checkpoint_makes_a_picture_with_its_seed_and_model(comfyui: Com
     done = await run_task(comfyui, task("pipeline", sampled(seed=11)))
 
     (output,) = done.result.outputs
-    assert Image.open(io.BytesIO(output.data)).size == (64, 64)
+    assert Image.open(io.BytesIO(output.data.read())).size == (64, 64)
     assert (done.result.seed, done.result.model, done.progress[-1]) == (11, CHECKPOINT, 1.0)
 
 
@@ -217,7 +217,7 @@ async def test_a_video_is_saved_and_loaded(server: Server, comfyui: ComfyUi):
     }
     (video,) = (await run_task(comfyui, task("pipeline", making))).result.outputs
     assert video.kind == "video"
-    text = f"data:video/mp4;base64,{base64.b64encode(video.data).decode()}"
+    text = f"data:video/mp4;base64,{base64.b64encode(video.data.read()).decode()}"
     graph = {"1": node("LoadVideo", file=text), "2": {**making["3"], "inputs": {**making["3"]["inputs"]}}}
     graph["2"]["inputs"]["video"] = ["1", 0]
 

@@ -122,7 +122,7 @@ async def test_its_document_says_what_the_file_says(url: str) -> None:
 async def test_a_graph_becomes_the_picture_of_the_node_that_is_kept(invokeai: InvokeAi) -> None:
     (output,) = (await run_task(invokeai, task("graph", enlarged()))).result.outputs
 
-    image = Image.open(BytesIO(output.data))
+    image = Image.open(BytesIO(output.data.read()))
     assert (image.size, image.getpixel((5, 5))[:3], output.metadata["node"]) == (
         (192, 128),
         (200, 30, 30),
@@ -156,7 +156,7 @@ async def test_a_fetched_picture_is_uploaded_and_used(invokeai: InvokeAi) -> Non
 
     (output,) = (await run_task(invokeai, asked, {path: as_input(picture(40, 30))})).result.outputs
 
-    assert Image.open(BytesIO(output.data)).size == (80, 60)
+    assert Image.open(BytesIO(output.data.read())).size == (80, 60)
 
 
 async def test_metadata_that_a_graph_gives_comes_with_the_picture(invokeai: InvokeAi) -> None:

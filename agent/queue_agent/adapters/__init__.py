@@ -7,13 +7,14 @@ from queue_agent.adapters.custom.adapter import Custom
 from queue_agent.adapters.invokeai.adapter import InvokeAi
 from queue_agent.adapters.sdwebui.adapter import SdWebUi
 from queue_agent.adapters.shared.http import Http
+from queue_agent.blobs import Scratch
 from queue_agent.contract import Adapter
 from queue_agent.settings import Settings
 
 
-def create(settings: Settings, session: ClientSession) -> Adapter:
+def create(settings: Settings, session: ClientSession, scratch: Scratch) -> Adapter:
     """The adapter for the runtime type in the settings."""
-    http = Http(session, settings.runtime_url, settings.output_max_bytes)
+    http = Http(session, settings.runtime_url, settings.output_max_bytes, scratch)
     match settings.runtime_type:
         case "sdwebui":
             return SdWebUi(http, settings.model_filename, dynamic=settings.dynamic_model)

@@ -4,6 +4,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from queue_agent.adapters.shared.http import ResponseTooLarge
+from queue_agent.blobs import ScratchFull
 from queue_agent.contract import (
     Adapter,
     Cancelled,
@@ -21,7 +22,7 @@ from queue_agent.ops.logs import log
 
 T = TypeVar("T")
 # What the contract lets an adapter raise.
-OF_THE_CONTRACT = (TaskError, RuntimeUnavailable, Cancelled)
+OF_THE_CONTRACT = (TaskError, RuntimeUnavailable, Cancelled, ScratchFull)
 
 
 class GuardedAdapter:

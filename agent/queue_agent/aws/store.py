@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from queue_agent.aws.retry import OnRetry, call_with_retry, error_code
+from queue_agent.blobs import Blob
 
 ABSENT_CODES = ("NoSuchKey", "NotFound", "404")
 # IfMatch on an object that has been deleted answers 404.
@@ -36,7 +37,7 @@ class Store:
         self._on_retry = on_retry
         self.bucket = bucket
 
-    async def put(self, key: str, data: bytes, content_type: str) -> None:
+    async def put(self, key: str, data: Blob, content_type: str) -> None:
         """Write an object, whether or not there is one."""
         await self._put(key, data, content_type, {}, self._retry_seconds, hold_permanent=False)
 
@@ -70,7 +71,7 @@ class Store:
     ) -> str | None:
         seconds = self._retry_seconds if retry_seconds is None else retry_seconds
         try:
-            return await self._put(key, data, "application/json", condition, seconds)
+            return await self._put(key, Blob(data), "application/json", condition, seconds)
         except ClientError as error:
             if error_code(error) in CONFLICT_CODES:
                 return None
@@ -79,7 +80,7 @@ class Store:
     async def _put(
         self,
         key: str,
-        data: bytes,
+        data: Blob,
         content_type: str,
         condition: dict[str, str],
         retry_seconds: float,
@@ -89,7 +90,7 @@ class Store:
         response = await call_with_retry(
             "PutObject",
             lambda: self._s3.put_object(
-                Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, **condition
+                Bucket=self.bucket, Key=key, Body=data.reader(), ContentType=content_type, **condition
             ),
             retry_seconds,
             self._on_retry,
@@ -111,8 +112,13 @@ def _age(response: dict[str, Any]) -> float:
     return max(0.0, (now - written).total_seconds() - 1.0)
 
 
-async def sha256(data: bytes) -> str:
+async def sha256(data: Blob) -> str:
     """The SHA-256 digest in hexadecimal."""
-    if len(data) <= INLINE_HASH_BYTES:
-        return hashlib.sha256(data).hexdigest()
-    return (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
+    return _sha256(data) if data.size <= INLINE_HASH_BYTES else await asyncio.to_thread(_sha256, data)
+
+
+def _sha256(data: Blob) -> str:
+    digest = hashlib.sha256()
+    for chunk in data.chunks():
+        digest.update(chunk)
+    return digest.hexdigest()

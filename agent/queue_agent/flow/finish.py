@@ -169,7 +169,7 @@ async def _store_output(services: Services, job: Job, number: int, output: Outpu
     key = protocol.output_key(job.task.prefix, job.task.id, number, output.extension)
     digest = await sha256(output.data)
     await services.store.put(key, output.data, output.content_type)
-    return StoredOutput(key, output.content_type, len(output.data), digest, output.kind, output.metadata)
+    return StoredOutput(key, output.content_type, output.data.size, digest, output.kind, output.metadata)
 
 
 async def _write_record(services: Services, job: Job, new: TaskRecord) -> TaskRecord:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from queue_agent.aws.claims import Lease
 from queue_agent.aws.queue import Message
 from queue_agent.contract import Task
+from queue_agent.flow.budget import Room
 
 
 class Stage(enum.Enum):
@@ -32,10 +33,12 @@ class Job:
     may_prepare: asyncio.Event = field(default_factory=asyncio.Event)
     may_run: asyncio.Event = field(default_factory=asyncio.Event)
     lease: Lease | None = None
+    room: Room | None = None  # for its inputs, until its run is over
     prepared_since: float = 0.0
     started: float = 0.0
     progress: float = 0.0
     progress_at: float = 0.0
+    output_bytes: int = 0  # of the runtime's response or of the outputs, until they are stored
     abandon_reason: str = ""
     runner: asyncio.Task[None] | None = None  # the asyncio task that runs its stages
 
@@ -45,6 +48,16 @@ class Job:
         if not ran and not self.abandon_reason and self.runner is not None:
             self.abandon_reason = reason
             self.runner.cancel()
+
+    def free_room(self) -> None:
+        """Its inputs are not needed any more."""
+        if self.room is not None:
+            self.room.shrink(0)
+
+    @property
+    def message_bytes(self) -> int:
+        """The size of the message's body, roughly: it is nearly always ASCII."""
+        return len(self.message.body)
 
     def log_fields(self) -> dict[str, object]:
         """The fields of every log line about the job."""

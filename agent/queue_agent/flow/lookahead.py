@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 
 # Tasks that are ready or being prepared; one call to SQS returns at most ten.
 MAX_AHEAD = 10
+# Tasks at hand, the running one included, as long as it is unknown how long a run takes. A pod is started for
+# several waiting tasks, so a second one can be held; it is returned when the first takes long.
+MAX_BEFORE_FIRST_RUN = 2
 # Tasks that are held to group them by model.
 GROUPING_WINDOW = 20
 # A task that waits for one that takes far longer than expected is returned to the queue after this time.
@@ -86,10 +89,9 @@ def plan(now: Snapshot) -> Plan:
 def _plan(now: Snapshot) -> Plan:
     left, run = remaining(now), now.pace.run
     if run is None:
-        # The first task: how long a run takes is unknown. A pod is started for several waiting tasks, so a
-        # second one can be held; it is returned when the first takes long.
         early = now.running_for is None or now.running_for < HOLD_SECONDS
-        return Plan(1) if early and now.ahead == 0 else Plan(0, 0.5)
+        count = MAX_BEFORE_FIRST_RUN - now.ahead - (now.running_for is not None)
+        return Plan(count) if early and count > 0 else Plan(0, 0.5)
     if left is None:
         return Plan(0, 0.5)
     missing = now.pace.margin - left - now.ahead * run

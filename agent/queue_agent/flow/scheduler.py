@@ -2,14 +2,15 @@
 
 import asyncio
 import math
+from collections.abc import Sequence
 
-from queue_agent.flow import lookahead
+from queue_agent.flow import budget, lookahead
 from queue_agent.flow.job import Job, Stage
 from queue_agent.flow.lookahead import Pace, Snapshot
 from queue_agent.ops.metrics import Metrics
 
-# Outputs that S3 does not accept stay in memory; with this many such tasks, no further one starts.
-MAX_FINISHING = 16
+# With so many tasks whose outputs S3 does not accept, no further one starts.
+MAX_FINISHING = 32
 # Callbacks that SNS does not accept wait for it; with so many of them, a further task returns to the queue
 # soon, from where its callback is sent later without another run.
 MAX_ANNOUNCING = 200
@@ -19,8 +20,9 @@ FULL_ANNOUNCING_SECONDS = 5.0
 class Scheduler:
     """The jobs of one runtime. While `open` is false, none starts; `changed` is set after each change."""
 
-    def __init__(self, metrics: Metrics, grouping_seconds: float) -> None:
+    def __init__(self, metrics: Metrics, grouping_seconds: float, max_output_bytes: int) -> None:
         self._metrics = metrics
+        self._run_bytes = budget.run_bytes(max_output_bytes)
         self._grouping = grouping_seconds
         self._pace = Pace()
         self._loaded_model: str | None = None
@@ -84,13 +86,27 @@ class Scheduler:
         seconds = self._clock() - job.started
         self._pace = self._pace.after_run(seconds)
         self._metrics.run.observe(seconds)
-        job.stage = Stage.FINISHING
+        job.stage, job.output_bytes = Stage.FINISHING, self._run_bytes
         return seconds
+
+    def mark_collected(self, job: Job, output_bytes: int) -> None:
+        """The outputs of the job are here, and have this size."""
+        job.output_bytes = output_bytes
+        self.start_next()
+
+    @property
+    def message_room(self) -> int:
+        """How many more messages may be received."""
+        largest = max((job.message_bytes for job in self.jobs), default=0)
+        waiting = sum(job.message_bytes for job in self.waiting)
+        left = max(0, budget.WAITING_MESSAGE_BYTES - waiting)
+        return left // max(budget.LEAST_MESSAGE_BYTES, largest)
 
     def announcing_seconds(self, seconds: float) -> float:
         """How long the callback of one more task may be tried: `seconds`, or less while many wait."""
-        waiting = sum(job.stage is Stage.ANNOUNCING for job in self.jobs)
-        return seconds if waiting < MAX_ANNOUNCING else min(seconds, FULL_ANNOUNCING_SECONDS)
+        waiting = [job.message_bytes for job in self.jobs if job.stage is Stage.ANNOUNCING]
+        many = len(waiting) >= MAX_ANNOUNCING or sum(waiting) >= budget.ANNOUNCING_MESSAGE_BYTES
+        return min(seconds, FULL_ANNOUNCING_SECONDS) if many else seconds
 
     def mark_stored(self, job: Job) -> None:
         """The result of the job is stored: only its callback is left."""
@@ -119,14 +135,22 @@ class Scheduler:
 
     def start_next(self) -> None:
         """Start the first job that is ready, if the runtime is free."""
-        finishing = sum(job.stage is Stage.FINISHING for job in self.jobs)
-        if self.open and self.running is None and finishing < MAX_FINISHING:
+        finishing = [job for job in self.jobs if job.stage is Stage.FINISHING]
+        if self.open and self.running is None and self._has_room_after(finishing):
             job = next((job for job in self.ahead if job.stage is Stage.READY), None)
             if job is not None:
                 self._start(job)
-        self._metrics.finishing.set(finishing)
+        self._metrics.finishing.set(len(finishing))
         self._metrics.ahead.set(len(self.ahead) + len(self.received))
         self._metrics.running.set(int(self.running is not None))
+
+    def _has_room_after(self, finishing: Sequence[Job]) -> bool:
+        """Whether the outputs of one more task have room next to those that are being stored."""
+        return (
+            len(finishing) < MAX_FINISHING
+            and sum(job.output_bytes for job in finishing) + self._run_bytes <= budget.OUTPUT_BYTES
+            and sum(job.message_bytes for job in finishing) < budget.FINISHING_MESSAGE_BYTES
+        )
 
     def _start(self, job: Job) -> None:
         self.ahead.remove(job)

@@ -4,18 +4,29 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from typing import Any
 
 from queue_agent.aws.claims import Lease, LeaseLost
 from queue_agent.aws.retry import AwsUnavailable
-from queue_agent.contract import Cancelled, FinishedRun, Prepared, RuntimeUnavailable, TaskError
-from queue_agent.flow import finish, intake, run
+from queue_agent.blobs import ScratchFull
+from queue_agent.contract import (
+    Cancelled,
+    FinishedRun,
+    Prepared,
+    RunResult,
+    RuntimeUnavailable,
+    TaskError,
+)
+from queue_agent.flow import budget, finish, intake, run
+from queue_agent.flow.budget import ByteBudget
 from queue_agent.flow.intake import ClaimedElsewhere, Ended
 from queue_agent.flow.job import Job, Stage
 from queue_agent.flow.scheduler import Scheduler
 from queue_agent.flow.services import Services
 from queue_agent.flow.supervisor import Supervisor
 from queue_agent.ops.logs import log
+from queue_agent.task import record
 from queue_agent.task.record import TaskRecord
 
 # The time that a runtime gets to stop an abandoned task; the pod may be about to end.
@@ -45,6 +56,7 @@ class TaskRunner:
         self.round_trip = 0.0  # seconds of a call that receives waiting messages
         self._visibility_seconds = float(services.settings.visibility_timeout_seconds)
         self._ending = asyncio.Event()
+        self._inputs = ByteBudget(budget.INPUT_BYTES)
 
     async def run(self, job: Job) -> None:
         """Run all stages of a job, and handle every error. Returns when nothing is left to do."""
@@ -66,6 +78,7 @@ class TaskRunner:
                 await finish.return_to_queue(self._services, job, job.abandon_reason, after)
         finally:
             heartbeat.cancel()
+            job.free_room()
             self._scheduler.remove(job)
 
     def expect_end(self) -> None:
@@ -105,29 +118,40 @@ class TaskRunner:
             return None
         self._scheduler.mark_ready(job, self._clock() - began + self.round_trip)
         with services.tracing.stage(trace, "run"):
-            started, finished_run, seconds = await self._run_when_free(job, prepared)
+            running = self._run_when_free(job, prepared)
+            del prepared  # what it holds is freed at the end of the run
+            started, finished_run, seconds = await running
         with services.tracing.stage(trace, "finish"):
             await asyncio.sleep(HEAD_START_SECONDS)
-            with self._reporting_failure(job):
-                result = await services.adapter.collect(finished_run)
-            self._supervisor.report_success()
-            return await finish.store(services, job, result, started, seconds)
+            collecting = self._collect(job, finished_run)
+            del finished_run  # the response is freed before the outputs are stored
+            return await finish.store(services, job, await collecting, started, seconds)
 
     async def _prepare(self, job: Job) -> Prepared:
-        services = self._services
+        """The task, ready to run; its content is freed."""
+        services, content = self._services, job.task.content
         if job.message.attempt > services.settings.max_attempts:
             raise RuntimeUnavailable("attempts_exhausted", "no attempt came to an end")
-        adapter = services.adapter
-        images = await services.inputs.fetch(
-            job.task.content, adapter.image_fields(job.task), adapter.media_fields(job.task)
-        )
+        fields = services.adapter.image_fields(job.task), services.adapter.media_fields(job.task)
+        job.room = await self._inputs.take(budget.prepare_bytes(services.inputs.max_bytes(content, *fields)))
+        images = await services.inputs.fetch(content, *fields)
         with self._reporting_failure(job):
             try:
                 async with asyncio.timeout(PREPARE_SECONDS):
-                    return await services.adapter.prepare(job.task, images)
+                    prepared = await services.adapter.prepare(job.task, images)
             except TimeoutError as error:
                 message = f"the runtime has not taken the inputs within {PREPARE_SECONDS:g} s"
                 raise RuntimeUnavailable("runtime_slow", message) from error
+        job.room.shrink(prepared.size)
+        job.task = replace(job.task, content={})
+        return replace(prepared, task=job.task)
+
+    async def _collect(self, job: Job, finished_run: FinishedRun) -> RunResult:
+        with self._reporting_failure(job):
+            result = await self._services.adapter.collect(finished_run)
+        self._supervisor.report_success()
+        self._scheduler.mark_collected(job, sum(output.data.size for output in result.outputs))
+        return result
 
     async def _run_when_free(self, job: Job, prepared: Prepared) -> tuple[float, FinishedRun, float]:
         """Wait for the runtime and run the task: Unix time of its start, the run, its seconds."""
@@ -151,6 +175,7 @@ class TaskRunner:
                 await self._stop_runtime(job)
             raise
         finally:
+            job.free_room()
             self._scheduler.release_runtime(job)
 
     async def _stop_runtime(self, job: Job) -> None:
@@ -163,15 +188,16 @@ class TaskRunner:
     async def _finish_without_run(self, job: Job, claim: Ended | ClaimedElsewhere) -> None:
         job.stage = Stage.FINISHING
         match claim:
-            case Ended(record, announced):
-                await self._announce(job, record, announced=announced)
+            case Ended(ended, announced):
+                await self._announce(job, ended, announced=announced)
             case ClaimedElsewhere(seconds):
                 await finish.return_to_queue(self._services, job, "taken_elsewhere", seconds)
 
     async def _announce(self, job: Job, ended: TaskRecord, *, announced: bool = False) -> None:
         seconds = self._scheduler.announcing_seconds(self._services.settings.aws_retry_seconds)
         self._scheduler.mark_stored(job)
-        await finish.announce(self._services, job, ended, seconds, announced=announced)
+        # The callback may have to wait long for SNS, and needs nothing else.
+        await finish.announce(self._services, job, record.slim(ended), seconds, announced=announced)
 
     async def _handle_error(self, job: Job, error: Exception) -> None:
         """Fail the task, or return it to the queue, by the kind of error."""
@@ -184,6 +210,8 @@ class TaskRunner:
             case Cancelled():
                 message = "the task was interrupted on the runtime"
                 await finish.retry_or_dead_letter(services, job, "interrupted", message)
+            case ScratchFull():
+                await finish.retry_or_dead_letter(services, job, "scratch_full", str(error))
             case AwsUnavailable():
                 await finish.retry_or_dead_letter(services, job, "aws_unavailable", str(error))
             case LeaseLost():
@@ -222,8 +250,8 @@ class TaskRunner:
     def _announce_start(self, job: Job, started: float) -> None:
         log.debug("task started", extra=job.log_fields())
         if self._services.settings.callback_when_running:
-            record = finish.running_record(self._services, job, started)
-            self.run_in_background(self._services.callbacks.publish(record, RUNNING_CALLBACK_SECONDS))
+            running = finish.running_record(self._services, job, started)
+            self.run_in_background(self._services.callbacks.publish(running, RUNNING_CALLBACK_SECONDS))
 
     @contextlib.contextmanager
     def _reporting_failure(self, job: Job) -> Iterator[None]:

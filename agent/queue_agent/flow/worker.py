@@ -31,7 +31,7 @@ class Worker:
     def __init__(self, services: Services) -> None:
         grouping = services.settings.model_grouping_seconds if services.settings.dynamic_model else 0.0
         self._services = services
-        self.scheduler = Scheduler(services.metrics, grouping)
+        self.scheduler = Scheduler(services.metrics, grouping, services.settings.output_max_bytes)
         self.supervisor = Supervisor(
             services.adapter,
             services.metrics,
@@ -56,7 +56,7 @@ class Worker:
             for job in self.scheduler.overdue():
                 job.abandon("inputs_late")
             plan = lookahead.plan(self.scheduler.snapshot)
-            if plan.receive <= 0:
+            if plan.receive <= 0 or not self._may_receive():
                 await self._wait_for_change(plan.check_after)
             elif not self.scheduler.prepare_next():
                 await self._receive(plan.receive)
@@ -90,16 +90,24 @@ class Worker:
         # Only now may the runtime stop: the outputs of the last task are fetched from it after its run.
         self.drained.set()
 
+    def _may_receive(self) -> bool:
+        """Whether a message that is received now has room, or one that is here can be prepared."""
+        return self.scheduler.message_room > 0 or bool(self.scheduler.received)
+
     async def _receive(self, count: int) -> None:
         # With tasks held back for another model, look only whether more tasks use the loaded one.
         grouping = bool(self.scheduler.received)
-        room = min(lookahead.GROUPING_WINDOW - len(self.scheduler.received), SQS_MAX_RECEIVE)
+        room = min(
+            lookahead.GROUPING_WINDOW - len(self.scheduler.received),
+            SQS_MAX_RECEIVE,
+            self.scheduler.message_room,
+        )
         if grouping and room <= 0:
             self.scheduler.prepare_next(any_model=True)
             return
         wait = 0 if grouping else self._services.settings.receive_wait_seconds
         asked, self._polling = self._clock(), True
-        messages = await self._services.queue.receive(room if grouping else count, wait)
+        messages = await self._services.queue.receive(room if grouping else min(count, room), wait)
         self._polling = False
         for message in messages:
             if (error := await exception_of(self._accept(message))) is not None:

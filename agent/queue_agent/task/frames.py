@@ -1,6 +1,7 @@
 """How many pixels an image has, over all its frames, from its headers alone: nothing is decoded."""
 
 import io
+import os
 import struct
 from collections.abc import Iterator
 
@@ -18,18 +19,30 @@ class TooManyBlocksError(ValueError):
 
 
 class _BoundedReader(io.BytesIO):
-    """Bytes that may be read so many times."""
+    """Reads bytes, of which it makes no copy, and only so many times."""
 
-    reads = 0
+    def __init__(self, data: memoryview) -> None:
+        super().__init__()
+        self._data, self._at, self._reads = data, 0, 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self.reads += 1
-        if self.reads > MAX_READS:
+        self._reads += 1
+        if self._reads > MAX_READS:
             raise TooManyBlocksError
-        return super().read(size)
+        start = self._at
+        self._at = len(self._data) if size is None or size < 0 else min(start + size, len(self._data))
+        return bytes(self._data[start : self._at])
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self._data)}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
 
 
-def pixels(data: bytes, content_type: str) -> int:
+def pixels(data: memoryview, content_type: str) -> int:
     """The pixels of all frames together; 0 or less when the size cannot be read.
 
     Raises `TooManyBlocksError`.
@@ -50,14 +63,14 @@ def pixels(data: bytes, content_type: str) -> int:
     return width * height
 
 
-def is_animated(data: bytes, content_type: str) -> bool:
+def is_animated(data: memoryview, content_type: str) -> bool:
     """Whether a PNG or WebP has the chunk of an animation. Raises `TooManyBlocksError`."""
     if content_type == "image/webp":
         return any(name == b"ANIM" for name, _ in _webp_chunks(data))
     return any(name == b"acTL" for name, _ in _png_head(data))
 
 
-def _gif_frames(data: bytes) -> Iterator[int]:
+def _gif_frames(data: memoryview) -> Iterator[int]:
     """The pixels of each frame. https://www.w3.org/Graphics/GIF/spec-gif89a.txt"""
     at = 13 + _color_table_bytes(data[10])
     blocks = 0
@@ -81,7 +94,7 @@ def _color_table_bytes(flags: int) -> int:
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+def _webp_chunks(data: memoryview) -> Iterator[tuple[bytes, int]]:
     """Name and size of each chunk. https://developers.google.com/speed/webp/docs/riff_container"""
     at, count = 12, 0
     while at + 8 <= len(data):
@@ -93,7 +106,7 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
             raise TooManyBlocksError
 
 
-def _png_frames(data: bytes) -> int:
+def _png_frames(data: memoryview) -> int:
     """The frames that an `acTL` chunk names. https://www.w3.org/TR/png-3/#11acTL"""
     for name, at in _png_head(data):
         if name == b"acTL":
@@ -101,7 +114,7 @@ def _png_frames(data: bytes) -> int:
     return 1
 
 
-def _png_head(data: bytes) -> Iterator[tuple[bytes, int]]:
+def _png_head(data: memoryview) -> Iterator[tuple[bytes, int]]:
     """Name and place of each chunk before the image data. https://www.w3.org/TR/png-3/#5DataRep"""
     at, count = PNG_SIGNATURE_BYTES, 0
     while at + 8 <= len(data):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from queue_agent.blobs import Blob
 from queue_agent.contract import InputImage, TaskError
 from queue_agent.task import frames
 from queue_agent.task.media_types import MediaType, media_type
@@ -16,15 +17,15 @@ MAX_PIXELS = 100_000_000
 INLINE_LOOK_BYTES = 2**16
 
 
-async def look(data: bytes, source: str, *, media: bool = False) -> InputImage:
+async def look(data: Blob, source: str, *, media: bool = False) -> InputImage:
     """As `image_of`, or with `media` as `media_of`, without blocking the event loop."""
     check = media_of if media else image_of
-    if len(data) <= INLINE_LOOK_BYTES:
+    if data.size <= INLINE_LOOK_BYTES:
         return check(data, source)
     return await asyncio.to_thread(check, data, source)
 
 
-def image_of(data: bytes, source: str) -> InputImage:
+def image_of(data: Blob, source: str) -> InputImage:
     """The image in these bytes, by their content. `source` names it in errors. Raises `TaskError`."""
     kind = media_type(data)
     if kind is not None and kind.mime == "image/apng":  # a PNG with more chunks
@@ -32,7 +33,8 @@ def image_of(data: bytes, source: str) -> InputImage:
     if kind is None or kind.mime not in IMAGE_TYPES:
         raise TaskError("input_not_image", f"{source} is not a PNG, JPEG, WebP, GIF or BMP image")
     try:
-        pixels = frames.pixels(data, kind.mime)
+        with data.view() as view:
+            pixels = frames.pixels(view, kind.mime)
     except frames.TooManyBlocksError:
         raise TaskError("input_refused", f"{source} has more blocks than any real image") from None
     if pixels <= 0:
@@ -43,7 +45,7 @@ def image_of(data: bytes, source: str) -> InputImage:
     return InputImage(data, kind.mime, kind.extension)
 
 
-def media_of(data: bytes, source: str) -> InputImage:
+def media_of(data: Blob, source: str) -> InputImage:
     """The video or audio file in these bytes, by their content. Raises `TaskError`."""
     kind = media_type(data)
     if kind is not None and kind.mime in MEDIA_IMAGE_TYPES:

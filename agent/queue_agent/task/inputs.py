@@ -21,6 +21,7 @@ from aiohttp.abc import AbstractResolver
 from botocore.exceptions import BotoCoreError, ClientError
 from yarl import URL
 
+from queue_agent.blobs import Blob, Scratch
 from queue_agent.concurrency import gather_or_cancel
 from queue_agent.contract import FieldPath, InputImage, RuntimeUnavailable, TaskError
 from queue_agent.task.addresses import RefusedAddressError, is_literal, is_public
@@ -29,8 +30,9 @@ from queue_agent.task.images import look
 SCHEMES = ("https", "s3")
 MAX_REDIRECTS = 5
 MAX_URL_CHARACTERS = 4096
-# The total size of the inputs of one task, as a multiple of the maximum for one input.
+# The total size of the inputs of one task, as a multiple of the maximum for one input, and at most.
 MAX_INPUTS_PER_TASK = 4
+MAX_TOTAL_BYTES = 2**30
 MAX_INPUTS = 32
 # Parallel downloads of one task.
 PARALLEL_DOWNLOADS = 4
@@ -51,6 +53,10 @@ class InputLimits:
     seconds: float
     buckets: tuple[str, ...]
 
+    def total_bytes(self, count: int) -> int:
+        """The maximum size of so many inputs of one task together."""
+        return min(self.max_bytes * min(count, MAX_INPUTS_PER_TASK), MAX_TOTAL_BYTES)
+
 
 class Inputs:
     """Fetches inputs. `public` decides about literal addresses as `resolver` does about host names."""
@@ -61,9 +67,12 @@ class Inputs:
         limits: InputLimits,
         resolver: AbstractResolver,
         public: Callable[[str], bool] = is_public,
+        *,
         tls: Any = True,
+        scratch: Scratch | None = None,
     ) -> None:
         self._s3 = s3
+        self._scratch = scratch or Scratch()
         self._limits = limits
         self._public = public
         # trust_env=False: a proxy of the environment would connect to addresses that nobody has checked.
@@ -81,6 +90,12 @@ class Inputs:
         """Close the connections."""
         await self._session.close()
 
+    def max_bytes(
+        self, content: Mapping[str, Any], fields: Sequence[FieldPath], media_fields: Sequence[FieldPath] = ()
+    ) -> int:
+        """The size that all inputs that `fetch` would fetch may have together."""
+        return self._limits.total_bytes(len(set(_urls(content, fields, media_fields).values())))
+
     async def fetch(
         self, content: Mapping[str, Any], fields: Sequence[FieldPath], media_fields: Sequence[FieldPath] = ()
     ) -> dict[FieldPath, InputImage]:
@@ -88,16 +103,11 @@ class Inputs:
 
         Raises `TaskError` or `RuntimeUnavailable`.
         """
-        kinds = dict.fromkeys(fields, False) | dict.fromkeys(media_fields, True)
-        urls = {
-            field: (url, media)
-            for field, media in kinds.items()
-            if (url := url_at(content, field)) is not None
-        }
+        urls = _urls(content, fields, media_fields)
         if not urls:
             return {}
         slots = asyncio.Semaphore(PARALLEL_DOWNLOADS)
-        budget = _Budget(self._limits.max_bytes * MAX_INPUTS_PER_TASK)
+        budget = _Budget(self._limits.total_bytes(MAX_INPUTS_PER_TASK))
 
         async def fetch_one(url: str, *, media: bool) -> InputImage:
             async with slots:
@@ -138,7 +148,7 @@ class Inputs:
             raise RuntimeUnavailable("input_unavailable", message) from error
         return await look(data, _without_query(url), media=media)
 
-    async def _from_web(self, url: URL, budget: "_Budget") -> bytes:
+    async def _from_web(self, url: URL, budget: "_Budget") -> Blob:
         for _ in range(MAX_REDIRECTS + 1):
             async with self._session.get(url, allow_redirects=False) as response:
                 if response.status in REDIRECT_STATUSES:
@@ -166,7 +176,7 @@ class Inputs:
             )
         return checked_url(str(target), self._public)
 
-    async def _from_s3(self, url: URL, budget: "_Budget") -> bytes:
+    async def _from_s3(self, url: URL, budget: "_Budget") -> Blob:
         if url.host not in self._limits.buckets:
             raise TaskError("input_refused", f"inputs from the bucket {url.host} are not allowed")
         try:
@@ -181,18 +191,18 @@ class Inputs:
         async with response["Body"] as body:
             return await self._body(body, response["ContentLength"], _without_query(url), budget)
 
-    async def _body(self, stream: Any, length: int | None, source: str, budget: "_Budget") -> bytes:
+    async def _body(self, stream: Any, length: int | None, source: str, budget: "_Budget") -> Blob:
         """The whole body. Nothing is read when its Content-Length is too large."""
         limit = self._limits.max_bytes
-        data = bytearray()
+        writer = self._scratch.writer()
         too_large = (length or 0) > limit
         while not too_large and (chunk := await stream.read(CHUNK_BYTES)):
-            data += chunk
+            await writer.add(chunk)
             budget.spend(len(chunk))
-            too_large = len(data) > limit
+            too_large = writer.size > limit
         if too_large:
             raise TaskError("input_too_large", f"{source} has more than {limit} bytes")
-        return bytes(data)
+        return await writer.close()
 
 
 class _Budget:
@@ -205,6 +215,16 @@ class _Budget:
         self._left -= size
         if self._left < 0:
             raise TaskError("input_too_large", "the total size of the inputs is too large")
+
+
+def _urls(
+    content: Mapping[str, Any], fields: Sequence[FieldPath], media_fields: Sequence[FieldPath]
+) -> dict[FieldPath, tuple[str, bool]]:
+    """The URL in each field that holds one, and whether it is of a video or audio file."""
+    kinds = dict.fromkeys(fields, False) | dict.fromkeys(media_fields, True)
+    return {
+        field: (url, media) for field, media in kinds.items() if (url := url_at(content, field)) is not None
+    }
 
 
 def url_at(content: Mapping[str, Any], field: FieldPath) -> str | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import filetype
 
+from queue_agent.blobs import Blob
 from queue_agent.task import frames
 
 # The beginning of a file, in which its type is recognized.
@@ -32,9 +33,9 @@ class MediaType:
     animated: bool = False
 
 
-def media_type(data: bytes) -> MediaType | None:
+def media_type(data: Blob) -> MediaType | None:
     """The type of a file; None when it is not recognized."""
-    head = data[:HEAD_BYTES]
+    head = data.read(0, HEAD_BYTES)
     kind = filetype.guess(head)
     if kind is None:
         return _of_other(head)
@@ -45,9 +46,10 @@ def media_type(data: bytes) -> MediaType | None:
     return MediaType(kind.mime, kind.extension, kind.mime in ANIMATED)
 
 
-def _has_frames(data: bytes, mime: str) -> bool:
+def _has_frames(data: Blob, mime: str) -> bool:
     try:
-        return frames.is_animated(data, mime)
+        with data.view() as view:
+            return frames.is_animated(view, mime)
     except frames.TooManyBlocksError:
         return False
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from queue_agent.task.protocol import TaskState
@@ -71,6 +71,12 @@ def to_json(record: TaskRecord) -> bytes:
     except ValueError:
         text = json.dumps(_finite(document), sort_keys=True)
     return text.encode()
+
+
+def slim(record: TaskRecord) -> TaskRecord:
+    """The record without what the callback does not have."""
+    outputs = tuple(replace(output, metadata={}) for output in record.outputs)
+    return replace(record, metadata={}, outputs=outputs)
 
 
 def from_json(data: bytes) -> TaskRecord | None:

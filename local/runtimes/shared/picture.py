@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import random
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -33,15 +34,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Artist:
-    """Draws pictures; with `plain` in one color, which takes no time."""
+    """Draws pictures; with `plain` in one color and padded to `size` bytes, which takes no time."""
 
     plain: bool = False
+    size: int = 0
 
     def draw(self, request: Request) -> bytes:
         """The picture as PNG."""
         if self.plain:
-            return _with_texts(
-                _flat(request.width, request.height), {"seed": str(request.seed), **request.texts}
+            texts = {"seed": str(request.seed), **request.texts}
+            return _with_chunks(
+                _flat(request.width, request.height), _text_chunks(texts) + _padding(self.size)
             )
         digest = hashlib.sha256(request.prompt.encode()).digest()
         image = art.compose(request.prompt, request.seed, digest, (request.width, request.height))
@@ -78,9 +81,20 @@ def _flat(width: int, height: int) -> bytes:
     return encoded(Image.new("RGB", (width, height), (70, 90, 140)))
 
 
-def _with_texts(png: bytes, texts: dict[str, str]) -> bytes:
-    chunks = b"".join(
-        struct.pack(">I", len(body)) + b"iTXt" + body + struct.pack(">I", zlib.crc32(b"iTXt" + body))
-        for body in (k.encode() + b"\0\0\0\0\0" + v.encode() for k, v in texts.items())
-    )
+@functools.lru_cache(maxsize=1)
+def _padding(size: int) -> bytes:
+    """A chunk of random bytes, which no reader of PNG looks at."""
+    return _chunk(b"paDd", random.Random(size).randbytes(size)) if size else b""  # noqa: S311
+
+
+def _text_chunks(texts: dict[str, str]) -> bytes:
+    bodies = (k.encode() + b"\0\0\0\0\0" + v.encode() for k, v in texts.items())
+    return b"".join(_chunk(b"iTXt", body) for body in bodies)
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _with_chunks(png: bytes, chunks: bytes) -> bytes:
     return png[:HEAD_BYTES] + chunks + png[HEAD_BYTES:]

@@ -59,6 +59,7 @@ def parser(name: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--plain", action="store_true", help="plain pictures, which take no time to draw; for benchmarks"
     )
+    parser.add_argument("--picture-bytes", type=int, default=0, help="the least size of a plain picture")
     parser.add_argument("--fault", action="append", default=[], help="kind, kind:times or kind@probability")
     parser.add_argument("--fault-seed", type=int, default=0)
     return parser
@@ -68,7 +69,14 @@ def build(name: str, options: argparse.Namespace, loaded: str | None = None) -> 
     """The parts of one simulated runtime, from its options."""
     active = faults.Faults([faults.parse(text) for text in options.fault], options.fault_seed)
     gpu = Gpu(active, options.service_time, options.load_time, loaded)
-    return Simulation(name, gpu, active, Artist(plain=options.plain), list(options.model), options)
+    return Simulation(
+        name,
+        gpu,
+        active,
+        Artist(plain=options.plain, size=options.picture_bytes),
+        list(options.model),
+        options,
+    )
 
 
 def application(simulation: Simulation, routes: list[web.RouteDef]) -> web.Application:

@@ -17,6 +17,7 @@ import pytest
 from aiohttp import ClientSession
 from queue_agent.adapters.shared.http import Http
 from queue_agent.adapters.shared.http import session as runtime_session
+from queue_agent.blobs import Blob
 from queue_agent.contract import Adapter, InputImage, RunResult, Task
 
 from local import processes
@@ -134,7 +135,7 @@ def as_text(data: bytes) -> str:
 
 
 def as_input(data: bytes) -> InputImage:
-    return InputImage(data, "image/png", "png")
+    return InputImage(Blob(data), "image/png", "png")
 
 
 def examples() -> dict[str, Any]:

@@ -20,7 +20,7 @@ def test_files_of_every_kind_are_found():
         ("2", "b.flac"),
         ("3", "c.glb"),
     ]
-    assert [(text.data, text.kind) for text in texts(outputs)] == [(b"a caption", "text")]
+    assert [(text.data.read(), text.kind) for text in texts(outputs)] == [(b"a caption", "text")]
 
 
 @pytest.mark.parametrize("kind", ["torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError"])

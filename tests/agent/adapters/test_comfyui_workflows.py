@@ -7,6 +7,7 @@ import pytest
 from queue_agent.adapters.comfyui import files
 from queue_agent.adapters.comfyui.adapter import ComfyUi
 from queue_agent.adapters.comfyui.graph import checked
+from queue_agent.blobs import Blob
 from queue_agent.contract import InputImage, TaskError
 
 from tests.agent.adapters.conftest import COMFYUI_MODEL, as_input, as_text, picture, task, workflow
@@ -99,8 +100,8 @@ async def test_a_url_is_refused_where_a_path_belongs(comfyui: ComfyUi, kind: str
     ("kind", "name", "file"),
     [
         ("LoadImage", "image", as_input(picture())),
-        ("LoadVideo", "file", InputImage(MP4, "video/mp4", "mp4")),
-        ("LoadAudio", "audio", InputImage(WAV, "audio/x-wav", "wav")),
+        ("LoadVideo", "file", InputImage(Blob(MP4), "video/mp4", "mp4")),
+        ("LoadAudio", "audio", InputImage(Blob(WAV), "audio/x-wav", "wav")),
     ],
 )
 async def test_a_fetched_file_is_uploaded_and_the_node_gets_its_name(

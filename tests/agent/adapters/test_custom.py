@@ -1,6 +1,7 @@
 """The adapter for containers of one's own, against a program that answers in each of the ways."""
 
 import asyncio
+import json
 from collections.abc import Callable
 
 import pytest
@@ -45,8 +46,9 @@ async def test_a_fetched_picture_is_sent_as_data_uri_in_its_place(custom: Custom
 
     prepared = await custom.prepare(asked, {("images", 1): as_input(picture())})
 
-    assert prepared.payload["content"]["images"] == ["kept", f"data:image/png;base64,{as_text(picture())}"]
-    assert prepared.payload["id"] == asked.id
+    document = json.loads(prepared.payload.read())
+    assert document["content"]["images"] == ["kept", f"data:image/png;base64,{as_text(picture())}"]
+    assert document["id"] == asked.id
 
 
 async def test_a_program_that_knows_the_key_does_no_task_twice(sim: Sim, custom: Custom):

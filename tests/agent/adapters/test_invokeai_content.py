@@ -9,6 +9,7 @@ import pytest
 from queue_agent.adapters.invokeai import content
 from queue_agent.adapters.invokeai.adapter import InvokeAi
 from queue_agent.adapters.shared.http import Http
+from queue_agent.blobs import Blob
 from queue_agent.contract import InputImage, RuntimeUnavailable, TaskError
 
 from local.runtimes.invokeai.images import MP4
@@ -59,8 +60,8 @@ async def settled(sim: Sim, invokeai: InvokeAi) -> list[int]:
     return left(sim)
 
 
-def size(data: bytes) -> tuple[int, int]:
-    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+def size(data: Blob) -> tuple[int, int]:
+    return int.from_bytes(data.read(16, 4), "big"), int.from_bytes(data.read(20, 4), "big")
 
 
 # Batches
@@ -300,7 +301,9 @@ async def test_a_video_is_uploaded_delivered_and_deleted(sim: Sim, invokeai: Inv
     asked, before = task("graph", graph), left(sim)
     (path,) = invokeai.media_fields(asked)
 
-    outputs = (await run_task(invokeai, asked, {path: InputImage(MP4, "video/mp4", "mp4")})).result.outputs
+    outputs = (
+        await run_task(invokeai, asked, {path: InputImage(Blob(MP4), "video/mp4", "mp4")})
+    ).result.outputs
 
     assert [(output.content_type, output.kind, output.extension) for output in outputs] == [
         ("video/mp4", "video", "mp4")
@@ -314,7 +317,7 @@ async def test_a_video_that_invokeai_cannot_read_is_the_tasks_fault(sim: Sim, in
     (path,) = invokeai.media_fields(asked)
 
     with pytest.raises(TaskError, match="bad_video"):
-        await invokeai.prepare(asked, {path: InputImage(b"\x1aE\xdf\xa3webm", "video/webm", "webm")})
+        await invokeai.prepare(asked, {path: InputImage(Blob(b"\x1aE\xdf\xa3webm"), "video/webm", "webm")})
     assert left(sim) == before
 
 

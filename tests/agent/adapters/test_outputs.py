@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image, PngImagePlugin
 from queue_agent.adapters.shared.outputs import BrokenOutput, media_output, output_of
+from queue_agent.blobs import Blob
 
 
 def encoded(image_format: str, frames: int = 1, **options: Any) -> bytes:
@@ -71,7 +72,7 @@ def movie(brand: bytes) -> bytes:
     ],
 )
 def test_every_kind_of_output_is_known_by_its_bytes(data: bytes, name: str, expected: tuple[str, str, str]):
-    output = output_of(data, {}, name)
+    output = output_of(Blob(data), {}, name)
 
     assert (output.content_type, output.kind, output.extension) == expected
 
@@ -81,9 +82,9 @@ def test_every_kind_of_output_is_known_by_its_bytes(data: bytes, name: str, expe
 )
 def test_what_is_empty_or_no_picture_under_a_pictures_name_is_broken(data: bytes, name: str):
     with pytest.raises(BrokenOutput):
-        output_of(data, {}, name)
+        output_of(Blob(data), {}, name)
 
 
 def test_what_has_to_be_a_picture_is_broken_when_it_is_text():
     with pytest.raises(BrokenOutput):
-        media_output(b"not a picture", {})
+        media_output(Blob(b"not a picture"), {})

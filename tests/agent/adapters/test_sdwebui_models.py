@@ -14,7 +14,9 @@ async def test_a_model_that_came_later_is_found_after_one_refresh(simulate, http
     adapter = SdWebUi(http(sim), "", dynamic=True)
     sim.ask("POST", "/_simulation/models", {"name": "new.safetensors"})
 
-    assert (await adapter.prepare(task("text-to-image", naming("new")), {})).payload.model is not None
+    assert (
+        await adapter.prepare(task("text-to-image", naming("new")), {})
+    ).payload.expected.model is not None
 
 
 async def test_a_name_that_means_two_models_is_refused_and_both_are_named(simulate, http):

@@ -15,7 +15,7 @@ from queue_agent.adapters.comfyui import files, history
 from queue_agent.adapters.comfyui import graph as graphs
 from queue_agent.adapters.comfyui.prompts import Prompt, Prompts, prompt_id
 from queue_agent.adapters.shared import data_uris
-from queue_agent.adapters.shared.http import Http
+from queue_agent.adapters.shared.http import Http, ResponseTooLarge
 from queue_agent.adapters.shared.listener import listening, wait_for_event
 from queue_agent.adapters.shared.outputs import BrokenOutput, output_of
 from queue_agent.contract import (
@@ -59,7 +59,7 @@ class ComfyUi:
     async def ready(self) -> bool:
         """Whether it responds: it does only once its nodes are loaded, and accepts prompts from then on."""
         response = await self._http.probe("/prompt")
-        return response is not None and response.ok and b"queue_remaining" in response.body
+        return response is not None and response.ok and b"queue_remaining" in response.body.read()
 
     async def warm_up(self) -> None:
         """Nothing to check: the workflow chooses the model."""
@@ -88,7 +88,7 @@ class ComfyUi:
 
     async def _upload(self, name: str, image: InputImage) -> str:
         form = FormData()
-        form.add_field("image", image.data, filename=name, content_type=image.content_type)
+        form.add_field("image", image.data.reader(), filename=name, content_type=image.content_type)
         form.add_field("overwrite", "true")
         response = await self._http.call("POST", "/upload/image", form=form)
         if not response.ok:
@@ -170,10 +170,13 @@ class ComfyUi:
         (graph, entry), client = run.payload, prompt_id(run.task.id)
         entry_outputs = entry.get("outputs") or {}
         try:
-            outputs = [await self._fetch(node, file) for node, file in history.files(entry_outputs)]
+            outputs = await self._fetch_all(history.files(entry_outputs))
         except BrokenOutput:
             await self._prompts.forget(client)  # otherwise the next attempt would find the same files
             await self._prompts.clear_cache()
+            raise
+        except ResponseTooLarge:
+            await self._prompts.forget(client)
             raise
         outputs += history.texts(entry_outputs)
         await self._prompts.forget(client)
@@ -182,9 +185,17 @@ class ComfyUi:
             raise TaskError("no_output", text)
         return RunResult(outputs, graphs.seed(graph), graphs.model(graph), {"prompt": graph})
 
-    async def _fetch(self, node: str, file: Mapping[str, Any]) -> Output:
+    async def _fetch_all(self, files: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Output]:
+        outputs: list[Output] = []
+        left = self._http.max_bytes
+        for node, file in files:
+            outputs.append(await self._fetch(node, file, left))
+            left -= outputs[-1].data.size
+        return outputs
+
+    async def _fetch(self, node: str, file: Mapping[str, Any], max_bytes: int) -> Output:
         params = {key: str(file.get(key, "")) for key in ("filename", "subfolder", "type")}
-        response = await self._http.call("GET", "/view", params=params)
+        response = await self._http.call("GET", "/view", params=params, max_output_bytes=max_bytes)
         if not response.ok:
             text = f"/view returned HTTP {response.status} for {params['filename']}"
             raise BrokenOutput(text)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from queue_agent.adapters.shared.faults import execution_error, runtime_error
+from queue_agent.blobs import Blob
 from queue_agent.contract import Cancelled, Output, RuntimeUnavailable, TaskError
 
 # Types of errors in which a node reports an exception of its own check, in execution.py of ComfyUI.
@@ -111,7 +112,7 @@ def texts(outputs: Mapping[str, Any]) -> Iterator[Output]:
             lines = output.get(key) if isinstance(output, Mapping) else None
             for text in lines if isinstance(lines, list) else ():
                 if isinstance(text, str) and text:
-                    yield Output(text.encode(), "text/plain", "text", "txt", {"node": node})
+                    yield Output(Blob(text.encode()), "text/plain", "text", "txt", {"node": node})
 
 
 def _joined(error: Mapping[str, Any]) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 
 from yarl import URL
 
-from queue_agent.adapters.shared import data_uris
+from queue_agent.adapters.shared import bodies, data_uris
 from queue_agent.adapters.shared.faults import failed_response
 from queue_agent.adapters.shared.http import Http
 from queue_agent.adapters.shared.outputs import BrokenOutput, output_of
+from queue_agent.blobs import Blob
 from queue_agent.contract import (
     FieldPath,
     FinishedRun,
@@ -70,7 +71,7 @@ class Custom:
         """Nothing to check but its readiness."""
 
     async def prepare(self, task: Task, images: Mapping[FieldPath, InputImage]) -> Prepared:
-        """The request body, with fetched images as data URIs instead of their URLs."""
+        """The JSON of the request, with fetched images as data URIs instead of their URLs."""
         content: dict[str, Any] = dict(task.content)
         for path, image in images.items():
             text = data_uris.data_uri(image)
@@ -80,17 +81,17 @@ class Custom:
                 values = list(content[str(path[0])])
                 values[int(path[1])] = text
                 content[str(path[0])] = values
-        return Prepared(
-            task, {"id": task.id, "tasktype": task.tasktype, "context": task.context, "content": content}
-        )
+        document = {"id": task.id, "tasktype": task.tasktype, "context": task.context, "content": content}
+        body = await bodies.encode(document, self._http.scratch)
+        return Prepared(task, body, body.size)
 
     async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:
         """Send the request once and wait for the response."""
         self._running += 1
         try:
             response = await self._http.call(
-                "POST", self._task_path, payload=prepared.payload, seconds=None,
-                headers={"Idempotency-Key": prepared.task.id},
+                "POST", self._task_path, body=prepared.payload, seconds=None,
+                headers={"Idempotency-Key": prepared.task.id}, max_output_bytes=self._http.max_bytes,
             )  # fmt: skip
         finally:
             self._running -= 1
@@ -104,10 +105,11 @@ class Custom:
         response = run.payload
         if response.content_type.startswith(("image/", "video/", "audio/")):
             return RunResult([output_of(response.body, {})])
-        document = response.json()
+        parsed = await response.document()
+        document = parsed.value
         if not isinstance(document, Mapping):
             raise RuntimeUnavailable("runtime_answer", "the response is neither an image nor a JSON object")
-        outputs = [await self._output(image) for image in _list(document.get("images"))]
+        outputs = await self._outputs(_list(document.get("images")), parsed.files)
         if not outputs:
             raise RuntimeUnavailable("no_output", "the response holds no images")
         seed, model, metadata = (document.get(key) for key in ("seed", "model", "metadata"))
@@ -118,16 +120,25 @@ class Custom:
             metadata if isinstance(metadata, Mapping) else {},
         )
 
-    async def _output(self, image: Any) -> Output:
+    async def _outputs(self, images: Sequence[Any], files: Mapping[str, Blob]) -> list[Output]:
+        outputs: list[Output] = []
+        left = self._http.max_bytes
+        for image in images:
+            outputs.append(await self._output(image, files, left))
+            left -= outputs[-1].data.size
+        return outputs
+
+    async def _output(self, image: Any, files: Mapping[str, Blob], max_bytes: int) -> Output:
         url = image.get("url", "") if isinstance(image, Mapping) else image
         if isinstance(image, Mapping) or str(url).startswith(("http://", "https://")):
             path = self._own_path(str(url))
-            response = await self._http.call("GET", path)
+            response = await self._http.call("GET", path, max_output_bytes=max_bytes)
             if not response.ok:
                 raise BrokenOutput(f"HTTP {response.status} for {path[:200]}")
             return output_of(response.body, {}, path)
         try:
-            output = output_of(data_uris.decode(str(image)), {})
+            file = files.get(str(image))
+            output = output_of(file or Blob(data_uris.decode(str(image))), {})
         except ValueError:
             raise BrokenOutput("an image in the response is not valid base64") from None
         if output.kind in ("text", "file"):

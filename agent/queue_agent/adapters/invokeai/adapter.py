@@ -18,7 +18,7 @@ from queue_agent.adapters.invokeai import models, socketio
 from queue_agent.adapters.invokeai.files import Files
 from queue_agent.adapters.invokeai.queue import ORIGIN, UNFINISHED, Item, Queue
 from queue_agent.adapters.shared import data_uris
-from queue_agent.adapters.shared.http import Http
+from queue_agent.adapters.shared.http import Http, ResponseTooLarge
 from queue_agent.adapters.shared.listener import listening, wait_for_event
 from queue_agent.adapters.shared.outputs import BrokenOutput
 from queue_agent.contract import (
@@ -217,8 +217,8 @@ class InvokeAi:
         runs: Sequence[tuple[Item, Run]] = run.payload
         items = [item for item, _ in runs]
         try:
-            outputs = [output for ran in runs for output in await self._outputs(*ran)]
-        except BrokenOutput:
+            outputs = await self._outputs(runs)
+        except (BrokenOutput, ResponseTooLarge):
             await self._clean(run.task, items)  # otherwise the next attempt would find the same files
             raise
         await self._clean(run.task, items)
@@ -228,12 +228,17 @@ class InvokeAi:
         graph = items[0]["session"]["graph"]
         return RunResult(outputs, graphs.seed(graph), graphs.model(graph), {"graph": graph})
 
-    async def _outputs(self, item: Item, run: Run) -> list[Output]:
-        """The outputs of an item, each with the values that the batch gave it."""
-        values = [asdict(value) for value in run.values]
-        metadata = {"field_values": values} if values else {}
-        made = graphs.outputs(item["session"])
-        return [await self._files.fetch(file, {"node": node, **metadata}) for node, file in made]
+    async def _outputs(self, runs: Sequence[tuple[Item, Run]]) -> list[Output]:
+        """The outputs of the items, each with the values that the batch gave it."""
+        outputs: list[Output] = []
+        left = self._http.max_bytes
+        for item, run in runs:
+            values = [asdict(value) for value in run.values]
+            metadata = {"field_values": values} if values else {}
+            for node, file in graphs.outputs(item["session"]):
+                outputs.append(await self._files.fetch(file, {"node": node, **metadata}, left))
+                left -= outputs[-1].data.size
+        return outputs
 
     async def _clean(self, task: Task, items: Sequence[Item]) -> None:
         """Delete items with their files, and what was uploaded for the task."""

@@ -23,9 +23,8 @@ class Files:
     async def upload(self, batch_id: str, kind: str, file: InputImage) -> str:
         """Upload an input; its name there. Raises `TaskError` when InvokeAI cannot read it."""
         form = FormData()
-        form.add_field(
-            "file", file.data, filename=f"{batch_id}.{file.extension}", content_type=file.content_type
-        )
+        name = f"{batch_id}.{file.extension}"
+        form.add_field("file", file.data.reader(), filename=name, content_type=file.content_type)
         params = {f"{kind}_category": "user", "is_intermediate": "true"}
         response = await self._http.call("POST", f"{_folder(kind)}/upload", form=form, params=params)
         if response.status in (413, 415):
@@ -36,10 +35,10 @@ class Files:
         self._uploads.setdefault(batch_id, []).append(File(kind, name))
         return name
 
-    async def fetch(self, file: File, metadata: Mapping[str, Any]) -> Output:
-        """An output with its metadata. Raises `BrokenOutput`."""
+    async def fetch(self, file: File, metadata: Mapping[str, Any], max_bytes: int) -> Output:
+        """An output of at most `max_bytes` with its metadata. Raises `BrokenOutput`."""
         path = f"{_folder(file.kind)}/i/{file.name}"
-        response = await self._http.call("GET", f"{path}/full")
+        response = await self._http.call("GET", f"{path}/full", max_output_bytes=max_bytes)
         if not response.ok:
             raise BrokenOutput(f"HTTP {response.status} for the {file.kind} {file.name}")
         details = await self._http.call("GET", f"{path}/metadata")

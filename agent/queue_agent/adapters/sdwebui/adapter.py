@@ -14,11 +14,13 @@ from typing import Any
 from queue_agent.adapters.sdwebui import request as bodies
 from queue_agent.adapters.sdwebui import samplers
 from queue_agent.adapters.sdwebui.models import named, same_model, titles
+from queue_agent.adapters.shared import bodies as json_bodies
 from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.faults import failed_response
-from queue_agent.adapters.shared.http import Http
+from queue_agent.adapters.shared.http import Http, Response
 from queue_agent.adapters.shared.listener import listening
 from queue_agent.adapters.shared.outputs import BrokenOutput, media_output
+from queue_agent.blobs import Blob
 from queue_agent.contract import (
     Cancelled,
     FieldPath,
@@ -50,10 +52,25 @@ STALE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
+class _Expected:
+    """What the response must hold."""
+
+    model: str | None  # the one that must make the image, where that is known
+    inputs: int  # of extras, which answer with an image for each
+    one_image: bool  # a script may join all images into one
+
+
+@dataclass(frozen=True)
 class _Request:
     endpoint: str
-    body: dict[str, Any]
-    model: str | None  # the one that must make the image, where that is known
+    body: Blob
+    expected: _Expected
+
+
+@dataclass(frozen=True)
+class _Response:
+    response: Response
+    expected: _Expected
 
 
 class SdWebUi:
@@ -111,7 +128,9 @@ class SdWebUi:
             await self._check_sampler(task.content)
             model = await self._checked_model(named(task.content))
             body = bodies.with_model(body, model) if model and self._dynamic else body
-        return Prepared(task, _Request(bodies.ENDPOINTS[task.tasktype], body, model))
+        expected = _Expected(model, len(body.get("imageList") or ()), bool(body.get("script_name")))
+        encoded = await json_bodies.encode(body, self._http.scratch)
+        return Prepared(task, _Request(bodies.ENDPOINTS[task.tasktype], encoded, expected), encoded.size)
 
     async def _checked_model(self, name: str | None) -> str | None:
         """The model that must make the image. For an unknown name SD WebUI would use the current model."""
@@ -175,15 +194,16 @@ class SdWebUi:
         self._interrupted = None
         async with listening(self._follow(on_progress)):
             response = await self._http.call(
-                "POST", f"{API}/{request.endpoint}", payload=request.body, seconds=None
-            )
+                "POST", f"{API}/{request.endpoint}", body=request.body, seconds=None,
+                max_output_bytes=self._http.max_bytes,
+            )  # fmt: skip
         if self._interrupted == prepared.task.id:
             # The response is 200 with an unfinished image, and does not say so.
             raise Cancelled
         if not response.ok:
             raise failed_response(response, REFUSALS)
         on_progress(1.0)
-        return FinishedRun(prepared.task, (request, response))
+        return FinishedRun(prepared.task, _Response(response, request.expected))
 
     async def _follow(self, on_progress: ProgressCallback) -> None:
         while True:
@@ -194,14 +214,15 @@ class SdWebUi:
 
     async def collect(self, run: FinishedRun) -> RunResult:
         """The images with their metadata. An image of another model is a failure."""
-        request, response = run.payload
-        document = response.json()
+        ran: _Response = run.payload
+        parsed, expected = await ran.response.document(), ran.expected
+        document = parsed.value
         if not isinstance(document, Mapping):
             raise RuntimeUnavailable("runtime_answer", "the response is not a JSON object")
         info = _info(document)
         used = info.get("sd_model_name")
-        if request.model is not None and used and not same_model(str(used), request.model):
-            raise RuntimeUnavailable("wrong_model", f"{used} made the image, not {request.model}")
+        if expected.model is not None and used and not same_model(str(used), expected.model):
+            raise RuntimeUnavailable("wrong_model", f"{used} made the image, not {expected.model}")
         first = int(info.get("index_of_first_image") or 0)
         images = [document["image"]] if "image" in document else (document.get("images") or [])[first:]
         if not images:
@@ -210,16 +231,17 @@ class SdWebUi:
         seeds = info.get("all_seeds") or []
         # One `infotext` for each image that was made. Extensions may put one video in the place of all
         # images, and scripts join them into a grid.
-        made, expected = len(texts) or len(images), len(seeds or request.body.get("imageList") or ())
-        if made < expected and not request.body.get("script_name"):
+        made, count = len(texts) or len(images), len(seeds) or expected.inputs
+        if made < count and not expected.one_image:
             # The result of an interrupt between two images, which SD WebUI does not report as an error.
-            raise RuntimeUnavailable("partial_output", f"{made} of {expected} images were made")
-        outputs = [_output(image, texts, seeds, n) for n, image in enumerate(images)]
+            raise RuntimeUnavailable("partial_output", f"{made} of {count} images were made")
+        files = [_file(image, parsed.files) for image in images]
+        outputs = [_output(file, texts, seeds, n) for n, file in enumerate(files)]
         seed = seeds[0] if seeds else info.get("seed")
         return RunResult(
             outputs,
             int(seed) if isinstance(seed, int) else None,
-            used or request.model,
+            used or expected.model,
             _result_metadata(info),
         )
 
@@ -271,10 +293,14 @@ def _result_metadata(info: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in info.items() if key not in lists}
 
 
-def _output(image: Any, texts: Sequence[str], seeds: Sequence[int], n: int) -> Output:
+def _file(image: Any, files: Mapping[str, Blob]) -> Blob:
+    """The file of an image in a response, in base64 or by the name of a large one in `files`."""
     try:
-        data = data_uris.decode(str(image))
+        return files.get(str(image)) or Blob(data_uris.decode(str(image)))
     except ValueError:
         raise BrokenOutput("an image of the runtime is not valid base64") from None
+
+
+def _output(data: Blob, texts: Sequence[str], seeds: Sequence[int], n: int) -> Output:
     named_lists = (("parameters", texts), ("seed", seeds))
     return media_output(data, {name: values[n] for name, values in named_lists if n < len(values)})

@@ -1,10 +1,10 @@
 """The body of a request to SD WebUI, from a task. Pure."""
 
-import base64
 import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from queue_agent.adapters.shared.bodies import FileText
 from queue_agent.contract import FieldPath, InputImage, Task
 from queue_agent.task.addresses import is_url
 
@@ -49,13 +49,13 @@ def image_fields(content: Mapping[str, Any]) -> list[FieldPath]:
 
 
 def request_body(task: Task, images: Mapping[FieldPath, InputImage]) -> dict[str, Any]:
-    """The request body, with fetched images as base64 and v1alpha1 keys converted."""
+    """The request body, with fetched images in the place of their URLs, and v1alpha1 keys converted."""
     body: dict[str, Any] = copy.deepcopy(dict(task.content))
     for path, image in images.items():
         parent: Any = body
         for key in path[:-1]:
             parent = parent[key]
-        parent[path[-1]] = base64.b64encode(image.data).decode()
+        parent[path[-1]] = FileText(image.data)
     if task.tasktype in MODEL_TASKS:
         _convert_v1alpha1(body)
         # By default SD WebUI saves files of its own. Options that are not restored would stay for the tasks

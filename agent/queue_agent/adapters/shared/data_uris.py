@@ -3,6 +3,8 @@
 import base64
 import binascii
 
+from queue_agent.adapters.shared.bodies import FileText
+from queue_agent.blobs import Blob
 from queue_agent.contract import InputImage, TaskError
 from queue_agent.task.images import look
 from queue_agent.task.media_types import media_type
@@ -29,7 +31,7 @@ async def input_file(text: str, source: str, *, media: bool = False) -> InputIma
     if _is_name(text):
         return None
     try:
-        data = decode(text)
+        data = Blob(decode(text))
     except ValueError:
         raise TaskError("input_not_image", f"{source} is not valid base64") from None
     return await look(data, source, media=media)
@@ -40,11 +42,11 @@ def _is_name(text: str) -> bool:
     if text.startswith(SCHEME) or len(text) > MAX_NAME_CHARACTERS:
         return False
     try:
-        return media_type(decode(text)) is None
+        return media_type(Blob(decode(text))) is None
     except ValueError:  # a dot, which base64 does not have, before the extension
         return True
 
 
-def data_uri(image: InputImage) -> str:
+def data_uri(image: InputImage) -> FileText:
     """The image as a data URI."""
-    return f"{SCHEME}{image.content_type};base64,{base64.b64encode(image.data).decode()}"
+    return FileText(image.data, f"{SCHEME}{image.content_type};base64,")

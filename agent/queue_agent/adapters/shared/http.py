@@ -1,5 +1,6 @@
 """HTTP calls to the runtime on loopback: no retries, responses of limited size, errors as in the contract."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -8,6 +9,7 @@ from typing import Any
 
 from aiohttp import (
     ClientError,
+    ClientResponse,
     ClientSession,
     ClientTimeout,
     ClientWebSocketResponse,
@@ -15,22 +17,31 @@ from aiohttp import (
     TCPConnector,
 )
 
+from queue_agent.adapters.shared import documents
+from queue_agent.adapters.shared.documents import Document
+from queue_agent.blobs import CHUNK_BYTES, Blob, Scratch
 from queue_agent.contract import RuntimeUnavailable
 
-CHUNK_BYTES = 2**20
+JSON = "application/json"
+# Of a response that holds no outputs, and of an event.
+MAX_CONTROL_BYTES = 32 * 2**20
+MAX_EVENT_BYTES = 16 * 2**20
+# What is read from a connection at once.
+READ_BYTES = 2**18
 PROBE_SECONDS = 5.0
 # Of a call that does not use the GPU. The run itself is limited by the task's deadline in the core.
 CALL_SECONDS = 60.0
 # uvicorn closes a connection that was idle for 5 s (--timeout-keep-alive), aiohttp's server later.
 KEEP_ALIVE_SECONDS = 1.0
 REASON_MAX_CHARACTERS = 2000
+MAX_REASON_BYTES = 2**20
 
 
 class ResponseTooLarge(RuntimeUnavailable):
     """A response has more than `max_bytes`. In the run of a task, it would have again at the next attempt."""
 
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__("runtime_answer", f"the response has more than {max_bytes} bytes")
+    def __init__(self, subject: str, max_bytes: int) -> None:
+        super().__init__("runtime_answer", f"{subject} more than {max_bytes} bytes")
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,8 @@ class Response:
 
     status: int
     content_type: str
-    body: bytes
+    body: Blob
+    scratch: Scratch
 
     @property
     def ok(self) -> bool:
@@ -49,16 +61,23 @@ class Response:
     def json(self) -> Any:
         """The parsed body. Raises `RuntimeUnavailable` when it is not JSON: then this is another API."""
         try:
-            return json.loads(self.body)
+            return json.loads(self.body.read())
         except ValueError:
             raise RuntimeUnavailable("runtime_answer", f"the response {self.status} is not JSON") from None
 
+    async def document(self) -> Document:
+        """The parsed body, which may hold large files. Raises `RuntimeUnavailable` and `ScratchFull`."""
+        if self.body.size <= documents.LONG_BYTES:
+            return Document(self.json())
+        return await asyncio.to_thread(documents.parse, self.body, self.scratch)
+
     def reason(self) -> str:
         """The error message of the runtime, short enough for a callback."""
+        body = self.body.read(0, MAX_REASON_BYTES)
         try:
-            document = json.loads(self.body)
+            document = json.loads(body)
         except ValueError:
-            return self.body.decode(errors="replace")[:REASON_MAX_CHARACTERS]
+            return body.decode(errors="replace")[:REASON_MAX_CHARACTERS]
         if not isinstance(document, Mapping):
             return str(document)[:REASON_MAX_CHARACTERS]
         # A1111 has `errors`, Forge `message`, FastAPI `detail`.
@@ -72,14 +91,18 @@ def session() -> ClientSession:
 
     When the runtime closes a connection during a POST, it is unknown whether it has processed the request.
     """
-    return ClientSession(connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS))
+    connector = TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
+    return ClientSession(connector=connector, read_bufsize=READ_BYTES)
 
 
 class Http:
-    """Calls to one runtime."""
+    """Calls to one runtime. The outputs of one task have at most `max_bytes` together."""
 
-    def __init__(self, session: ClientSession, base: str, max_bytes: int) -> None:
-        self._session, self.base, self._max = session, base, max_bytes
+    def __init__(
+        self, session: ClientSession, base: str, max_bytes: int, scratch: Scratch | None = None
+    ) -> None:
+        self._session, self.base, self.max_bytes = session, base, max_bytes
+        self.scratch = scratch or Scratch()
 
     async def call(
         self,
@@ -87,43 +110,54 @@ class Http:
         path: str,
         *,
         payload: Any = None,
+        body: Blob | None = None,
         form: FormData | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         seconds: float | None = CALL_SECONDS,
+        max_output_bytes: int | None = None,
     ) -> Response:
         """One call, never retried. Raises `RuntimeUnavailable` without a complete response.
 
-        `seconds` is the timeout; None: no timeout.
+        `body` is JSON, in place of `payload`. `seconds` is the timeout; None: no timeout. `max_output_bytes`:
+        the response holds outputs, and those of the task may have so many more bytes.
         """
+        sent = {"Content-Type": JSON, "Content-Length": str(body.size)} if body is not None else {}
         try:
             async with self._session.request(
                 method,
                 self.base + path,
                 json=payload,
-                data=form,
+                data=form if body is None else _chunks(body) if body.size > CHUNK_BYTES else body.read(),
                 params=params,
-                headers=headers,
+                headers={**sent, **(headers or {})},
                 timeout=ClientTimeout(total=seconds, sock_connect=PROBE_SECONDS),
                 allow_redirects=False,
             ) as response:
-                body = bytearray()
-                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-                    body += chunk
-                    if len(body) > self._max:
-                        raise ResponseTooLarge(self._max)
-                return Response(response.status, response.content_type, bytes(body))
+                read = await self._read(response, max_output_bytes)
+                return Response(response.status, response.content_type, read, self.scratch)
         except (ClientError, TimeoutError, OSError) as error:
             raise RuntimeUnavailable(
                 "runtime_down", f"{type(error).__name__}: {error}"[:REASON_MAX_CHARACTERS]
             ) from error
+
+    async def _read(self, response: ClientResponse, max_output_bytes: int | None) -> Blob:
+        limit = MAX_CONTROL_BYTES if max_output_bytes is None else max_output_bytes
+        writer = self.scratch.writer()
+        async for chunk in response.content.iter_any():
+            await writer.add(chunk)
+            if writer.size > limit:
+                if max_output_bytes is None:
+                    raise ResponseTooLarge("the response has", limit)
+                raise ResponseTooLarge("the outputs of the task have", self.max_bytes)
+        return await writer.close()
 
     @contextlib.asynccontextmanager
     async def socket(self, path: str, params: Mapping[str, str]) -> AsyncIterator[ClientWebSocketResponse]:
         """A WebSocket, for progress only. Raises `RuntimeUnavailable` when it cannot be opened."""
         try:
             async with self._session.ws_connect(
-                self.base + path, params=params, max_msg_size=self._max
+                self.base + path, params=params, max_msg_size=MAX_EVENT_BYTES
             ) as socket:
                 yield socket
         except (ClientError, TimeoutError, OSError) as error:
@@ -135,3 +169,9 @@ class Http:
             return await self.call("GET", path, seconds=PROBE_SECONDS)
         except RuntimeUnavailable:
             return None
+
+
+async def _chunks(body: Blob) -> AsyncIterator[bytes]:
+    """The bytes of a large body, which may be in a file."""
+    for offset in range(0, body.size, CHUNK_BYTES):
+        yield await asyncio.to_thread(body.read, offset, CHUNK_BYTES)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from queue_agent.blobs import Blob
 from queue_agent.contract import Output, RuntimeUnavailable
 from queue_agent.task.media_types import MediaType, media_type
 
@@ -20,6 +21,8 @@ RECOGNIZED_TYPES = (
     "image/tiff",
     "image/avif",
 )
+# A larger file without an extension is not looked through for whether it is text.
+MAX_TEXT_BYTES = 2**20
 # What a picture may be: extensions of a runtime answer with videos too.
 MEDIA = ("image", "animation", "video", "audio")
 # The types of the standard library alone: those of the system's files differ between machines. A `.ts` is a
@@ -47,19 +50,19 @@ class BrokenOutput(RuntimeUnavailable):
         super().__init__("broken_output", message)
 
 
-def output_of(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
+def output_of(data: Blob, metadata: Mapping[str, Any], name: str = "") -> Output:
     """The output of these bytes; the extension of `name` counts where the bytes are not recognized.
 
     Raises `BrokenOutput`.
     """
-    if not data:
+    if data.size == 0:
         raise BrokenOutput(f"the output {name or 'of the runtime'} is empty")
     recognized = media_type(data) or _by_name(data, name)
     kind = "animation" if recognized.animated else KINDS.get(recognized.mime.partition("/")[0], "file")
     return Output(data, recognized.mime, kind, recognized.extension, metadata)
 
 
-def media_output(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Output:
+def media_output(data: Blob, metadata: Mapping[str, Any], name: str = "") -> Output:
     """The output of these bytes, which must be an image, video or audio file. Raises `BrokenOutput`."""
     result = output_of(data, metadata, name)
     if result.kind not in MEDIA:
@@ -67,7 +70,7 @@ def media_output(data: bytes, metadata: Mapping[str, Any], name: str = "") -> Ou
     return result
 
 
-def _by_name(data: bytes, name: str) -> MediaType:
+def _by_name(data: Blob, name: str) -> MediaType:
     extension = PurePosixPath(name).suffix.removeprefix(".").lower()
     mime = EXTENSIONS.guess_type(name)[0]
     if mime in RECOGNIZED_TYPES:
@@ -75,8 +78,10 @@ def _by_name(data: bytes, name: str) -> MediaType:
     if mime and extension.isalnum():
         return MediaType(mime, extension)
     try:
-        text = data.decode()
+        text = data.read().decode() if data.size <= MAX_TEXT_BYTES else None
     except UnicodeDecodeError:
+        text = None
+    if text is None:
         return MediaType("application/octet-stream", extension if extension.isalnum() else "bin")
     try:
         json.loads(text)

@@ -60,7 +60,7 @@ livenessProbe:
     name: {{ include "sd-runtimes.name.runtimeConfig" .runtime | quote }}
 - name: agent-scratch
   emptyDir:
-    sizeLimit: 2Gi
+    sizeLimit: 5Gi
 {{- range $name, $volume := .profile.scratch }}
 - name: {{ $name | quote }}
   emptyDir:

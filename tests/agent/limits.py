@@ -1,0 +1,24 @@
+"""What the chart gives the agent's container, in bytes."""
+
+from pathlib import Path
+
+import yaml
+
+CHART = Path(__file__).parents[2] / "charts" / "sd-runtimes"
+
+
+def memory() -> int:
+    """The memory limit by default."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    return _bytes(values["defaults"]["runtime"]["queueAgent"]["resources"]["limits"]["memory"])
+
+
+def scratch_volume() -> int:
+    """The size of the volume at /tmp."""
+    text = (CHART / "templates" / "runtime" / "_containers.tpl").read_text()
+    return _bytes(text.partition("- name: agent-scratch\n")[2].partition("sizeLimit: ")[2].split()[0])
+
+
+def _bytes(quantity: str) -> int:
+    assert quantity.endswith("Gi")
+    return int(quantity.removesuffix("Gi")) * 2**30
