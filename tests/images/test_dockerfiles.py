@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from generator import paths
 
 ROOT = paths.root()
 FOLDERS = ("sdwebui", "comfyui", "invokeai")
+# The two that install Python packages; InvokeAI's is based on the image of its project.
+LOCKED = ("sdwebui", "comfyui")
 
 
 def dockerfile(name: str) -> str:
@@ -33,20 +37,63 @@ def test_the_last_user_is_not_root(name: str) -> None:
 def test_the_base_image_has_a_version_and_can_be_pinned_by_digest(name: str) -> None:
     text = dockerfile(name)
 
-    base = re.search(r"^ARG BASE=\S+:(\S+)$", text, re.MULTILINE)
+    base = re.search(r"^ARG BASE=\S+?:(\S+)$", text, re.MULTILINE)
     assert base is not None
     assert re.search(r"\d+\.\d+\.\d+", base[1])
-    assert re.findall(r"^FROM (.*)$", text, re.MULTILINE) == ["${BASE}"]
+    stages = re.findall(r"^FROM (.*)$", text, re.MULTILINE)
+    assert {stage.removesuffix(" AS build") for stage in stages} == {"${BASE}"}
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_what_is_installed_by_name_has_a_version(name: str) -> None:
-    installed = re.findall(r"pip install (.*?)(?: --index-url| \\|$)", dockerfile(name), re.MULTILINE)
+@pytest.mark.parametrize("name", LOCKED)
+def test_python_packages_are_installed_from_a_lock_by_hash(name: str) -> None:
+    text = dockerfile(name).replace("\\\n", " ")
+    locks = set()
+    for command in re.findall(r"pip (?:--python \S+ )?install (.*?)(?: &&|\n)", text):
+        assert "--no-deps" in command
+        if "--requirement" in command:
+            assert "--require-hashes" in command
+            locks.add(Path(command.split("--requirement")[1].split()[0]).name)
+        else:
+            # A checkout that was fetched by its commit.
+            assert command.split()[-1] == "."
+    assert locks == {path.name for path in (ROOT / "images" / name).glob("*.lock")}
 
-    for words in installed:
-        assert all(
-            "==" in word for word in words.split() if not word.startswith("-") and word != "requirements.txt"
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_every_package_of_a_lock_has_a_hash(name: str) -> None:
+    for lock in (ROOT / "images" / name).glob("*.lock"):
+        packages = re.findall(
+            r"^\S+==\S+ \\\n((?: +--hash=sha256:\S+(?: \\)?\n)+)", lock.read_text(), re.MULTILINE
         )
+        assert packages
+        assert len(packages) == lock.read_text().count("==")
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_a_lock_holds_what_its_input_names(name: str) -> None:
+    for source in (ROOT / "images" / name).glob("*.in"):
+        lock = source.with_suffix(".lock").read_text()
+        pins = dict(re.findall(r"^(\S+?)(?:\[\S+\])?==(\S+) ", lock, re.MULTILINE))
+        for line in source.read_text().splitlines():
+            if line and not line.startswith("#"):
+                requirement = Requirement(line)
+                assert pins[canonicalize_name(requirement.name)] in requirement.specifier, line
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_sources_are_fetched_by_commit(name: str) -> None:
+    text = dockerfile(name)
+    fetched = re.findall(r"git fetch \S+ --depth 1 \S+ \"\$\{(\w+)\}\"", text)
+    assert fetched
+    for argument in fetched:
+        assert re.search(rf"^ARG {argument}=[0-9a-f]{{40}}$", text, re.MULTILINE)
+    assert "git clone" not in text
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_the_image_holds_no_build_tools(name: str) -> None:
+    final = dockerfile(name).rsplit("FROM ", 1)[1]
+    assert not re.search(r"\bgit\b|gcc|build-essential|pip install", final.replace("without git;", ""))
 
 
 @pytest.mark.parametrize("name", FOLDERS)
