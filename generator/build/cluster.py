@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from generator.build import jinja
-from generator.iam import accounts
+from generator.iam import accounts, boundary
 from generator.solution import names
 from generator.solution.model import Solution
 
@@ -33,6 +33,8 @@ def files(solution: Solution) -> dict[str, str]:
         vpc_cni_policy_arn=names.arn(
             solution.partition.name, "iam", "", "aws", "policy/AmazonEKS_CNI_Policy"
         ),
+        # The boundary of the roles knows the network interfaces of nodes by the second tag.
+        node_tags={names.STACK_TAG: solution.stack, boundary.CNI_TAG: solution.stack},
         tags={**solution.resource_tags(), "karpenter.sh/discovery": solution.stack},
     )
     return {FILE: text}

@@ -1,23 +1,29 @@
 """The permissions that deploying needs: `make preflight cluster install smoke uninstall`, and no more.
 
-CloudFormation and eksctl act with the permissions of their caller, so these follow from the resources in the
-templates and in the ClusterConfig. They are limited by the prefix that all our names have; where AWS chooses
-the name, by the tags of eksctl's stacks. docs/deployer.md describes how to use them.
+CloudFormation and eksctl act with the permissions of their caller, so these follow from the resources in
+the templates and in the ClusterConfig. They are limited by the prefix that all our names have; where AWS
+chooses the name, by the tags of our stacks and eksctl's. What sets a policy, code or a role is left to
+CloudFormation, and roles need the permissions boundary. docs/deployer.md describes how to use them, and what
+is left.
 """
 
 import json
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
-from generator.iam import deployer_network
+from generator.iam import boundary, deployer_api, deployer_network, deployer_roles
 from generator.iam import roles as iam
+from generator.iam.conditions import all_of, giving, via_cloudformation
 from generator.iam.policy import (
     MANAGED_POLICY_MAX,
+    Condition,
     Policy,
     Statement,
     actions,
     allow,
     arn,
     bucket_arn,
+    deny,
     document,
     iam_arn,
     size,
@@ -25,19 +31,10 @@ from generator.iam.policy import (
 from generator.solution import names
 from generator.solution.model import Solution
 
-# The managed policies that our templates, and eksctl v0.230.0, attach to roles.
-MANAGED_POLICIES = (
-    "AmazonEC2ContainerRegistryPullOnly",
-    "AmazonEC2ContainerRegistryReadOnly",
-    "AmazonEKSClusterPolicy",
-    "AmazonEKSVPCResourceController",
-    "AmazonEKSWorkerNodePolicy",
-    "AmazonEKS_CNI_Policy",
-    "AmazonSSMManagedInstanceCore",
-    "service-role/AmazonAPIGatewayPushToCloudWatchLogs",
-)
-SERVICE_LINKED_ROLES = ("autoscaling", "eks", "eks-nodegroup", "spot")
 CLUSTER_RESOURCES = ("access-entry", "addon", "nodegroup", "podidentityassociation")
+BOUNDARY_FILE = "iam/permissions-boundary.json"
+# Types that the deployer may not import into a stack: what limits them is a tag, which an update would add.
+NOT_IMPORTED = ("AWS::ApiGateway::*", "AWS::EC2::*", "AWS::IAM::*")
 
 
 def policies(solution: Solution) -> tuple[Policy, ...]:
@@ -46,9 +43,19 @@ def policies(solution: Solution) -> tuple[Policy, ...]:
 
 
 def files(solution: Solution) -> dict[str, str]:
-    """The policies by file name: iam/deployer-policy.json, and -2, -3 … where one is not enough."""
-    texts = [json.dumps(policy, indent=2) + "\n" for policy in policies(solution)]
-    return {f"iam/deployer-policy{f'-{n}' if n > 1 else ''}.json": text for n, text in enumerate(texts, 1)}
+    """The policies, iam/deployer-policy.json and -2, -3 … as needed, and the boundary of the roles.
+
+    A boundary is one policy: where it is too large for that, because of many buckets, there is no file.
+    """
+    texts = [_text(policy) for policy in policies(solution)]
+    numbers = ["", *(f"-{number}" for number in range(2, len(texts) + 1))]
+    files = {f"iam/deployer-policy{number}.json": text for number, text in zip(numbers, texts, strict=True)}
+    limit = boundary.policy(solution)
+    return {**files, **({BOUNDARY_FILE: _text(limit)} if size(limit) <= MANAGED_POLICY_MAX else {})}
+
+
+def _text(policy: Policy) -> str:
+    return json.dumps(policy, indent=2) + "\n"
 
 
 def _packed(statements: Iterable[Statement]) -> list[list[Statement]]:
@@ -66,9 +73,9 @@ def _statements(solution: Solution) -> list[Statement]:
         *_cloudformation(solution),
         *_messaging(solution),
         *_buckets(solution),
-        *_api(solution),
+        *deployer_api.statements(solution),
         *_alarms_and_logs(solution),
-        *_roles(solution),
+        *deployer_roles.statements(solution),
         *_cluster(solution),
         *deployer_network.statements(solution),
         *_preflight(solution),
@@ -76,89 +83,89 @@ def _statements(solution: Solution) -> list[Statement]:
 
 
 def _cloudformation(solution: Solution) -> list[Statement]:
-    stacks = (f"{solution.stack}/*", f"{solution.stack}-*/*", f"eksctl-{solution.stack}-*/*")
+    stack = solution.stack
     manage = """
         ContinueUpdateRollback CreateChangeSet CreateStack DeleteChangeSet DeleteStack DescribeChangeSet
         DescribeEvents DescribeStackEvents DescribeStackResource DescribeStackResources DescribeStacks
         ExecuteChangeSet GetTemplate ListChangeSets ListStackResources TagResource UntagResource UpdateStack
         UpdateTerminationProtection
     """
-    resources = [arn(solution, "cloudformation", f"stack/{name}") for name in stacks]
+    # A stack keeps the service role that somebody gave it: not `{stack}-*`, which other stacks may match.
+    ours = (stack, f"{stack}-??", f"{stack}-network")
+    of_eksctl = ("cluster", "nodegroup-*", "addon-*", "podidentityrole-*")
+    stacks = [*ours, *(f"eksctl-{stack}-{name}" for name in of_eksctl)]
+    resources = [arn(solution, "cloudformation", f"stack/{name}/*") for name in stacks]
+    imported: Condition = {
+        "ForAnyValue:StringLike": {"cloudformation:ImportResourceTypes": list(NOT_IMPORTED)}
+    }
     return [
         allow("ManageStacks", actions("cloudformation", manage), resources),
+        deny("NeverImport", "cloudformation:CreateChangeSet", resources, imported),
         allow("FindStacks", actions("cloudformation", "GetTemplateSummary ListStacks ValidateTemplate"), "*"),
     ]
 
 
 def _messaging(solution: Solution) -> list[Statement]:
-    queues = """
-        CreateQueue DeleteQueue GetQueueAttributes GetQueueUrl ListQueueTags SetQueueAttributes TagQueue
-        UntagQueue
-    """
+    queues = "DeleteQueue GetQueueAttributes GetQueueUrl ListQueueTags TagQueue UntagQueue"
     topics = """
-        CreateTopic DeleteTopic GetDataProtectionPolicy GetSubscriptionAttributes GetTopicAttributes
-        ListSubscriptionsByTopic ListTagsForResource SetSubscriptionAttributes SetTopicAttributes Subscribe
-        TagResource Unsubscribe UntagResource
+        DeleteTopic GetDataProtectionPolicy GetSubscriptionAttributes GetTopicAttributes
+        ListSubscriptionsByTopic ListTagsForResource TagResource Unsubscribe UntagResource
     """
+    tasks = "ChangeMessageVisibility DeleteMessage PurgeQueue ReceiveMessage SendMessage StartMessageMoveTask"
+    queue, topic = arn(solution, "sqs", f"{solution.stack}-*"), arn(solution, "sns", f"{solution.stack}-*")
+    alarms = arn(solution, "sns", names.alarms_topic(solution.stack))
+    to_own_queues: Condition = {
+        "StringEquals": {"sns:Protocol": "sqs"},
+        "StringLike": {"sns:Endpoint": queue},
+    }
+    by_stack = via_cloudformation()
+    # Attributes hold the resource's policy: who may receive tasks and results.
+    shape = "CreateTopic SetSubscriptionAttributes SetTopicAttributes"
     return [
-        allow("ManageQueues", actions("sqs", queues), arn(solution, "sqs", f"{solution.stack}-*")),
-        allow("ManageTopics", actions("sns", topics), arn(solution, "sns", f"{solution.stack}-*")),
+        allow("ManageQueues", actions("sqs", queues), queue),
+        allow("ShapeQueues", actions("sqs", "CreateQueue SetQueueAttributes"), queue, by_stack),
+        deny("NeverTasks", actions("sqs", tasks), queue),
+        allow("ManageTopics", actions("sns", topics), topic),
+        allow("ShapeTopics", actions("sns", shape), topic, by_stack),
+        allow("SubscribeQueues", "sns:Subscribe", topic, all_of(to_own_queues, by_stack)),
+        allow("SubscribeToAlarms", "sns:Subscribe", alarms),
     ]
 
 
 def _buckets(solution: Solution) -> list[Statement]:
     outputs = names.output_bucket(solution.stack, "*", solution.account, solution.region)
-    templates = solution.templates_bucket
-    manage = """
-        CreateBucket DeleteBucket DeleteBucketPolicy GetBucketOwnershipControls GetBucketPolicy
-        GetBucketPublicAccessBlock GetBucketTagging GetEncryptionConfiguration GetLifecycleConfiguration
-        ListBucket ListTagsForResource PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock
+    templates = bucket_arn(solution, solution.templates_bucket)
+    # A policy, a lifecycle or another key gives pictures away, deletes them or makes them unreadable.
+    shape = """
+        CreateBucket DeleteBucketPolicy PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock
         PutBucketTagging PutEncryptionConfiguration PutLifecycleConfiguration TagResource UntagResource
     """
     # What CloudFormation reads of a bucket that it imports (`--adopt`): the settings of every feature.
     read = """
         GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketCORS GetBucketLogging
         GetBucketMetadataTableConfiguration GetBucketNotification GetBucketObjectLockConfiguration
-        GetBucketVersioning GetBucketWebsite GetIntelligentTieringConfiguration GetInventoryConfiguration
-        GetMetricsConfiguration GetReplicationConfiguration
+        GetBucketOwnershipControls GetBucketPolicy GetBucketPublicAccessBlock GetBucketTagging
+        GetBucketVersioning GetBucketWebsite GetEncryptionConfiguration GetIntelligentTieringConfiguration
+        GetInventoryConfiguration GetLifecycleConfiguration GetMetricsConfiguration
+        GetReplicationConfiguration ListBucket ListTagsForResource
     """
-    buckets = [bucket_arn(solution, name) for name in (outputs, templates)]
-    # Only templates: nothing here reads, writes or deletes a picture.
-    objects = f"{bucket_arn(solution, templates)}/*"
+    bucket = bucket_arn(solution, outputs)
+    own = "CreateBucket PutBucketPublicAccessBlock PutBucketTagging"
     return [
-        allow("ManageBuckets", actions("s3", manage + read), buckets),
-        allow("KeepTemplates", actions("s3", "DeleteObject GetObject PutObject"), objects),
+        allow("ManageBuckets", actions("s3", f"{read} DeleteBucket"), [bucket, templates]),
+        allow("ShapeBuckets", actions("s3", shape), bucket, via_cloudformation()),
+        deny("NeverPictures", "s3:*", _pictures(solution)),
+        allow("MakeTemplates", actions("s3", own), templates),
+        allow("KeepTemplates", actions("s3", "DeleteObject GetObject PutObject"), f"{templates}/*"),
     ]
 
 
-def _api(solution: Solution) -> list[Statement]:
-    manage = """
-        AddPermission CreateFunction DeleteFunction GetFunction GetFunctionCodeSigningConfig
-        GetFunctionRecursionConfig GetFunctionScalingConfig GetPolicy GetRuntimeManagementConfig ListTags
-        RemovePermission TagResource UntagResource UpdateFunctionCode UpdateFunctionConfiguration
-    """
-    # API Gateway generates the ids, and its actions are HTTP methods on paths; /account holds its log role.
-    kinds = (
-        "account",
-        "apikeys",
-        "apikeys/*",
-        "restapis",
-        "restapis/*",
-        "usageplans",
-        "usageplans/*",
-        "tags/*",
-    )
-    paths = [
-        names.arn(solution.partition.name, "apigateway", solution.region, "", f"/{kind}") for kind in kinds
-    ]
-    return [
-        allow(
-            "ManageApiFunction",
-            actions("lambda", manage),
-            arn(solution, "lambda", f"function:{names.api(solution.stack)}"),
-        ),
-        allow("ManageApi", actions("apigateway", "DELETE GET PATCH POST PUT"), paths),
-    ]
+def _pictures(solution: Solution) -> list[str]:
+    """The objects of all output buckets: by one pattern, unless a bucket that preflight reads matches it."""
+    pattern = iam.any_bucket(solution)
+    if not any(fnmatchcase(bucket, pattern) for bucket in iam.model_buckets(solution)):
+        return [f"{pattern}/*"]
+    return [f"{bucket_arn(solution, runtime.output_bucket)}/*" for runtime in solution.runtimes]
 
 
 def _alarms_and_logs(solution: Solution) -> list[Statement]:
@@ -171,6 +178,7 @@ def _alarms_and_logs(solution: Solution) -> list[Statement]:
         CreateLogGroup DeleteLogGroup DeleteRetentionPolicy GetDataProtectionPolicy ListTagsForResource
         PutRetentionPolicy TagResource UntagResource
     """
+    rule_arn = arn(solution, "events", f"rule/{solution.stack}-*")
     api = names.api(solution.stack)
     groups = (f"aws/lambda/{api}", f"aws/apigateway/{api}", f"aws/eks/{solution.stack}/cluster")
     return [
@@ -179,7 +187,7 @@ def _alarms_and_logs(solution: Solution) -> list[Statement]:
             actions("cloudwatch", alarms),
             arn(solution, "cloudwatch", f"alarm:{solution.stack}-*"),
         ),
-        allow("ManageRules", actions("events", rules), arn(solution, "events", f"rule/{solution.stack}-*")),
+        allow("ManageRules", actions("events", rules), rule_arn, via_cloudformation()),
         allow(
             "ManageLogs",
             actions("logs", logs),
@@ -189,42 +197,6 @@ def _alarms_and_logs(solution: Solution) -> list[Statement]:
             "FindLogs",
             actions("logs", "DescribeIndexPolicies DescribeLogGroups DescribeResourcePolicies"),
             "*",
-        ),
-    ]
-
-
-def _roles(solution: Solution) -> list[Statement]:
-    manage = """
-        CreateRole DeleteRole DeleteRolePolicy DetachRolePolicy GetRole GetRolePolicy ListAttachedRolePolicies
-        ListInstanceProfilesForRole ListRolePolicies PutRolePolicy TagRole UntagRole UpdateAssumeRolePolicy
-        UpdateRole UpdateRoleDescription
-    """
-    provider = """
-        AddClientIDToOpenIDConnectProvider CreateOpenIDConnectProvider DeleteOpenIDConnectProvider
-        GetOpenIDConnectProvider ListOpenIDConnectProviderTags TagOpenIDConnectProvider
-        UntagOpenIDConnectProvider
-    """
-    partition = solution.partition
-    roles = [iam_arn(solution, f"role/{prefix}-*") for prefix in (solution.stack, f"eksctl-{solution.stack}")]
-    attachable = [names.arn(partition.name, "iam", "", "aws", f"policy/{name}") for name in MANAGED_POLICIES]
-    services = ["apigateway.amazonaws.com", "ec2.amazonaws.com", "eks.amazonaws.com", "lambda.amazonaws.com"]
-    services += [partition.ec2_principal] if partition.ec2_principal not in services else []
-    linked = [f"{name}.amazonaws.com" for name in SERVICE_LINKED_ROLES]
-    issuer = f"oidc-provider/oidc.eks.{solution.region}.{partition.dns_suffix}/id/*"
-    return [
-        allow("ManageRoles", actions("iam", manage), roles),
-        allow(
-            "AttachKnownPolicies", "iam:AttachRolePolicy", roles, {"ArnEquals": {"iam:PolicyARN": attachable}}
-        ),
-        allow(
-            "GiveRolesToServices", "iam:PassRole", roles, {"StringEquals": {"iam:PassedToService": services}}
-        ),
-        allow("ManageClusterIssuer", actions("iam", provider), iam_arn(solution, issuer)),
-        allow(
-            "MakeServiceLinkedRoles",
-            "iam:CreateServiceLinkedRole",
-            iam_arn(solution, "role/aws-service-role/*"),
-            {"StringEquals": {"iam:AWSServiceName": linked}},
         ),
     ]
 
@@ -240,12 +212,13 @@ def _cluster(solution: Solution) -> list[Statement]:
         UpdateNodegroupVersion
     """
     kinds = (f"cluster/{solution.stack}", *(f"{kind}/{solution.stack}/*" for kind in CLUSTER_RESOURCES))
-    in_region = {"StringEquals": {"aws:RequestedRegion": solution.region}}
+    made_here = giving({names.STACK_TAG: solution.stack})
+    made_here["StringEquals"]["aws:RequestedRegion"] = solution.region
     read = "DescribeAddonConfiguration DescribeAddonVersions DescribeClusterVersions ListClusters"
     return [
         allow("ManageCluster", actions("eks", manage), [arn(solution, "eks", kind) for kind in kinds]),
         # This action can be limited only by conditions on the request.
-        allow("MakeCluster", "eks:CreateCluster", "*", in_region),
+        allow("MakeCluster", "eks:CreateCluster", "*", made_here),
         allow("FindVersions", actions("eks", read), "*"),
     ]
 
@@ -263,4 +236,5 @@ def _preflight(solution: Solution) -> list[Statement]:
         allow("AskImages", "ecr:DescribeImages", repositories),
         allow("AskQuotas", actions("servicequotas", f"{quotas} RequestServiceQuotaIncrease"), "*"),
         allow("AskRights", actions("iam", "GetRole SimulatePrincipalPolicy"), principals),
+        allow("AskBoundary", actions("iam", "GetPolicy GetPolicyVersion"), boundary.arn(solution)),
     ]

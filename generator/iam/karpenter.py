@@ -5,6 +5,7 @@ https://github.com/aws/karpenter-provider-aws/tree/v1.8.8/website/content/en/doc
 """
 
 from generator.facts import versions
+from generator.iam import roles
 from generator.iam.policy import Condition, Policy, Statement, allow, arn, document, iam_arn
 from generator.solution import names
 from generator.solution.model import Solution
@@ -20,12 +21,6 @@ def controller(solution: Solution) -> Policy:
             *_profiles(solution),
         ]
     )
-
-
-def _node_roles(solution: Solution) -> list[str]:
-    own = names.controller_role(solution.stack, "karpenter-node")
-    user_roles = [runtime.nodes.iam_role for runtime in solution.runtimes]
-    return [iam_arn(solution, f"role/{role}") for role in sorted({own, *filter(None, user_roles)})]
 
 
 def _ec2(solution: Solution, *kinds: str) -> list[str]:
@@ -129,8 +124,9 @@ def _profiles(solution: Solution) -> list[Statement]:
     # Both, as in Karpenter's own policy: AWS does not document which of them EC2 has in China.
     passed = {"StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"]}}
     change = ("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile", "DeleteInstanceProfile")
+    node_roles = [iam_arn(solution, f"role/{role}") for role in roles.node_roles(solution)]
     return [
-        allow("AllowPassingInstanceRole", "iam:PassRole", _node_roles(solution), passed),
+        allow("AllowPassingInstanceRole", "iam:PassRole", node_roles, passed),
         allow(
             "AllowScopedInstanceProfileCreationActions",
             "iam:CreateInstanceProfile",

@@ -36,6 +36,13 @@ def allow(
     return statement | ({"Condition": condition} if condition else {})
 
 
+def deny(
+    sid: str, action: str | Iterable[str], resource: str | list[str], condition: Condition | None = None
+) -> Statement:
+    """A statement with effect Deny, which no other policy can override."""
+    return allow(sid, action, resource, condition) | {"Effect": "Deny"}
+
+
 def actions(service: str, names: str) -> list[str]:
     """The actions of a service, from their names separated by white space."""
     return [f"{service}:{action}" for action in names.split()]

@@ -65,6 +65,12 @@ def api_function(solution: Solution) -> Policy:
     return exact if size(exact) <= INLINE_POLICY_MAX else _api([any_bucket(solution)], solution)
 
 
+def node_roles(solution: Solution) -> list[str]:
+    """The names of the roles that GPU nodes may have: the stack's, and those that the config names."""
+    own = names.controller_role(solution.stack, "karpenter-node")
+    return sorted({own, *(runtime.nodes.iam_role for runtime in solution.runtimes if runtime.nodes.iam_role)})
+
+
 def any_queue(solution: Solution) -> str:
     """An ARN pattern for every queue of this solution."""
     return arn(solution, "sqs", f"{solution.stack}-*")

@@ -15,8 +15,10 @@ THEME = "rights"
 # SimulatePrincipalPolicy accepts more, but answers one row for each action and resource.
 ACTIONS_A_CALL = 60
 SHOWN = 8
-# Conditions that one value fulfils.
+# Conditions that one value fulfils; of keys with several values, those that one of them fulfils.
 EQUALITIES = frozenset({"StringEquals", "StringLike", "ArnEquals", "ArnLike"})
+BOUNDARY = "iam:PermissionsBoundary"
+OF_SEVERAL = "ForAnyValue:"
 
 
 @dataclass(frozen=True)
@@ -25,38 +27,50 @@ class Question:
 
     actions: tuple[str, ...]
     resource: str
-    # What the request will hold, where the policy allows it on a condition.
+    # What the request will hold, where the policy allows it on a condition, and which keys have a list.
     context: tuple[tuple[str, str], ...] = ()
+    lists: frozenset[str] = frozenset()
+    # Whether the policy asks for a permissions boundary that the request will not have.
+    unbounded: bool = False
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
     """One for each statement of the policy, in parts of the size that IAM accepts."""
+    bounded = subject.solution.permissions_boundary_arn is not None
     for document in subject.deployer:
         for statement in document["Statement"]:
-            for question in questions(statement):
+            for question in questions(statement, bounded):
                 check_name = f"{statement.get('Sid', question.actions[0])} on {question.resource}"
                 yield Check(
                     THEME, check_name, partial(denied, question), partial(judge, check_name, question)
                 )
 
 
-def questions(statement: Mapping[str, Any]) -> Iterator[Question]:
+def questions(statement: Mapping[str, Any], bounded: bool = True) -> Iterator[Question]:
     """What to ask for one statement: its actions on the first of its resources.
 
-    The resources of a statement differ only in their names: a policy that allows one allows all.
+    The resources of a statement differ only in their names: a policy that allows one allows all. `bounded` is
+    whether roles will have a permissions boundary.
     """
     conditions = statement.get("Condition", {})
-    if statement["Effect"] != "Allow" or not EQUALITIES.issuperset(conditions):
+    operators = {operator.removeprefix(OF_SEVERAL) for operator in conditions}
+    if statement["Effect"] != "Allow" or not EQUALITIES.issuperset(operators):
         return
     context = tuple(
         (key, _list(values)[0].replace("*", "x"))
         for pairs in conditions.values()
         for key, values in pairs.items()
+        if bounded or key != BOUNDARY
     )
+    lists = frozenset(
+        key for operator, pairs in conditions.items() if operator.startswith(OF_SEVERAL) for key in pairs
+    )
+    unbounded = not bounded and any(BOUNDARY in pairs for pairs in conditions.values())
     resource = _list(statement["Resource"])[0]
     actions = sorted(action for action in _list(statement["Action"]) if "*" not in action)
     for start in range(0, len(actions), ACTIONS_A_CALL):
-        yield Question(tuple(actions[start : start + ACTIONS_A_CALL]), resource, context)
+        part = tuple(actions[start : start + ACTIONS_A_CALL])
+        yield Question(part, resource, context, lists, unbounded)
 
 
 def _list(value: str | Sequence[str]) -> list[str]:
@@ -81,7 +95,11 @@ def denied(question: Question, asker: Asker) -> list[str] | None:
 def simulated(question: Question) -> dict[str, Any]:
     """The arguments of IAM's simulation: a pattern is replaced by a name that matches it."""
     context = [
-        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        {
+            "ContextKeyName": key,
+            "ContextKeyValues": [value],
+            "ContextKeyType": "stringList" if key in question.lists else "string",
+        }
         for key, value in question.context
     ]
     resource = question.resource if question.resource == "*" else question.resource.replace("*", "x")
@@ -115,4 +133,6 @@ def judge(check_name: str, question: Question, refused: list[str] | None) -> Ite
         f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
     )
     help = "attach iam/deployer-policy.json of the build to the deployer"
+    if question.unbounded:
+        help += ", and set permissionsBoundaryArn: only an administrator creates roles without a boundary"
     yield Result(THEME, check_name, CheckStatus.FAILED, f"not allowed: {denied}", help)

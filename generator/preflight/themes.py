@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from generator.preflight import (
+    boundary,
     credentials,
     limits,
     models,
@@ -29,6 +30,7 @@ THEMES = (
     snapshots,
     registry,
     taken,
+    boundary,
     rights,
 )
 

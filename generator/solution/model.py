@@ -170,6 +170,8 @@ class Solution:
     api: Api
     tags: Mapping[str, str]
     image_registry: str | None
+    # The permissions boundary of every role; None: roles have none.
+    permissions_boundary_arn: str | None
     requests_topic_arn: str
     results_topic_arn: str
     runtimes: tuple[Runtime, ...]

@@ -66,6 +66,11 @@ def controller_role(stack: str, controller: str) -> str:
     return f"{stack}-{controller}"
 
 
+def permissions_boundary(stack: str) -> str:
+    """IAM policy that limits every role of a solution, unless the config names another one."""
+    return f"{stack}-boundary"
+
+
 def interruption_queue(stack: str) -> str:
     """SQS queue with the interruption events that Karpenter reads."""
     return f"{stack}-karpenter-interruption"

@@ -46,6 +46,7 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
         api=_api(config["APIGW"]),
         tags=config["tags"],
         image_registry=scope.registry,
+        permissions_boundary_arn=config["permissionsBoundaryArn"] or None,
         requests_topic_arn=scope.arn("sns", names.requests_topic(scope.stack)),
         results_topic_arn=scope.arn("sns", names.results_topic(scope.stack)),
         runtimes=runtimes,

@@ -37,7 +37,7 @@ def test_a_user_without_rights_fails_and_the_actions_are_named(strict_sandbox: S
     result = strict_sandbox.run().one("rights", "ManageQueues")
 
     assert result.status is CheckStatus.FAILED
-    assert "sqs:CreateQueue" in result.message
+    assert "sqs:DeleteQueue" in result.message
     assert "iam/deployer-policy.json" in result.help
 
 

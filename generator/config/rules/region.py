@@ -41,7 +41,7 @@ def arns_have_the_partition_of_the_region(case: Case) -> Iterator[Finding]:
     """The partition of an ARN must be that of the region: aws-cn in China, aws elsewhere."""
     if (region := _region(case)) is None:
         return
-    nodes = [case.config.at("modelBucketArn")]
+    nodes = [case.config.at("modelBucketArn"), case.config.at("permissionsBoundaryArn")]
     for runtime in case.runtimes:
         nodes += [
             agent(runtime).at("snsTopicArn"),
@@ -53,6 +53,17 @@ def arns_have_the_partition_of_the_region(case: Case) -> Iterator[Finding]:
             message = f"the ARN has partition {parts[1]}, but {region.name} is in {region.partition}"
             parts[1] = region.partition
             yield Finding(node, message, f"write {':'.join(parts)}, or change the region")
+
+
+@rule("SD985")
+def permissions_boundary_is_of_the_account(case: Case) -> Iterator[Finding]:
+    """The permissions boundary must be a policy of the account: IAM accepts no policy of another one."""
+    node, account = case.config.at("permissionsBoundaryArn"), case.context.account
+    parts = (node.text() or "").split(":")
+    if account and len(parts) == 6 and parts[4] != account:
+        message = f"the policy is in account {parts[4]}, but the roles are created in {account}"
+        parts[4] = account
+        yield Finding(node, message, f"write {':'.join(parts)}, or change the account")
 
 
 @rule("SD704", WARNING)

@@ -1,0 +1,192 @@
+"""The permissions boundary allows all that the solution's roles do, and every role has it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+
+from generator.build import cluster, stack
+from generator.iam import accounts, boundary, deployer, policy, roles
+from generator.iam.deployer_roles import MANAGED_POLICIES
+from generator.solution.model import Solution
+from testing.iam import Principal, Request, allowed, listed
+from tests.cluster.conftest import ROOT
+
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))
+ARN = "arn:aws:iam::123456789012:policy/sdoneks-boundary"
+# A value that fulfills a condition whose pattern is `*`.
+ANY = "x"
+
+# Actions of AWS's managed policies that no part of the solution calls, by the reason.
+WITHHELD = {
+    "load balancers and volumes of Kubernetes' old cloud provider": """
+        autoscaling: elasticloadbalancing: ec2:AttachVolume ec2:AuthorizeSecurityGroupIngress ec2:CreateRoute
+        ec2:CreateSecurityGroup ec2:CreateVolume ec2:DeleteRoute ec2:DeleteSecurityGroup ec2:DeleteVolume
+        ec2:DescribeAccountAttributes ec2:DescribeAddresses ec2:DescribeInternetGateways ec2:DetachVolume
+        ec2:ModifyInstanceAttribute ec2:ModifyVolume ec2:RevokeSecurityGroupIngress
+        iam:CreateServiceLinkedRole
+    """,
+    "security groups of pods, which are off": "ec2:CreateNetworkInterfacePermission",
+    "images are pulled, not listed": """
+        ecr:GetRepositoryPolicy ecr:DescribeRepositories ecr:ListImages ecr:DescribeImages
+        ecr:GetLifecyclePolicy ecr:GetLifecyclePolicyPreview ecr:ListTagsForResource
+        ecr:DescribeImageScanFindings
+    """,
+    "of Systems Manager, only sessions are used": """
+        ec2messages: ssm:DescribeAssociation ssm:GetDeployablePatchSnapshotForInstance ssm:GetDocument
+        ssm:DescribeDocument ssm:GetManifest ssm:ListAssociations ssm:ListInstanceAssociations
+        ssm:PutInventory ssm:PutComplianceItems ssm:PutConfigurePackageResult ssm:UpdateAssociationStatus
+        ssm:UpdateInstanceAssociationStatus
+    """,
+}
+
+
+def documents(solution: Solution) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for account in accounts.service_accounts(solution):
+        yield account.role_name, account.policy
+    yield "api-function", roles.api_function(solution)
+
+
+def samples(statement: Mapping[str, Any]) -> Iterator[Request]:
+    """A request for each action and resource of a statement, with what its condition asks for."""
+    context: dict[str, Any] = {
+        key: listed(values)[0].replace("*", ANY)
+        for operator, pairs in statement.get("Condition", {}).items()
+        if "IfExists" not in operator
+        for key, values in pairs.items()
+    }
+    for action in listed(statement["Action"]):
+        for resource in listed(statement["Resource"]):
+            # An ARN without an account is one of AWS's own: an image, a snapshot.
+            yield Request(action, resource.replace("*", ANY), context)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_boundary_allows_all_that_the_roles_are_given(solution_of: Any, example: str) -> None:
+    solution = solution_of(example)
+    limit = boundary.policy(solution)
+
+    refused = [
+        (role, statement["Sid"], request)
+        for role, document in documents(solution)
+        for statement in document["Statement"]
+        for request in samples(statement)
+        if not allowed(Principal("role", (document,), limit), request)
+    ]
+
+    assert refused == []
+
+
+def managed_actions() -> set[str]:
+    """The actions of the managed policies that our templates, and eksctl, attach."""
+    data = json.loads(aws_managed_policies_data)
+    texts = [data[name.rpartition("/")[2]]["Document"] for name in MANAGED_POLICIES]
+    return {action for text in texts for part in text["Statement"] for action in listed(part["Action"])}
+
+
+def test_the_boundary_allows_what_nodes_and_cluster_need_of_the_managed_policies(solution_of: Any) -> None:
+    limit = boundary.policy(solution_of("minimal"))
+    given = {action for part in limit["Statement"] for action in listed(part["Action"])}
+    withheld = tuple(word for words in WITHHELD.values() for word in words.split())
+
+    assert {action for action in managed_actions() - given if not action.startswith(withheld)} == set()
+    assert [word for word in withheld if not any(a.startswith(word) for a in managed_actions() - given)] == []
+
+
+def test_no_role_of_the_solution_changes_roles_or_policies(solution_of: Any) -> None:
+    limit = boundary.policy(solution_of("minimal"))
+    iam = {a for part in limit["Statement"] for a in listed(part["Action"]) if a.startswith(("iam:", "sts:"))}
+
+    assert iam == {
+        "iam:PassRole",
+        "iam:GetInstanceProfile",
+        "iam:ListInstanceProfiles",
+        "iam:CreateInstanceProfile",
+        "iam:AddRoleToInstanceProfile",
+        "iam:DeleteInstanceProfile",
+        "iam:RemoveRoleFromInstanceProfile",
+        "iam:TagInstanceProfile",
+    }
+
+
+def roles_of(solution: Solution) -> dict[str, Any]:
+    """The boundary of each role in the templates and in the ClusterConfig."""
+    found: dict[str, Any] = {}
+    for file, text in stack.files(solution).items():
+        for name, resource in yaml.load(text, yaml.CSafeLoader)["Resources"].items():
+            if resource["Type"] == "AWS::IAM::Role":
+                found[f"{file} {name}"] = resource["Properties"].get("PermissionsBoundary")
+    config = yaml.safe_load(cluster.files(solution)["cluster.yaml"])
+    found["cluster"] = config["iam"].get("serviceRolePermissionsBoundary")
+    for account in config["iam"].get("serviceAccounts", ()):
+        found[account["roleName"]] = account.get("permissionsBoundary")
+    for association in config["iam"].get("podIdentityAssociations", ()):
+        found[association["roleName"]] = association.get("permissionsBoundaryARN")
+    for addon in config["addons"]:
+        if addon.keys() & {"attachPolicy", "attachPolicyARNs", "wellKnownPolicies"}:
+            found[addon["name"]] = addon.get("permissionsBoundary")
+        for association in addon.get("podIdentityAssociations", ()):
+            found[addon["name"]] = association.get("permissionsBoundaryARN")
+    for group in config["managedNodeGroups"]:
+        found[group["name"]] = group.get("iam", {}).get("instanceRolePermissionsBoundary")
+    return found
+
+
+@pytest.mark.parametrize("example", ["minimal", "three-runtimes"])
+def test_every_role_has_the_boundary_that_the_config_names_and_none_otherwise(
+    solution_of: Any, example: str
+) -> None:
+    named, without = solution_of(example, permissionsBoundaryArn=ARN), solution_of(example)
+
+    assert len(roles_of(named)) >= 10
+    assert set(roles_of(named).values()) == {ARN}
+    assert set(roles_of(without).values()) == {None}
+
+
+def test_the_deployers_policy_asks_for_the_boundary_of_the_config(solution_of: Any) -> None:
+    another = "arn:aws:iam::123456789012:policy/team/limits"
+
+    assert boundary.arn(solution_of("minimal")) == ARN
+    assert boundary.arn(solution_of("minimal", permissionsBoundaryArn=another)) == another
+    text = json.dumps(deployer.policies(solution_of("minimal", permissionsBoundaryArn=another)))
+    assert text.count(f'"iam:PermissionsBoundary": "{another}"') == 2
+
+
+def test_a_new_runtime_needs_no_new_boundary(solution_of: Any) -> None:
+    one = [{"name": "a", "type": "comfyui"}]
+
+    before = boundary.policy(solution_of("minimal", modelsRuntime=one))
+    after = boundary.policy(solution_of("minimal", modelsRuntime=[*one, {"name": "b", "type": "invokeai"}]))
+
+    assert before == after
+
+
+def test_a_boundary_that_is_too_large_for_iam_is_not_written(solution_of: Any) -> None:
+    buckets = {"runtime": {"queueAgent": {"inputBuckets": [f"photos-{'x' * 50}-{n:02}" for n in range(20)]}}}
+    runtimes = [{"name": "a", "type": "comfyui", "extraValues": buckets}]
+    solution = solution_of("minimal", modelsRuntime=runtimes)
+
+    assert policy.size(boundary.policy(solution)) > policy.MANAGED_POLICY_MAX
+    assert deployer.BOUNDARY_FILE not in deployer.files(solution)
+
+
+def test_the_first_network_interfaces_of_nodes_are_within_the_boundary(solution_of: Any) -> None:
+    """The CNI plugin assigns addresses to the interface that a node was started with."""
+    solution = solution_of("minimal")
+    config = yaml.safe_load(cluster.files(solution)["cluster.yaml"])
+    cni = policy.document([policy.allow("All", "ec2:*", "*")])
+    plugin = Principal("role", (cni,), boundary.policy(solution))
+    interface = "arn:aws:ec2:us-west-2:123456789012:network-interface/eni-1"
+
+    def assigns(tags: Mapping[str, str]) -> bool:
+        context = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
+        return allowed(plugin, Request("ec2:AssignPrivateIpAddresses", interface, context))
+
+    [group] = config["managedNodeGroups"]
+    assert assigns(group["tags"])
+    assert assigns({f"kubernetes.io/cluster/{solution.stack}": "owned", "karpenter.sh/nodepool": "a"})
+    assert not assigns({"cluster.k8s.amazonaws.com/name": "other"})
+    assert not assigns({})
