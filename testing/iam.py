@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from generator.iam.policy import listed
+
 Document = Mapping[str, Any]
 Context = Mapping[str, str | Sequence[str]]
 ELEMENTS = frozenset({"Sid", "Effect", "Action", "Resource", "Condition", "Principal"})
@@ -122,11 +124,6 @@ def _fulfills(operator: str, values: list[str] | None, wanted: list[str]) -> boo
     if quantifier not in ("", "ForAllValues", "ForAnyValue"):
         raise NotImplementedError(operator)
     return any(map(holds, values)) if quantifier == "ForAnyValue" else all(map(holds, values))
-
-
-def listed(value: str | Iterable[str]) -> list[str]:
-    """An element or a list of elements, as a list."""
-    return [value] if isinstance(value, str) else list(value)
 
 
 def _like(text: str, pattern: str) -> bool:

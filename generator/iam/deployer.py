@@ -91,7 +91,7 @@ def _cloudformation(solution: Solution) -> list[Statement]:
         UpdateTerminationProtection
     """
     # A stack keeps the service role that somebody gave it: not `{stack}-*`, which other stacks may match.
-    ours = (stack, f"{stack}-??", f"{stack}-network")
+    ours = (stack, *(f"{stack}-{part}" for part in ("??", "network", "identity", "identity-??")))
     of_eksctl = ("cluster", "nodegroup-*", "addon-*", "podidentityrole-*")
     stacks = [*ours, *(f"eksctl-{stack}-{name}" for name in of_eksctl)]
     resources = [arn(solution, "cloudformation", f"stack/{name}/*") for name in stacks]

@@ -43,6 +43,11 @@ def deny(
     return allow(sid, action, resource, condition) | {"Effect": "Deny"}
 
 
+def listed(value: str | Iterable[str]) -> list[str]:
+    """An element of a statement as a list: IAM also takes one string."""
+    return [value] if isinstance(value, str) else list(value)
+
+
 def actions(service: str, names: str) -> list[str]:
     """The actions of a service, from their names separated by white space."""
     return [f"{service}:{action}" for action in names.split()]

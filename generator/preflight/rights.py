@@ -1,12 +1,13 @@
 """Whether the deployer has the permissions of iam/deployer-policy.json, by IAM's policy simulation."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from generator.aws import errors
 from generator.aws.asker import Asker
+from generator.iam.policy import listed
 from generator.preflight.check import Check, Subject
 from generator.preflight.credentials import identity
 from generator.preflight.result import CheckStatus, Result
@@ -57,7 +58,7 @@ def questions(statement: Mapping[str, Any], bounded: bool = True) -> Iterator[Qu
     if statement["Effect"] != "Allow" or not EQUALITIES.issuperset(operators):
         return
     context = tuple(
-        (key, _list(values)[0].replace("*", "x"))
+        (key, listed(values)[0].replace("*", "x"))
         for pairs in conditions.values()
         for key, values in pairs.items()
         if bounded or key != BOUNDARY
@@ -66,15 +67,11 @@ def questions(statement: Mapping[str, Any], bounded: bool = True) -> Iterator[Qu
         key for operator, pairs in conditions.items() if operator.startswith(OF_SEVERAL) for key in pairs
     )
     unbounded = not bounded and any(BOUNDARY in pairs for pairs in conditions.values())
-    resource = _list(statement["Resource"])[0]
-    actions = sorted(action for action in _list(statement["Action"]) if "*" not in action)
+    resource = listed(statement["Resource"])[0]
+    actions = sorted(action for action in listed(statement["Action"]) if "*" not in action)
     for start in range(0, len(actions), ACTIONS_A_CALL):
         part = tuple(actions[start : start + ACTIONS_A_CALL])
         yield Question(part, resource, context, lists, unbounded)
-
-
-def _list(value: str | Sequence[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
 
 
 def denied(question: Question, asker: Asker) -> list[str] | None:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from generator.iam.policy import listed
 from generator.solution.model import Solution
-from testing.iam import Document, Principal, Request, about, allowed, listed
+from testing.iam import Document, Principal, Request, about, allowed
 from tests.iam.reference import fits
 
 CLOUDFORMATION = {"aws:CalledVia": ["cloudformation.amazonaws.com"]}

@@ -8,11 +8,13 @@ import pytest
 import yaml
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from generator.build import cluster, stack
+from generator.build import cluster
 from generator.iam import accounts, boundary, deployer, policy, roles
 from generator.iam.deployer_roles import MANAGED_POLICIES
+from generator.iam.policy import listed
 from generator.solution.model import Solution
-from testing.iam import Principal, Request, allowed, listed
+from testing import solving
+from testing.iam import Principal, Request, allowed
 from tests.cluster.conftest import ROOT
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))
@@ -115,8 +117,9 @@ def test_no_role_of_the_solution_changes_roles_or_policies(solution_of: Any) -> 
 def roles_of(solution: Solution) -> dict[str, Any]:
     """The boundary of each role in the templates and in the ClusterConfig."""
     found: dict[str, Any] = {}
-    for file, text in stack.files(solution).items():
-        for name, resource in yaml.load(text, yaml.CSafeLoader)["Resources"].items():
+    for file, text in solving.built(solution).items():
+        data = yaml.load(text, yaml.CSafeLoader) if file.endswith(".yaml") else {}
+        for name, resource in data.get("Resources", {}).items():
             if resource["Type"] == "AWS::IAM::Role":
                 found[f"{file} {name}"] = resource["Properties"].get("PermissionsBoundary")
     config = yaml.safe_load(cluster.files(solution)["cluster.yaml"])
@@ -190,3 +193,10 @@ def test_the_first_network_interfaces_of_nodes_are_within_the_boundary(solution_
     assert assigns({f"kubernetes.io/cluster/{solution.stack}": "owned", "karpenter.sh/nodepool": "a"})
     assert not assigns({"cluster.k8s.amazonaws.com/name": "other"})
     assert not assigns({})
+
+
+def test_the_keys_of_roles_are_in_the_boundary_once() -> None:
+    via = {"StringEquals": {"kms:ViaService": "s3.us-west-2.amazonaws.com"}}
+    one, two = (policy.allow(sid, "kms:Decrypt", "arn:aws:kms:us-west-2:1:key/a", via) for sid in ("A", "B"))
+
+    assert boundary.distinct([one, two, one]) == [{**one, "Sid": "Keys1"}]

@@ -11,6 +11,7 @@ import yaml
 from generator.build import cluster, stack
 from generator.iam import boundary, deployer, karpenter, policy
 from generator.iam import roles as iam
+from generator.iam.policy import listed
 from generator.solution.model import Solution
 from tests.cluster.conftest import ROOT
 from tests.iam.reference import action_data, fits
@@ -60,10 +61,6 @@ def policies(solution: Solution) -> Iterator[Policy]:
     yield Policy("boundary", boundary.policy(solution), policy.MANAGED_POLICY_MAX)
     for number, document in enumerate(deployer.policies(solution), 1):
         yield Policy(f"deployer-{number}", document, policy.MANAGED_POLICY_MAX)
-
-
-def listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
 
 
 @pytest.fixture(scope="module", params=EXAMPLES)

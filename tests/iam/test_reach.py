@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from generator.build import stack_layout
 from generator.iam import boundary, deployer, deployer_roles, policy
 from generator.solution.model import Solution
+from testing import solving
 from testing.iam import Principal, Request, allowed
 
 STACK = {"aws:CalledVia": ["cloudformation.amazonaws.com"]}
@@ -215,3 +217,17 @@ def test_no_condition_is_fulfilled_by_a_missing_key(solution: Solution) -> None:
     assert not {operator for operator in operators if operator.endswith("IfExists")}
     assert not {operator for operator in operators if operator.startswith("ForAllValues")}
     assert {"ForAnyValue:StringEquals", "StringEquals"} <= operators
+
+
+@pytest.mark.parametrize("example", ["minimal", "many-runtimes"])
+def test_every_stack_of_a_build_is_in_reach(solution_of: Any, example: str) -> None:
+    many = [{"name": f"runtime-{number}", "type": "comfyui"} for number in range(200)]
+    solution = solution_of(example, **({"modelsRuntime": many} if example == "many-runtimes" else {}))
+    files = [file for file, text in solving.built(solution).items() if "AWSTemplateFormatVersion" in text]
+    stacks = [stack_layout.stack_name(solution, file) for file in files]
+    location = f"{solution.region}:{solution.account}"
+
+    assert len(stacks) == len(set(stacks)) >= 2
+    for name in stacks:
+        arn = f"arn:aws:cloudformation:{location}:stack/{name}/1"
+        assert is_allowed(solution, "cloudformation:CreateChangeSet", arn), name
