@@ -64,36 +64,37 @@ class Foreign:
 def account_of_others(solution: Solution) -> tuple[Foreign, ...]:
     """One resource of each kind that the policies could touch, and some with names that start like ours."""
     region, account, stack = solution.region, solution.account, solution.stack
-    here, iam = f"{region}:{account}", f"arn:aws:iam::{account}"
+    arn, suffix = f"arn:{solution.partition.name}", solution.partition.dns_suffix
+    here, iam = f"{region}:{account}", f"{arn}:iam::{account}"
     another = ("alpha.eksctl.io/cluster-name", "other")
     return (
-        *(Foreign(kind, f"AWS::EC2::{kind}", f"arn:aws:ec2:{here}:{kind}/x-0a1") for kind in EC2_KINDS),
-        Foreign("group of a cluster", "AWS::EC2::SecurityGroup", f"arn:aws:ec2:{here}:security-group/sg-1",
+        *(Foreign(kind, f"AWS::EC2::{kind}", f"{arn}:ec2:{here}:{kind}/x-0a1") for kind in EC2_KINDS),
+        Foreign("group of a cluster", "AWS::EC2::SecurityGroup", f"{arn}:ec2:{here}:security-group/sg-1",
                 frozenset({another, ("kubernetes.io/cluster/other", "owned")})),
         Foreign("issuer", "AWS::IAM::OIDCProvider",
-                f"{iam}:oidc-provider/oidc.eks.{region}.amazonaws.com/id/0A1B"),
+                f"{iam}:oidc-provider/oidc.eks.{region}.{suffix}/id/0A1B"),
         Foreign("issuer of a cluster", "AWS::IAM::OIDCProvider",
-                f"{iam}:oidc-provider/oidc.eks.{region}.amazonaws.com/id/2C3D",
+                f"{iam}:oidc-provider/oidc.eks.{region}.{suffix}/id/2C3D",
                 frozenset({another})),
         Foreign("role", "AWS::IAM::Role", f"{iam}:role/admin"),
         Foreign("role with our prefix", "AWS::IAM::Role", f"{iam}:role/{stack}-prod-admin"),
         Foreign("instance profile", "AWS::IAM::InstanceProfile", f"{iam}:instance-profile/x"),
-        Foreign("stack", "AWS::CloudFormation::Stack", f"arn:aws:cloudformation:{here}:stack/other/1"),
+        Foreign("stack", "AWS::CloudFormation::Stack", f"{arn}:cloudformation:{here}:stack/other/1"),
         Foreign("stack with our prefix", "AWS::CloudFormation::Stack",
-                f"arn:aws:cloudformation:{here}:stack/{stack}-prod/1"),
-        Foreign("cluster", "AWS::EKS::Cluster", f"arn:aws:eks:{here}:cluster/other"),
-        Foreign("API", "AWS::ApiGateway::RestApi", f"arn:aws:apigateway:{region}::/restapis/0a1b"),
-        Foreign("API key", "AWS::ApiGateway::ApiKey", f"arn:aws:apigateway:{region}::/apikeys/0a1b"),
-        Foreign("function", "AWS::Lambda::Function", f"arn:aws:lambda:{here}:function:other"),
-        Foreign("queue", "AWS::SQS::Queue", f"arn:aws:sqs:{here}:other"),
-        Foreign("topic", "AWS::SNS::Topic", f"arn:aws:sns:{here}:other"),
-        Foreign("bucket", "AWS::S3::Bucket", "arn:aws:s3:::other"),
-        Foreign("object", "AWS::S3::Object", "arn:aws:s3:::other/key"),
-        Foreign("log group", "AWS::Logs::LogGroup", f"arn:aws:logs:{here}:log-group:/other"),
-        Foreign("log", "AWS::Logs::LogStream", f"arn:aws:logs:{here}:log-group:/other:log-stream:1"),
-        Foreign("parameter", "AWS::SSM::Parameter", f"arn:aws:ssm:{here}:parameter/password"),
-        Foreign("rule", "AWS::Events::Rule", f"arn:aws:events:{here}:rule/other"),
-        Foreign("alarm", "AWS::CloudWatch::Alarm", f"arn:aws:cloudwatch:{here}:alarm:other"),
+                f"{arn}:cloudformation:{here}:stack/{stack}-prod/1"),
+        Foreign("cluster", "AWS::EKS::Cluster", f"{arn}:eks:{here}:cluster/other"),
+        Foreign("API", "AWS::ApiGateway::RestApi", f"{arn}:apigateway:{region}::/restapis/0a1b"),
+        Foreign("API key", "AWS::ApiGateway::ApiKey", f"{arn}:apigateway:{region}::/apikeys/0a1b"),
+        Foreign("function", "AWS::Lambda::Function", f"{arn}:lambda:{here}:function:other"),
+        Foreign("queue", "AWS::SQS::Queue", f"{arn}:sqs:{here}:other"),
+        Foreign("topic", "AWS::SNS::Topic", f"{arn}:sns:{here}:other"),
+        Foreign("bucket", "AWS::S3::Bucket", f"{arn}:s3:::other"),
+        Foreign("object", "AWS::S3::Object", f"{arn}:s3:::other/key"),
+        Foreign("log group", "AWS::Logs::LogGroup", f"{arn}:logs:{here}:log-group:/other"),
+        Foreign("log", "AWS::Logs::LogStream", f"{arn}:logs:{here}:log-group:/other:log-stream:1"),
+        Foreign("parameter", "AWS::SSM::Parameter", f"{arn}:ssm:{here}:parameter/password"),
+        Foreign("rule", "AWS::Events::Rule", f"{arn}:events:{here}:rule/other"),
+        Foreign("alarm", "AWS::CloudWatch::Alarm", f"{arn}:cloudwatch:{here}:alarm:other"),
     )  # fmt: skip
 
 

@@ -45,11 +45,18 @@ def bounded_role(limit: dict[str, Any]) -> Principal:
     return Principal("arn:aws:iam::123456789012:role/sdoneks-x", (ADMINISTRATOR,), limit)
 
 
-def test_no_chain_of_the_deployer_reaches_what_belongs_to_others(solution: Solution) -> None:
+@pytest.mark.parametrize("example", ["three-runtimes", "china"])
+def test_no_chain_of_the_deployer_reaches_what_belongs_to_others(solution_of: Any, example: str) -> None:
+    solution = solution_of(example)
+
     assert reached(deployer_with(statements(solution)), account_of_others(solution)) == set()
 
 
-def test_a_role_that_the_deployer_makes_reaches_only_what_the_page_names(solution: Solution) -> None:
+@pytest.mark.parametrize("example", ["three-runtimes", "china"])
+def test_a_role_that_the_deployer_makes_reaches_only_what_the_page_names(
+    solution_of: Any, example: str
+) -> None:
+    solution = solution_of(example)
     attacker = bounded_role(boundary.policy(solution))
 
     assert reached(attacker, account_of_others(solution)) == LEFT_TO_ROLES
