@@ -1,4 +1,7 @@
-"""files/sitecustomize.py: model files are read, not mapped. PyTorch is too large for a test: PACKAGES."""
+"""files/sitecustomize.py and what it imports: model files are read, not mapped.
+
+PyTorch is too large for a test: PACKAGES. `make test-model-reading` tries the real ones.
+"""
 
 import json
 import subprocess
@@ -10,16 +13,19 @@ import pytest
 
 from .conftest import RUNTIMES
 
-# As much of the packages as the file meets. safetensors 0.4 to 0.8 have these names, and map.
+# As much of the packages as the files meet. All versions of safetensors have these names, and map.
 PACKAGES = {
     "safetensors/__init__.py": """
+class SafetensorError(Exception): pass
 class safe_open:
     def __init__(self, filename, framework, device="cpu"):
         import mmap
         with open(filename, "rb") as file:
+            if file.read()[8:9] != b"{": raise SafetensorError("not a header")
             self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     def __enter__(self): return self
     def __exit__(self, *_): pass
+    def keys(self): return ["w"]
     def get_tensor(self, name): return ("mapped", name, self.map)
 """,
     "safetensors/torch.py": """
@@ -27,25 +33,85 @@ from safetensors import safe_open
 def load_file(filename, device="cpu"):
     with safe_open(filename, framework="pt", device=device) as file:
         return {"w": file.get_tensor("w")}
+def load_model(model, filename):
+    model.update(load_file(filename))
+def load(data): return "copied"
 """,
-    "torch.py": """
-import struct
+    "torch/__init__.py": """
+import ctypes, struct
+from torch.serialization import load
 float16, uint8 = "e", "B"
-class Tensor(list):
+class Tensor:
+    def __init__(self, dtype, memory, where=""):
+        self.dtype, self.memory, self.where, self.device = dtype, memory, where, where
+    def element_size(self): return struct.calcsize(self.dtype)
+    def data_ptr(self): return ctypes.addressof(self.memory)
+    def values(self): return [x for x, in struct.iter_unpack(self.dtype, bytes(self.memory))]
+    def __getitem__(self, index):
+        if not isinstance(index, slice): return self.values()[index]
+        size, data = self.element_size(), memoryview(self.memory).cast("B")
+        part = slice(*(None if n is None else n * size for n in (index.start, index.stop)))
+        return Tensor(self.dtype, data[part], self.where)
+    def copy_(self, source, non_blocking):
+        cuda.started.append(lambda: self.memory.__setitem__(slice(None), bytes(source.memory)))
+    def __repr__(self): return f"{self.values()}{self.where}"
     def reshape(self, shape): return self
-    def to(self, device): return Tensor([*self, device])
-def frombuffer(data, dtype): return Tensor(x for x, in struct.iter_unpack(dtype, data))
-def empty(shape, dtype): return Tensor()
+    def view(self, dtype): return Tensor(dtype, self.memory, self.where)
+    def to(self, device): return Tensor(self.dtype, self.memory, f" on {device}")
+def empty(shape, dtype, device="", pin_memory=False):
+    count = struct.calcsize(dtype)
+    for length in shape if isinstance(shape, list) else [shape]: count *= length
+    return Tensor(dtype, (ctypes.c_char * count)(), device and f" on {device}, filled")
+class cuda:  # a copy happens when it is waited for
+    started = []
+    class Event:
+        copies = []
+        def record(self, stream): self.copies, cuda.started[:] = cuda.started[:], []
+        def synchronize(self):
+            for copy in self.copies: copy()
+            self.copies = []
+    def current_stream(device): return device
+def frombuffer(data, dtype, count, offset):
+    return Tensor(dtype, memoryview(data)[offset : offset + count * struct.calcsize(dtype)])
 """,
+    "torch/serialization.py": """
+def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=None):
+    return f"{f} {map_location} weights_only={weights_only} mmap={mmap}"
+""",
+    "numpy/__init__.py": """
+class ndarray(bytes):
+    def view(self, type): return type(self)
+def memmap(path, dtype="uint8", mode="r+"): return ("mapped", mode)
+def fromfile(path, dtype): return ndarray(open(path, "rb").read())
+""",
+    "gguf/__init__.py": "",
+    "gguf/gguf_reader.py": """
+import numpy as np
+class GGUFReader:
+    def __init__(self, path, mode="r"): self.data = np.memmap(path, mode=mode)
+""",
+    "comfy/__init__.py": "",
+    "comfy/utils.py": "DISABLE_MMAP = True",
     "invokeai/__init__.py": "",
     "invokeai/backend/__init__.py": "",
     "invokeai/backend/model_manager/__init__.py": "",
     "invokeai/backend/model_manager/model_on_disk.py": """
-import safetensors.torch
+import gguf.gguf_reader, safetensors.torch
 class ModelOnDisk:
     def load_state_dict(self, path): return safetensors.torch.load_file(path)
+    def metadata(self, path): return gguf.gguf_reader.GGUFReader(path).data
 """,
 }
+# From 0.8 on the package can read: this one only says so.
+CAN_READ = """
+class SafetensorError(Exception): pass
+class safe_open:
+    def __init__(self, filename, framework, device="cpu", *, backend="mmap"):
+        self.backend = backend
+    def __enter__(self): return self
+    def __exit__(self, *_): pass
+    def get_tensor(self, name): return (self.backend, name)
+"""
 HEADER = {
     "__metadata__": {"made": "here"},
     "w": {"dtype": "F16", "shape": [3], "data_offsets": [2, 8]},
@@ -60,12 +126,15 @@ text = pathlib.Path(path).read_bytes().replace(b'"w": {"dtype": "F16"', b'"o": {
 pathlib.Path(path).write_bytes(text)
 """
 Python = Callable[[str], str]
+with_0_8 = pytest.mark.parametrize(
+    "python", [{"safetensors/__init__.py": CAN_READ}], indirect=True, ids=["0.8"]
+)
 
 
 @pytest.fixture
-def python(tmp_path: Path) -> Python:
+def python(tmp_path: Path, request: pytest.FixtureRequest) -> Python:
     """Run a program with sitecustomize.py, `path` (a model) and `mapped()`; its output."""
-    for name, text in PACKAGES.items():
+    for name, text in {**PACKAGES, **getattr(request, "param", {})}.items():
         file = tmp_path / "packages" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
@@ -103,7 +172,158 @@ with safe_open(path, {words}) as file:
 
 def test_a_tensor_goes_to_its_device(python: Python) -> None:
     program = "import safetensors.torch\nprint(safetensors.torch.load_file(path, device='cuda')['a'])"
-    assert python(program) == "[7, 9, 'cuda']"
+    assert python(program) == "[7, 9] on cuda"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "safetensors.torch.load_file(path, device='cuda:1')['w']",
+        "safetensors.safe_open(path, 'pt', device='cuda:1').get_tensor('w')",
+        "safetensors.safe_open(path, 'pt', device='cuda:1').get_tensors()['w']",
+    ],
+)
+def test_a_large_file_gets_to_a_gpu_through_pinned_memory(python: Python, call: str) -> None:
+    program = f"""
+import safetensors.torch, safetensors_reader
+safetensors_reader.PART_BYTES, safetensors_reader.PARTS = 4, 2
+print({call})
+"""
+    assert python(program) == "[1.0, 2.0, 3.0] on cuda:1, filled"
+
+
+@with_0_8
+def test_every_call_of_0_8_is_read_without_a_mapping(python: Python) -> None:
+    program = """
+import safetensors.torch
+print(safetensors.torch.load_file(path, backend="mmap")["a"])
+with safetensors.safe_open(path, "pt", "cpu", backend="mmap") as file:
+    print(file.offset_keys(), file.get_tensors()["w"], file.get_tensor("a"), mapped())
+"""
+    assert python(program) == "[7, 9]\n['a', 'w', 'none'] [1.0, 2.0, 3.0] [7, 9] False"
+
+
+@with_0_8
+@pytest.mark.parametrize("call", ["safe_open(path, framework='np')", "safe_open(path, 'pt')"])
+def test_what_is_left_to_0_8_is_read_by_the_package(python: Python, call: str) -> None:
+    program = f"import pathlib, safetensors\n{ODD}print(safetensors.{call}.get_tensor('o'))"
+    assert python(program) == "('pread', 'o')"
+
+
+def test_a_model_is_filled_without_a_mapping(python: Python) -> None:
+    program = (
+        "import safetensors.torch\nm = {}\nsafetensors.torch.load_model(m, path)\nprint(m['w'], mapped())"
+    )
+    assert python(program) == "[1.0, 2.0, 3.0] False"
+
+
+def test_bytes_are_not_copied(python: Python) -> None:
+    program = """
+import pathlib, safetensors.torch
+data = pathlib.Path(path).read_bytes()
+tensors = safetensors.torch.load(data)
+print(tensors, tensors["w"].memory.obj is data, safetensors.torch.load(bytearray(data)))
+"""
+    assert python(program) == "{'a': [7, 9], 'w': [1.0, 2.0, 3.0], 'none': []} True copied"
+
+
+def test_threads_may_share_a_file(python: Python) -> None:
+    program = """
+import concurrent.futures, safetensors
+with safetensors.safe_open(path, "pt") as file, concurrent.futures.ThreadPoolExecutor(8) as pool:
+    tensors = [str(tensor) for tensor in pool.map(file.get_tensor, ["w", "a"] * 500)]
+print(tensors == ["[1.0, 2.0, 3.0]", "[7, 9]"] * 500)
+"""
+    assert python(program) == "True"
+
+
+@pytest.mark.parametrize("call", ["file.get_tensor('other')", "file.get_slice('other')"])
+def test_a_missing_tensor_is_the_packages_error(python: Python, call: str) -> None:
+    program = f"""
+import safetensors
+file = safetensors.safe_open(path, "pt")
+try:
+    {call}
+except safetensors.SafetensorError as error:
+    print(error)
+"""
+    assert python(program) == "File does not contain tensor other"
+
+
+def test_a_closed_file_is_the_packages_error(python: Python) -> None:
+    program = """
+import safetensors
+with safetensors.safe_open(path, "pt") as file:
+    part = file.get_slice("w")
+for call in (file.keys, file.metadata, lambda: file.get_tensor("w"), lambda: part[:]):
+    try:
+        print(call())
+    except safetensors.SafetensorError as error:
+        print(error)
+"""
+    assert python(program).splitlines() == ["File is closed"] * 4
+
+
+# No file that PyTorch could read: what the package says of it stands, as ComfyUI shows it to the user.
+@pytest.mark.parametrize("data", [b"", b"\7", b"\x80\2}q", bytes(8), b"\xff" * 20, b"\2" + bytes(7) + b"[]"])
+def test_a_file_of_another_format_is_the_packages_error(python: Python, data: bytes) -> None:
+    program = f"""
+import pathlib, safetensors.torch
+pathlib.Path(path).write_bytes({data!r})
+try:
+    safetensors.torch.load_file(path)
+except safetensors.SafetensorError as error:
+    print(error)
+"""
+    assert python(program) == "not a header"
+
+
+def test_the_name_of_a_missing_file_is_in_the_error(python: Python) -> None:
+    program = """
+import safetensors
+try:
+    safetensors.safe_open(path + "x", "pt")
+except FileNotFoundError as error:
+    print(path in str(error))
+"""
+    assert python(program) == "True"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output"),
+    [
+        ("'f', mmap=True", "f None weights_only=None mmap=False"),
+        ("'f', 'cpu', weights_only=True, mmap=True", "f cpu weights_only=True mmap=False"),
+        ("'f'", "f None weights_only=None mmap=False"),  # or PyTorch's own setting decides
+        ("'f', 'meta', mmap=True", "f meta weights_only=None mmap=True"),
+    ],
+)
+def test_pytorch_reads_checkpoints(python: Python, arguments: str, output: str) -> None:
+    assert python(f"import torch\nprint(torch.load({arguments}))") == output
+
+
+def test_a_pytorch_that_does_not_map_is_left_alone(python: Python) -> None:
+    program = """
+import importlib, pathlib, torch.serialization
+source = pathlib.Path(torch.serialization.__file__)
+source.write_text(source.read_text().replace(", mmap=None", "").replace(" mmap={mmap}", ""))
+print(importlib.reload(torch.serialization).load("f", "cpu"))
+"""
+    assert python(program) == "f cpu weights_only=None"
+
+
+def test_gguf_files_are_read(python: Python) -> None:
+    program = """
+from gguf.gguf_reader import GGUFReader
+data = GGUFReader(path).data
+data.flush()  # as InvokeAI does with a mapping
+print(data == open(path, "rb").read(), GGUFReader(path, "r+").data)
+"""
+    assert python(program) == "True ('mapped', 'r+')"
+
+
+def test_comfyui_makes_no_second_copy(python: Python) -> None:
+    assert python("import comfy.utils\nprint(comfy.utils.DISABLE_MMAP)") == "False"
 
 
 def test_other_frameworks_keep_the_packages_own_function(python: Python) -> None:
@@ -118,16 +338,18 @@ def test_a_type_that_is_not_known_is_left_to_the_package(python: Python) -> None
     assert output == "('mapped', 'o')"
 
 
-def test_a_file_that_ends_too_soon_is_an_error_that_names_it(python: Python) -> None:
+def test_a_file_that_becomes_shorter_is_an_error_that_names_it(python: Python) -> None:
     program = """
-import pathlib, safetensors.torch
-pathlib.Path(path).write_bytes(pathlib.Path(path).read_bytes()[:-2])
+import os, safetensors
+file = safetensors.safe_open(path, "pt")
+os.truncate(path, os.path.getsize(path) - 2)
 try:
-    safetensors.torch.load_file(path)
+    file.get_tensor("w")
 except OSError as error:
-    print(error)
+    print(error, os.path.getsize(path))
 """
-    assert python(program).endswith("model.safetensors ends after 4 of 6 bytes")
+    text, size = python(program).rsplit(" ", 1)
+    assert text.endswith(f"model.safetensors ends after {size} bytes")
 
 
 def test_invokeais_scan_stays_mapped_and_its_loading_does_not(python: Python) -> None:
@@ -135,11 +357,11 @@ def test_invokeais_scan_stays_mapped_and_its_loading_does_not(python: Python) ->
 import safetensors.torch
 from invokeai.backend.model_manager.model_on_disk import ModelOnDisk
 found = ModelOnDisk().load_state_dict(path)
-print(mapped(), found["w"][0])
+print(mapped(), found["w"][0], ModelOnDisk().metadata(path))
 del found
 print(safetensors.torch.load_file(path)["w"], mapped())
 """
-    assert python(program) == "True mapped\n[1.0, 2.0, 3.0] False"
+    assert python(program) == "True mapped ('mapped', 'r')\n[1.0, 2.0, 3.0] False"
 
 
 def test_a_program_without_models_is_left_alone(python: Python) -> None:

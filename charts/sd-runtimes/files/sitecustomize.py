@@ -1,159 +1,96 @@
-"""Lets PyTorch programs read .safetensors files from front to back instead of mapping them into memory.
+"""Makes PyTorch programs read model files from front to back instead of mapping them into memory.
 
-On a bucket mounted as a folder a mapped file is fetched page by page, in the order in which a program happens
-to touch it; one sequential read is many times faster. Neither ComfyUI nor InvokeAI has a switch for that, so
-Python imports this file at its start (PYTHONPATH) and changes the `safetensors` package when it is imported.
+On a bucket mounted as a folder, a mapped file is fetched page by page, in the order in which a program
+happens to touch it; one sequential read is many times faster (docs/model-loading.md). Not every runtime has a
+switch for that, so Python imports this file at its start (PYTHONPATH), and it changes packages right after
+their import:
+
+safetensors   safe_open and load_file read: safetensors_reader.py
+torch         load(mmap=True) reads
+gguf          its reader reads, and so does the one of transformers
+ComfyUI       --disable-mmap makes no second copy
+InvokeAI      its scan at start, which wants names and shapes of every file in the bucket, still maps
 
 It also gives SD WebUI the default of every option that its config.json lacks: see `change_options`.
 """
 
 import functools
 import importlib.abc
-import json
+import inspect
 import sys
-import threading
-from pathlib import Path
 
-TORCH_NAMES = {"pt", "torch", "pytorch"}
-DTYPES = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2",
-    "I64": "int64",
-    "I32": "int32",
-    "I16": "int16",
-    "I8": "int8",
-    "U8": "uint8",
-    "BOOL": "bool",
-}
-# The package's own functions, which map.
-MAPPED = {}
-# Set in a thread that wants names and shapes only.
-LOOKING = threading.local()
+import safetensors_reader
 
 
-class SequentialFile:
-    """What `safetensors.safe_open` gives for PyTorch, without a mapping: the same methods."""
+def change_torch_serialization(module):
+    """Have `torch.load` read, except for the device "meta", which takes names and shapes only."""
+    original = module.load
+    if "mmap" not in inspect.signature(original).parameters:  # before PyTorch 2.1
+        return
 
-    def __init__(self, filename, device="cpu"):
-        self._filename, self._device = filename, device
-        self._file = Path(filename).open("rb", buffering=0)  # noqa: SIM115 - closed by __exit__, or with the object
-        length = int.from_bytes(self._read(8), "little")
-        self._header = json.loads(self._read(length))
-        self._metadata = self._header.pop("__metadata__", None)
-        self._start = 8 + length
+    @functools.wraps(original)
+    def load(f, map_location=None, *more, mmap=None, **named):
+        wants_data = str(map_location) != "meta" and not getattr(safetensors_reader.LOOKING, "on", False)
+        return original(f, map_location, *more, mmap=False if wants_data else mmap, **named)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._file.close()
-
-    def keys(self):
-        """Names of the tensors, as they lie in the file: read in this order, the file is read in one go."""
-        return sorted(self._header, key=lambda name: self._header[name]["data_offsets"])
-
-    offset_keys = keys
-
-    def metadata(self):
-        """The texts that the file carries."""
-        return self._metadata
-
-    def get_tensor(self, name):
-        """One tensor, on the device asked for."""
-        import torch  # noqa: PLC0415 - programs without PyTorch import this file too
-
-        entry = self._header[name]
-        dtype = getattr(torch, DTYPES.get(entry["dtype"], ""), None)
-        if dtype is None:
-            with MAPPED["safe_open"](self._filename, framework="pt", device=self._device) as mapped:
-                return mapped.get_tensor(name)
-        begin, end = entry["data_offsets"]
-        if begin == end:
-            tensor = torch.empty(entry["shape"], dtype=dtype)
-        else:
-            self._file.seek(self._start + begin)
-            tensor = torch.frombuffer(self._read(end - begin), dtype=dtype).reshape(entry["shape"])
-        return tensor if str(self._device) == "cpu" else tensor.to(self._device)
-
-    def get_slice(self, name):
-        """A tensor of which a part is wanted."""
-        return Slice(self, name, self._header[name])
-
-    def _read(self, count):
-        data = bytearray(count)
-        view, done = memoryview(data), 0
-        while done < count:
-            step = self._file.readinto(view[done:])
-            if not step:
-                raise OSError(f"{self._filename} ends after {done} of {count} bytes")
-            done += step
-        return data
+    module.load = load
 
 
-class Slice:
-    """What `get_slice` gives."""
+class Numpy:
+    """NumPy for a module that maps files: `memmap` reads them."""
 
-    def __init__(self, file, name, entry):
-        self._file, self._name, self._entry = file, name, entry
+    def __init__(self, numpy):
+        self._numpy = numpy
 
-    def get_shape(self):
-        """The tensor's shape."""
-        return self._entry["shape"]
+        class Read(numpy.ndarray):
+            """A file's content, with the method that a mapping has and an array has not."""
 
-    def get_dtype(self):
-        """The tensor's type, in the file's spelling."""
-        return self._entry["dtype"]
+            def flush(self):
+                """Nothing to write."""
 
-    def __getitem__(self, index):
-        return self._file.get_tensor(self._name)[index]
+        self._type = Read
 
+    def __getattr__(self, name):
+        return getattr(self._numpy, name)
 
-def safe_open(filename, framework="pt", device="cpu", **more):
-    """In the place of `safetensors.safe_open`; other frameworks than PyTorch get the original."""
-    if framework not in TORCH_NAMES:
-        return MAPPED["safe_open"](filename, framework=framework, device=device, **more)
-    return SequentialFile(filename, device)
-
-
-def load_file(filename, device="cpu"):
-    """In the place of `safetensors.torch.load_file`."""
-    if getattr(LOOKING, "on", False):
-        return MAPPED["load_file"](filename, device=device)
-    with SequentialFile(filename, device) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a file, not a dict
+    def memmap(self, filename, dtype="uint8", mode="r+", **more):
+        """The whole file as an array; mapped if the caller changes it, or wants names and shapes only."""
+        if mode != "r" or more or getattr(safetensors_reader.LOOKING, "on", False):
+            return self._numpy.memmap(filename, dtype=dtype, mode=mode, **more)
+        return self._numpy.fromfile(filename, dtype=dtype).view(self._type)
 
 
-def change_safetensors(module):
-    """Put `safe_open` into the package."""
-    MAPPED["safe_open"] = module.safe_open
-    module.safe_open = safe_open
+def change_gguf(module):
+    """Have a reader of GGUF files read."""
+    module.np = Numpy(module.np)
 
 
-def change_safetensors_torch(module):
-    """Put `load_file` into the package's part for PyTorch."""
-    # The original looks its `safe_open` up in its module: it stays the one that maps.
-    module.safe_open = MAPPED["safe_open"]
-    MAPPED["load_file"] = module.load_file
-    module.load_file = load_file
+def change_comfyui(module):
+    """Leave out the copy that --disable-mmap makes of each tensor: what `safe_open` gives is not mapped."""
+    if hasattr(module, "DISABLE_MMAP"):
+        module.DISABLE_MMAP = False
 
 
 def change_model_on_disk(module):
     """Leave InvokeAI's scan mapped: it opens every model of the bucket at start, for names and shapes."""
-    look = module.ModelOnDisk.load_state_dict
+    for name in ("load_state_dict", "metadata"):
+        look = getattr(module.ModelOnDisk, name, None)
+        if look is not None:
+            setattr(module.ModelOnDisk, name, looking(look))
 
-    @functools.wraps(look)
-    def load_state_dict(*args, **kwargs):
-        LOOKING.on = True
+
+def looking(function):
+    """The function, run with LOOKING set."""
+
+    @functools.wraps(function)
+    def run(*args, **kwargs):
+        before, safetensors_reader.LOOKING.on = getattr(safetensors_reader.LOOKING, "on", False), True
         try:
-            return look(*args, **kwargs)
+            return function(*args, **kwargs)
         finally:
-            LOOKING.on = False
+            safetensors_reader.LOOKING.on = before
 
-    module.ModelOnDisk.load_state_dict = load_state_dict
+    return run
 
 
 def change_options(module):
@@ -176,8 +113,12 @@ def change_options(module):
 
 
 CHANGES = {
-    "safetensors": change_safetensors,
-    "safetensors.torch": change_safetensors_torch,
+    "safetensors": safetensors_reader.change_package,
+    "safetensors.torch": safetensors_reader.change_package_torch,
+    "torch.serialization": change_torch_serialization,
+    "gguf.gguf_reader": change_gguf,
+    "transformers.integrations.gguf.reader": change_gguf,
+    "comfy.utils": change_comfyui,
     "invokeai.backend.model_manager.model_on_disk": change_model_on_disk,
     "modules.options": change_options,
 }
