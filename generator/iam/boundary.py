@@ -5,10 +5,8 @@ that a deployer makes for itself reaches no further than the solution's own role
 new one needs no new boundary; a new bucket with models or inputs does.
 """
 
-from collections.abc import Iterable
-
 from generator.facts import versions
-from generator.iam import accounts, roles
+from generator.iam import roles
 from generator.iam.conditions import giving, having
 from generator.iam.policy import (
     Condition,
@@ -19,7 +17,6 @@ from generator.iam.policy import (
     bucket_arn,
     document,
     iam_arn,
-    listed,
 )
 from generator.iam.policy import arn as regional_arn
 from generator.solution import names
@@ -52,15 +49,7 @@ def arn(solution: Solution) -> str:
 
 def policy(solution: Solution) -> Policy:
     """The policy document of the boundary."""
-    return document(
-        [
-            *_tasks(solution),
-            *_logs(solution),
-            *_reads(solution),
-            *_nodes(solution),
-            *_keys(solution),
-        ]
-    )
+    return document([*_tasks(solution), *_logs(solution), *_reads(solution), *_nodes(solution)])
 
 
 def _tasks(solution: Solution) -> list[Statement]:
@@ -150,28 +139,6 @@ def _nodes(solution: Solution) -> list[Statement]:
         allow("ChangeInterfaces", interfaces, "*", having(by_plugin)),
         allow("PassNodeRole", "iam:PassRole", _node_roles(solution), _to_instances()),
     ]
-
-
-def _keys(solution: Solution) -> list[Statement]:
-    """KMS keys: the statements of the roles themselves, each once, since a key names no runtime."""
-    documents = [account.policy for account in accounts.service_accounts(solution)]
-    documents.append(roles.api_function(solution))
-    return distinct(
-        statement
-        for document in documents
-        for statement in document["Statement"]
-        if all(action.startswith("kms:") for action in listed(statement["Action"]))
-    )
-
-
-def distinct(statements: Iterable[Statement]) -> list[Statement]:
-    """The statements without those that differ only in their names, numbered."""
-    bodies: list[Statement] = []
-    for statement in statements:
-        body = {key: value for key, value in statement.items() if key != "Sid"}
-        if body not in bodies:
-            bodies.append(body)
-    return [{"Sid": f"Keys{number}", **body} for number, body in enumerate(bodies, 1)]
 
 
 def _node_roles(solution: Solution) -> list[str]:

@@ -193,10 +193,3 @@ def test_the_first_network_interfaces_of_nodes_are_within_the_boundary(solution_
     assert assigns({f"kubernetes.io/cluster/{solution.stack}": "owned", "karpenter.sh/nodepool": "a"})
     assert not assigns({"cluster.k8s.amazonaws.com/name": "other"})
     assert not assigns({})
-
-
-def test_the_keys_of_roles_are_in_the_boundary_once() -> None:
-    via = {"StringEquals": {"kms:ViaService": "s3.us-west-2.amazonaws.com"}}
-    one, two = (policy.allow(sid, "kms:Decrypt", "arn:aws:kms:us-west-2:1:key/a", via) for sid in ("A", "B"))
-
-    assert boundary.distinct([one, two, one]) == [{**one, "Sid": "Keys1"}]
