@@ -200,6 +200,16 @@ def test_nodes_of_controllers_are_private_encrypted_and_without_imdsv1(
     assert (group["privateNetworking"], group["volumeEncrypted"], group["disableIMDSv1"]) == (True,) * 3
 
 
+def test_pods_on_nodes_of_controllers_cannot_get_the_credentials_of_the_node(
+    solution_of: Resolve, cluster_config: ClusterConfig
+) -> None:
+    group = cluster_config(solution_of("minimal"))["managedNodeGroups"][0]
+
+    # eksctl writes a hop limit of 1 for it, and refuses it next to iam.withAddonPolicies.
+    assert group["disablePodIMDS"] is True
+    assert "iam" not in group
+
+
 def test_a_name_that_the_template_does_not_know_is_an_error(solution_of: Resolve) -> None:
     with pytest.raises(jinja2.UndefinedError, match="description"):
         jinja.render("stack/network.yaml.j2", solution=solution_of("minimal"))
