@@ -61,6 +61,7 @@ def _global(top: Schema) -> Schema:
     return _closed(
         **required,
         imageRegistry=_bare(top["imageRegistry"]),
+        podIdentity=_bare(top["podIdentity"]),
         eksVersion={"type": "string", "pattern": r"^1\.[0-9]+$"},
         tags=_bare(top["tags"]),
         partition={"type": "string", "enum": ["aws", "aws-cn"]},

@@ -72,7 +72,7 @@ def cluster_of(config: Mapping[str, Any]) -> dict[str, Any]:
         },
         "roles": {
             account["roleName"]: statements([account["attachPolicy"]])
-            for account in config["iam"]["serviceAccounts"]
+            for account in config["iam"].get("serviceAccounts", ())
         },
     }
 

@@ -1,11 +1,12 @@
-"""The CloudFormation templates: stack*.yaml is applied before the cluster, network.yaml after it."""
+"""The CloudFormation templates: stack*.yaml is applied before the cluster, the others after it."""
 
 import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 from generator import paths
-from generator.build import api_function, api_gateway, interruption, jinja, stack_layout
+from generator.build import api_function, api_gateway, identity, interruption, jinja, stack_layout
+from generator.build.resources import logical_id, tag_list
 from generator.iam import policy, roles
 from generator.solution import limits, names
 from generator.solution.model import Runtime, Solution
@@ -14,7 +15,7 @@ SQS_MAX_VISIBILITY_SECONDS = 43_200
 
 
 def files(solution: Solution) -> dict[str, str]:
-    """The templates by file name, in the order in which they are applied; network.yaml needs the cluster."""
+    """The templates by file name, in the order in which they are applied."""
     code = api_function.joined(api_function.read(paths.root()), api_function.settings(solution))
     parts = stack_layout.parts(solution)
     context = _context(solution, code)
@@ -30,16 +31,12 @@ def files(solution: Solution) -> dict[str, str]:
     }
     description = f"The network of {solution.stack}"
     network = jinja.render("stack/network.yaml.j2", **context, description=description)
-    return {**texts, stack_layout.NETWORK_FILE: network}
+    return {**texts, stack_layout.NETWORK_FILE: network, **identity.files(solution)}
 
 
 def _description(solution: Solution, index: int, count: int) -> str:
     part = f" (part {index + 1} of {count})" if count > 1 else ""
     return f"Queues, buckets, topics and HTTP API of {solution.stack}{part}"
-
-
-def _tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class _RuntimeContext:
 
 def _runtime(solution: Solution, runtime: Runtime) -> _RuntimeContext:
     return _RuntimeContext(
-        id=_logical_id(runtime.name),
+        id=logical_id(runtime.name),
         queue_name=runtime.queue_name,
         queue_arn=runtime.queue_arn,
         dead_letter_queue_name=runtime.dead_letter_queue_name,
@@ -76,13 +73,8 @@ def _runtime(solution: Solution, runtime: Runtime) -> _RuntimeContext:
         filter_policy=_filter_policy(solution, runtime),
         bucket=runtime.output_bucket,
         bucket_arn=policy.bucket_arn(solution, runtime.output_bucket),
-        tags=_tag_list(solution.resource_tags(runtime)),
+        tags=tag_list(solution.resource_tags(runtime)),
     )
-
-
-def _logical_id(name: str) -> str:
-    """The logical id of a runtime: letters and digits only, unique since names are in lower case."""
-    return name.replace("-", "Dash")
 
 
 def _filter_policy(solution: Solution, runtime: Runtime) -> dict[str, Any]:
@@ -101,7 +93,7 @@ def _context(solution: Solution, code: str) -> dict[str, Any]:
         "solution": solution,
         "names": names,
         "limits": limits,
-        "tags": _tag_list(solution.resource_tags()),
+        "tags": tag_list(solution.resource_tags()),
         "alarms_topic_arn": policy.arn(solution, "sns", names.alarms_topic(solution.stack)),
         "interruption_rules": interruption.rules(solution),
         "function": {

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from generator.build import api_gateway, interruption
+from generator.iam import accounts
 from generator.solution.model import Runtime, Solution
 
 # CloudFormation takes 500 resources a stack; a runtime has 10, the shared part at most 48.
@@ -18,6 +19,8 @@ RUNTIMES_PER_STACK = 45
 MAIN_FILE = "stack.yaml"
 # Applied after the cluster, whose VPC it needs.
 NETWORK_FILE = "network.yaml"
+# Applied after the cluster as well, which its associations name.
+IDENTITY = "identity"
 
 # Resources of queue.yaml.j2, bucket.yaml.j2 and alarms.yaml.j2. A test counts the templates' own.
 _PER_RUNTIME = {
@@ -52,7 +55,7 @@ _SHARED = {
 
 @dataclass(frozen=True)
 class StackPart:
-    """One of the stacks that are applied before the cluster: its template's file and the runtimes in it."""
+    """One of several stacks of the same kind: its template's file and the runtimes in it."""
 
     file: str
     runtimes: tuple[Runtime, ...]
@@ -62,14 +65,29 @@ def parts(solution: Solution) -> list[StackPart]:
     """The stacks of queues, buckets and the HTTP API, in the order in which they are applied."""
     runtimes, count = solution.runtimes, _count(solution.runtimes)
     return [
-        StackPart(_file(index), tuple(runtime for runtime in runtimes if _shard(runtime, count) == index))
+        StackPart(
+            _file("stack", index), tuple(runtime for runtime in runtimes if _shard(runtime, count) == index)
+        )
         for index in range(count)
     ]
 
 
+def identity_parts(solution: Solution) -> list[StackPart]:
+    """The stacks of roles and their EKS Pod Identity associations, which need the cluster; none with IRSA."""
+    if not solution.pod_identity:
+        return []
+    return [StackPart(_file(IDENTITY, n), part.runtimes) for n, part in enumerate(parts(solution))]
+
+
+def after_cluster(solution: Solution) -> list[str]:
+    """The files of the stacks that are applied after the cluster, in their order."""
+    return [NETWORK_FILE, *(part.file for part in identity_parts(solution))]
+
+
 def stack_name(solution: Solution, file: str) -> str:
     """The name of the CloudFormation stack that a template's file describes."""
-    return solution.stack + file.removesuffix(".yaml").removeprefix("stack").replace("network", "-network")
+    name = file.removesuffix(".yaml").removeprefix("stack")
+    return f"{solution.stack}-{name.removeprefix('-')}" if name else solution.stack
 
 
 def resource_counts(solution: Solution) -> dict[str, int]:
@@ -86,6 +104,10 @@ def resource_counts(solution: Solution) -> dict[str, int]:
     )
     for kind, count in _PER_RUNTIME.items():
         counts[kind] += count * len(solution.runtimes)
+    if solution.pod_identity:
+        counts["AWS::IAM::Role"] += len(list(accounts.service_accounts(solution)))
+        controllers = len(list(accounts.of_controllers(solution)))
+        counts["AWS::EKS::PodIdentityAssociation"] = controllers + len(solution.runtimes)
     return dict(counts)
 
 
@@ -102,5 +124,5 @@ def _shard(runtime: Runtime, count: int) -> int:
     return zlib.crc32(runtime.name.encode()) % count
 
 
-def _file(index: int) -> str:
-    return MAIN_FILE if index == 0 else f"stack-{index + 1:02}.yaml"
+def _file(kind: str, index: int) -> str:
+    return f"{kind}.yaml" if index == 0 else f"{kind}-{index + 1:02}.yaml"

@@ -47,6 +47,7 @@ def global_values(solution: Solution) -> Values:
         "dnsSuffix": solution.partition.dns_suffix,
         "imageRegistry": solution.image_registry or "",
         "eksVersion": solution.versions.eks,
+        "podIdentity": solution.pod_identity,
         "tags": dict(solution.tags),
     }
 
@@ -67,7 +68,7 @@ def runtime_values(solution: Solution, runtime: Runtime) -> Values:
         },
         "runtime": {
             "serviceAccountName": runtime.service_account,
-            "serviceAccountRoleArn": runtime.role_arn,
+            "serviceAccountRoleArn": "" if solution.pod_identity else runtime.role_arn,
             "queueAgent": {
                 "s3Bucket": runtime.output_bucket,
                 "snsTopicArn": solution.results_topic_arn,
@@ -134,8 +135,10 @@ def _keda(solution: Solution) -> Values:
         # The umbrella chart has the CRDs in crds/: otherwise a new cluster rejects its ScaledObjects.
         "crds": {"install": False},
         "clusterName": solution.stack,
-        "podIdentity": {"aws": {"irsa": {"enabled": True, "roleArn": solution.role_arn("keda-operator")}}},
     }
+    if not solution.pod_identity:
+        irsa = {"enabled": True, "roleArn": solution.role_arn("keda-operator")}
+        values["podIdentity"] = {"aws": {"irsa": irsa}}
     if solution.image_registry:
         parts = ("keda", "metricsApiServer", "webhooks")
         values["image"] = {part: {"registry": solution.image_registry} for part in parts}
@@ -169,4 +172,7 @@ def _in_registry(repository: str, registry: str) -> str:
 
 
 def _role(solution: Solution, controller: str) -> Values:
+    """The annotation by which IRSA gives a role to a service account."""
+    if solution.pod_identity:
+        return {}
     return {"eks.amazonaws.com/role-arn": solution.role_arn(controller)}

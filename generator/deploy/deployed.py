@@ -10,7 +10,6 @@ from pathlib import Path
 from generator.aws import errors
 from generator.build import comparable, stack_layout
 from generator.build.files import without_header
-from generator.build.stack_layout import NETWORK_FILE
 from generator.deploy import deployed_cluster, eks, tools
 from generator.deploy.job import Job, RefusedError
 from generator.errors import AwsError
@@ -47,7 +46,8 @@ def read(job: Job) -> Deployed:
 
 def _questions(job: Job) -> Iterator[tuple[str, Callable[[], str | None]]]:
     """The name of each document, and what reads it; None for one that does not exist."""
-    for file in [*(part.file for part in stack_layout.parts(job.solution)), NETWORK_FILE]:
+    before = [part.file for part in stack_layout.parts(job.solution)]
+    for file in [*before, *stack_layout.after_cluster(job.solution)]:
         yield file, partial(_template, job, stack_layout.stack_name(job.solution, file))
     yield comparable.CLUSTER, partial(_cluster, job)
     yield comparable.VALUES, partial(_values, job)

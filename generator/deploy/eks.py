@@ -54,7 +54,7 @@ def apply(job: Job) -> None:
         _wait_until_active(job)
     if existing.version != job.solution.versions.eks:
         _upgrade(job, config)
-    for command in _updates(config):
+    for command in _updates(job, config):
         job.tools.run(*command)
 
 
@@ -98,13 +98,16 @@ def _upgrade(job: Job, config: str) -> None:
     )  # fmt: skip
 
 
-def _updates(config: str) -> list[tuple[str, ...]]:
+def _updates(job: Job, config: str) -> list[tuple[str, ...]]:
     """The commands that update an existing cluster to the file; each changes only what differs."""
-    return [
+    irsa = [
         ("eksctl", "utils", "associate-iam-oidc-provider", "-f", config, "--approve"),
-        ("eksctl", "create", "accessentry", "-f", config),
         ("eksctl", "create", "iamserviceaccount", "-f", config, "--approve"),
         ("eksctl", "update", "iamserviceaccount", "-f", config, "--approve"),
+    ]
+    return [
+        *([] if job.solution.pod_identity else irsa),
+        ("eksctl", "create", "accessentry", "-f", config),
         ("eksctl", "create", "nodegroup", "-f", config),
         ("eksctl", "create", "addon", "-f", config),
         ("eksctl", "update", "addon", "-f", config),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from generator.build import stack_layout
-from generator.deploy import eks, network, release, stacks
+from generator.deploy import eks, identity, network, release, stacks
 from generator.deploy.job import Job
 
 
@@ -24,6 +24,12 @@ def _data_plane(job: Job) -> None:
         stacks.apply(job, part.file, {})
 
 
+def _cluster(job: Job) -> None:
+    identity.guard(job)
+    eks.apply(job)
+    identity.apply(job)
+
+
 def _release(job: Job) -> None:
     release.dependencies(job)
     release.sign_in(job)
@@ -33,7 +39,7 @@ def _release(job: Job) -> None:
 
 STEPS: Sequence[Step] = (
     Step("stack", "queues, buckets, topics, HTTP API (CloudFormation)", _data_plane),
-    Step("cluster", "network and EKS cluster (eksctl)", eks.apply),
+    Step("cluster", "network and EKS cluster (eksctl), roles", _cluster),
     Step("network", "S3 gateway endpoint (CloudFormation)", network.apply),
     Step("release", "CRDs, Karpenter, KEDA, CSI driver, runtimes (Helm)", _release),
 )

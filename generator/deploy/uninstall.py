@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from generator.aws import errors
 from generator.build import stack_layout
-from generator.build.stack_layout import NETWORK_FILE
 from generator.deploy import eks, release, stacks, templates
 from generator.deploy.job import Job
 from generator.errors import AwsError
@@ -30,8 +29,9 @@ def run(job: Job, wait_seconds: float) -> None:
             job.say("[2/5] release: Karpenter, KEDA, CSI driver")
             release.uninstall(job)
         refuse_with_nodes(job)
-    job.say("[3/5] S3 gateway endpoint")
-    stacks.delete(job, stack_layout.stack_name(job.solution, NETWORK_FILE))
+    job.say("[3/5] S3 gateway endpoint, roles of EKS Pod Identity")
+    for file in reversed(stack_layout.after_cluster(job.solution)):
+        stacks.delete(job, stack_layout.stack_name(job.solution, file))
     job.say("[4/5] cluster and network")
     if cluster is not None or job.dry_run or _eksctl_left(job):
         eks.delete(job)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from generator.iam import karpenter, roles
 from generator.iam.policy import Policy
 from generator.solution import names
-from generator.solution.model import Solution
+from generator.solution.model import Runtime, Solution
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,14 @@ class ServiceAccount:
 
 def service_accounts(solution: Solution) -> Iterator[ServiceAccount]:
     """Three controllers, and the pods of each runtime that does not name a role of the user's."""
+    yield from of_controllers(solution)
+    for runtime in solution.runtimes:
+        if account := of_runtime(solution, runtime):
+            yield account
+
+
+def of_controllers(solution: Solution) -> Iterator[ServiceAccount]:
+    """The controllers of the platform."""
     controllers = (
         (names.KARPENTER_SERVICE_ACCOUNT, "karpenter-controller", karpenter.controller),
         (names.KEDA_SERVICE_ACCOUNT, "keda-operator", roles.keda_operator),
@@ -29,11 +37,11 @@ def service_accounts(solution: Solution) -> Iterator[ServiceAccount]:
     for account, role, policy in controllers:
         role_name = names.controller_role(solution.stack, role)
         yield ServiceAccount(names.PLATFORM_NAMESPACE, account, role_name, policy(solution))
-    for runtime in solution.runtimes:
-        if runtime.role_arn.endswith(f":role/{runtime.role_name}"):
-            yield ServiceAccount(
-                runtime.namespace,
-                runtime.service_account,
-                runtime.role_name,
-                roles.runtime(solution, runtime),
-            )
+
+
+def of_runtime(solution: Solution, runtime: Runtime) -> ServiceAccount | None:
+    """The pods of one runtime; None where they have a role of the user's."""
+    if not runtime.role_arn.endswith(f":role/{runtime.role_name}"):
+        return None
+    policy = roles.runtime(solution, runtime)
+    return ServiceAccount(runtime.namespace, runtime.service_account, runtime.role_name, policy)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from generator.iam import boundary, deployer_api, deployer_network, deployer_roles
+from generator.iam import boundary, deployer_api, deployer_identity, deployer_network, deployer_roles
 from generator.iam import roles as iam
 from generator.iam.conditions import all_of, giving, via_cloudformation
 from generator.iam.policy import (
@@ -77,6 +77,7 @@ def _statements(solution: Solution) -> list[Statement]:
         *_alarms_and_logs(solution),
         *deployer_roles.statements(solution),
         *_cluster(solution),
+        *deployer_identity.statements(solution),
         *deployer_network.statements(solution),
         *_preflight(solution),
     ]

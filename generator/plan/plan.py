@@ -97,7 +97,9 @@ def _options(runtime: Runtime, left: Iterable[InstanceType], pods: int) -> Itera
 def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterator[ResourceCount]:
     for kind, count in sorted(stack_resources.items()):
         yield ResourceCount("stack.yaml", kind, count)
-    roles = len(list(accounts.service_accounts(solution))) + EKSCTL_ROLES
+    # With EKS Pod Identity, the roles of service accounts are in stacks of the solution.
+    given = 0 if solution.pod_identity else len(list(accounts.service_accounts(solution)))
+    roles = given + EKSCTL_ROLES
     zones = len(solution.zones)
     created = {
         "EKS cluster": 1,

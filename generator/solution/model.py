@@ -167,6 +167,8 @@ class Solution:
     model_bucket: str
     model_bucket_arn: str
     components: ClusterComponents
+    # Whether pods get their roles by EKS Pod Identity, not by IRSA.
+    pod_identity: bool
     api: Api
     tags: Mapping[str, str]
     image_registry: str | None

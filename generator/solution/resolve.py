@@ -43,6 +43,7 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
             instance_type=config["clusterComponents"]["instanceType"],
             desired_count=config["clusterComponents"]["desiredCount"],
         ),
+        pod_identity=config["podIdentity"],
         api=_api(config["APIGW"]),
         tags=config["tags"],
         image_registry=scope.registry,

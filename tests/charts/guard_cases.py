@@ -8,6 +8,7 @@ POOL = "karpenter.provisioner"
 NODE = "karpenter.nodeTemplate"
 API = "runtime.inferenceApi"
 AGENT = "runtime.queueAgent"
+EGRESS = "runtime.networkPolicy.egress"
 CUSTOM = {
     "type": "custom",
     "modelFilename": "",
@@ -96,6 +97,13 @@ CASES: dict[str, tuple[Values, str]] = {
     "bad-annotation": (nested("runtime.annotations", {"/x": "y"}), "is not a valid key"),
     "bad-volume-label": (nested("runtime.persistence.labels", {"t": "-"}), "is not a valid value"),
     "bad-volume-note": (nested("runtime.persistence.annotations", {"a/b/c": ""}), "is not a valid key"),
+    "no-way-to-aws": (nested(f"{EGRESS}.internet", False), "the queue agent could not reach AWS"),
+    "everything": (nested(f"{EGRESS}.cidrs", ["0.0.0.0/0"]), "0.0.0.0/0 has link-local addresses"),
+    "half-of-everything": (nested(f"{EGRESS}.cidrs", ["128.0.0.0/1"]), "has link-local addresses"),
+    "metadata-service": (
+        nested(f"{EGRESS}.cidrs", ["10.0.0.5/32", "169.254.169.254/32"]),
+        "169.254.169.254/32 has link-local addresses",
+    ),
     "min-over-max": (
         nested("runtime.scaling", {"minReplicaCount": 5, "maxReplicaCount": 4}),
         "minReplicaCount 5 is above maxReplicaCount 4",

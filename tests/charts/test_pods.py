@@ -204,8 +204,6 @@ def test_only_metrics_can_be_reached_and_only_dns_and_https_called(types: Object
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert [port["port"] for rule in policy["ingress"] for port in rule["ports"]] == [8081]
     assert [port["port"] for rule in policy["egress"] for port in rule["ports"]] == [53, 53, 443]
-    blocks = [to["ipBlock"] for rule in policy["egress"] for to in rule["to"] if "ipBlock" in to]
-    assert blocks == [{"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}]
 
 
 def test_the_service_account_names_its_role(types: Objects, with_value: Callable[..., Objects]) -> None:

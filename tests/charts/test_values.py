@@ -51,6 +51,7 @@ OTHER: dict[str, Any] = {
     "runtime.queueAgent.deadLetterQueueUrl": "https://sqs.us-west-2.amazonaws.com/123456789012/o",
     "runtime.queueAgent.xray.daemon.image.digest": f"sha256:{'0' * 64}",
     "runtime.serviceAccountRoleArn": "arn:aws:iam::123456789012:role/other",
+    "runtime.networkPolicy.egress.cidrs": ["10.0.192.0/26"],
     "runtime.persistence.size": "1Ti",
     "runtime.persistence.accessModes": ["ReadWriteMany"],
     "runtime.scaling.extraHPAConfig": {"scaleUp": {"selectPolicy": "Min"}},
@@ -71,6 +72,7 @@ WITH_KEYS: dict[str, Values] = {
     "runtime.inferenceApi.port": TYPES["own"],
     "runtime.inferenceApi.probePath": TYPES["own"],
     "runtime.inferenceApi.taskPath": TYPES["own"],
+    "runtime.networkPolicy.egress.internet": nested("runtime.networkPolicy.egress.cidrs", ["10.0.0.5/32"]),
     "runtime.persistence.storageClass": {
         "runtime": {"persistence": {"s3": {"enabled": False}, "storageClass": "first"}}
     },

@@ -91,9 +91,9 @@ def test_an_existing_cluster_is_brought_up_to_the_config(fresh: Bench) -> None:
 
     assert fresh.programs() == [
         "eksctl utils associate-iam-oidc-provider",
-        "eksctl create accessentry",
         "eksctl create iamserviceaccount",
         "eksctl update iamserviceaccount",
+        "eksctl create accessentry",
         "eksctl create nodegroup",
         "eksctl create addon",
         "eksctl update addon",

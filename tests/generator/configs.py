@@ -162,7 +162,12 @@ def runtime_values(draw: st.DrawFn, kind: str) -> Config:
             scaling=scaling(),
             queueAgent=agent,
             persistence=persistence,
-            networkPolicy=some(enabled=st.booleans()),
+            networkPolicy=some(
+                enabled=st.booleans(),
+                egress=st.fixed_dictionaries(
+                    {"internet": st.booleans(), "cidrs": st.just(["10.0.192.0/26"])}
+                ),
+            ),
         )
     )
     return values | {"inferenceApi": api}

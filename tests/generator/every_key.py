@@ -47,6 +47,9 @@ REQUIRED_KEYS: dict[str, Data] = {
     "extraValues.runtime.inferenceApi.probePath": CUSTOM,
     "extraValues.runtime.inferenceApi.taskPath": CUSTOM,
     "extraValues.runtime.queueAgent.xray.daemon": {"extraValues.runtime.queueAgent.xray.enabled": True},
+    "extraValues.runtime.networkPolicy.egress.internet": {
+        "extraValues.runtime.networkPolicy.egress.cidrs": ["10.0.0.5/32"]
+    },
     "extraValues.runtime.persistence.storageClass": {
         "extraValues.runtime.persistence.s3.enabled": False,
         "extraValues.runtime.persistence.storageClass": "gp2",

@@ -171,6 +171,18 @@ RESOURCES: list[Data] = [
     {"limits": {"ephemeral-storage": "1Gi"}, "requests": {"ephemeral-storage": "2Gi"}},
 ]
 
+CIDR_LISTS: list[list[Any]] = [
+    [],
+    *([block] for block in ("10.0.5.7/32", "10.0.5.7/16", "52.0.0.0/8", "0.0.0.0/0", "169.254.169.254/32")),
+    *([block] for block in ("169.254.0.0/15", "169.252.0.0/14", "169.0.0.0/8", "168.0.0.0/8", "170.0.0.0/7")),
+    *(
+        [block]
+        for block in ("10.0.0.0/33", "256.0.0.0/8", "10.0.0/8", "10.0.0.0", "010.0.0.0/8", "::/0", "", 10)
+    ),
+    ["10.0.0.0/26", "10.0.0.64/26"],
+    ["10.0.0.0/26"] * 2,
+]
+
 USER_DATA = [
     *(
         "",
@@ -234,6 +246,9 @@ POOLS: dict[str, list[Any]] = {
     ],
     f"{AGENT}.inputBuckets": [["my-inputs"], [], [""], ["My"], ["a" * 64], ["my-inputs"] * 2],
     f"{AGENT}.xray": [{"enabled": True, "daemon": {"image": {"repository": name}}} for name in REPOSITORIES],
+    f"{POD}.networkPolicy.egress": [
+        {"internet": internet, "cidrs": cidrs} for internet in (True, False) for cidrs in CIDR_LISTS
+    ],
     MODELS: CLAIMS,
     f"{MODELS}.labels": LABELS,
     f"{MODELS}.annotations": ANNOTATIONS,

@@ -40,7 +40,7 @@ UNUSED = {
     r"iam:.*(User|Group)Policy": "policies of eksctl are those of roles",
     r"iam:.*InstanceProfile$": "EKS's auto mode, which is off",
     r"iam:(RemoveClientID|UpdateOpenIDConnect)": "the issuer is made once and never changed",
-    r"eks:ActivateCertificateAuthority|eks:.*PodIdentityAssociation": "roles are given by IRSA",
+    r"eks:ActivateCertificateAuthority|eks:.*PodIdentityAssociation": "roles are given by IRSA by default",
     r"ec2:.*(VpcEncryptionControl|VpcTenancy|VpnGateway|AddressTransfer|SubnetCidrBlock)": "not used here",
     r"ec2:(Assign|Associate|Disassociate|Unassign).*NatGatewayAddress": "a gateway keeps its one address",
     r"ec2:AssociateAddress": "NAT gateways take their address when they are made",

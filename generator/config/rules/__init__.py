@@ -21,6 +21,8 @@ THEMES = (
     "images",
     "kubernetes",
     "environment",
+    "network",
+    "credentials",
     "arguments",
     "runtime_environment",
     "queues",

@@ -7,7 +7,6 @@ from generator.config.node import ConfigNode
 from generator.config.rules.base import (
     WARNING,
     Case,
-    EnvironmentVariable,
     Finding,
     agent,
     environment,
@@ -64,41 +63,6 @@ def _of_a_library(name: str) -> bool:
     if name in OF_THE_REFERENCE_SYSTEM:
         return False
     return name.upper() in LIBRARY_NAMES or name.startswith(LIBRARY_PREFIXES)
-
-
-@rule("SD942")
-def agent_gets_its_credentials(case: Case) -> Iterator[Finding]:
-    """extraEnv cannot set variables without which the queue agent finds no AWS credentials."""
-    for runtime in case.runtimes:
-        variables = {variable.name: variable for variable in environment(agent(runtime))}
-        for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
-            if name in variables:
-                message = f"the queue agent would not start: its image has no AWS profile for {name}"
-                yield variables[name].on_name(message, "remove it: the agent uses the runtime's role")
-        for name in ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
-            if name in variables:
-                # https://github.com/aws/amazon-eks-pod-identity-webhook: it then adds neither of the two.
-                message = f"with {name}, EKS gives the pod no credentials of a role"
-                yield variables[name].on_name(message, "remove it, and set runtime.serviceAccountRoleArn")
-        yield from _half_a_key(variables)
-
-
-def _half_a_key(variables: dict[str, EnvironmentVariable]) -> Iterator[Finding]:
-    pair = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-    for name, other in (pair, pair[::-1]):
-        if name in variables and other not in variables:
-            message = f"the queue agent would not start: {name} is set without {other}"
-            yield variables[name].on_name(message, "remove it: the agent uses the runtime's role")
-
-
-@rule("SD943", WARNING)
-def agent_uses_its_role(case: Case) -> Iterator[Finding]:
-    """The queue agent should use the runtime's role, not an access key."""
-    for runtime in case.runtimes:
-        variables = {variable.name: variable for variable in environment(agent(runtime))}
-        if {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} <= variables.keys():
-            message = "the queue agent uses this access key, which never expires, and not the runtime's role"
-            yield variables["AWS_ACCESS_KEY_ID"].on_name(message, "remove both variables")
 
 
 def _containers(case: Case) -> Iterator[ConfigNode]:
