@@ -1,12 +1,16 @@
 """Soak test: thousands of tasks while agents, runtimes and AWS fail at random. No task is lost or ends twice.
 
-Agents get SIGKILL, SIGTERM, or SIGSTOP for longer than their visibility timeout; runtimes crash and run out
-of memory; calls to AWS fail, are slow, or lose their responses; some tasks are sent twice, some messages are
-malformed. In the end each task has one result, or is in the dead-letter queue with a `failed` callback.
+Agents get SIGKILL, SIGTERM, or SIGSTOP for longer than their visibility timeout, and their clocks jump;
+runtimes crash, run out of memory or disk, and lose their GPU; calls to AWS fail, are slow, lose their
+responses, or answer 200 with an error. Some tasks are sent twice, some messages go to two agents at once,
+some are malformed, some have inputs or a context of the largest size. In the end each task has one result,
+and only those that cannot succeed have failed.
 """
 
 import argparse
 import collections
+import contextlib
+import io
 import json
 import random
 import secrets
@@ -14,45 +18,29 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from bench.soak_faults import INPUTS, Pod, aws_faults, disrupt, keep_running, start_pod
 from local.emulator import Emulator
-from local.processes import Child
-from testing.proxy import Call, Fault, Proxy
-from testing.world import Runtime, World
+from testing.proxy import Proxy
+from testing.world import LARGEST_CONTEXT, World
 
 AGENTS = 4
-ATTEMPTS = 3
+ATTEMPTS = 5
 POISON = "poison"  # in the id of a task that fails on every runtime
-RUNTIME_FAULTS = (
-    "oom@0.02",
-    "mount@0.01",
-    "crash@0.004",
-    "slow@0.01",
-    "no-output@0.01",
-    "disconnect@0.01",
-    "partial@0.01",
-)
-SETTINGS = {
+SETTINGS: dict[str, object] = {
     "VISIBILITY_TIMEOUT_SECONDS": 3,
     "MAX_ATTEMPTS": ATTEMPTS,
     "CANCEL_GRACE_SECONDS": 2,
     "AWS_RETRY_SECONDS": 20,
+    "INPUT_TIMEOUT_SECONDS": 3,
 }
-STOPPED_SECONDS = 5.0  # longer than the visibility timeout
-SENT_TWICE, MALFORMED, POISONED = 0.03, 0.01, 0.01
-
-
-@dataclass
-class Pod:
-    """One pod: a runtime and its agent. A process that ends is started again, as the kubelet does."""
-
-    runtime: Runtime
-    agent: Child
-    stopped: float = 0.0
+SENT_TWICE, MALFORMED, POISONED, WITH_INPUT, LARGE, TOO_LARGE = 0.03, 0.01, 0.01, 0.05, 0.03, 0.01
 
 
 @dataclass
@@ -62,6 +50,7 @@ class Tally:
     sent: set[str] = field(default_factory=set)
     twice: set[str] = field(default_factory=set)
     malformed: int = 0
+    too_large: set[str] = field(default_factory=set)
     callbacks: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: collections.defaultdict(list))
     dead_letters: list[str] = field(default_factory=list)
     events: collections.Counter[str] = field(default_factory=collections.Counter)
@@ -77,26 +66,38 @@ class Tally:
         tasks = [json.loads(body)["metadata"]["id"] for body in self.dead_letters if body != "{"]
         dead = collections.Counter(tasks)
         violations = [f"{task}: lost" for task in sorted(self.sent - results.keys())]
+        violations += [
+            f"{task}: its context is too large, and it was not refused"
+            for task in self.too_large
+            if {end["status"] for end in self.callbacks.get(task, [])} != {"failed"} or not dead[task]
+        ]
         for task, result in results.items():
-            ends = {
-                (end["status"], end.get("seed"), end["output_url"]) for end in self.callbacks.get(task, [])
-            }
-            completed = {end for end in ends if end[0] == "completed"}
-            if len(completed) > 1:
-                violations.append(f"{task}: two results {completed}")
-            if result["status"] not in {end[0] for end in ends}:
-                violations.append(f"{task}: {result['status']} without a callback")
-            if result["status"] == "completed" and {result["seed"]} != {end[1] for end in completed}:
-                violations.append(f"{task}: the callback and result.json differ")
-            if result["status"] == "completed" and POISON in task:
-                violations.append(f"{task}: completed, although it fails on every runtime")
-            if result["status"] == "failed" and not dead[task]:
-                violations.append(f"{task}: failed ({result['error']}) and not in the dead-letter queue")
-            if result["status"] == "completed" and dead[task] and task not in self.twice:
-                violations.append(f"{task}: completed, and in the dead-letter queue")
+            violations += self._of_task(task, result, dead[task])
         if self.dead_letters.count("{") < self.malformed:
             violations.append("a malformed message was lost")
         return violations
+
+    def _of_task(self, task: str, result: dict[str, Any], dead: int) -> Iterator[str]:
+        """What is wrong with the result of a task that was `dead` times in the dead-letter queue."""
+        callbacks = self.callbacks.get(task, [])
+        ends = {(end["status"], end.get("seed"), end["output_url"]) for end in callbacks}
+        completed = {end for end in ends if end[0] == "completed"}
+        if len(completed) > 1:
+            yield f"{task}: two results {completed}"
+        if result["status"] not in {end[0] for end in ends}:
+            yield f"{task}: {result['status']} without a callback"
+        if result["status"] == "failed":
+            if POISON not in task:
+                yield f"{task}: failed ({result['error']}), although nothing is wrong with it"
+            if not dead:
+                yield f"{task}: failed ({result['error']}) and not in the dead-letter queue"
+            return
+        if {result["seed"]} != {end[1] for end in completed}:
+            yield f"{task}: the callback and result.json differ"
+        if POISON in task:
+            yield f"{task}: completed, although it fails on every runtime"
+        if dead and task not in self.twice:
+            yield f"{task}: completed, and in the dead-letter queue"
 
 
 def main() -> None:
@@ -129,21 +130,26 @@ def soak(world: World, proxy: Proxy, tasks: int, seed: int, seconds: float) -> t
     """Send the tasks, inject failures until all have ended; what happened, and every broken guarantee."""
     rng = random.Random(seed)
     tally = Tally()
-    pods = [start_pod(world, rng) for _ in range(AGENTS)]
-    proxy.faults += aws_faults(rng)
+    world.s3.put_object(Bucket=world.bucket, Key=f"{INPUTS}a.png", Body=_picture())
+    settings = {**SETTINGS, "INPUT_BUCKETS": world.bucket}
+    pods = [start_pod(world, rng, settings, POISON) for _ in range(AGENTS)]
+    faults = aws_faults(rng)
+    proxy.faults += faults.values()
     send(world, rng, tally, tasks)
     end = time.monotonic() + seconds
     next_event = 0.0
     while time.monotonic() < end and not (world.messages_left() == 0 and all_announced(tally)):
         tally.add(world.receive_callbacks(), world.take_dead_letters())
         for pod in pods:
-            restart_ended(world, pod, tally)
+            keep_running(world, pod, settings, tally.events)
         # Near the end the remaining tasks wait for their next attempt, which must be allowed to succeed.
         if time.monotonic() > next_event and len(tally.callbacks) < 0.9 * tasks:
-            disrupt(rng.choice(pods), rng, tally)
+            disrupt(rng.choice(pods), rng, tally.events)
             next_event = time.monotonic() + rng.uniform(0.2, 1.5)
     for pod in pods:
         pod.agent.signal(signal.SIGCONT)
+        _count_runtime_faults(pod, tally)
+    tally.events.update({f"AWS: {name}": fault.seen for name, fault in faults.items()})
     time.sleep(1)
     while callbacks := world.receive_callbacks(wait=1):
         tally.add(callbacks, [])
@@ -156,46 +162,33 @@ def soak(world: World, proxy: Proxy, tasks: int, seed: int, seconds: float) -> t
 
 def all_announced(tally: Tally) -> bool:
     """Whether every task has had at least one callback."""
-    return tally.sent <= tally.callbacks.keys()
+    return tally.sent | tally.too_large <= tally.callbacks.keys()
 
 
-def start_pod(world: World, rng: random.Random) -> Pod:
-    """Start a runtime and its agent."""
-    faults = [option for fault in RUNTIME_FAULTS for option in ("--fault", fault)]
-    seed = str(rng.randrange(10**6))
-    runtime = world.runtime("--service-time", "0.03", *faults, "--fault-seed", seed)
-    runtime.fault("oom", match=POISON, times=-1)
-    return Pod(runtime, world.agent(runtime.url, **SETTINGS))
+def _count_runtime_faults(pod: Pod, tally: Tally) -> None:
+    """Add what happened on a runtime since it was last started."""
+    with contextlib.suppress(OSError):  # it has just ended
+        tally.events.update({f"runtime: {kind}": count for kind, count in pod.runtime.occurred().items()})
 
 
-def restart_ended(world: World, pod: Pod, tally: Tally) -> None:
-    """Start processes that have ended, as the kubelet does, and continue an agent stopped for long enough."""
-    if not pod.runtime.child.alive:
-        tally.events["runtime crashed"] += 1
-        pod.runtime = world.restart(pod.runtime)
-        pod.runtime.fault("oom", match=POISON, times=-1)
-    if not pod.agent.alive:
-        pod.agent = world.agent(pod.runtime.url, **SETTINGS)
-    if pod.stopped and time.monotonic() - pod.stopped > STOPPED_SECONDS:
-        pod.agent.signal(signal.SIGCONT)
-        pod.stopped = 0.0
-
-
-def disrupt(pod: Pod, rng: random.Random, tally: Tally) -> None:
-    """Send a random signal to the agent of one pod, unless it is stopped."""
-    if pod.stopped:
-        return
-    number = rng.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP))
-    tally.events[number.name] += 1
-    pod.agent.signal(number)
-    pod.stopped = time.monotonic() if number is signal.SIGSTOP else 0.0
+def _picture() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(data, "PNG")
+    return data.getvalue()
 
 
 def send(world: World, rng: random.Random, tally: Tally, tasks: int) -> None:
     """Send all tasks, some of them twice, and some malformed messages."""
     for n in range(tasks):
         name = f"{POISON if rng.random() < POISONED else 'task'}-{n}"
-        world.send([name], prefix=rng.choice(("", "a", "a/b")))
+        content: dict[str, Any] = {}
+        metadata: dict[str, Any] = {"prefix": rng.choice(("", "a", "a/b"))}
+        if rng.random() < WITH_INPUT:
+            metadata["tasktype"] = "image-to-image"
+            content["init_images"] = [f"s3://{world.bucket}/{INPUTS}a.png"]
+        if rng.random() < LARGE:
+            metadata["context"] = LARGEST_CONTEXT
+        world.send([name], content, **metadata)
         tally.sent.add(name)
         if rng.random() < SENT_TWICE:
             world.send_body(world.last_sent)
@@ -203,20 +196,9 @@ def send(world: World, rng: random.Random, tally: Tally, tasks: int) -> None:
         if rng.random() < MALFORMED:
             world.send_body("{")
             tally.malformed += 1
-
-
-def aws_faults(rng: random.Random) -> list[Fault]:
-    """Faults that each apply to a random share of all calls."""
-
-    def sometimes(share: float) -> Callable[[Call], bool]:
-        return lambda _: rng.random() < share
-
-    return [
-        Fault(sometimes(0.01), times=-1, answer="503 ServiceUnavailable"),
-        Fault(sometimes(0.005), times=-1, answer="drop"),
-        Fault(sometimes(0.005), times=-1, reaches=True, answer="drop"),
-        Fault(sometimes(0.002), times=-1, delay=1.0),
-    ]
+        if rng.random() < TOO_LARGE:
+            world.send([f"large-{n}"], context=LARGEST_CONTEXT + "more")
+            tally.too_large.add(f"large-{n}")
 
 
 if __name__ == "__main__":

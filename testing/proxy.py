@@ -38,9 +38,9 @@ class Fault:
     times: int = 1  # how many calls fail; -1: all
     after: int = 0  # how many calls pass before the first failure
     reaches: bool = False
-    answer: str = (
-        ""  # "": the real response; "drop": close the connection; else status and code: "503 SlowDown"
-    )
+    # "": the real response; "drop": close the connection; "repeat": the last messages that anybody received;
+    # else status and code: "503 SlowDown", or "200 InternalError" for an error that S3 answers with 200.
+    answer: str = ""
     delay: float = 0.0
     hold: bool = False
     held: threading.Event = field(default_factory=threading.Event)
@@ -75,6 +75,7 @@ class Proxy:
         self.faults: list[Fault] = []
         self.calls: list[str] = []
         self.url = ""
+        self._received: list[bytes] = []
 
     def __enter__(self) -> "Proxy":
         self._thread.start()
@@ -151,11 +152,15 @@ class Proxy:
             await _wait(fault)
             if fault.answer == "drop":
                 return False
-            if fault.answer:
+            if fault.answer == "repeat":
+                answer = self._received or answer
+            elif fault.answer:
                 answer = _error(fault.answer, call.service)
             elif not fault.reaches:
                 to_aws.writelines((head, body))
                 answer = await _answer(from_aws, line)
+        if call.operation == "ReceiveMessage" and any(b"ReceiptHandle" in part for part in answer):
+            self._received = answer
         writer.writelines(answer)
         await writer.drain()
         return b"connection: close" not in answer[0].lower()

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from queue_agent.task.protocol import RECORDS_FOLDER
+from queue_agent.task.protocol import CONTEXT_MAX_BYTES, RECORDS_FOLDER
 
 from local import processes
 from local.processes import Child
 
 REGION = "us-east-1"
 MAX_ATTEMPTS = 3
+# Text of which each character has six bytes in JSON.
+LARGEST_CONTEXT = "\u00e9" * ((CONTEXT_MAX_BYTES - 2) // 6)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Runtime:
         return [
             run["id"] for run in self.report()["runs"] if run["outcome"] == outcome and run["id"] != "task"
         ]
+
+    def occurred(self) -> dict[str, int]:
+        """How often each fault has occurred since its process was started."""
+        return dict(json.loads(self._ask("GET", "/_simulation/faults"))["occurred"])
 
     def fault(self, kind: str, **rule: object) -> None:
         """Inject a fault (see local/runtimes/shared/faults.py)."""
@@ -230,9 +236,13 @@ def log_records(child: Child) -> list[dict[str, Any]]:
     return [json.loads(line) for line in child.log.read_text().splitlines() if line.startswith("{")]
 
 
-def port_of(agent: Child) -> int:
-    """The port of the agent's own endpoints, once it listens: the one record that has a `port`."""
-    return int(wait_for(lambda: [record["port"] for record in log_records(agent) if "port" in record])[0])
+def port_of(agent: Child, seconds: float = 15) -> int:
+    """The port of the agent's own endpoints, once it listens: the one record that has a `port`.
+
+    Raises TimeoutError when it does not within `seconds`.
+    """
+    ports = wait_for(lambda: [record["port"] for record in log_records(agent) if "port" in record], seconds)
+    return int(ports[0])
 
 
 def _first_line(child: Child) -> str:

@@ -9,6 +9,7 @@ from queue_agent.flow.scheduler import MAX_FINISHING
 
 from testing.proxy import Fault, Proxy, calls_to
 from testing.world import World, log_records, wait_for
+from tests.agent.adapters.conftest import picture
 
 CALLS = {
     "receive": calls_to("ReceiveMessage"),
@@ -245,3 +246,48 @@ def test_another_task_under_an_id_that_is_taken_is_refused_and_leaves_the_result
 def claimed(world: World, task: str) -> bool:
     listing = world.s3.list_objects_v2(Bucket=world.bucket, Prefix=f".tasks/{task}/claim.json")
     return bool(listing["KeyCount"])
+
+
+OK_WITH_ERROR = "200 InternalError"
+
+
+def test_s3_that_answers_200_with_an_error_is_asked_again(world: World, proxy: Proxy):
+    runtime = world.runtime("--service-time", "0.1")
+    world.s3.put_object(Bucket=world.bucket, Key="inputs/a.png", Body=picture())
+    faults = {
+        "not written": Fault(calls_to("PutObject", "cat-1.png"), times=2, answer=OK_WITH_ERROR),
+        "written": Fault(calls_to("PutObject", "result.json"), reaches=True, answer=OK_WITH_ERROR),
+        "input": Fault(calls_to("GetObject", "inputs/"), times=1, answer=OK_WITH_ERROR),
+    }
+    with contextlib.ExitStack() as stack:
+        for fault in faults.values():
+            stack.enter_context(proxy.failing(fault))
+        content = {"init_images": [f"s3://{world.bucket}/inputs/a.png"]}
+        world.send(["cat"], content, tasktype="image-to-image")
+        agent = world.agent(runtime.url, INPUT_BUCKETS=world.bucket)
+        callback = world.callbacks_for(["cat"])["cat"]
+        wait_for(lambda: [line for line in log_records(agent) if line["event"] == "task ended"])
+
+    assert {name: fault.seen for name, fault in faults.items()} == {
+        "not written": 2,
+        "written": 1,
+        "input": 1,
+    }
+    assert not [line for line in log_records(agent) if line["level"] == "error"]
+    assert callback["status"] == "completed"
+    assert runtime.runs() == ["cat"]
+
+
+def test_a_claim_that_s3_answers_with_an_error_at_200_is_not_taken_for_free(world: World, proxy: Proxy):
+    runtime = world.runtime("--service-time", "1")
+    world.send(["cat"])
+    world.agent(runtime.url)
+    wait_for(lambda: runtime.report()["running"] == "cat")
+    with proxy.failing(Fault(calls_to("GetObject", "claim.json"), times=3, answer=OK_WITH_ERROR)) as fault:
+        world.send_body(world.last_sent)
+        second = world.agent(world.runtime("--service-time", "0.1").url)
+        wait_for(lambda: fault.seen == 3)
+        world.callbacks_for(["cat"])
+
+    assert runtime.runs() == ["cat"]
+    assert not [line for line in log_records(second) if line["level"] == "error"]

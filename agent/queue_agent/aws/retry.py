@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from aiohttp import ClientError as HttpError
 from botocore.exceptions import BotoCoreError, ClientError
@@ -67,6 +67,22 @@ class AwsUnavailable(Exception):  # noqa: N818 (a state, not an error of the tas
     def permanent(self) -> bool:
         """Whether more time would not have helped."""
         return self.error in PERMANENT_CODES
+
+
+class NoObjectError(OSError):
+    """S3 answered 200 without an ETag: the body is an error, not the object or the receipt of a write.
+
+    The SDK takes only such answers for an error that have no object in their body.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    """
+
+
+def etag_of(response: Mapping[str, Any]) -> str:
+    """The ETag of S3's answer. Raises `NoObjectError`."""
+    etag = response.get("ETag")
+    if not etag:
+        raise NoObjectError("S3 answered 200 without an ETag")
+    return str(etag)
 
 
 def error_code(error: BaseException) -> str:

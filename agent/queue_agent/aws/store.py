@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from queue_agent.aws.retry import OnRetry, call_with_retry, error_code
+from queue_agent.aws.retry import OnRetry, call_with_retry, error_code, etag_of
 from queue_agent.blobs import Blob
 
 ABSENT_CODES = ("NoSuchKey", "NotFound", "404")
@@ -57,7 +57,7 @@ class Store:
         async def get() -> StoredObject:
             response = await self._s3.get_object(Bucket=self.bucket, Key=key)
             async with response["Body"] as body:
-                return StoredObject(await body.read(), response["ETag"], _age(response))
+                return StoredObject(await body.read(), etag_of(response), _age(response))
 
         try:
             return await call_with_retry("GetObject", get, self._retry_seconds, self._on_retry)
@@ -87,16 +87,16 @@ class Store:
         *,
         hold_permanent: bool = True,
     ) -> str:
-        response = await call_with_retry(
-            "PutObject",
-            lambda: self._s3.put_object(
-                Bucket=self.bucket, Key=key, Body=data.reader(), ContentType=content_type, **condition
-            ),
-            retry_seconds,
-            self._on_retry,
-            hold_permanent=hold_permanent,
+        async def put() -> str:
+            return etag_of(
+                await self._s3.put_object(
+                    Bucket=self.bucket, Key=key, Body=data.reader(), ContentType=content_type, **condition
+                )
+            )
+
+        return await call_with_retry(
+            "PutObject", put, retry_seconds, self._on_retry, hold_permanent=hold_permanent
         )
-        return str(response["ETag"])
 
 
 def _age(response: dict[str, Any]) -> float:

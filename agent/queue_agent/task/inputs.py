@@ -188,6 +188,8 @@ class Inputs:
             if 400 <= status < 500 and status != 429:
                 raise TaskError("input_not_found", message) from error
             raise RuntimeUnavailable("input_unavailable", message) from error
+        if not response.get("ETag"):  # the body is an error, which S3 answered with 200
+            raise RuntimeUnavailable("input_unavailable", f"{_without_query(url)} could not be read")
         async with response["Body"] as body:
             return await self._body(body, response["ContentLength"], _without_query(url), budget)
 

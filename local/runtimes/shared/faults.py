@@ -14,6 +14,7 @@ KINDS = {
     "error": "an exception in the middle of the work",
     "device": "a CUDA error in the middle of the work; all work fails until the process is restarted",
     "mount": "the models cannot be read: the mount of the bucket is gone",
+    "disk": "the scratch volume is full: a file cannot be written",
     "crash": "the process is killed in the middle of the work",
     "hang": "the work does not end and ignores interrupts until the faults are cleared",
     "slow": "the work takes ten times as long",

@@ -110,7 +110,7 @@ class Gpu:
         job.started = time.monotonic()
         if self.faults.take("hang", label):
             await self.faults.cleared.wait()
-        for kind in ("crash", "oom", "error", "device", "mount"):
+        for kind in ("crash", "oom", "error", "device", "mount", "disk"):
             if self.faults.take(kind, label) or (kind == "device" and self.broken):
                 await asyncio.sleep(job.seconds / 2)
                 self._fail(kind)
@@ -129,6 +129,8 @@ class Gpu:
         if kind == "device":
             self.broken = True
             raise NodeFailedError("CUDA error: an illegal memory access was encountered (simulated)")
+        if kind == "disk":
+            raise NodeFailedError("[Errno 28] No space left on device: '/tmp/output/a.png' (simulated)")
         if kind == "mount":
             raise NodeFailedError("[Errno 107] Transport endpoint is not connected (simulated)")
         raise NodeFailedError("a simulated exception in the middle of the work")
