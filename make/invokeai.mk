@@ -6,8 +6,8 @@ INVOKEAI_VERSION = 6.14.2
 	@$(PYTHON) -m venv .cache/invokeai
 	@.cache/invokeai/bin/pip install --quiet --disable-pip-version-check invokeai==$(INVOKEAI_VERSION)
 
-test-invokeai: setup .cache/invokeai/bin/invokeai-web ## Test the InvokeAI adapter with a real InvokeAI on this machine's CPU (optional; not in CI)
-	$(RUN)pytest tests/local/real_invokeai.py
+test-invokeai: setup .cache/invokeai/bin/invokeai-web ## Test the InvokeAI adapter and the agent with a real InvokeAI on this machine's CPU (optional; not in CI)
+	$(RUN)pytest tests/local/real_invokeai.py tests/local/real_invokeai_content.py
 
 invokeai-shapes: setup .cache/invokeai/bin/invokeai-web ## Write tests/local/invokeai.json: the part of InvokeAI's OpenAPI document that the adapter uses
 	$(RUN)python -m tests.local.invokeai_shapes

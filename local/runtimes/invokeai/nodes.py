@@ -107,7 +107,9 @@ def _number(value: Any, kind: str, schema: Mapping[str, Any], where: list[Any]) 
             raise ValueError
     except (TypeError, ValueError):
         valid = f"Input should be a valid {text.partition(' ')[2]}"
-        if isinstance(value, str):
+        if isinstance(value, float):
+            yield problem("int_from_float", where, f"{valid}, got a number with a fractional part")
+        elif isinstance(value, str):
             yield problem(f"{name}_parsing", where, f"{valid}, unable to parse string as {text}")
         else:
             yield problem(f"{name}_type", where, valid)
