@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from PIL import Image
 from queue_agent.adapters.invokeai.adapter import InvokeAi
 from queue_agent.adapters.shared.http import Http
+from queue_agent.blobs import Blob
 from queue_agent.contract import InputImage, TaskError
 
 from local.runtimes.invokeai.nodes import FILE
@@ -125,7 +126,7 @@ async def test_a_video_is_uploaded_delivered_and_deleted(url: str, invokeai: Inv
     asked, before = task("graph", graph({**node, "is_intermediate": False})), left(url)
     (path,) = invokeai.media_fields(asked)
 
-    given = InputImage(film, "video/mp4", "mp4")
+    given = InputImage(Blob(film), "video/mp4", "mp4")
     (output,) = (await run_task(invokeai, asked, {path: given})).result.outputs
 
     assert (output.content_type, output.kind) == ("video/mp4", "video")
