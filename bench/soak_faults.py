@@ -135,6 +135,6 @@ def aws_faults(rng: random.Random) -> dict[str, Fault]:
             sometimes(0.03, calls_to("ReceiveMessage")), times=-1, answer="repeat"
         ),
         "slow input": Fault(
-            sometimes(0.2, calls_to("GetObject", INPUTS)), times=-1, delay=SLOW_INPUT_SECONDS
+            sometimes(0.1, calls_to("GetObject", INPUTS)), times=-1, delay=SLOW_INPUT_SECONDS
         ),
     }

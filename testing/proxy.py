@@ -15,6 +15,8 @@ S3_ERROR = b"<Error><Code>%s</Code><Message>injected</Message></Error>"
 # The protocol of SNS has one more element around it; SQS names the code in a header.
 SNS_ERROR = b"<ErrorResponse>%s</ErrorResponse>" % S3_ERROR
 HOLD_SECONDS = 60.0
+# SQS delivers a message to a second agent when a server of its own did not hear of the first one's call.
+REPEAT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Fault:
     times: int = 1  # how many calls fail; -1: all
     after: int = 0  # how many calls pass before the first failure
     reaches: bool = False
-    # "": the real response; "drop": close the connection; "repeat": the last messages that anybody received;
+    # "": the real response; "drop": close the connection; "repeat": messages that another agent has just got;
     # else status and code: "503 SlowDown", or "200 InternalError" for an error that S3 answers with 200.
     answer: str = ""
     delay: float = 0.0
@@ -75,7 +77,7 @@ class Proxy:
         self.faults: list[Fault] = []
         self.calls: list[str] = []
         self.url = ""
-        self._received: list[bytes] = []
+        self._received, self._received_at = list[bytes](), 0.0
 
     def __enter__(self) -> "Proxy":
         self._thread.start()
@@ -152,18 +154,25 @@ class Proxy:
             await _wait(fault)
             if fault.answer == "drop":
                 return False
-            if fault.answer == "repeat":
-                answer = self._received or answer
-            elif fault.answer:
+            if fault.answer and fault.answer != "repeat":
                 answer = _error(fault.answer, call.service)
             elif not fault.reaches:
                 to_aws.writelines((head, body))
                 answer = await _answer(from_aws, line)
-        if call.operation == "ReceiveMessage" and any(b"ReceiptHandle" in part for part in answer):
-            self._received = answer
+        if call.operation == "ReceiveMessage":
+            answer = self._messages(answer, repeat=fault is not None and fault.answer == "repeat")
         writer.writelines(answer)
         await writer.drain()
         return b"connection: close" not in answer[0].lower()
+
+    def _messages(self, answer: list[bytes], *, repeat: bool) -> list[bytes]:
+        """The answer, or with `repeat` the messages that another agent has just got."""
+        now = self._loop.time()
+        if repeat and now - self._received_at < REPEAT_SECONDS:
+            return self._received
+        if any(b"ReceiptHandle" in part for part in answer):
+            self._received, self._received_at = answer, now
+        return answer
 
 
 def calls_to(operation: str, part: str = "") -> Callable[[Call], bool]:
