@@ -128,8 +128,13 @@ def main() -> None:
     sys.exit(1 if violations else 0)
 
 
-def soak(world: World, proxy: Proxy, tasks: int, seed: int, seconds: float) -> tuple[Tally, list[str]]:
-    """Send the tasks, inject failures until all have ended; what happened, and every broken guarantee."""
+def soak(
+    world: World, proxy: Proxy, tasks: int, seed: int, seconds: float, poisoned: float = POISONED
+) -> tuple[Tally, list[str]]:
+    """Send the tasks, inject failures until all have ended; what happened, and every broken guarantee.
+
+    `poisoned`: the share of tasks that fail on every runtime, among the first fifth.
+    """
     rng = random.Random(seed)
     tally = Tally()
     world.s3.put_object(Bucket=world.bucket, Key=f"{INPUTS}a.png", Body=_picture())
@@ -137,7 +142,7 @@ def soak(world: World, proxy: Proxy, tasks: int, seed: int, seconds: float) -> t
     pods = [start_pod(world, rng, settings, POISON) for _ in range(AGENTS)]
     faults = aws_faults(rng)
     proxy.faults += faults.values()
-    send(world, rng, tally, tasks)
+    send(world, rng, tally, tasks, poisoned)
     end = time.monotonic() + seconds
     next_event = 0.0
     while time.monotonic() < end and not (world.messages_left() == 0 and all_announced(tally)):
@@ -179,12 +184,12 @@ def _picture() -> bytes:
     return data.getvalue()
 
 
-def send(world: World, rng: random.Random, tally: Tally, tasks: int) -> None:
+def send(world: World, rng: random.Random, tally: Tally, tasks: int, poisoned: float) -> None:
     """Send all tasks, some of them twice, and some malformed messages."""
     for n in range(tasks):
         # Early, because the delays between the attempts at such a task take nine minutes together.
-        poisoned = n < tasks // 5 and rng.random() < POISONED
-        name = f"{POISON if poisoned else 'task'}-{n}"
+        kind = POISON if n < tasks // 5 and rng.random() < poisoned else "task"
+        name = f"{kind}-{n}"
         content: dict[str, Any] = {}
         metadata: dict[str, Any] = {"prefix": rng.choice(("", "a", "a/b"))}
         if rng.random() < WITH_INPUT:

@@ -154,25 +154,28 @@ class Proxy:
             await _wait(fault)
             if fault.answer == "drop":
                 return False
-            if fault.answer and fault.answer != "repeat":
-                answer = _error(fault.answer, call.service)
+            if replacement := self._replacement(fault, call):
+                answer = replacement
             elif not fault.reaches:
                 to_aws.writelines((head, body))
                 answer = await _answer(from_aws, line)
-        if call.operation == "ReceiveMessage":
-            answer = self._messages(answer, repeat=fault is not None and fault.answer == "repeat")
+        self._note_messages(call, answer)
         writer.writelines(answer)
         await writer.drain()
         return b"connection: close" not in answer[0].lower()
 
-    def _messages(self, answer: list[bytes], *, repeat: bool) -> list[bytes]:
-        """The answer, or with `repeat` the messages that another agent has just got."""
-        now = self._loop.time()
-        if repeat and now - self._received_at < REPEAT_SECONDS:
-            return self._received
-        if any(b"ReceiptHandle" in part for part in answer):
-            self._received, self._received_at = answer, now
-        return answer
+    def _replacement(self, fault: Fault, call: Call) -> list[bytes]:
+        """The answer in place of the real one; empty when there is none."""
+        if fault.answer == "repeat":
+            recent = self._loop.time() - self._received_at < REPEAT_SECONDS
+            return self._received if recent else []
+        return _error(fault.answer, call.service) if fault.answer else []
+
+    def _note_messages(self, call: Call, answer: list[bytes]) -> None:
+        """Keep messages that an agent has got, but not those that are repeated."""
+        has_messages = any(b"ReceiptHandle" in part for part in answer)
+        if call.operation == "ReceiveMessage" and has_messages and answer is not self._received:
+            self._received, self._received_at = answer, self._loop.time()
 
 
 def calls_to(operation: str, part: str = "") -> Callable[[Call], bool]:
