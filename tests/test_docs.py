@@ -17,7 +17,13 @@ from generator.paths import root
 
 ROOT = root()
 PAGES = sorted(
-    [*ROOT.glob("README*.md"), ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+    [
+        *ROOT.glob("README*.md"),
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "SECURITY.md",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("*/README.md"),
+    ]
 )
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=IDS)
@@ -35,6 +41,7 @@ TOP_FOLDERS = (
     "images",
     "local",
     "make",
+    "requirements",
     "testing",
 )
 PATH = re.compile(rf"(?<![\w./{{-])((?:{'|'.join(TOP_FOLDERS)}|tests|tools|bench)/[\w./-]*[\w-])")
