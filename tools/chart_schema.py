@@ -58,10 +58,12 @@ def _global(top: Schema) -> Schema:
         key: {**_bare(top[key]), "pattern": f"^$|{top[key]['pattern']}"}
         for key in ("stackName", "region", "accountId")
     }
+    key = top["kmsKeys"]["properties"]["volumes"]
     return _closed(
         **required,
         imageRegistry=_bare(top["imageRegistry"]),
         podIdentity=_bare(top["podIdentity"]),
+        volumeKmsKeyArn={"type": "string", "pattern": f"^$|{key['pattern']}"},
         eksVersion={"type": "string", "pattern": r"^1\.[0-9]+$"},
         tags=_bare(top["tags"]),
         partition={"type": "string", "enum": ["aws", "aws-cn"]},

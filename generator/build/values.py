@@ -49,6 +49,7 @@ def global_values(solution: Solution) -> Values:
         "eksVersion": solution.versions.eks,
         "podIdentity": solution.pod_identity,
         "tags": dict(solution.tags),
+        "volumeKmsKeyArn": solution.keys.volumes or "",
     }
 
 

@@ -56,6 +56,9 @@ def apply(job: Job) -> None:
         _upgrade(job, config)
     for command in _updates(job, config):
         job.tools.run(*command)
+    if job.solution.keys.secrets:
+        # It succeeds where the key is set already, and refuses another one.
+        job.tools.run("eksctl", "utils", "enable-secrets-encryption", "-f", config, "--approve")
 
 
 def _wait_until_active(job: Job) -> None:

@@ -14,15 +14,14 @@ from generator.facts.quantity import GIB, MIB
 KARPENTER_PREFIX = "karpenter.k8s.aws/"
 
 _NAME = re.compile(r"([a-z]+)(?:-[0-9]+tb)?([0-9]+)")
-# Labels that no type with an NVIDIA GPU has: of AWS's own accelerators, of capacity reservations (the chart
+# Labels that no type with an NVIDIA GPU has: of AWS's own accelerators, of placement groups (the chart
 # selects none), of Windows.
 _ABSENT = (
     "karpenter.k8s.aws/instance-accelerator-count",
     "karpenter.k8s.aws/instance-accelerator-manufacturer",
     "karpenter.k8s.aws/instance-accelerator-name",
-    "karpenter.k8s.aws/capacity-reservation-id",
-    "karpenter.k8s.aws/capacity-reservation-type",
-    "karpenter.k8s.aws/capacity-reservation-interruptible",
+    "karpenter.k8s.aws/placement-group-id",
+    "karpenter.k8s.aws/placement-group-partition",
     "node.kubernetes.io/windows-build",
 )
 
@@ -115,7 +114,12 @@ class InstanceType:
             "instance-local-nvme": str(self.nvme_gb or ""),
         }
         labels = {KARPENTER_PREFIX + name: (value,) if value else () for name, value in own.items()}
-        return {"node.kubernetes.io/instance-type": (self.name,), **labels, **dict.fromkeys(_ABSENT, ())}
+        return {
+            "node.kubernetes.io/instance-type": (self.name,),
+            **labels,
+            KARPENTER_PREFIX + "instance-tenancy": ("default", "dedicated"),
+            **dict.fromkeys(_ABSENT, ()),
+        }
 
     def capacity(self) -> Resources:
         """What a node has, without its disk. Karpenter compares this with the limits of a NodePool.

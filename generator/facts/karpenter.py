@@ -18,7 +18,7 @@ _SIZE = re.compile(r"([1-9][0-9]*)([A-Z]i?)")
 
 @dataclass(frozen=True)
 class NodePoolRules:
-    """What one range of Karpenter versions accepts. `since`: its first version, `1.9`."""
+    """What one range of Karpenter versions accepts. `since`: its first version, `1.12`."""
 
     since: str
     first_eks: str
@@ -60,7 +60,7 @@ def load(charts: Path) -> tuple[NodePoolRules, ...]:
             operators=frozenset(row["operators"]),
             reserved_domains=tuple(row["reservedDomains"]),
             allowed_domains=tuple(content["allowedDomains"]),
-            allowed_labels=frozenset(content["allowedLabels"]),
+            allowed_labels=frozenset([*content["allowedLabels"], *row["newLabels"]]),
             forbidden_labels=frozenset(content["forbiddenLabels"]),
             forbidden_tags=frozenset(content["forbiddenTags"]),
             forbidden_tag_prefixes=tuple(content["forbiddenTagPrefixes"]),

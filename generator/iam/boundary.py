@@ -2,11 +2,11 @@
 
 It allows what the roles need and nothing outside the solution, by names and by tags of the cluster: a role
 that a deployer makes for itself reaches no further than the solution's own roles. It names no runtime, so a
-new one needs no new boundary; a new bucket with models or inputs does.
+new one needs no new boundary; a new bucket with models or inputs does, and so does a new KMS key.
 """
 
 from generator.facts import versions
-from generator.iam import roles
+from generator.iam import keys, roles
 from generator.iam.conditions import giving, having
 from generator.iam.policy import (
     Condition,
@@ -49,7 +49,8 @@ def arn(solution: Solution) -> str:
 
 def policy(solution: Solution) -> Policy:
     """The policy document of the boundary."""
-    return document([*_tasks(solution), *_logs(solution), *_reads(solution), *_nodes(solution)])
+    statements = [*_tasks(solution), *keys.boundary(solution), *_logs(solution), *_reads(solution)]
+    return document([*statements, *_nodes(solution)])
 
 
 def _tasks(solution: Solution) -> list[Statement]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from generator.iam import boundary, deployer_api, deployer_identity, deployer_network, deployer_roles
+from generator.iam import boundary, deployer_api, deployer_identity, deployer_network, deployer_roles, keys
 from generator.iam import roles as iam
 from generator.iam.conditions import all_of, giving, via_cloudformation
 from generator.iam.policy import (
@@ -80,6 +80,7 @@ def _statements(solution: Solution) -> list[Statement]:
         *deployer_identity.statements(solution),
         *deployer_network.statements(solution),
         *_preflight(solution),
+        *keys.deployer(solution),
     ]
 
 
@@ -229,9 +230,11 @@ def _preflight(solution: Solution) -> list[Statement]:
     quotas = "GetAWSDefaultServiceQuota GetServiceQuota ListRequestedServiceQuotaChangeHistoryByQuota"
     principals = [iam_arn(solution, "role/*"), iam_arn(solution, "user/*")]
     models = iam.model_buckets(solution)
+    inputs = sorted({bucket_arn(solution, name) for one in solution.runtimes for name in one.input_buckets})
     repositories = names.arn(solution.partition.name, "ecr", "*", "*", "repository/*")
     return [
         allow("AskModels", actions("s3", "GetBucketLocation ListBucket"), models),
+        allow("AskEncryption", "s3:GetEncryptionConfiguration", [*models, *inputs]),
         allow("AskModelFiles", "s3:GetObject", [f"{bucket}/*" for bucket in models]),
         allow("AskBuckets", "s3:ListAllMyBuckets", "*"),
         allow("AskImages", "ecr:DescribeImages", repositories),

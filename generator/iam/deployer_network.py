@@ -29,12 +29,13 @@ _RULES = """
 _ENDPOINT = "DeleteTags DeleteVpcEndpoints ModifyVpcEndpoint"
 # None of these can be limited to a resource.
 _READ = """
-    DescribeAddresses DescribeAvailabilityZones DescribeImages DescribeInstanceTypeOfferings
-    DescribeInstanceTypes DescribeInstances DescribeInternetGateways DescribeKeyPairs
+    DescribeAddresses DescribeAvailabilityZones DescribeCapacityReservations DescribeImages
+    DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeInstances DescribeInternetGateways
+    DescribeKeyPairs
     DescribeLaunchTemplateVersions DescribeLaunchTemplates DescribeNatGateways DescribeNetworkAcls
     DescribeNetworkInterfaces DescribeRegions DescribeRouteTables DescribeSecurityGroupRules
     DescribeSecurityGroups DescribeSnapshots DescribeSubnets DescribeVpcAttribute DescribeVpcEndpoints
-    DescribeVpcs
+    DescribeVpcs GetEbsDefaultKmsKeyId
 """
 
 

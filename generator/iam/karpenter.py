@@ -5,7 +5,7 @@ https://github.com/aws/karpenter-provider-aws/tree/v1.8.8/website/content/en/doc
 """
 
 from generator.facts import versions
-from generator.iam import roles
+from generator.iam import keys, roles
 from generator.iam.policy import Condition, Policy, Statement, allow, arn, document, iam_arn
 from generator.solution import names
 from generator.solution.model import Solution
@@ -19,6 +19,7 @@ def controller(solution: Solution) -> Policy:
             *_tags(solution),
             *_reads(solution),
             *_profiles(solution),
+            *_keys(solution),
         ]
     )
 
@@ -147,4 +148,13 @@ def _profiles(solution: Solution) -> list[Statement]:
         ),
         allow("AllowInstanceProfileReadActions", "iam:GetInstanceProfile", profiles),
         allow("AllowUnscopedInstanceProfileListAction", "iam:ListInstanceProfiles", "*"),
+    ]
+
+
+def _keys(solution: Solution) -> list[Statement]:
+    """EC2 encrypts volumes, and SQS reads events, with the permissions of the controller."""
+    messages = (solution.keys.messages,) if solution.keys.messages else ()
+    return [
+        *keys.start_instances(solution),
+        *keys.read("DecryptInterruptionEvents", messages, "sqs", solution),
     ]

@@ -1,5 +1,6 @@
 """The least-privilege policies of all roles, except that of Karpenter's controller."""
 
+from generator.iam import keys
 from generator.iam.policy import (
     INLINE_POLICY_MAX,
     Policy,
@@ -35,6 +36,7 @@ def s3_csi_driver(solution: Solution) -> Policy:
         [
             allow("ListModels", "s3:ListBucket", buckets),
             allow("ReadModels", "s3:GetObject", [f"{bucket}/*" for bucket in buckets]),
+            *keys.read("DecryptModels", solution.keys.models, "s3", solution),
         ]
     )
 
@@ -51,9 +53,12 @@ def runtime(solution: Solution, runtime: Runtime) -> Policy:
         # Without it S3 answers 403 instead of 404 for an object that does not exist.
         allow("TellAbsentFromForbidden", "s3:ListBucket", bucket),
         allow("AnnounceResults", "sns:Publish", solution.results_topic_arn),
+        *keys.write("EncryptResults", solution.keys.outputs, ("s3",), solution),
+        *keys.write("EncryptMessages", solution.keys.messages, ("sqs", "sns"), solution),
     ]
     if inputs:
         statements.append(allow("ReadInputs", "s3:GetObject", inputs))
+        statements += keys.read("DecryptInputs", solution.keys.inputs, "s3", solution)
     if runtime.xray:
         statements.append(allow("SendTraces", [*XRAY_WRITE, *XRAY_SAMPLING], "*"))
     return document(statements)
@@ -96,6 +101,8 @@ def _api(buckets: list[str], solution: Solution) -> Policy:
             allow("TellAbsentFromForbidden", "s3:ListBucket", buckets),
             allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], log),
             allow("SendTraces", XRAY_WRITE, "*"),
+            *keys.write("EncryptRecords", solution.keys.outputs, ("s3",), solution),
+            *keys.write("EncryptTasks", solution.keys.messages, ("sns",), solution),
         ]
     )
 

@@ -58,6 +58,14 @@ class QuotaNeed:
 
 
 @dataclass(frozen=True)
+class Encryption:
+    """What encrypts one kind of data at rest: the ARN of a customer's key, or in words."""
+
+    data: str
+    key: str
+
+
+@dataclass(frozen=True)
 class CostLine:
     """One amount and the formula behind it; no amount where a price is not known."""
 
@@ -98,6 +106,7 @@ class Plan:
     resources: tuple[ResourceCount, ...]
     runtimes: tuple[RuntimePlan, ...]
     needs: tuple[QuotaNeed, ...]
+    encryption: tuple[Encryption, ...]
     cost: Cost
     # Sentences about the support of the EKS version and the age of the data.
     notes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a plan says about the support of its EKS version and the age of the data behind it."""
+"""What a plan says about its EKS version, the age of the data behind it, and what its cost leaves out."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -10,8 +10,9 @@ OLD = timedelta(days=90)
 
 
 def notes(solution: Solution, facts: Facts, today: date) -> Iterator[str]:
-    """One sentence about the support of the EKS version, and one about data that is older than 90 days."""
+    """Support of the EKS version, what AWS bills in addition, and data that is older than 90 days."""
     yield _support(solution, facts, today)
+    yield from _in_addition(solution)
     old = [source for source in facts.dates(solution.region) if today - source.date > OLD]
     if old:
         listed = ", ".join(
@@ -39,3 +40,24 @@ def _support(solution: Solution, facts: Facts, today: date) -> str:
         f"EKS {eks} is in standard support until {support.standard_ends}; in extended support, until"
         f" {support.extended_ends}, the control plane {cost}."
     )
+
+
+def _in_addition(solution: Solution) -> Iterator[str]:
+    """What the nodes of some runtimes cost that the plan does not count."""
+    reserved = [runtime.name for runtime in solution.runtimes if runtime.nodes.reservations]
+    if reserved:
+        yield (
+            f"Nodes of {', '.join(reserved)} use capacity reservations before other capacity. AWS bills a"
+            " reservation whether nodes use it or not, and counts it against the quota when it is made: this"
+            " plan has neither."
+        )
+    rated = [
+        runtime.name
+        for runtime in solution.runtimes
+        if runtime.nodes.os_volume.initialization_rate or runtime.nodes.data_volume.initialization_rate
+    ]
+    if rated:
+        yield (
+            f"Each new node of {', '.join(rated)} loads its snapshot at volumeInitializationRate, for which"
+            " AWS charges by the GiB of the snapshot; the cost below leaves it out."
+        )

@@ -11,6 +11,7 @@ from generator.facts.quotas import Market, Quota
 from generator.iam import accounts
 from generator.plan import notes
 from generator.plan.cost import cost
+from generator.plan.encryption import encryption
 from generator.plan.model import NodeOption, Plan, QuotaNeed, ResourceCount, RuntimePlan
 from generator.solution import capacity
 from generator.solution.capacity import Place
@@ -54,6 +55,7 @@ def plan(
         resources=tuple(_resources(solution, stack_resources)),
         runtimes=runtimes,
         needs=tuple(_needs(solution, runtimes, facts)),
+        encryption=tuple(encryption(solution)),
         cost=cost(
             solution,
             runtimes,

@@ -49,6 +49,8 @@ def markdown(plan: Plan) -> str:
         "## Cost of 1,000 pictures",
         _cost_table([*cost.per_1000, cost.requests], cost.currency),
         cost.note,
+        "## Encryption at rest",
+        _table(("data", "key"), [(row.data, row.key) for row in plan.encryption]),
         "## Licences",
         "\n".join(f"- {line}" for line in [*sorted({r.licence for r in plan.runtimes}), MODEL_LICENCES]),
         "## Resources",

@@ -8,9 +8,10 @@ from typing import Any
 from generator.aws import errors
 from generator.aws.asker import Asker
 from generator.facts import quantity
+from generator.preflight import keys
 from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
-from generator.solution.model import Volume
+from generator.solution.model import Solution, Volume
 
 THEME = "snapshots"
 
@@ -21,6 +22,8 @@ class Snapshot:
 
     state: str
     gib: int
+    # A customer's key that encrypts it, and that is not the key of the volumes.
+    other_key: str = ""
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
@@ -33,7 +36,7 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
                 yield Check(
                     THEME,
                     check_name,
-                    partial(described, volume.snapshot_id),
+                    partial(described, subject.solution, volume.snapshot_id),
                     partial(judge, check_name, size),
                 )
 
@@ -46,7 +49,7 @@ def volume_gib(volume: Volume) -> float:
     return float(size / quantity.GIB)
 
 
-def described(name: str, asker: Asker) -> Snapshot | None:
+def described(solution: Solution, name: str, asker: Asker) -> Snapshot | None:
     """A snapshot of this region that the account may use; None when there is none."""
     try:
         rows = asker.client("ec2").describe_snapshots(SnapshotIds=[name])["Snapshots"]
@@ -54,7 +57,18 @@ def described(name: str, asker: Asker) -> Snapshot | None:
         if not errors.code(error).startswith("InvalidSnapshot"):
             raise
         return None
-    return Snapshot(str(rows[0]["State"]), int(rows[0]["VolumeSize"])) if rows else None
+    if not rows:
+        return None
+    other_key = _other_key(solution, str(rows[0].get("KmsKeyId", "")), asker)
+    return Snapshot(str(rows[0]["State"]), int(rows[0]["VolumeSize"]), other_key)
+
+
+def _other_key(solution: Solution, arn: str, asker: Asker) -> str:
+    """The customer's key of a snapshot, where Karpenter's role has no permission on it; otherwise empty."""
+    if not arn or arn == solution.keys.volumes:
+        return ""
+    key = keys.key(solution, arn, asker)
+    return "" if key and not key.is_customers else arn
 
 
 def judge(check_name: str, volume: float, snapshot: Snapshot | None) -> Iterator[Result]:
@@ -76,5 +90,9 @@ def judge(check_name: str, volume: float, snapshot: Snapshot | None) -> Iterator
             f"it has {snapshot.gib} GiB, the volume {volume:g} GiB",
             help,
         )
+    elif snapshot.other_key:
+        message = f"it is encrypted with {snapshot.other_key}, which Karpenter's role may not use"
+        help = "copy it with the key in kmsKeys.volumes: aws ec2 copy-snapshot --encrypted --kms-key-id KEY"
+        yield Result(THEME, check_name, CheckStatus.FAILED, message, help)
     else:
         yield Result(THEME, check_name, CheckStatus.PASSED, f"{snapshot.gib} GiB, completed")

@@ -23,6 +23,11 @@ ALIASES = {
 }
 ARCH, OS = "kubernetes.io/arch", "kubernetes.io/os"
 CAPACITY, REGION = "karpenter.sh/capacity-type", "topology.kubernetes.io/region"
+RESERVED = "reserved"
+# Labels that only nodes in a capacity reservation have.
+RESERVATION_LABELS = tuple(
+    f"{KARPENTER_PREFIX}capacity-reservation-{name}" for name in ("id", "type", "interruptible")
+)
 ZONE, ZONE_ID = "topology.kubernetes.io/zone", "topology.k8s.aws/zone-id"
 
 
@@ -120,13 +125,13 @@ def select(nodes: Nodes, pod: Resources, place: Place, facts: Facts) -> Selectio
 
 
 def capacity_types(nodes: Nodes, place: Place) -> tuple[str, ...]:
-    """The capacity types that capacityType and the requirements leave: spot, on-demand."""
+    """The capacity types that the values and the requirements leave: reserved, spot, on-demand."""
     return _shared_labels(nodes, place)[0][CAPACITY]
 
 
 def _shared_labels(nodes: Nodes, place: Place) -> tuple[Mapping[str, tuple[str, ...]], list[Exclusion]]:
     """The labels whose values do not depend on the type, after all requirements, and what leaves no value."""
-    capacity = [("spot", nodes.spot), ("on-demand", nodes.on_demand)]
+    capacity = [(RESERVED, bool(nodes.reservations)), ("spot", nodes.spot), ("on-demand", nodes.on_demand)]
     values = {ARCH: ("amd64",), OS: ("linux",), CAPACITY: tuple(name for name, on in capacity if on)}
     if place.region:
         zones = tuple(place.region.zones) if nodes.own_subnets or not place.zones else place.zones
@@ -135,15 +140,28 @@ def _shared_labels(nodes: Nodes, place: Place) -> tuple[Mapping[str, tuple[str, 
     conflicts = []
     for requirement in nodes.requirements:
         key = label(requirement.key)
-        if key not in values or not values[key]:
+        if key in RESERVATION_LABELS:
+            key, accepted = CAPACITY, _with_reservation_label(requirement, values[CAPACITY])
+        elif key not in values or not values[key]:
             continue
-        accepted = accepts(requirement, values[key])
+        else:
+            accepted = accepts(requirement, values[key])
         if accepted is None:
             reason = f"{requirement}, but {_PLACES[key]} {words(values[key])},"
             conflicts.append(Exclusion("requirement", reason, requirement.path))
         else:
             values[key] = accepted
     return values, conflicts
+
+
+def _with_reservation_label(
+    requirement: Requirement, capacity_types: Sequence[str]
+) -> tuple[str, ...] | None:
+    """The capacity types whose nodes meet a requirement on a label that only reserved nodes have."""
+    without_label = accepts(requirement, ()) is not None
+    with_label = requirement.operator != "DoesNotExist"
+    accepted = (name for name in capacity_types if (with_label if name == RESERVED else without_label))
+    return tuple(accepted) or None
 
 
 _PLACES = {
@@ -263,7 +281,8 @@ def _values(key: str, left: Sequence[InstanceType], nodes: Nodes, place: Place) 
     user has none. Source: SatisfiesMinValues in pkg/cloudprovider/types.go of kubernetes-sigs/karpenter.
     """
     if key == CAPACITY:
-        return {"spot", "on-demand"} if any(kind.spot for kind in left) else {"on-demand"}
+        spot = {"spot"} if any(kind.spot for kind in left) else set()
+        return {"on-demand", *spot, *({RESERVED} if nodes.reservations else ())}
     anywhere = replace(nodes, requirements=())
     shared = _shared_labels(anywhere, place)[0]
     if key in shared:

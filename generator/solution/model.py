@@ -32,6 +32,26 @@ class Api:
 
 
 @dataclass(frozen=True)
+class KmsKeys:
+    """ARNs of customer managed KMS keys, by what they encrypt. Without one, AWS's own keys encrypt it.
+
+    `messages`: queues and topics. `volumes`: EBS volumes of all nodes. `secrets`: Secrets of Kubernetes.
+    """
+
+    models: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: str | None = None
+    messages: str | None = None
+    volumes: str | None = None
+    secrets: str | None = None
+
+    def all(self) -> tuple[str, ...]:
+        """Every key, each once."""
+        single = (self.outputs, self.messages, self.volumes, self.secrets)
+        return tuple(dict.fromkeys([*self.models, *self.inputs, *filter(None, single)]))
+
+
+@dataclass(frozen=True)
 class Scaling:
     """Whether KEDA scales the pods, and between which numbers."""
 
@@ -42,10 +62,14 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume of a node: its size (a Kubernetes quantity), and the snapshot that it is created from."""
+    """A volume of a node: its size (a Kubernetes quantity), and the snapshot that it is created from.
+
+    `initialization_rate`: MiB per second at which EBS loads the snapshot, where the user pays for a rate.
+    """
 
     size: str
     snapshot_id: str | None
+    initialization_rate: int | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +90,19 @@ class Requirement:
 
 
 @dataclass(frozen=True)
+class ReservationTerm:
+    """Selects capacity reservations: one by its ID, or all with these tags, of this owner, of this kind.
+
+    Empty texts and no tags do not restrict the selection. `match_criteria`: `open` or `targeted`.
+    """
+
+    id: str
+    tags: Mapping[str, str]
+    owner: str
+    match_criteria: str
+
+
+@dataclass(frozen=True)
 class Nodes:
     """The node pool of a runtime.
 
@@ -77,6 +114,8 @@ class Nodes:
     instance_types: tuple[str, ...]
     spot: bool
     on_demand: bool
+    # Nodes may also use the capacity reservations that these select.
+    reservations: tuple[ReservationTerm, ...]
     requirements: tuple[Requirement, ...]
     limits: Mapping[str, Decimal]
     local_disks: bool
@@ -169,6 +208,7 @@ class Solution:
     components: ClusterComponents
     # Whether pods get their roles by EKS Pod Identity, not by IRSA.
     pod_identity: bool
+    keys: KmsKeys
     api: Api
     tags: Mapping[str, str]
     image_registry: str | None

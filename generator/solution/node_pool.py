@@ -7,7 +7,7 @@ from typing import Any
 from generator.facts import footprint
 from generator.facts.instance_types import Resources
 from generator.facts.quantity import parse
-from generator.solution.model import Nodes, Requirement, Volume
+from generator.solution.model import Nodes, Requirement, ReservationTerm, Volume
 
 Data = Mapping[str, Any]
 
@@ -24,6 +24,7 @@ def nodes(provisioner: Data, template: Data) -> Nodes:
         instance_types=tuple(provisioner["instanceType"]),
         spot=provisioner["capacityType"]["spot"],
         on_demand=provisioner["capacityType"]["onDemand"],
+        reservations=tuple(map(_reservation_term, template["capacityReservationSelectorTerms"])),
         requirements=tuple(_requirements(provisioner)),
         limits={name: amount for name, amount in limits.items() if amount is not None},
         # A snapshot of images is on the data volume, which local disks would hide.
@@ -41,7 +42,20 @@ def instance_types(pools: Iterable[Nodes]) -> list[str]:
 
 
 def _volume(volume: Data) -> Volume:
-    return Volume(size=volume["volumeSize"], snapshot_id=volume.get("snapshotID") or None)
+    return Volume(
+        size=volume["volumeSize"],
+        snapshot_id=volume.get("snapshotID") or None,
+        initialization_rate=volume.get("volumeInitializationRate"),
+    )
+
+
+def _reservation_term(term: Data) -> ReservationTerm:
+    return ReservationTerm(
+        id=term.get("id", ""),
+        tags=term.get("tags", {}),
+        owner=term.get("ownerID", ""),
+        match_criteria=term.get("instanceMatchCriteria", ""),
+    )
 
 
 def _requirements(provisioner: Data) -> Iterator[Requirement]:

@@ -8,7 +8,7 @@ from generator.solution import names, node_pool
 from generator.solution.context import Context
 from generator.solution.defaults import Defaults
 from generator.solution.merge import merged
-from generator.solution.model import Api, ClusterComponents, Solution
+from generator.solution.model import Api, ClusterComponents, KmsKeys, Solution
 from generator.solution.resolve_runtime import Scope, resolve_runtime
 
 
@@ -44,6 +44,7 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
             desired_count=config["clusterComponents"]["desiredCount"],
         ),
         pod_identity=config["podIdentity"],
+        keys=_keys(config["kmsKeys"]),
         api=_api(config["APIGW"]),
         tags=config["tags"],
         image_registry=scope.registry,
@@ -58,4 +59,15 @@ def _api(gateway: Mapping[str, Any]) -> Api:
     throttle = gateway["throttle"]
     return Api(
         stage=gateway["stageName"], rate_limit=throttle["rateLimit"], burst_limit=throttle["burstLimit"]
+    )
+
+
+def _keys(keys: Mapping[str, Any]) -> KmsKeys:
+    return KmsKeys(
+        models=tuple(keys["models"]),
+        inputs=tuple(keys["inputs"]),
+        outputs=keys.get("outputs") or None,
+        messages=keys.get("messages") or None,
+        volumes=keys.get("volumes") or None,
+        secrets=keys.get("secrets") or None,
     )

@@ -26,6 +26,10 @@ def requirement(**fields: Any) -> Values:
     return nested(f"{POOL}.extraRequirements", [{"key": "example.com/x", "operator": "In", **fields}])
 
 
+def reservations(*terms: Values) -> Values:
+    return nested(f"{NODE}.capacityReservationSelectorTerms", list(terms))
+
+
 # Name of the runtime -> its values, and a part of the message. All cases are runtimes of one rendering.
 CASES: dict[str, tuple[Values, str]] = {
     "too-long-a-name-that-goes-on-and-on-a": ({}, ""),
@@ -49,6 +53,28 @@ CASES: dict[str, tuple[Values, str]] = {
     "no-image": (merged(CUSTOM, nested(f"{API}.image.repository", "")), "set repository, and tag or digest"),
     "no-tag": (merged(CUSTOM, nested(f"{API}.image.tag", "")), "set repository, and tag or digest"),
     "agents-port": (merged(CUSTOM, nested(f"{API}.port", 8081)), "the queue agent listens on 8081"),
+    "reservation-by-id-and-tags": (
+        reservations({"id": "cr-1", "tags": {"team": "art"}}),
+        "id cr-1 is set together with other keys",
+    ),
+    "reservation-of-an-owner": (
+        reservations({"id": "cr-1"}, {"ownerID": "210987654321"}),
+        "neither id, tags nor instanceMatchCriteria",
+    ),
+    "reservation-with-no-tag": (reservations({"tags": {}}), "neither id, tags nor instanceMatchCriteria"),
+    "reservation-with-empty-tag": (reservations({"tags": {"team": ""}}), "a tag with an empty key or value"),
+    "reservation-with-many-tags": (
+        reservations({"tags": {f"k{n}": "v" for n in range(21)}}),
+        "a term with 21 tags; the maximum is 20",
+    ),
+    "rate-without-snapshot": (
+        nested(f"{NODE}.osVolume.volumeInitializationRate", 300),
+        "volumeInitializationRate needs snapshotID",
+    ),
+    "placement-group-on-1-28": (
+        nested(f"{POOL}.labels", {"karpenter.k8s.aws/placement-group-id": "pg-1"}),
+        "Karpenter does not allow karpenter.k8s.aws/placement-group-id",
+    ),
     "no-queue": (nested(f"{AGENT}.sqsQueueUrl", ""), "queueAgent.sqsQueueUrl is empty"),
     "no-dead-letters": (nested(f"{AGENT}.deadLetterQueueUrl", ""), "queueAgent.deadLetterQueueUrl is empty"),
     "no-bucket": (nested(f"{AGENT}.s3Bucket", ""), "queueAgent.s3Bucket is empty"),
@@ -226,6 +252,8 @@ LONG = "too-long-a-name-that-goes-on-and-on-a"
 
 # Values whose absence means something: nothing is rendered, or something else takes their place.
 OPTIONAL = {
+    f"{NODE}.osVolume.volumeInitializationRate",
+    f"{NODE}.dataVolume.volumeInitializationRate",
     f"{NODE}.osVolume.iops",
     f"{NODE}.osVolume.throughput",
     f"{NODE}.osVolume.snapshotID",

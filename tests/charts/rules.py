@@ -62,6 +62,15 @@ EBS = closed(
     iops={"type": "integer"},
     throughput={"type": "integer"},
     snapshotID=TEXT,
+    volumeInitializationRate={"type": "integer", "minimum": 100, "maximum": 300},
+    kmsKeyID={"type": "string"},
+)
+RESERVATION = closed(
+    (),
+    id=text("^cr-[0-9a-z]+$"),
+    instanceMatchCriteria=one_of("open", "targeted"),
+    ownerID=text("^[0-9]{12}$"),
+    tags=TAGS,
 )
 TRIGGER = closed(
     ("type", "metadata"),
@@ -115,6 +124,7 @@ SPECS: dict[str, Schema] = {
         role=TEXT,
         subnetSelectorTerms=listed(closed(("tags",), tags=TAGS), 1),
         securityGroupSelectorTerms=listed(closed(("tags",), tags=TAGS), 1),
+        capacityReservationSelectorTerms={**listed(RESERVATION), "maxItems": 30},
         tags=MAP,
         metadataOptions=closed(
             (),

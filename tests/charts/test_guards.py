@@ -70,10 +70,12 @@ def test_a_solution_without_its_region_and_account_is_refused(
     [
         requirement(operator="Gte", values=["1"]),
         nested(f"{POOL}.labels", {"example.kubernetes.io/team": "x"}),
+        requirement(key="karpenter.k8s.aws/instance-tenancy", values=["default"]),
+        nested(f"{POOL}.labels", {"karpenter.k8s.aws/capacity-reservation-interruptible": "true"}),
     ],
-    ids=["operator", "label"],
+    ids=["operator", "label", "tenancy", "interruptible reservation"],
 )
-def test_what_karpenter_allows_since_1_9_is_allowed_from_eks_1_29_on(render: Render, values: Values) -> None:
+def test_what_karpenter_allows_after_1_8_is_allowed_from_eks_1_29_on(render: Render, values: Values) -> None:
     assert render({"global": {"eksVersion": "1.29"}}, one=values)
     with pytest.raises(HelmError, match=r"does not (support|allow)"):
         render({"global": {"eksVersion": "1.28"}}, one=values)

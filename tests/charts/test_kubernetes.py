@@ -32,7 +32,17 @@ EVERYTHING: Values = {
         },
         "nodeTemplate": {
             "tags": {"team": "art"},
-            "dataVolume": {"snapshotID": "snap-0123456789abcdef0", "iops": 4000, "throughput": 1000},
+            "capacityReservationSelectorTerms": [
+                {"id": "cr-0123456789abcdef0"},
+                {"tags": {"team": "*"}, "ownerID": "210987654321", "instanceMatchCriteria": "targeted"},
+            ],
+            "osVolume": {"snapshotID": "snap-0123456789abcdef1", "volumeInitializationRate": 100},
+            "dataVolume": {
+                "snapshotID": "snap-0123456789abcdef0",
+                "iops": 4000,
+                "throughput": 1000,
+                "volumeInitializationRate": 300,
+            },
             "userData": "[settings.motd]\n",
         },
     },
@@ -45,6 +55,7 @@ EVERYTHING: Values = {
         "persistence": {"labels": {"a": "b"}, "annotations": {"c": "d"}},
     },
 }
+VOLUME_KEY = "arn:aws:kms:us-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 SOURCES = {
     "secretKeyRef": {"name": "tokens", "key": "hub", "optional": True},
     "configMapKeyRef": {"name": "settings", "key": "level"},
@@ -66,7 +77,11 @@ ALL = {
 
 
 def everything() -> Objects:
-    top = {"createNamespaces": True, "global": {"tags": {"a": "b"}}, "runtimes": ALL}
+    top = {
+        "createNamespaces": True,
+        "global": {"tags": {"a": "b"}, "volumeKmsKeyArn": VOLUME_KEY},
+        "runtimes": ALL,
+    }
     return template(str(RUNTIMES), json.dumps(merged(BASE, top)))
 
 

@@ -48,6 +48,44 @@ def test_a_capacity_type_can_be_turned_off(
     assert requirements(rendered)["karpenter.sh/capacity-type"] == ("In", [remaining])
 
 
+RESERVATIONS = [{"id": "cr-0123456789abcdef0"}, {"tags": {"team": "art"}, "ownerID": "210987654321"}]
+TERMS = "karpenter.nodeTemplate.capacityReservationSelectorTerms"
+
+
+def test_nodes_use_reservations_before_other_capacity(with_value: Callable[..., Objects]) -> None:
+    rendered = with_value(TERMS, RESERVATIONS)
+    capacity = requirements(rendered)["karpenter.sh/capacity-type"]
+    assert capacity == ("In", ["reserved", "spot", "on-demand"])
+    assert node_class(rendered)["capacityReservationSelectorTerms"] == RESERVATIONS
+
+
+def test_nodes_may_use_reservations_only(with_value: Callable[..., Objects]) -> None:
+    off = {"karpenter": {"provisioner": {"capacityType": {"spot": False, "onDemand": False}}}}
+    rendered = with_value(TERMS, RESERVATIONS, **off)
+    assert requirements(rendered)["karpenter.sh/capacity-type"] == ("In", ["reserved"])
+
+
+def test_no_node_is_in_a_reservation_that_is_not_selected(render: Render) -> None:
+    assert "capacityReservationSelectorTerms" not in node_class(render(one={}))
+
+
+@pytest.mark.parametrize(("volume", "device"), [("osVolume", "/dev/xvda"), ("dataVolume", "/dev/xvdb")])
+def test_a_snapshot_is_loaded_at_the_rate_that_is_paid_for(
+    with_value: Callable[..., Objects], volume: str, device: str
+) -> None:
+    values = {"snapshotID": SNAPSHOT, "volumeInitializationRate": 300}
+    rendered = with_value(f"karpenter.nodeTemplate.{volume}", values)
+    rates = {name: ebs.get("volumeInitializationRate") for name, ebs in volumes(rendered).items()}
+    assert rates == {"/dev/xvda": None, "/dev/xvdb": None, device: 300}
+
+
+def test_volumes_are_encrypted_with_the_key_of_the_solution(render: Render) -> None:
+    key = "arn:aws:kms:us-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    encrypted = volumes(render({"global": {"volumeKmsKeyArn": key}}, one={}))
+    assert {ebs["kmsKeyID"] for ebs in encrypted.values()} == {key}
+    assert all(ebs["encrypted"] is True and "kmsKeyID" not in ebs for ebs in volumes(render(one={})).values())
+
+
 def test_more_requirements_and_their_numbers_are_strings(with_value: Callable[..., Objects]) -> None:
     extra = [
         {"key": "karpenter.k8s.aws/instance-gpu-memory", "operator": "Gt", "values": ["22000"]},

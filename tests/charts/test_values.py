@@ -32,6 +32,7 @@ OTHER: dict[str, Any] = {
     "karpenter.provisioner.disruption.consolidateAfter": "1m",
     "karpenter.provisioner.disruption.expireAfter": "24h",
     "karpenter.nodeTemplate.amiVersion": "1.50.0",
+    "karpenter.nodeTemplate.capacityReservationSelectorTerms": [{"id": "cr-0123456789abcdef0"}],
     "karpenter.nodeTemplate.instanceStorePolicy": "None",
     "karpenter.nodeTemplate.userData": "[settings.motd]\n",
     "runtime.inferenceApi.image.digest": f"sha256:{'0' * 64}",
@@ -65,6 +66,7 @@ OTHER |= {
         "iops": 3333,
         "throughput": 222,
         "snapshotID": "snap-0123456789abcdef0",
+        "volumeInitializationRate": 300,
     }.items()
 }
 # Keys that take effect only with other keys.
@@ -81,6 +83,9 @@ WITH_KEYS: dict[str, Values] = {
 for _volume in ("osVolume", "dataVolume"):
     WITH_KEYS[f"karpenter.nodeTemplate.{_volume}.volumeType"] = nested(
         f"karpenter.nodeTemplate.{_volume}.throughput", None
+    )
+    WITH_KEYS[f"karpenter.nodeTemplate.{_volume}.volumeInitializationRate"] = nested(
+        f"karpenter.nodeTemplate.{_volume}.snapshotID", "snap-0123456789abcdef0"
     )
 for _key in ("repository", "tag", "digest"):
     WITH_KEYS[f"runtime.queueAgent.xray.daemon.image.{_key}"] = nested(

@@ -210,6 +210,16 @@ def test_pods_on_nodes_of_controllers_cannot_get_the_credentials_of_the_node(
     assert "iam" not in group
 
 
+def test_the_cluster_has_the_keys_of_the_config(solution_of: Resolve, cluster_config: ClusterConfig) -> None:
+    keys = solution_of("customer-keys").keys
+    encrypted, plain = (cluster_config(solution_of(name)) for name in ("customer-keys", "minimal"))
+
+    assert encrypted["secretsEncryption"] == {"keyARN": keys.secrets}
+    assert encrypted["managedNodeGroups"][0]["volumeKmsKeyID"] == keys.volumes
+    assert "secretsEncryption" not in plain
+    assert "volumeKmsKeyID" not in plain["managedNodeGroups"][0]
+
+
 def test_a_name_that_the_template_does_not_know_is_an_error(solution_of: Resolve) -> None:
     with pytest.raises(jinja2.UndefinedError, match="description"):
         jinja.render("stack/network.yaml.j2", solution=solution_of("minimal"))

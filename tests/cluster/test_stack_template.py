@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
@@ -32,13 +33,49 @@ def template(solution: Solution) -> Template:
     return Template(stack.files(solution)["stack.yaml"])
 
 
-def test_everything_is_encrypted_with_keys_that_sns_can_use(template: Template) -> None:
+def encryption(resource: dict[str, Any]) -> dict[str, Any]:
+    """The properties of a queue or topic that encrypt it."""
+    names = ("SqsManagedSseEnabled", "KmsMasterKeyId")
+    return {name: resource["Properties"][name] for name in names if name in resource["Properties"]}
+
+
+def test_everything_is_encrypted_with_keys_that_sns_can_use(template: Template, solution: Solution) -> None:
+    if solution.keys.messages or solution.keys.outputs:
+        pytest.skip("the example has customer managed keys")
     for queue in template.of(QUEUE).values():
-        assert queue["Properties"]["SqsManagedSseEnabled"] is True
-        assert "KmsMasterKeyId" not in queue["Properties"]
+        assert encryption(queue) == {"SqsManagedSseEnabled": True}
     for bucket in template.of(BUCKET).values():
         [rule] = bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
         assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+def test_everything_is_encrypted_with_the_keys_of_the_config(solution_of: Resolve) -> None:
+    solution = solution_of("customer-keys")
+    template = Template(stack.files(solution)["stack.yaml"])
+
+    encrypted = [*template.of(QUEUE).values(), *template.of(TOPIC).values()]
+    assert len(encrypted) == 6
+    for resource in encrypted:
+        assert encryption(resource) == {"KmsMasterKeyId": solution.keys.messages}
+    [bucket] = template.of(BUCKET).values()
+    [rule] = bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule == {
+        "ServerSideEncryptionByDefault": {
+            "SSEAlgorithm": "aws:kms",
+            "KMSMasterKeyID": solution.keys.outputs,
+        },
+        "BucketKeyEnabled": True,
+    }
+
+
+def test_each_key_is_for_its_own_purpose(solution_of: Resolve) -> None:
+    keys = {"outputs": solution_of("customer-keys").keys.outputs}
+    template = Template(stack.files(solution_of("customer-keys", kmsKeys=keys))["stack.yaml"])
+
+    for queue in template.of(QUEUE).values():
+        assert encryption(queue) == {"SqsManagedSseEnabled": True}
+    for topic in template.of(TOPIC).values():
+        assert encryption(topic) == {}
 
 
 def test_no_bucket_can_be_made_public(template: Template) -> None:

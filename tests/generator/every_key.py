@@ -39,6 +39,8 @@ SOURCES: Data = {
     "resourceFieldRef": {"resource": "limits.cpu"},
 }
 
+TERMS = f"{NODES}.capacityReservationSelectorTerms"
+
 # The other keys that a runtime needs before a key has an effect.
 REQUIRED_KEYS: dict[str, Data] = {
     "modelFilename": {"type": "sdwebui", "modelFilename": "one.safetensors"},
@@ -61,6 +63,15 @@ REQUIRED_KEYS: dict[str, Data] = {
     f"{NODES}.osVolume.snapshotID": {f"{NODES}.osVolume.volumeSize": "100Gi"},
     f"{NODES}.dataVolume.snapshotID": {f"{NODES}.dataVolume.volumeSize": "100Gi"},
     **{
+        f"{NODES}.{volume}.volumeInitializationRate": {
+            f"{NODES}.{volume}.volumeSize": "100Gi",
+            f"{NODES}.{volume}.snapshotID": "snap-0123456789abcdef0",
+        }
+        for volume in ("osVolume", "dataVolume")
+    },
+    f"{TERMS}[]": {TERMS: [{"tags": {"team": "art"}}]},
+    f"{TERMS}[].id": {TERMS: [{"id": "cr-1"}]},
+    **{
         f"{RESOURCES[container]}.{kind}.{GPU}": FOUR_GPUS
         for container in RESOURCES
         for kind in ("limits", "requests")
@@ -74,6 +85,8 @@ REQUIRED_KEYS: dict[str, Data] = {
     },
     f"{TAINTS}[]": {TAINTS: [{"key": "team", "value": "art", "effect": "NoSchedule"}]},
 }
+# The same for keys of the solution, which change what is built.
+REQUIRED_KEYS["kmsKeys.inputs"] = {"extraValues.runtime.queueAgent.inputBuckets": ["my-inputs"]}
 # Values where no example of the schema differs from the default, or is valid with the rest.
 VALUES: Data = {
     "stackName": "other",

@@ -76,6 +76,10 @@ TYPES = ("g4dn.2xlarge", "g5.2xlarge", "g5.12xlarge", "g6.2xlarge", "g6e.2xlarge
         (PREFIX + "instance-gpu-name", "DoesNotExist", [], []),
         (PREFIX + "instance-capability-flex", "In", ["true"], []),
         (PREFIX + "capacity-reservation-id", "In", ["cr-1"], []),
+        (PREFIX + "capacity-reservation-id", "DoesNotExist", [], list(TYPES)),
+        (PREFIX + "placement-group-id", "In", ["pg-1"], []),
+        (PREFIX + "instance-tenancy", "In", ["dedicated"], list(TYPES)),
+        (PREFIX + "instance-tenancy", "In", ["dedicatd"], []),
         ("kubernetes.io/os", "In", ["windows"], []),
         ("beta.kubernetes.io/arch", "In", ["arm64"], []),
         ("karpenter.sh/capacity-type", "In", ["reserved"], []),
@@ -243,3 +247,35 @@ def test_validate_and_plan_see_the_same_nodes_and_pods(path: Path) -> None:
     runtimes = solving.solution(config.data, context).runtimes
 
     assert [(pool.nodes, pool.pod) for pool in pools] == [(one.nodes, one.pod) for one in runtimes]
+
+
+RESERVED = {"capacityReservationSelectorTerms": [{"id": "cr-1"}]}
+OFF = {"capacityType": {"spot": False, "onDemand": False}}
+
+
+@pytest.mark.parametrize(
+    ("key", "operator", "values", "left"),
+    [
+        (PREFIX + "capacity-reservation-id", "In", ["cr-1"], ("reserved",)),
+        (PREFIX + "capacity-reservation-type", "Exists", [], ("reserved",)),
+        (PREFIX + "capacity-reservation-type", "NotIn", ["default"], ("reserved", "spot", "on-demand")),
+        (PREFIX + "capacity-reservation-interruptible", "DoesNotExist", [], ("spot", "on-demand")),
+        ("karpenter.sh/capacity-type", "In", ["reserved"], ("reserved",)),
+        ("karpenter.sh/capacity-type", "NotIn", ["spot"], ("reserved", "on-demand")),
+    ],
+)
+def test_requirements_choose_between_reserved_and_other_capacity(
+    key: str, operator: str, values: list[str], left: tuple[str, ...]
+) -> None:
+    entry = {"key": key, "operator": operator, "values": values}
+    pool = nodes({"extraRequirements": [entry]}, RESERVED)
+
+    assert capacity.capacity_types(pool, PLACE) == left
+    assert capacity.select(pool, POD, PLACE, FACTS).left
+
+
+def test_reserved_capacity_alone_needs_no_spot_market() -> None:
+    pool = nodes({**OFF, "instanceType": ["p5.48xlarge"]}, {**RESERVED, "instanceStorePolicy": "RAID0"})
+
+    assert capacity.capacity_types(pool, PLACE) == ("reserved",)
+    assert [kind.name for kind in capacity.select(pool, POD, PLACE, FACTS).left] == ["p5.48xlarge"]

@@ -122,10 +122,7 @@ def test_a_key_without_effect_gives_a_warning(path: str, reported: list[Problem]
 
 @pytest.mark.parametrize("path", TOP)
 def test_a_key_of_the_solution_changes_what_is_built(path: str) -> None:
-    plain, changed = (
-        config([{"name": "comfy", "type": "comfyui"}]),
-        config([{"name": "comfy", "type": "comfyui"}]),
-    )
+    plain, changed = config([runtime("comfy", path)]), config([runtime("comfy", path)])
     put(changed, path, other_value(path, TOP[path]))
 
     assert deployed(plain) != deployed(changed)

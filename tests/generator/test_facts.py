@@ -245,6 +245,24 @@ def test_karpenter_1_9_and_later_leave_the_domains_of_kubernetes_free(facts: Fac
     assert "Gte" in rules.operators
 
 
+# In the CEL rules of the NodePool CRD of v1.12.2 and v1.14.1, and not in those of v1.8.8.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "capacity-reservation-interruptible",
+        "instance-tenancy",
+        "placement-group-id",
+        "placement-group-partition",
+    ],
+)
+def test_labels_that_came_after_karpenter_1_8(facts: Facts, name: str) -> None:
+    label = f"karpenter.k8s.aws/{name}"
+
+    assert facts.node_pool_rules("1.28").reserved_domain(label) == "karpenter.k8s.aws"
+    assert facts.node_pool_rules("1.29").reserved_domain(label) is None
+    assert facts.node_pool_rules("1.36").reserved_domain(label) is None
+
+
 @pytest.mark.parametrize("name", ["p3.2xlarge", "g4ad.xlarge", "p2.xlarge", "dl1.24xlarge", "g3s.xlarge"])
 def test_types_that_the_table_lacks_are_known_to_exist(facts: Facts, name: str) -> None:
     assert facts.instance_type(name) is None

@@ -90,6 +90,25 @@ VOLUMES: list[Data] = [
     for iops in (None, 100, 3000, 16000)
     for throughput in (None, 125, 750, 751, 2000)
 ]
+RATES: list[Data] = [
+    {"volumeSize": "100Gi", "snapshotID": snapshot, "volumeInitializationRate": rate}
+    for snapshot in ("", "snap-0123456789abcdef0")
+    for rate in (None, 0, 99, 100, 300, 301, "300")
+]
+TERM_LISTS: list[list[Data]] = [
+    [],
+    [{}],
+    *([{"id": name}] for name in ("cr-1", "cr-0123456789abcdef0", "cr-", "CR-1", "", "cr-1\n")),
+    *([{"tags": tags}] for tags in ({}, {"a": "*"}, {"": "a"}, {"a": ""}, *TAGS[-4:])),
+    *([{"tags": {"a": text}}] for text in TEXTS),
+    *([{"tags": {"a": "b"}, "ownerID": owner}] for owner in ("210987654321", "1", 210987654321, "")),
+    *([{"instanceMatchCriteria": kind}] for kind in ("open", "targeted", "Open", "")),
+    [{"ownerID": "210987654321"}],
+    [{"id": "cr-1", "tags": {"a": "b"}}],
+    [{"id": "cr-1", "ownerID": "210987654321"}],
+    [{"id": "cr-1"}, {}],
+    *([{"id": f"cr-{number}"} for number in range(count)] for count in (30, 31)),
+]
 WINDOWS: list[Any] = [0, 150, 3600, 3601, -1, 1.5, "60", None]
 BEHAVIORS: list[Any] = [
     {},
@@ -219,8 +238,9 @@ POOLS: dict[str, list[Any]] = {
     f"{NODE}.securityGroupSelector": SELECTORS,
     f"{NODE}.subnetSelector": SELECTORS,
     f"{NODE}.tags": TAGS,
-    f"{NODE}.osVolume": [{"volumeSize": size} for size in SIZES] + VOLUMES,
-    f"{NODE}.dataVolume": [{"volumeSize": size} for size in SIZES] + VOLUMES,
+    f"{NODE}.capacityReservationSelectorTerms": TERM_LISTS,
+    f"{NODE}.osVolume": [{"volumeSize": size} for size in SIZES] + VOLUMES + RATES,
+    f"{NODE}.dataVolume": [{"volumeSize": size} for size in SIZES] + VOLUMES + RATES,
     f"{NODE}.userData": USER_DATA,
     f"{POD}.labels": LABELS,
     f"{POD}.annotations": ANNOTATIONS,

@@ -47,6 +47,7 @@ UNUSED = {
 }
 
 S3_ACTIONS = {
+    "GetBucketEncryption": "GetEncryptionConfiguration",
     "HeadBucket": "ListBucket",
     "HeadObject": "GetObject",
     "ListBuckets": "ListAllMyBuckets",

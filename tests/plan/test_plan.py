@@ -171,6 +171,47 @@ def test_spot_and_on_demand_name_each_other_when_either_may_serve() -> None:
     assert "L-DB2E81BA" not in {item.quota.code for item in spot.needs}
 
 
+TERMS = {"nodeTemplate": {"capacityReservationSelectorTerms": [{"id": "cr-1"}]}}
+
+
+def test_reserved_capacity_alone_needs_no_quota_of_gpus() -> None:
+    off = {"provisioner": {"capacityType": {"onDemand": False, "spot": False}}}
+    plan = planned(solve(runtime(karpenter={**off, **TERMS})))
+
+    assert not {"L-DB2E81BA", "L-3819A6DF"} & {item.quota.code for item in plan.needs}
+    assert plan.runtimes[0].markets == ()
+    assert [option.nodes for option in plan.runtimes[0].options] == [20] * 4
+
+
+def test_what_aws_bills_beyond_the_plan_is_named() -> None:
+    rated = {"snapshotID": "snap-0123456789abcdef0", "volumeInitializationRate": 300}
+    cached = {"nodeTemplate": {"dataVolume": {"volumeSize": "100Gi", **rated}}}
+    notes = planned(solve(runtime("a", karpenter=TERMS), runtime("b", karpenter=cached), runtime("c"))).notes
+
+    assert any("Nodes of a use capacity reservations" in note for note in notes)
+    assert any("new node of b loads its snapshot" in note for note in notes)
+    assert not any("reserv" in note or "snapshot" in note for note in planned(solve(runtime())).notes)
+
+
+def test_the_plan_names_what_encrypts_each_kind_of_data() -> None:
+    key = "arn:aws:kms:us-east-1:111122223333:key/1"
+    keys = {"models": [key], "messages": key}
+    reader = runtime(runtime={"queueAgent": {"inputBuckets": ["inputs"]}})
+    plain, encrypted = planned(solve(runtime())), planned(solve(reader, kmsKeys=keys))
+
+    assert {row.data: row.key for row in encrypted.encryption} == {
+        "models": key,
+        "inputs": "as the buckets are",
+        "output buckets": "keys of S3 (SSE-S3)",
+        "queues": key,
+        "topics": key,
+        "volumes of nodes": "the account's default key for EBS",
+        "Secrets of Kubernetes": "a key that AWS owns",
+    }
+    assert "inputs" not in {row.data for row in plain.encryption}
+    assert f"| topics | {key} |" in plan_text.markdown(encrypted)
+
+
 def test_idle_cost_is_the_sum_of_its_lines_and_holds_no_gpu() -> None:
     plan = planned(solve(runtime(), eksVersion="1.34"))
 

@@ -22,6 +22,7 @@ from testing import solving
 from testing.account import Account
 from testing.botocore_models import shared_models
 from testing.fake_aws import FakeAws
+from testing.fake_ec2 import FakeEc2
 from testing.preflight import MODEL, SUFFICIENT_QUOTAS, prepare_account
 from testing.relay import Server
 
@@ -53,6 +54,8 @@ class Sandbox:
     account: Account
     quotas: FakeAws
     ec2: Any
+    # What moto's EC2 does not have.
+    more_ec2: FakeEc2
 
     def client(self, service: str) -> Any:
         return self.account.client(service)
@@ -102,35 +105,53 @@ def quotas() -> Iterator[tuple[FakeAws, str]]:
 
 
 @pytest.fixture
+def ec2(moto: str) -> Iterator[tuple[FakeEc2, str]]:
+    """EC2, and its address."""
+    fake = FakeEc2(moto, "alias/aws/ebs")
+    with Server(fake.answer) as server:
+        yield fake, server.url
+
+
+@pytest.fixture
 def sandbox(
-    account: Account, moto: str, quotas: tuple[FakeAws, str], monkeypatch: pytest.MonkeyPatch
+    account: Account,
+    ec2: tuple[FakeEc2, str],
+    quotas: tuple[FakeAws, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Sandbox:
     """A ready account that holds only what the config needs."""
-    return _sandbox(account, moto, quotas, monkeypatch)
+    return _sandbox(account, ec2, quotas, monkeypatch)
 
 
 @pytest.fixture
 def strict_sandbox(
-    strict_account: Account, moto: str, quotas: tuple[FakeAws, str], monkeypatch: pytest.MonkeyPatch
+    strict_account: Account,
+    ec2: tuple[FakeEc2, str],
+    quotas: tuple[FakeAws, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Sandbox:
     """The same with IAM enforced, where a user is not treated as the account's root."""
-    return _sandbox(strict_account, moto, quotas, monkeypatch)
+    return _sandbox(strict_account, ec2, quotas, monkeypatch)
 
 
 def _sandbox(
-    account: Account, moto: str, quotas: tuple[FakeAws, str], monkeypatch: pytest.MonkeyPatch
+    account: Account,
+    ec2: tuple[FakeEc2, str],
+    quotas: tuple[FakeAws, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Sandbox:
     for key, value in account.env.items():
         if key.startswith("AWS_") or key.lower() == "no_proxy":
             monkeypatch.setenv(key, value)
     fake, url = quotas
-    monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", moto)
+    more_ec2, ec2_url = ec2
+    monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", ec2_url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_EKS", url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", url)
     prepare_account(account)
-    ec2 = replace(account, endpoint=moto).client("ec2")
-    for vpc in ec2.describe_vpcs()["Vpcs"]:
+    client = replace(account, endpoint=ec2_url).client("ec2")
+    for vpc in client.describe_vpcs()["Vpcs"]:
         if not vpc.get("IsDefault"):
-            ec2.delete_vpc(VpcId=vpc["VpcId"])
-    return Sandbox(account, fake, ec2)
+            client.delete_vpc(VpcId=vpc["VpcId"])
+    return Sandbox(account, fake, client, more_ec2)

@@ -17,6 +17,7 @@ THEMES = (
     "volumes",
     "region",
     "buckets",
+    "encryption",
     "versions",
     "images",
     "kubernetes",

@@ -68,7 +68,13 @@ def _names(names: Sequence[str]) -> str:
 # By the cause, or by the label of the requirement.
 _CURES = {
     "minValues": "lower or remove minValues, or allow more instance types",
-    capacity.CAPACITY: "remove the requirement, and set capacityType.spot and capacityType.onDemand instead",
+    capacity.CAPACITY: (
+        "remove the requirement, and set capacityType or capacityReservationSelectorTerms instead"
+    ),
+    **dict.fromkeys(
+        capacity.RESERVATION_LABELS,
+        "set nodeTemplate.capacityReservationSelectorTerms: only nodes in a reservation have this label",
+    ),
     capacity.REGION: "remove the requirement",
     capacity.ZONE: "remove the requirement",
     capacity.ZONE_ID: "remove the requirement",

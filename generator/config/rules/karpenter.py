@@ -14,6 +14,8 @@ _OWN_REQUIREMENTS = {
 }
 # Source: maxProperties of spec.template.metadata.labels in the NodePool CRD, v1.8.8 and v1.14.1.
 MAX_LABELS = 100
+# The tags of one selector or of one term. Source: maxProperties in the EC2NodeClass CRD, v1.8.8 and v1.14.1.
+MAX_SELECTOR_TAGS = 20
 _NUMERIC = ("Gt", "Lt", "Gte", "Lte")
 # Karpenter reads it as a signed 64-bit integer.
 _INTEGER = re.compile(r"[0-9]{1,18}")
@@ -138,10 +140,36 @@ def selectors_are_valid(case: Case) -> Iterator[Finding]:
     for runtime in case.runtimes:
         for name in ("securityGroupSelector", "subnetSelector"):
             selector = node_template(runtime).at(name)
-            if len(selector.entries()) > 20:
-                yield Finding(selector, f"{len(selector.entries())} tags", "the maximum is 20", True)
+            if len(selector.entries()) > MAX_SELECTOR_TAGS:
+                help = f"the maximum is {MAX_SELECTOR_TAGS}"
+                yield Finding(selector, f"{len(selector.entries())} tags", help, True)
             for node in selector.entries():
                 if not node.key or node.value == "":
                     yield Finding(
                         node, "Karpenter rejects a tag without key or value", "set both, or remove the tag"
                     )
+
+
+@rule("SD970")
+def reservations_are_selected(case: Case) -> Iterator[Finding]:
+    """A term of capacityReservationSelectorTerms has either id, or tags or instanceMatchCriteria."""
+    for runtime in case.runtimes:
+        for term in node_template(runtime).at("capacityReservationSelectorTerms").items():
+            given = [key for key in ("tags", "ownerID", "instanceMatchCriteria") if term.at(key).given]
+            if term.at("id").given and given:
+                yield Finding(term, f"id cannot be combined with {given[0]}", "remove one of them")
+            elif not term.at("id").given and not set(given) - {"ownerID"}:
+                yield Finding(term, "the term selects nothing", "set id, tags or instanceMatchCriteria")
+            yield from _tags_of_a_term(term.at("tags"))
+
+
+def _tags_of_a_term(tags: ConfigNode) -> Iterator[Finding]:
+    if tags.given and not tags.entries():
+        yield Finding(tags, "the term selects nothing: it has no tag", "add a tag, or remove tags")
+    if len(tags.entries()) > MAX_SELECTOR_TAGS:
+        message = f"{len(tags.entries())} tags; Karpenter accepts {MAX_SELECTOR_TAGS}"
+        yield Finding(tags, message, "remove some", True)
+    for node in tags.entries():
+        if not node.key or node.value == "":
+            help = "set both, `*` for any value, or remove the tag"
+            yield Finding(node, "Karpenter rejects a tag without key or value", help)

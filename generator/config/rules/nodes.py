@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from generator.config.node import ConfigNode
-from generator.config.rules.base import Case, Finding, Pool, agent, inference, provisioner, rule
+from generator.config.rules.base import (
+    Case,
+    Finding,
+    Pool,
+    agent,
+    inference,
+    node_template,
+    provisioner,
+    rule,
+)
 from generator.config.schema import nearest
 from generator.facts import accelerators, footprint
 from generator.facts.instance_types import InstanceType
@@ -19,10 +28,11 @@ def listed(pool: Pool, case: Case) -> list[tuple[ConfigNode, InstanceType]]:
 
 @rule("SD501")
 def some_capacity_type_is_on(case: Case) -> Iterator[Finding]:
-    """One of capacityType.onDemand and capacityType.spot must be true."""
+    """One of capacityType.onDemand and capacityType.spot must be true, unless capacity is reserved."""
     for runtime in case.runtimes:
         node = provisioner(runtime).at("capacityType")
-        if node.at("onDemand").flag() is False and node.at("spot").flag() is False:
+        reserved = node_template(runtime).at("capacityReservationSelectorTerms").items()
+        if node.at("onDemand").flag() is False and node.at("spot").flag() is False and not reserved:
             yield Finding(
                 node, "with both capacity types off, no node can start", "turn one of them on", True
             )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, agent, node_template, provisioner, rule
+from generator.config.rules.encryption import key_nodes
 from generator.config.schema import nearest
 from generator.facts.facts import USUAL_GPUS, VERIFIED_REGIONS, Region, eks_zones
 
@@ -41,7 +42,7 @@ def arns_have_the_partition_of_the_region(case: Case) -> Iterator[Finding]:
     """The partition of an ARN must be that of the region: aws-cn in China, aws elsewhere."""
     if (region := _region(case)) is None:
         return
-    nodes = [case.config.at("modelBucketArn"), case.config.at("permissionsBoundaryArn")]
+    nodes = [case.config.at("modelBucketArn"), case.config.at("permissionsBoundaryArn"), *key_nodes(case)]
     for runtime in case.runtimes:
         nodes += [
             agent(runtime).at("snsTopicArn"),

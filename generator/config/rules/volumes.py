@@ -86,6 +86,17 @@ def throughput_suits_the_volume(case: Case) -> Iterator[Finding]:
             yield Finding(node, message, f"set iops: {throughput * 4}, or lower throughput")
 
 
+@rule("SD971")
+def initialization_rate_has_a_snapshot(case: Case) -> Iterator[Finding]:
+    """volumeInitializationRate is for a volume from a snapshot: a volume without one has nothing to load."""
+    for volume in _volumes(case):
+        node = volume.at("volumeInitializationRate")
+        if node.whole() is not None and not volume.at("snapshotID").text():
+            yield Finding(
+                node, "the volume is created without a snapshot", "set snapshotID, or remove the key"
+            )
+
+
 @rule("SD604")
 def sizes_are_within_limits(case: Case) -> Iterator[Finding]:
     """Volume sizes must be within the limits of their type; Bottlerocket needs 4 GiB."""

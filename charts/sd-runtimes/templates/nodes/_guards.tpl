@@ -4,8 +4,8 @@
 {{- define "sd-runtimes.problems.nodes" -}}
 {{- $p := .runtime.karpenter.provisioner -}}
 {{- $where := print .where ".karpenter.provisioner" -}}
-{{- if not (or $p.capacityType.onDemand $p.capacityType.spot) }}
-- {{ printf "%s.capacityType: onDemand and spot are both off: turn one on" $where | quote }}
+{{- if not (or $p.capacityType.onDemand $p.capacityType.spot .runtime.karpenter.nodeTemplate.capacityReservationSelectorTerms) }}
+- {{ printf "%s.capacityType: onDemand and spot are both off: turn one on, or select reserved capacity" $where | quote }}
 {{- end }}
 {{- include "sd-runtimes.problems.labels" (dict "labels" $p.labels "where" (print $where ".labels")) }}
 {{- include "sd-runtimes.problems.keys" (dict "keys" (keys $p.annotations) "where" (print $where ".annotations")) }}
@@ -49,7 +49,7 @@
 {{- $reserved := false -}}
 {{- range $rules.reservedDomains }}{{ $reserved = or $reserved (hasSuffix . $domain) }}{{ end -}}
 {{- range $rules.allowedDomains }}{{ if hasSuffix . $domain }}{{ $reserved = false }}{{ end }}{{ end -}}
-{{- if or (has .key $rules.forbiddenLabels) (and $reserved (not (has .key $rules.allowedLabels))) -}}
+{{- if or (has .key $rules.forbiddenLabels) (and $reserved (not (has .key (concat $rules.allowedLabels $rules.newLabels)))) -}}
 true
 {{- end -}}
 {{- end -}}
@@ -110,12 +110,30 @@ true
 - {{ printf "%s.tags: %q is reserved by AWS or Karpenter: choose another key" $where $key | quote }}
 {{- end }}
 {{- end }}
+{{- range $n.capacityReservationSelectorTerms }}
+{{- include "sd-runtimes.problems.reservation" (dict "term" . "where" (print $where ".capacityReservationSelectorTerms")) }}
+{{- end }}
 {{- range $volume := list "osVolume" "dataVolume" }}
 {{- include "sd-runtimes.problems.volume" (dict "volume" (get $n $volume) "rules" $rules "where" (printf "%s.%s" $where $volume)) }}
 {{- end }}
 {{- $commands := regexMatch `["']apiclient["']\s*,\s*["']ephemeral-storage["']` (include "sd-runtimes.toml" $n.userData) }}
 {{- if and $commands (include "sd-runtimes.raid" .runtime) }}
 - {{ printf "%s.userData and instanceStorePolicy RAID0 both set up the instance storage: remove the commands from userData, or set instanceStorePolicy to None" $where | quote }}
+{{- end }}
+{{- end -}}
+
+{{- /* sd-runtimes.problems.reservation (term, where): what the EC2NodeClass CRD rejects. */ -}}
+{{- define "sd-runtimes.problems.reservation" -}}
+{{- if and .term.id (gt (len .term) 1) }}
+- {{ printf "%s: id %s is set together with other keys: remove them, or id" .where .term.id | quote }}
+{{- else if not (or .term.id .term.tags .term.instanceMatchCriteria) }}
+- {{ printf "%s: a term has neither id, tags nor instanceMatchCriteria: set one" .where | quote }}
+{{- end }}
+{{- if or (hasKey (.term.tags | default dict) "") (has "" (values (.term.tags | default dict))) }}
+- {{ printf "%s has a tag with an empty key or value, which Karpenter rejects: set both, `*` for any value" .where | quote }}
+{{- end }}
+{{- if gt (len (.term.tags | default dict)) 20 }}
+- {{ printf "%s has a term with %d tags; the maximum is 20: remove some" .where (len .term.tags) | quote }}
 {{- end }}
 {{- end -}}
 
@@ -134,6 +152,9 @@ true
 {{- end }}
 {{- if and (has $v.volumeType (list "io1" "io2")) (not $v.iops) }}
 - {{ printf "%s: an %s volume needs iops: set it" .where $v.volumeType | quote }}
+{{- end }}
+{{- if and $v.volumeInitializationRate (not $v.snapshotID) }}
+- {{ printf "%s: volumeInitializationRate needs snapshotID: set it, or remove the rate" .where | quote }}
 {{- end }}
 {{- $needed := mul 4 (int ($v.throughput | default 0)) }}
 {{- if and (eq $v.volumeType "gp3") (gt $needed (max 3000 (int ($v.iops | default 0)))) }}

@@ -17,6 +17,9 @@ true
 - key: karpenter.sh/capacity-type
   operator: In
   values:
+    {{- if .karpenter.nodeTemplate.capacityReservationSelectorTerms }}
+    - reserved
+    {{- end }}
     {{- if $p.capacityType.spot }}
     - spot
     {{- end }}
@@ -53,11 +56,16 @@ true
 {{- end -}}
 
 {{- /*
-sd-runtimes.ebs (volume): always encrypted. The size is set even with a snapshot: otherwise Karpenter would assume its
-default of 20 Gi and find too little space for the images.
+sd-runtimes.ebs (volume, key): always encrypted, with the account's default key where `key` is empty. The size is set even
+with a snapshot: otherwise Karpenter would assume its default of 20 Gi and find too little space for the images.
 */ -}}
 {{- define "sd-runtimes.ebs" -}}
+{{- $key := .key -}}
+{{- with .volume -}}
 encrypted: true
+{{- with $key }}
+kmsKeyID: {{ . | quote }}
+{{- end }}
 volumeSize: {{ .volumeSize }}
 volumeType: {{ .volumeType | quote }}
 deleteOnTermination: {{ .deleteOnTermination }}
@@ -70,6 +78,10 @@ throughput: {{ int . }}
 {{- with .snapshotID }}
 snapshotID: {{ . | quote }}
 {{- end }}
+{{- with .volumeInitializationRate }}
+volumeInitializationRate: {{ int . }}
+{{- end }}
+{{- end -}}
 {{- end -}}
 
 {{- /* sd-runtimes.instanceTags (runtime): the runtime's tags override the solution's, which override the chart's. */ -}}

@@ -1,0 +1,150 @@
+"""Capacity reservations and Capacity Blocks: whether those that a runtime selects can hold its nodes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from generator.aws import errors
+from generator.aws.asker import Asker
+from generator.plan.model import RuntimePlan
+from generator.preflight.check import Check, Subject
+from generator.preflight.result import CheckStatus, Result
+from generator.solution.model import ReservationTerm, Runtime
+
+THEME = "reserved capacity"
+# States of a reservation that will be active later, such as a Capacity Block that was bought for next week.
+LATER = ("scheduled", "pending", "payment-pending", "assessing", "delayed")
+PLATFORM = "Linux/UNIX"
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """What EC2 says of a capacity reservation. `starts` is empty for one that has begun."""
+
+    id: str
+    instance_type: str
+    zone: str
+    state: str
+    platform: str
+    total: int
+    available: int
+    starts: str = ""
+
+
+def checks(subject: Subject) -> Iterator[Check[Any]]:
+    """One for each runtime that selects reservations."""
+    solution = subject.solution
+    for runtime, plan in zip(solution.runtimes, subject.plan.runtimes, strict=True):
+        terms = runtime.nodes.reservations
+        if terms:
+            zones = () if runtime.nodes.own_subnets else solution.zones
+            name = f"reservations of {runtime.name}"
+            yield Check(THEME, name, partial(selected, terms), partial(judge, runtime, plan, zones))
+
+
+def selected(terms: Sequence[ReservationTerm], asker: Asker) -> list[Reservation]:
+    """The reservations that the terms select, each once; also those that are not active yet."""
+    rows = [row for term in terms for row in _described(term, asker)]
+    reservations = {row["CapacityReservationId"]: _reservation(row) for row in rows}
+    return list(reservations.values())
+
+
+def _described(term: ReservationTerm, asker: Asker) -> list[dict[str, Any]]:
+    """What EC2 answers to the question that Karpenter asks, except that Karpenter asks for active ones only.
+
+    Source: pkg/providers/capacityreservation/types.go of aws/karpenter-provider-aws, v1.14.1.
+    """
+    request = {"CapacityReservationIds": [term.id]} if term.id else {"Filters": list(_filters(term))}
+    pages = asker.client("ec2").get_paginator("describe_capacity_reservations").paginate(**request)
+    try:
+        return [row for page in pages for row in page["CapacityReservations"]]
+    except errors.refusals() as error:
+        if not errors.code(error).startswith("InvalidCapacityReservationId"):
+            raise
+        return []
+
+
+def _filters(term: ReservationTerm) -> Iterator[dict[str, Any]]:
+    if term.owner:
+        yield {"Name": "owner-id", "Values": [term.owner]}
+    if term.match_criteria:
+        yield {"Name": "instance-match-criteria", "Values": [term.match_criteria]}
+    for key, value in term.tags.items():
+        yield (
+            {"Name": "tag-key", "Values": [key]}
+            if value == "*"
+            else {"Name": f"tag:{key}", "Values": [value]}
+        )
+
+
+def _reservation(row: dict[str, Any]) -> Reservation:
+    state = str(row["State"])
+    return Reservation(
+        id=str(row["CapacityReservationId"]),
+        instance_type=str(row["InstanceType"]),
+        zone=str(row.get("AvailabilityZone", "")),
+        state=state,
+        platform=str(row.get("InstancePlatform", PLATFORM)),
+        total=int(row.get("TotalInstanceCount", 0)),
+        available=int(row.get("AvailableInstanceCount", 0)),
+        starts=str(row.get("StartDate", "")) if state in LATER else "",
+    )
+
+
+def judge(
+    runtime: Runtime, plan: RuntimePlan, zones: Sequence[str], reservations: Sequence[Reservation]
+) -> Iterator[Result]:
+    """Karpenter ignores a reservation that does not suit the nodes, and starts other nodes or none.
+
+    `zones`: those of the nodes; empty where the user selects the subnets.
+    """
+    name = f"reservations of {runtime.name}"
+    types = [option.instance_type for option in plan.options]
+    faults = {one.id: fault for one in reservations if (fault := _fault(one, types, zones))}
+    usable = [one for one in reservations if one.id not in faults]
+    excluded = "; ".join(f"{reservation} {fault}" for reservation, fault in faults.items())
+    only_reserved = not plan.markets
+    if not usable:
+        message = excluded or "none of this account and region is selected"
+        help = "change capacityReservationSelectorTerms, or instanceType of the runtime"
+        yield Result(THEME, name, CheckStatus.FAILED, message, help)
+        return
+    message = "; ".join(map(_described_in_words, usable))
+    later = [one for one in usable if one.state != "active"]
+    if excluded:
+        help = "remove it from capacityReservationSelectorTerms, or add its type or zone"
+        yield Result(THEME, name, CheckStatus.WARNING, f"{message}; not usable: {excluded}", help)
+    elif only_reserved and len(later) == len(usable):
+        help = "no node starts before then: allow on-demand or spot nodes too, or wait"
+        yield Result(THEME, name, CheckStatus.WARNING, message, help)
+    elif only_reserved and (missing := _missing(plan, usable)):
+        help = "lower maxReplicaCount, reserve more, or allow on-demand or spot nodes too"
+        yield Result(THEME, name, CheckStatus.WARNING, f"{message}; {missing}", help)
+    else:
+        yield Result(THEME, name, CheckStatus.PASSED, message)
+
+
+def _fault(reservation: Reservation, types: Iterable[str], zones: Sequence[str]) -> str | None:
+    """Why the runtime's nodes cannot use a reservation; None when they can."""
+    if reservation.state not in ("active", *LATER):
+        return f"is {reservation.state}"
+    if reservation.instance_type not in types:
+        return f"holds {reservation.instance_type}, which the runtime does not use"
+    if zones and reservation.zone not in zones:
+        return f"is in {reservation.zone}; the nodes are in {', '.join(zones)}"
+    return None if reservation.platform == PLATFORM else f"is for {reservation.platform}"
+
+
+def _described_in_words(reservation: Reservation) -> str:
+    held = f"{reservation.id}: {reservation.total} × {reservation.instance_type} in {reservation.zone}"
+    if reservation.state == "active":
+        return f"{held}, {reservation.available} free"
+    return f"{held}, {reservation.state}{f', starts {reservation.starts}' if reservation.starts else ''}"
+
+
+def _missing(plan: RuntimePlan, usable: Sequence[Reservation]) -> str | None:
+    """What the reservations lack for the runtime's maximum of pods; None when all pods fit."""
+    per_node = {option.instance_type: option.pods_per_node for option in plan.options}
+    pods = sum(one.total * per_node[one.instance_type] for one in usable)
+    return None if pods >= plan.pods else f"{plan.pods} pods at the maximum, room for {pods}"

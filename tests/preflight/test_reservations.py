@@ -1,0 +1,159 @@
+"""Capacity that was paid for: the reservations that a runtime selects exist and suit its nodes."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from generator.preflight import reservations
+from generator.preflight.reservations import Reservation
+from generator.preflight.result import CheckStatus, Result
+from generator.solution.context import Context
+from testing import solving
+from tests.preflight.conftest import RUNTIME, Sandbox
+
+ID = "cr-0123456789abcdef0"
+ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
+
+
+def config(*terms: dict[str, Any], other_capacity: bool = True, pods: int = 4) -> dict[str, Any]:
+    """A config whose runtime selects these reservations."""
+    capacity_type = {"spot": other_capacity, "onDemand": other_capacity}
+    values = {
+        "karpenter": {
+            "provisioner": {"instanceType": ["g6.xlarge"], "capacityType": capacity_type},
+            "nodeTemplate": {"capacityReservationSelectorTerms": list(terms)},
+        },
+        "runtime": {"scaling": {"maxReplicaCount": pods}},
+    }
+    return {"modelsRuntime": [{**RUNTIME, "extraValues": values}]}
+
+
+def row(**fields: str) -> dict[str, str]:
+    """A reservation in the names of EC2's XML."""
+    return {
+        "capacityReservationId": ID,
+        "ownerId": "123456789012",
+        "instanceMatchCriteria": "targeted",
+        "instanceType": "g6.xlarge",
+        "instancePlatform": "Linux/UNIX",
+        "availabilityZone": "us-east-1a",
+        "state": "active",
+        "totalInstanceCount": "4",
+        "availableInstanceCount": "3",
+        **fields,
+    }
+
+
+def result(sandbox: Sandbox, config: dict[str, Any]) -> Result:
+    return sandbox.run(config=config).one("reserved capacity", "reservations of turbo")
+
+
+def test_a_runtime_without_reservations_is_not_asked_about(sandbox: Sandbox) -> None:
+    assert not [one for one in sandbox.run().results if one.theme == "reserved capacity"]
+
+
+def test_a_reservation_that_suits_passes_with_what_is_free(sandbox: Sandbox) -> None:
+    sandbox.more_ec2.reservations = [(row(), {})]
+
+    passed = result(sandbox, config({"id": ID}))
+
+    assert (passed.status, passed.message) == (
+        CheckStatus.PASSED,
+        f"{ID}: 4 × g6.xlarge in us-east-1a, 3 free",
+    )
+
+
+def test_an_id_of_another_region_or_account_fails(sandbox: Sandbox) -> None:
+    failed = result(sandbox, config({"id": "cr-404"}))
+
+    assert failed.status is CheckStatus.FAILED
+    assert failed.message == "none of this account and region is selected"
+
+
+@pytest.mark.parametrize(
+    ("term", "matches"),
+    [
+        ({"tags": {"team": "art"}}, True),
+        ({"tags": {"team": "*"}}, True),
+        ({"tags": {"team": "*"}, "ownerID": "123456789012"}, True),
+        ({"instanceMatchCriteria": "targeted"}, True),
+        ({"tags": {"team": "music"}}, False),
+        ({"tags": {"group": "*"}}, False),
+        ({"tags": {"team": "art"}, "ownerID": "210987654321"}, False),
+        ({"instanceMatchCriteria": "open"}, False),
+    ],
+)
+def test_terms_select_as_karpenter_does(sandbox: Sandbox, term: dict[str, Any], matches: bool) -> None:
+    sandbox.more_ec2.reservations = [(row(), {"team": "art"})]
+
+    status = result(sandbox, config(term)).status
+
+    assert status is (CheckStatus.PASSED if matches else CheckStatus.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"instanceType": "g5.xlarge"}, "holds g5.xlarge, which the runtime does not use"),
+        ({"availabilityZone": "us-east-1f"}, "is in us-east-1f; the nodes are in"),
+        ({"state": "expired"}, "is expired"),
+        ({"state": "cancelled"}, "is cancelled"),
+        ({"instancePlatform": "Windows"}, "is for Windows"),
+    ],
+)
+def test_a_reservation_that_no_node_can_use_fails(
+    sandbox: Sandbox, fields: dict[str, str], message: str
+) -> None:
+    sandbox.more_ec2.reservations = [(row(**fields), {})]
+
+    failed = result(sandbox, config({"id": ID}))
+
+    assert failed.status is CheckStatus.FAILED
+    assert message in failed.message
+
+
+def judged(*found: Reservation, **options: Any) -> Result:
+    """What the reservations of a runtime mean."""
+    solution = solving.solution(
+        {
+            "stackName": "demo",
+            "modelBucketArn": "arn:aws:s3:::models",
+            **config({"id": ID}, **options),
+        },
+        Context("us-east-1", "123456789012", date(2026, 11, 22)),
+    )
+    plan = solving.plan(solution).runtimes[0]
+    [result] = reservations.judge(solution.runtimes[0], plan, ZONES, found)
+    return result
+
+
+def reservation(name: str = ID, **fields: Any) -> Reservation:
+    values = {"instance_type": "g6.xlarge", "zone": "us-east-1a", "state": "active"}
+    return Reservation(
+        **{"id": name, "platform": "Linux/UNIX", "total": 4, "available": 4, **values, **fields}
+    )
+
+
+def test_one_unusable_reservation_among_others_is_a_warning() -> None:
+    warning = judged(reservation(), reservation("cr-2", instance_type="g5.xlarge"))
+
+    assert warning.status is CheckStatus.WARNING
+    assert "not usable: cr-2 holds g5.xlarge" in warning.message
+
+
+def test_a_capacity_block_that_starts_later_is_a_warning_where_nothing_else_can_start() -> None:
+    block = reservation(state="scheduled", starts="2026-12-01 11:30:00+00:00")
+
+    assert judged(block, other_capacity=False).status is CheckStatus.WARNING
+    assert "starts 2026-12-01" in judged(block, other_capacity=False).message
+    assert judged(block).status is CheckStatus.PASSED
+
+
+def test_reserved_capacity_alone_must_hold_all_pods() -> None:
+    short = judged(reservation(total=3), other_capacity=False)
+
+    assert short.status is CheckStatus.WARNING
+    assert "4 pods at the maximum, room for 3" in short.message
+    assert judged(reservation(total=3)).status is CheckStatus.PASSED
+    assert judged(reservation(total=4), other_capacity=False).status is CheckStatus.PASSED
