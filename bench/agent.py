@@ -10,6 +10,7 @@ measured as well: `limit` posts one task after the other to the same runtime, wi
 """
 
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -17,32 +18,42 @@ import tempfile
 import time
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 from local.emulator import Emulator
 from local.processes import Child
 from testing.proxy import Proxy
-from testing.world import World, wait_for
+from testing.world import Runtime, World, wait_for
 
 DELAYS = {"sqs": 0.02, "sns": 0.02, "s3": 0.06}
 MODELS = ("a.safetensors", "b.safetensors")
 LOAD_SECONDS = 2.0
+# A picture of 1024 x 1024 pixels as PNG.
+PICTURE_BYTES = 1_500_000
 RATIO_GOAL = 4.0
-IDLE_MEGABYTES_GOAL = 120.0
+IDLE_MEGABYTES_GOAL = 80.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Work:
-    """One workload: seconds per task, number of tasks, and the goal."""
+    """One workload: seconds per task, number of tasks, and the goals. The agents have run nothing before."""
 
     seconds: float
     tasks: int
     busy_goal: float = 0.0
+    gap_goal: float = math.inf  # ms per task
     dynamic: bool = False
+    pictures: int = 0  # of each task, large ones; 0: one small picture
+    agents: int = 1
 
     @property
     def name(self) -> str:
-        return f"two models in turn, load {LOAD_SECONDS:g} s" if self.dynamic else f"{self.seconds:g} s"
+        if self.dynamic:
+            return f"two models in turn, load {LOAD_SECONDS:g} s"
+        extra = f", {self.pictures} large pictures" if self.pictures else ""
+        extra += f", {self.agents} agents" if self.agents > 1 else ""
+        return f"{self.seconds:g} s, {self.tasks} tasks{extra}"
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,10 @@ WORKS = (
     Work(1.5, 24, busy_goal=0.995),
     Work(0.3, 80, busy_goal=0.99),
     Work(0.05, 300, busy_goal=0.85),
+    Work(0.3, 40, gap_goal=8.0),
+    Work(0.05, 40, gap_goal=8.0),
+    Work(0.4, 40, gap_goal=15.0, pictures=4),
+    Work(0.3, 80, gap_goal=8.0, agents=2),
     Work(0.3, 60, dynamic=True),
 )
 
@@ -98,6 +113,8 @@ def compare(work: Work, rounds: int) -> list[str]:
     missed = []
     if agent.busy < work.busy_goal:
         missed.append(f"{work.name}: busy {agent.busy:.3f}, goal {work.busy_goal}")
+    if agent.gap > work.gap_goal:
+        missed.append(f"{work.name}: gap of {agent.gap:.1f} ms a task, goal {work.gap_goal:g} ms")
     if work.dynamic and ratio < RATIO_GOAL:
         missed.append(f"{work.name}: {ratio:.2f} x the loop, goal {RATIO_GOAL:g} x")
     if agent.idle > IDLE_MEGABYTES_GOAL:
@@ -121,31 +138,55 @@ def measure(work: Work, module: str, tasks: int, *arguments: str) -> Figures:
         Proxy(emulator.url, DELAYS) as proxy,
         World(emulator.client_env(), proxy.url, Path(folder)) as world,
     ):
-        models = [option for model in MODELS for option in ("--model", model)]
-        options = ["--dynamic", "--load-time", str(LOAD_SECONDS), *models] if work.dynamic else []
+        runtimes = [world.runtime(*simulation(work)) for _ in range(work.agents if not arguments else 1)]
         changes = {"DYNAMIC_SD_MODEL": "true", "MODEL_FILENAME": ""} if work.dynamic else {}
-        runtime = world.runtime("--service-time", str(work.seconds), *options)
-        command = (module, *arguments)
-        worker = world.agent(runtime.url, *command, VISIBILITY_TIMEOUT_SECONDS=3, **changes)
-        time.sleep(4)  # until it has started, warmed up and is idle
-        idle, before = memory(worker, "VmRSS"), cpu(worker)
+        workers = [
+            world.agent(runtime.url, module, *arguments, VISIBILITY_TIMEOUT_SECONDS=3, **changes)
+            for runtime in runtimes
+        ]
+        time.sleep(4)  # until they have started, warmed up and are idle
+        idle, before = memory(workers[0], "VmRSS"), sum(map(cpu, workers))
         for n in range(tasks):
-            content = {"override_settings": {"sd_model_checkpoint": MODELS[n % 2]}} if work.dynamic else {}
-            world.send([f"t{n}"], content)
+            world.send([f"t{n}"], content(work, n))
         longest = 30 + tasks * (work.seconds + LOAD_SECONDS + 1)
-        wait_for(lambda: len(runtime.runs()) == tasks, longest, pause=0.5)
+        wait_for(lambda: sum(len(runtime.runs()) for runtime in runtimes) == tasks, longest, pause=0.5)
         wait_for(lambda: arguments or world.messages_left() == 0, 30, pause=0.2)
-        runs = [run for run in runtime.report()["runs"] if run["id"] != "task"]
-        wall = runs[-1]["ended"] - runs[0]["started"]
-        busy = tasks * work.seconds if work.dynamic else sum(run["ended"] - run["started"] for run in runs)
+        spans = [span(runtime) for runtime in runtimes]
+        wall = sum(seconds for seconds, _ in spans)
+        busy = tasks * work.seconds if work.dynamic else sum(seconds for _, seconds in spans)
         return Figures(
-            rate=tasks / wall,
+            rate=tasks * len(runtimes) / wall,
             busy=busy / wall,
             gap=(wall - busy) / tasks * 1000,
-            cpu=(cpu(worker) - before) / tasks * 1000,
+            cpu=(sum(map(cpu, workers)) - before) / tasks * 1000,
             idle=idle,
-            peak=memory(worker, "VmHWM"),
+            peak=max(memory(worker, "VmHWM") for worker in workers),
         )
+
+
+def simulation(work: Work) -> list[str]:
+    """The options of the simulated runtime. Its service time is for each picture."""
+    options = ["--service-time", str(work.seconds / (work.pictures or 1))]
+    if work.pictures:
+        options += ["--picture-bytes", str(PICTURE_BYTES)]
+    if work.dynamic:
+        options += ["--dynamic", "--load-time", str(LOAD_SECONDS)]
+        options += [option for model in MODELS for option in ("--model", model)]
+    return options
+
+
+def content(work: Work, n: int) -> dict[str, Any]:
+    """The content of task number `n`."""
+    if work.dynamic:
+        return {"override_settings": {"sd_model_checkpoint": MODELS[n % 2]}}
+    # The simulation draws the same picture only once: what it costs is not what is measured here.
+    return {"prompt": "the same", "seed": 1, "batch_size": work.pictures} if work.pictures else {}
+
+
+def span(runtime: Runtime) -> tuple[float, float]:
+    """Seconds from the first start to the last end of a runtime's tasks, and those of its runs."""
+    runs = [run for run in runtime.report()["runs"] if run["id"] != "task"]
+    return runs[-1]["ended"] - runs[0]["started"], sum(run["ended"] - run["started"] for run in runs)
 
 
 def cpu(child: Child) -> float:

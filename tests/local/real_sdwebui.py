@@ -175,7 +175,7 @@ async def test_a_picture_with_its_seed_and_model(static: SdWebUi):
     done = await run_task(static, task("text-to-image", SMALL))
 
     (output,) = done.result.outputs
-    assert Image.open(io.BytesIO(output.data)).size == (64, 64)
+    assert Image.open(io.BytesIO(output.data.read())).size == (64, 64)
     assert done.result.seed == 7 and CHECKPOINT.startswith(str(done.result.model))
     assert "Steps: 2" in output.metadata["parameters"]
 
@@ -212,7 +212,8 @@ async def test_pictures_are_enlarged(static: SdWebUi):
     two = await run_task(static, task("extra-batch-images", {"imageList": pair, "upscaler_1": "Lanczos"}))
 
     sizes = [
-        Image.open(io.BytesIO(output.data)).size for output in (*one.result.outputs, *two.result.outputs)
+        Image.open(io.BytesIO(output.data.read())).size
+        for output in (*one.result.outputs, *two.result.outputs)
     ]
     assert sizes == [(128, 96)] * 3
 
