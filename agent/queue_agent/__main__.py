@@ -32,6 +32,7 @@ from queue_agent.task.addresses import PublicResolver
 from queue_agent.task.inputs import InputLimits, Inputs
 
 EXIT_BUG, EXIT_SETTINGS = 1, 2
+SWITCH_SECONDS = 0.0005
 # The SDK does not retry: aws/retry.py does, for longer than the SDK would.
 AWS = AioConfig(
     connect_timeout=5,
@@ -57,6 +58,8 @@ def main() -> None:
     set_up(settings.log_level, settings.runtime_name)
     # The objects of the start stay: the garbage collector need not look at them again.
     gc.freeze()
+    # The event loop gets the interpreter's lock back sooner from threads that decode images.
+    sys.setswitchinterval(SWITCH_SECONDS)
     # Measured by `make bench-agent`: a sixth less CPU for each task than with asyncio's own loop.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sys.exit(runner.run(_run(settings)))

@@ -1,19 +1,17 @@
 """The settings from the environment. All errors are reported together, at start.
 
-`generator validate` loads this file and the task contract, to check `extraEnv` by the same parsers
-(generator/facts/agent_settings.py). The import of the contract is relative: it must work under another name.
+`generator validate` loads this file, its parsers and the task contract, to check `extraEnv` in the same way
+(generator/facts/agent_settings.py). The imports are relative: they must work under another name.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
+from . import parsers
+from .parsers import InvalidValueError
 from .task.protocol import RUNTIME_TYPES
 
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-# Other names of Python's log levels.
-LOG_LEVEL_ALIASES = {"NOTSET": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
 SQS_MAX_VISIBILITY_SECONDS = 43200
 
 
@@ -25,77 +23,9 @@ class SettingsError(Exception):
         super().__init__("\n".join(["the environment of the queue agent has errors:", *errors]))
 
 
-class InvalidValueError(ValueError):
-    """A value that a parser refuses; the text is what it expects, as a noun."""
-
-
 def _env(*names: str, parse: Callable[[str], Any], doc: str, default: Any = MISSING) -> Any:
     """A setting: its variables (the first that is set counts), its parser, its description."""
     return field(default=default, metadata={"names": names, "parse": parse, "doc": doc})
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _matches(pattern: str, noun: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise InvalidValueError(noun)
-        return value
-
-    return parse
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(value: str) -> float:
-        if not re.fullmatch(r"\d+(\.\d+)?", value) or not low <= float(value) <= high:
-            raise InvalidValueError(f"a number from {low:g} to {high:g}")
-        return float(value)
-
-    return parse
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        if not re.fullmatch(r"\d{1,15}", value) or not low <= int(value) <= high:
-            raise InvalidValueError(f"a whole number from {low} to {high}")
-        return int(value)
-
-    return parse
-
-
-def _flag(value: str) -> bool:
-    if value.lower() not in ("true", "false"):
-        raise InvalidValueError("true or false")
-    return value.lower() == "true"
-
-
-def _one_of(choices: tuple[str, ...], normalize: Callable[[str], str] = str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if normalize(value) not in choices:
-            raise InvalidValueError(f"one of {', '.join(choices)}")
-        return normalize(value)
-
-    return parse
-
-
-_url = _matches(r"https?://[^\s/?#@]+(/[^\s?#]*)?", "a URL that starts with http:// or https://")
-_path = _matches(r"/[^\s]*", "a path that starts with /")
-_bucket = _matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a valid bucket name")
-_topic = _matches(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}", "the ARN of an SNS topic")
-
-
-def _level(value: str) -> str:
-    return LOG_LEVEL_ALIASES.get(value.upper(), value.upper())
-
-
-def _base_url(value: str) -> str:
-    return str(_url(value)).rstrip("/")
-
-
-def _buckets(value: str) -> tuple[str, ...]:
-    return tuple(_bucket(name.strip()) for name in value.split(",") if name.strip())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,164 +35,166 @@ class Settings:
     region: str = _env(
         "AWS_REGION",
         "AWS_DEFAULT_REGION",
-        parse=_matches(r"[a-z]{2}(-[a-z]+)+-\d", "a region"),
+        parse=parsers.matches(r"[a-z]{2}(-[a-z]+)+-\d", "a region"),
         doc="Region of queue, topic and bucket.",
     )
     runtime_name: str = _env(
         "RUNTIME_NAME",
-        parse=_matches(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "a valid runtime name"),
+        parse=parsers.matches(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "a valid runtime name"),
         doc="Name of the runtime in the config; part of every callback.",
     )
     runtime_type: str = _env(
-        "RUNTIME_TYPE", parse=_one_of(RUNTIME_TYPES), doc="`sdwebui`, `comfyui`, `invokeai` or `custom`."
+        "RUNTIME_TYPE",
+        parse=parsers.one_of(RUNTIME_TYPES),
+        doc="`sdwebui`, `comfyui`, `invokeai` or `custom`.",
     )
     runtime_url: str = _env(
-        "RUNTIME_URL", parse=_base_url, default="http://127.0.0.1:8080", doc="URL of the runtime."
+        "RUNTIME_URL", parse=parsers.base_url, default="http://127.0.0.1:8080", doc="URL of the runtime."
     )
-    queue_url: str = _env("SQS_QUEUE_URL", parse=_url, doc="Queue of this runtime.")
+    queue_url: str = _env("SQS_QUEUE_URL", parse=parsers.url, doc="Queue of this runtime.")
     dead_letter_queue_url: str = _env(
         "DEAD_LETTER_QUEUE_URL",
-        parse=_url,
+        parse=parsers.url,
         doc="Queue for tasks that are malformed or failed too often.",
     )
-    bucket: str = _env("S3_BUCKET", parse=_bucket, doc="Bucket for the outputs.")
-    topic_arn: str = _env("SNS_TOPIC_ARN", parse=_topic, doc="Topic for the callbacks.")
+    bucket: str = _env("S3_BUCKET", parse=parsers.bucket, doc="Bucket for the outputs.")
+    topic_arn: str = _env("SNS_TOPIC_ARN", parse=parsers.topic, doc="Topic for the callbacks.")
     model_filename: str = _env(
         "MODEL_FILENAME",
-        parse=_text,
+        parse=parsers.text,
         default="",
         doc="SD WebUI: the checkpoint that is loaded at start, for tasks that name none.",
     )
     dynamic_model: bool = _env(
-        "DYNAMIC_SD_MODEL", parse=_flag, default=False, doc="SD WebUI: tasks may name another model."
+        "DYNAMIC_SD_MODEL", parse=parsers.flag, default=False, doc="SD WebUI: tasks may name another model."
     )
     task_path: str = _env(
-        "TASK_PATH", parse=_path, default="/", doc="`custom` only: the path that tasks are posted to."
+        "TASK_PATH", parse=parsers.path, default="/", doc="`custom` only: the path that tasks are posted to."
     )
     ready_path: str = _env(
         "READY_PATH",
-        parse=_path,
+        parse=parsers.path,
         default="/",
         doc="`custom` only: the path that returns 2xx when the runtime is ready.",
     )
     task_timeout_seconds: float = _env(
         "TASK_TIMEOUT_SECONDS",
-        parse=_number(0.1, SQS_MAX_VISIBILITY_SECONDS - 60),
+        parse=parsers.number(0.1, SQS_MAX_VISIBILITY_SECONDS - 60),
         default=1800.0,
         doc="Maximum duration of one run; then it is stopped and the task fails.",
     )
     max_attempts: int = _env(
         "MAX_ATTEMPTS",
-        parse=_whole(1, 100),
+        parse=parsers.whole(1, 100),
         default=5,
         doc="Attempts at a task when the runtime or AWS fails; then it goes to the dead-letter queue.",
     )
     shutdown_grace_seconds: float = _env(
         "SHUTDOWN_GRACE_SECONDS",
-        parse=_number(0, SQS_MAX_VISIBILITY_SECONDS),
+        parse=parsers.number(0, SQS_MAX_VISIBILITY_SECONDS),
         default=1845.0,
         doc="After SIGTERM, how long the running task may take before it is returned to the queue.",
     )
     visibility_timeout_seconds: int = _env(
         "VISIBILITY_TIMEOUT_SECONDS",
-        parse=_whole(2, SQS_MAX_VISIBILITY_SECONDS),
+        parse=parsers.whole(2, SQS_MAX_VISIBILITY_SECONDS),
         default=120,
         doc="How soon another pod gets the task of a pod that was killed. Extended after each third of it.",
     )
     receive_wait_seconds: int = _env(
         "RECEIVE_WAIT_SECONDS",
-        parse=_whole(0, 20),
+        parse=parsers.whole(0, 20),
         default=5,
         doc="Duration of one long poll; on SIGTERM an idle agent waits for it to end.",
     )
     model_grouping_seconds: float = _env(
         "MODEL_GROUPING_SECONDS",
-        parse=_number(0, 3600),
+        parse=parsers.number(0, 3600),
         default=30.0,
         doc="Dynamic model: how long a task may wait for tasks that use the loaded model. 0: not at all.",
     )
     aws_retry_seconds: float = _env(
         "AWS_RETRY_SECONDS",
-        parse=_number(0, SQS_MAX_VISIBILITY_SECONDS),
+        parse=parsers.number(0, SQS_MAX_VISIBILITY_SECONDS),
         default=3600.0,
         doc="How long calls to S3 and SNS are retried before the task is returned to the queue.",
     )
     runtime_silence_seconds: float = _env(
         "RUNTIME_SILENCE_SECONDS",
-        parse=_number(0.1, 3600),
+        parse=parsers.number(0.1, 3600),
         default=60.0,
         doc="How long the runtime may leave the readiness probe unanswered during a run.",
     )
     cancel_grace_seconds: float = _env(
         "CANCEL_GRACE_SECONDS",
-        parse=_number(0.1, 600),
+        parse=parsers.number(0.1, 600),
         default=30.0,
         doc="How long the runtime may take to stop a task; after that it counts as hung.",
     )
     restart_after_seconds: float = _env(
         "RESTART_AFTER_SECONDS",
-        parse=_number(0.1, 3600),
+        parse=parsers.number(0.1, 3600),
         default=300.0,
         doc="How long the runtime may be silent, or answer but not work, before its container is restarted.",
     )
     input_buckets: tuple[str, ...] = _env(
         "INPUT_BUCKETS",
-        parse=_buckets,
+        parse=parsers.buckets,
         default=(),
         doc="Buckets that `s3://` inputs may come from, separated by commas.",
     )
     input_max_bytes: int = _env(
         "INPUT_MAX_BYTES",
-        parse=_whole(1, 2**30),
+        parse=parsers.whole(1, 2**30),
         default=33554432,
         doc="Maximum size of one input by URL. All inputs of a task: four times as much, at most 1 GiB.",
     )
     input_timeout_seconds: float = _env(
         "INPUT_TIMEOUT_SECONDS",
-        parse=_number(0.1, 600),
+        parse=parsers.number(0.1, 600),
         default=30.0,
         doc="Maximum duration of all downloads of one task together.",
     )
     output_max_bytes: int = _env(
         "OUTPUT_MAX_BYTES",
-        parse=_whole(1, 2**30),
+        parse=parsers.whole(1, 2**30),
         default=134217728,
         doc="Maximum size of all outputs of one task, or of the response that holds them as base64.",
     )
     callback_when_running: bool = _env(
         "CALLBACK_WHEN_RUNNING",
         "EXP_CALLBACK_WHEN_RUNNING",
-        parse=_flag,
+        parse=parsers.flag,
         default=False,
         doc="Send a callback with status `running` when a task starts.",
     )
     agent_host: str = _env(
         "AGENT_HOST",
-        parse=_text,
+        parse=parsers.text,
         default="0.0.0.0",  # noqa: S104 (the kubelet and Prometheus call the pod's address)
         doc="Address of the agent's own endpoints.",
     )
     agent_port: int = _env(
         "AGENT_PORT",
-        parse=_whole(0, 65535),
+        parse=parsers.whole(0, 65535),
         default=8081,
         doc="Port of the agent's own endpoints.",
     )
     log_level: str = _env(
         "LOG_LEVEL",
         "LOGLEVEL",
-        parse=_one_of(LOG_LEVELS, _level),
+        parse=parsers.one_of(parsers.LOG_LEVELS, parsers.level),
         default="INFO",
         doc="`DEBUG` … `CRITICAL`.",
     )
     otlp_endpoint: str = _env(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
-        parse=_url,
+        parse=parsers.url,
         default="",
         doc="Endpoint for traces (OTLP over HTTP); needs the extra `tracing`. Unset: no tracing.",
     )
     tracing_disabled: bool = _env(
-        "OTEL_SDK_DISABLED", "DISABLE_XRAY", parse=_flag, default=False, doc="Send no traces."
+        "OTEL_SDK_DISABLED", "DISABLE_XRAY", parse=parsers.flag, default=False, doc="Send no traces."
     )
 
 

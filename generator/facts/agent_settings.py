@@ -1,6 +1,6 @@
 """The queue agent's own settings and parsers, loaded from agent/queue_agent/settings.py.
 
-That file and the task contract, which it reads, need only the standard library, and are part of the wheel.
+That file, its parsers and the task contract need only the standard library, and are part of the wheel.
 """
 
 import sys

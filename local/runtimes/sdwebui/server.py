@@ -28,7 +28,7 @@ from local.runtimes.sdwebui.options import Options
 from local.runtimes.sdwebui.request import Generation
 from local.runtimes.shared import serve
 from local.runtimes.shared.gpu import Job, NodeFailedError, OutOfMemoryError
-from local.runtimes.shared.picture import Request, scaled
+from local.runtimes.shared.picture import Request, as_text, scaled
 from local.runtimes.shared.serve import Simulation
 
 API = "/sdapi/v1"
@@ -195,7 +195,7 @@ class SdWebUi:
             Request(info["prompt"], seed, *generation.size, {"parameters": text}, source, strength, progress)
             for seed, text in zip(info["all_seeds"], info["infotexts"], strict=True)
         )
-        return [base64.b64encode(self.sim.artist.draw(picture)).decode() for picture in pictures]
+        return [as_text(self.sim.artist.draw(picture)) for picture in pictures]
 
     async def _extra_single(self, body: Mapping[str, Any]) -> dict[str, Any]:
         images = await self._enlarge(extras.single(body))

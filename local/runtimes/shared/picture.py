@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 import io
@@ -74,6 +75,12 @@ def encoded(image: Image.Image, texts: dict[str, str] | None = None) -> bytes:
 def scaled(data: bytes, width: int, height: int) -> bytes:
     """The picture in another size, as a simulated upscaler makes it."""
     return encoded(opened(data).resize((width, height), Image.Resampling.LANCZOS))
+
+
+@functools.lru_cache(maxsize=8)
+def as_text(data: bytes) -> str:
+    """A picture as base64."""
+    return base64.b64encode(data).decode()
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,7 +6,6 @@ way and cannot be cancelled, so none is sent before the runtime is idle, and non
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,19 +13,17 @@ from typing import Any
 from queue_agent.adapters.sdwebui import request as bodies
 from queue_agent.adapters.sdwebui import samplers
 from queue_agent.adapters.sdwebui.models import named, same_model, titles
+from queue_agent.adapters.sdwebui.results import Expected, info_of, result_of
 from queue_agent.adapters.shared import bodies as json_bodies
-from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.faults import failed_response
-from queue_agent.adapters.shared.http import Http, Response
+from queue_agent.adapters.shared.http import Http, OpenResponse
 from queue_agent.adapters.shared.listener import listening
-from queue_agent.adapters.shared.outputs import BrokenOutput, media_output
 from queue_agent.blobs import Blob
 from queue_agent.contract import (
     Cancelled,
     FieldPath,
     FinishedRun,
     InputImage,
-    Output,
     Prepared,
     ProgressCallback,
     RunResult,
@@ -52,25 +49,16 @@ STALE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class _Expected:
-    """What the response must hold."""
-
-    model: str | None  # the one that must make the image, where that is known
-    inputs: int  # of extras, which answer with an image for each
-    one_image: bool  # a script may join all images into one
-
-
-@dataclass(frozen=True)
 class _Request:
     endpoint: str
     body: Blob
-    expected: _Expected
+    expected: Expected
 
 
 @dataclass(frozen=True)
-class _Response:
-    response: Response
-    expected: _Expected
+class _Finished:
+    response: OpenResponse
+    expected: Expected
 
 
 class SdWebUi:
@@ -112,7 +100,7 @@ class SdWebUi:
         response = await self._http.call("POST", f"{API}/txt2img", payload=body, seconds=None)
         if not response.ok:
             raise RuntimeUnavailable("model_not_loaded", response.reason())
-        used = _info(response.json()).get("sd_model_name")
+        used = info_of(response.json()).get("sd_model_name")
         if self._default and used and not same_model(str(used), self._default):
             raise RuntimeUnavailable("model_not_loaded", f"{used} is loaded, not {self._default}")
 
@@ -128,7 +116,7 @@ class SdWebUi:
             await self._check_sampler(task.content)
             model = await self._checked_model(named(task.content))
             body = bodies.with_model(body, model) if model and self._dynamic else body
-        expected = _Expected(model, len(body.get("imageList") or ()), bool(body.get("script_name")))
+        expected = Expected(model, len(body.get("imageList") or ()), bool(body.get("script_name")))
         encoded = await json_bodies.encode(body, self._http.scratch)
         return Prepared(task, _Request(bodies.ENDPOINTS[task.tasktype], encoded, expected), encoded.size)
 
@@ -189,21 +177,19 @@ class SdWebUi:
         return titles(await self._list("sd-models"), name)
 
     async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:
-        """Send the request once; its response holds the images."""
+        """Send the request once. The response begins when the images are made, so the GPU is free then."""
         request: _Request = prepared.payload
         self._interrupted = None
         async with listening(self._follow(on_progress)):
-            response = await self._http.call(
-                "POST", f"{API}/{request.endpoint}", body=request.body, seconds=None,
-                max_output_bytes=self._http.max_bytes,
-            )  # fmt: skip
+            response = await self._http.post(f"{API}/{request.endpoint}", request.body)
         if self._interrupted == prepared.task.id:
             # The response is 200 with an unfinished image, and does not say so.
+            response.close()
             raise Cancelled
         if not response.ok:
-            raise failed_response(response, REFUSALS)
+            raise failed_response(await response.read(), REFUSALS)
         on_progress(1.0)
-        return FinishedRun(prepared.task, _Response(response, request.expected))
+        return FinishedRun(prepared.task, _Finished(response, request.expected))
 
     async def _follow(self, on_progress: ProgressCallback) -> None:
         while True:
@@ -214,36 +200,8 @@ class SdWebUi:
 
     async def collect(self, run: FinishedRun) -> RunResult:
         """The images with their metadata. An image of another model is a failure."""
-        ran: _Response = run.payload
-        parsed, expected = await ran.response.document(), ran.expected
-        document = parsed.value
-        if not isinstance(document, Mapping):
-            raise RuntimeUnavailable("runtime_answer", "the response is not a JSON object")
-        info = _info(document)
-        used = info.get("sd_model_name")
-        if expected.model is not None and used and not same_model(str(used), expected.model):
-            raise RuntimeUnavailable("wrong_model", f"{used} made the image, not {expected.model}")
-        first = int(info.get("index_of_first_image") or 0)
-        images = [document["image"]] if "image" in document else (document.get("images") or [])[first:]
-        if not images:
-            raise RuntimeUnavailable("no_output", "the runtime made no image")
-        texts = (info.get("infotexts") or [])[first:]
-        seeds = info.get("all_seeds") or []
-        # One `infotext` for each image that was made. Extensions may put one video in the place of all
-        # images, and scripts join them into a grid.
-        made, count = len(texts) or len(images), len(seeds) or expected.inputs
-        if made < count and not expected.one_image:
-            # The result of an interrupt between two images, which SD WebUI does not report as an error.
-            raise RuntimeUnavailable("partial_output", f"{made} of {count} images were made")
-        files = [_file(image, parsed.files) for image in images]
-        outputs = [_output(file, texts, seeds, n) for n, file in enumerate(files)]
-        seed = seeds[0] if seeds else info.get("seed")
-        return RunResult(
-            outputs,
-            int(seed) if isinstance(seed, int) else None,
-            used or expected.model,
-            _result_metadata(info),
-        )
+        ran: _Finished = run.payload
+        return result_of(await (await ran.response.read()).document(), ran.expected)
 
     async def cancel(self, task: Task) -> None:
         """Interrupt the running request. It is the core's own: none is sent to a busy runtime."""
@@ -277,30 +235,3 @@ class SdWebUi:
     async def _prove_idle(self) -> None:
         with contextlib.suppress(RuntimeUnavailable):
             await self._http.call("POST", f"{API}/txt2img", payload=WARM_UP, seconds=None)
-
-
-def _info(document: Any) -> dict[str, Any]:
-    """The `info` of an response, a JSON text within JSON; empty for extras."""
-    with contextlib.suppress(ValueError, TypeError, AttributeError):
-        info = json.loads(document.get("info") or "{}")
-        return info if isinstance(info, dict) else {}
-    return {}
-
-
-def _result_metadata(info: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of `info` for the result: all but the lists that the outputs carry."""
-    lists = ("infotexts", "all_prompts", "all_negative_prompts")
-    return {key: value for key, value in info.items() if key not in lists}
-
-
-def _file(image: Any, files: Mapping[str, Blob]) -> Blob:
-    """The file of an image in a response, in base64 or by the name of a large one in `files`."""
-    try:
-        return files.get(str(image)) or Blob(data_uris.decode(str(image)))
-    except ValueError:
-        raise BrokenOutput("an image of the runtime is not valid base64") from None
-
-
-def _output(data: Blob, texts: Sequence[str], seeds: Sequence[int], n: int) -> Output:
-    named_lists = (("parameters", texts), ("seed", seeds))
-    return media_output(data, {name: values[n] for name, values in named_lists if n < len(values)})

@@ -122,26 +122,40 @@ class Http:
         `body` is JSON, in place of `payload`. `seconds` is the timeout; None: no timeout. `max_output_bytes`:
         the response holds outputs, and those of the task may have so many more bytes.
         """
-        sent = {"Content-Type": JSON, "Content-Length": str(body.size)} if body is not None else {}
         try:
             async with self._session.request(
                 method,
                 self.base + path,
                 json=payload,
-                data=form if body is None else _chunks(body) if body.size > CHUNK_BYTES else body.read(),
+                data=form if body is None else _sent(body),
                 params=params,
-                headers={**sent, **(headers or {})},
+                headers={**(_headers(body) if body is not None else {}), **(headers or {})},
                 timeout=ClientTimeout(total=seconds, sock_connect=PROBE_SECONDS),
                 allow_redirects=False,
             ) as response:
-                read = await self._read(response, max_output_bytes)
-                return Response(response.status, response.content_type, read, self.scratch)
+                return await self.read(response, max_output_bytes)
         except (ClientError, TimeoutError, OSError) as error:
-            raise RuntimeUnavailable(
-                "runtime_down", f"{type(error).__name__}: {error}"[:REASON_MAX_CHARACTERS]
-            ) from error
+            raise _down(error) from error
 
-    async def _read(self, response: ClientResponse, max_output_bytes: int | None) -> Blob:
+    async def post(self, path: str, body: Blob) -> "OpenResponse":
+        """One POST of a JSON body without a timeout; returns as soon as the head of the response is here.
+
+        Raises `RuntimeUnavailable`.
+        """
+        try:
+            response = await self._session.post(
+                self.base + path,
+                data=_sent(body),
+                headers=_headers(body),
+                timeout=ClientTimeout(total=None, sock_connect=PROBE_SECONDS),
+                allow_redirects=False,
+            )
+        except (ClientError, TimeoutError, OSError) as error:
+            raise _down(error) from error
+        return OpenResponse(self, response)
+
+    async def read(self, response: ClientResponse, max_output_bytes: int | None) -> Response:
+        """The whole response. Raises `ResponseTooLarge`, `ScratchFull` and what aiohttp raises."""
         limit = MAX_CONTROL_BYTES if max_output_bytes is None else max_output_bytes
         writer = self.scratch.writer()
         async for chunk in response.content.iter_any():
@@ -150,7 +164,7 @@ class Http:
                 if max_output_bytes is None:
                     raise ResponseTooLarge("the response has", limit)
                 raise ResponseTooLarge("the outputs of the task have", self.max_bytes)
-        return await writer.close()
+        return Response(response.status, response.content_type, await writer.close(), self.scratch)
 
     @contextlib.asynccontextmanager
     async def socket(self, path: str, params: Mapping[str, str]) -> AsyncIterator[ClientWebSocketResponse]:
@@ -161,7 +175,7 @@ class Http:
             ) as socket:
                 yield socket
         except (ClientError, TimeoutError, OSError) as error:
-            raise RuntimeUnavailable("runtime_down", f"{type(error).__name__}: {error}") from error
+            raise _down(error) from error
 
     async def probe(self, path: str) -> Response | None:
         """A GET with a short timeout; None when the runtime does not respond."""
@@ -169,6 +183,43 @@ class Http:
             return await self.call("GET", path, seconds=PROBE_SECONDS)
         except RuntimeUnavailable:
             return None
+
+
+@dataclass(frozen=True)
+class OpenResponse:
+    """A response of which only the head was read so far. It must be read or closed."""
+
+    _http: Http
+    _response: ClientResponse
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self._response.status < 300
+
+    async def read(self) -> Response:
+        """The whole response, which holds outputs. Raises `RuntimeUnavailable` and `ScratchFull`."""
+        try:
+            async with asyncio.timeout(CALL_SECONDS), self._response as response:
+                return await self._http.read(response, self._http.max_bytes)
+        except (ClientError, TimeoutError, OSError) as error:
+            raise _down(error) from error
+
+    def close(self) -> None:
+        """Close the connection: nobody needs the rest."""
+        self._response.close()
+
+
+def _down(error: Exception) -> RuntimeUnavailable:
+    return RuntimeUnavailable("runtime_down", f"{type(error).__name__}: {error}"[:REASON_MAX_CHARACTERS])
+
+
+def _headers(body: Blob) -> dict[str, str]:
+    return {"Content-Type": JSON, "Content-Length": str(body.size)}
+
+
+def _sent(body: Blob) -> bytes | AsyncIterator[bytes]:
+    return _chunks(body) if body.size > CHUNK_BYTES else body.read()
 
 
 async def _chunks(body: Blob) -> AsyncIterator[bytes]:
