@@ -47,6 +47,14 @@ class Blob:
         """A file object for libraries that read one. It has a position of its own, and need not be closed."""
         return io.BytesIO(self.read()) if isinstance(self._source, _Memory) else _Reader(self)
 
+    def body(self) -> memoryview | io.IOBase:
+        """The body of a request: what is in memory, without a copy, or a file object."""
+        return (
+            self._source.slice(self._offset, self.size)
+            if isinstance(self._source, _Memory)
+            else _Reader(self)
+        )
+
     @contextlib.contextmanager
     def view(self) -> Iterator[memoryview]:
         """All bytes, without a copy of them in memory."""
@@ -167,6 +175,9 @@ class _Memory:
 
     def read(self, offset: int, size: int) -> bytes:
         return self._data if (offset, size) == (0, self.size) else self._data[offset : offset + size]
+
+    def slice(self, offset: int, size: int) -> memoryview:
+        return memoryview(self._data)[offset : offset + size]
 
     def view(self) -> contextlib.AbstractContextManager[memoryview]:
         return memoryview(self._data)

@@ -36,6 +36,8 @@ def test_a_blob_reads_the_same_from_memory_and_from_a_file(memory_bytes: int):
 
     assert blob.size == len(DATA)
     assert blob.read() == b"".join(blob.chunks(12_345)) == blob.reader().read() == DATA
+    body = blob.part(1000, 300).body()
+    assert (bytes(body) if isinstance(body, memoryview) else body.read()) == DATA[1000:1300]
     assert blob.read(1000, 300) == DATA[1000:1300]
     assert blob.read(len(DATA) - 5, 100) == DATA[-5:]
     assert blob.read(len(DATA) + 5, 100) == b""

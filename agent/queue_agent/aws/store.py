@@ -90,7 +90,7 @@ class Store:
         async def put() -> str:
             return etag_of(
                 await self._s3.put_object(
-                    Bucket=self.bucket, Key=key, Body=data.reader(), ContentType=content_type, **condition
+                    Bucket=self.bucket, Key=key, Body=data.body(), ContentType=content_type, **condition
                 )
             )
 
