@@ -138,11 +138,13 @@ def roles_of(solution: Solution) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize("pod_identity", [False, True])
 @pytest.mark.parametrize("example", ["minimal", "three-runtimes"])
 def test_every_role_has_the_boundary_that_the_config_names_and_none_otherwise(
-    solution_of: Any, example: str
+    solution_of: Any, example: str, pod_identity: bool
 ) -> None:
-    named, without = solution_of(example, permissionsBoundaryArn=ARN), solution_of(example)
+    pods = {"podIdentity": pod_identity}
+    named, without = solution_of(example, permissionsBoundaryArn=ARN, **pods), solution_of(example, **pods)
 
     assert len(roles_of(named)) >= 10
     assert set(roles_of(named).values()) == {ARN}

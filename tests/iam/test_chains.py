@@ -34,6 +34,13 @@ LEFT_TO_ROLES = {
 }
 
 
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("three-runtimes", {}),
+    ("china", {}),
+    ("minimal", {"podIdentity": True}),
+]
+
+
 @pytest.fixture(scope="module")
 def solution(solution_of: Any) -> Solution:
     solution: Solution = solution_of("three-runtimes")
@@ -45,18 +52,20 @@ def bounded_role(limit: dict[str, Any]) -> Principal:
     return Principal("arn:aws:iam::123456789012:role/sdoneks-x", (ADMINISTRATOR,), limit)
 
 
-@pytest.mark.parametrize("example", ["three-runtimes", "china"])
-def test_no_chain_of_the_deployer_reaches_what_belongs_to_others(solution_of: Any, example: str) -> None:
-    solution = solution_of(example)
+@pytest.mark.parametrize(("example", "changes"), VARIANTS)
+def test_no_chain_of_the_deployer_reaches_what_belongs_to_others(
+    solution_of: Any, example: str, changes: dict[str, Any]
+) -> None:
+    solution = solution_of(example, **changes)
 
     assert reached(deployer_with(statements(solution)), account_of_others(solution)) == set()
 
 
-@pytest.mark.parametrize("example", ["three-runtimes", "china"])
+@pytest.mark.parametrize(("example", "changes"), VARIANTS)
 def test_a_role_that_the_deployer_makes_reaches_only_what_the_page_names(
-    solution_of: Any, example: str
+    solution_of: Any, example: str, changes: dict[str, Any]
 ) -> None:
-    solution = solution_of(example)
+    solution = solution_of(example, **changes)
     attacker = bounded_role(boundary.policy(solution))
 
     assert reached(attacker, account_of_others(solution)) == LEFT_TO_ROLES
