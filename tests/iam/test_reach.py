@@ -194,7 +194,7 @@ def test_what_the_network_has_is_changed_only_with_a_tag_of_this_cluster(solutio
         for document in deployer.policies(solution)
         for statement in document["Statement"]
         for action in statement["Action"]
-        if re.match("ec2:(?!Describe|Create|Allocate|RunInstances)", action)
+        if re.match("ec2:(?!Describe|Get|Create|Allocate|RunInstances)", action)
     } - {"ec2:DeleteLaunchTemplate"}
 
     assert {"ec2:DeleteVpc", "ec2:RevokeSecurityGroupIngress", "ec2:DeleteTags"} <= actions
