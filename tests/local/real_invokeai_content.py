@@ -80,7 +80,7 @@ async def test_runs_and_data_make_a_picture_for_each_combination(url: str, invok
         await run_task(invokeai, task("graph", {**graph(KEPT), "runs": 2, "data": [both]}))
     ).result.outputs
 
-    sizes = [Image.open(BytesIO(output.data)).size for output in outputs]
+    sizes = [Image.open(BytesIO(output.data.read())).size for output in outputs]
     assert sizes == [(64, 8), (128, 16), (64, 8), (128, 16)]
     assert left(url) == before
 
@@ -109,7 +109,7 @@ async def test_pictures_in_a_list_are_uploaded_and_used(url: str, invokeai: Invo
 
     (output,) = (await run_task(invokeai, asked, {path: as_input(picture(40, 30))})).result.outputs
 
-    assert Image.open(BytesIO(output.data)).size == (80, 60)
+    assert Image.open(BytesIO(output.data.read())).size == (80, 60)
     assert left(url) == before
 
 
