@@ -1,4 +1,4 @@
-.PHONY: preflight cluster install smoke status uninstall prices bench-preflight
+.PHONY: preflight cluster install smoke status logs uninstall prices bench-preflight
 # DRY_RUN=1 only prints the commands, YES=1 skips the confirmation, FLAGS is passed to the command as it is.
 CHANGING = $(if $(DRY_RUN),--dry-run) $(if $(YES),--yes) $(FLAGS)
 preflight: setup ## Check with AWS whether the plan of CONFIG can work in its account; read-only
@@ -15,6 +15,9 @@ smoke: setup ## Send one task through the HTTP API of CONFIG and wait for its pi
 
 status: setup ## Show queues, pods and GPU nodes of CONFIG
 	$(RUN)generator status $(CONFIG) $(FLAGS)
+
+logs: setup ## Print the logs of RUNTIME of CONFIG, or with TASK=ID the lines of one task
+	$(RUN)generator logs $(CONFIG) $(RUNTIME) $(if $(TASK),--task $(TASK)) $(FLAGS)
 
 uninstall: setup ## Delete what CONFIG created in its account, except pictures and queues
 	$(RUN)generator uninstall $(CONFIG) $(CHANGING)

@@ -32,6 +32,9 @@ def chart_schema(source: Schema) -> Schema:
         **_closed(
             enabled={"type": "boolean"},
             createNamespaces={"type": "boolean"},
+            logs=_logs(definitions["runtime"]),
+            gpuMetrics=_gpu_metrics(definitions["runtime"]),
+            monitors=_bare(source["properties"]["observability"]["properties"]["monitors"]),
             defaults={"$ref": "#/definitions/entry"},
             runtimes={
                 "type": "object",
@@ -72,6 +75,27 @@ def _global(top: Schema) -> Schema:
         # KEDA's: Helm passes `global` to every chart of an umbrella chart.
         image={"type": "object"},
     )
+
+
+def _logs(runtime: Schema) -> Schema:
+    """The schema of `logs`."""
+    return _closed(
+        enabled={"type": "boolean"},
+        logGroup={"type": "string"},
+        serviceAccountRoleArn=_bare(runtime["properties"]["serviceAccountRoleArn"]),
+        **_container(runtime),
+    )
+
+
+def _gpu_metrics(runtime: Schema) -> Schema:
+    """The schema of `gpuMetrics`."""
+    return _closed(enabled={"type": "boolean"}, **_container(runtime))
+
+
+def _container(runtime: Schema) -> dict[str, Schema]:
+    """The schemas of a container's image and resources: those of the queue agent."""
+    agent = runtime["properties"]["queueAgent"]["properties"]
+    return {key: _bare(agent[key]) for key in ("image", "resources")}
 
 
 def _closed(**properties: Schema) -> Schema:

@@ -14,7 +14,7 @@ from generator.build import api_gateway, interruption
 from generator.iam import accounts
 from generator.solution.model import Runtime, Solution
 
-# CloudFormation takes 500 resources a stack; a runtime has 10, the shared part at most 48.
+# CloudFormation takes 500 resources a stack; a runtime has 10, the shared part at most 49.
 RUNTIMES_PER_STACK = 45
 MAIN_FILE = "stack.yaml"
 # Applied after the cluster, whose VPC it needs.
@@ -102,6 +102,8 @@ def resource_counts(solution: Solution) -> dict[str, int]:
             "AWS::Events::Rule": len(interruption.rules(solution)),
         }
     )
+    if solution.observability.logs.enabled:
+        counts["AWS::Logs::LogGroup"] += 1
     for kind, count in _PER_RUNTIME.items():
         counts[kind] += count * len(solution.runtimes)
     if solution.pod_identity:

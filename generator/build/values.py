@@ -25,7 +25,10 @@ def umbrella(solution: Solution) -> dict[str, str]:
 def runtimes_alone(solution: Solution) -> dict[str, str]:
     """Values files for charts/sd-runtimes, for a cluster that already has what the umbrella adds."""
     files = {
-        f"values/{runtime.name}.yaml": {"runtimes": {runtime.name: runtime_values(solution, runtime)}}
+        f"values/{runtime.name}.yaml": {
+            "runtimes": {runtime.name: runtime_values(solution, runtime)},
+            **_metrics(solution),
+        }
         for runtime in solution.runtimes
     }
     return _dump(solution, files)
@@ -106,7 +109,26 @@ def platform(solution: Solution) -> Values:
         "karpenter": _karpenter(solution),
         "keda": _keda(solution),
         "aws-mountpoint-s3-csi-driver": _s3_csi(solution),
-        "sd-runtimes": {"createNamespaces": True},
+        "sd-runtimes": {"createNamespaces": True, **_observability(solution)},
+    }
+
+
+def _observability(solution: Solution) -> Values:
+    """Keys of charts/sd-runtimes: Fluent Bit, the DCGM exporter, objects of the Prometheus Operator."""
+    logs = solution.observability.logs
+    log_values = {"logGroup": logs.group, "serviceAccountRoleArn": solution.role_arn("log-collector")}
+    return {
+        "logs": {"enabled": logs.enabled, **(log_values if logs.enabled else {})},
+        **_metrics(solution),
+    }
+
+
+def _metrics(solution: Solution) -> Values:
+    """Those of them that need nothing of AWS."""
+    monitors = solution.observability.monitors
+    return {
+        "gpuMetrics": {"enabled": solution.observability.gpu_metrics},
+        "monitors": {"enabled": monitors.enabled, "labels": dict(monitors.labels)},
     }
 
 
@@ -127,6 +149,8 @@ def _karpenter(solution: Solution) -> Values:
         # The chart's digest stays: a mirrored image is the same image.
         repository = _in_registry(images.KARPENTER, solution.image_registry)
         values["controller"] = {"image": {"repository": repository}}
+    if solution.observability.monitors.enabled:
+        values["serviceMonitor"] = _monitor(solution)
     return values
 
 
@@ -143,7 +167,15 @@ def _keda(solution: Solution) -> Values:
     if solution.image_registry:
         parts = ("keda", "metricsApiServer", "webhooks")
         values["image"] = {part: {"registry": solution.image_registry} for part in parts}
+    if solution.observability.monitors.enabled:
+        part = {"enabled": True, "serviceMonitor": _monitor(solution)}
+        values["prometheus"] = {"operator": part, "metricServer": part}
     return values
+
+
+def _monitor(solution: Solution) -> Values:
+    """The switch of a ServiceMonitor in the charts of Karpenter and KEDA."""
+    return {"enabled": True, "additionalLabels": dict(solution.observability.monitors.labels)}
 
 
 def _s3_csi(solution: Solution) -> Values:

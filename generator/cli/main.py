@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deploy": ("generator.cli.deploy", "deploy a config to its account, or what changed in it"),
     "smoke": ("generator.cli.smoke", "send one task through the deployment"),
     "status": ("generator.cli.status", "show queues, pods and GPU nodes"),
+    "logs": ("generator.cli.logs", "print the logs of a runtime, or the lines of a task"),
     "uninstall": ("generator.cli.uninstall", "remove a solution from its account; pictures stay"),
     "images": ("generator.cli.images", "list or mirror the container images of a config"),
     "submit": ("generator.cli.submit", "send a task and wait for its pictures"),

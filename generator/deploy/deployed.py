@@ -10,7 +10,7 @@ from pathlib import Path
 from generator.aws import errors
 from generator.build import comparable, stack_layout
 from generator.build.files import without_header
-from generator.deploy import deployed_cluster, eks, tools
+from generator.deploy import deployed_cluster, eks
 from generator.deploy.job import Job, RefusedError
 from generator.errors import AwsError
 from generator.solution import names
@@ -76,23 +76,10 @@ def _values(job: Job) -> str | None:
         return None
     with tempfile.TemporaryDirectory(prefix="sd-on-eks-") as scratch:
         command = ["helm", "get", "values", job.stack, "--namespace", names.PLATFORM_NAMESPACE]
-        config = str(_kubeconfig(job, Path(scratch)))
+        config = str(eks.kubeconfig(job, Path(scratch)))
         answer = job.tools.answer(*command, "--output", "json", "--kubeconfig", config)
     if answer.code == 0:
         return comparable.values_text(json.loads(answer.out) or {})
     if NO_RELEASE in answer.err:
         return None
     raise AwsError(f"`{' '.join(command[:4])}` failed: {answer.reason}")
-
-
-def _kubeconfig(job: Job, scratch: Path) -> Path:
-    """The kubeconfig of the build, else one in a temporary folder. Raises AwsError."""
-    own = tools.kubeconfig(job.folder)
-    if own.exists():
-        return own
-    path = tools.kubeconfig(scratch)
-    command = ["eksctl", "utils", "write-kubeconfig", "--cluster", job.stack, *eks.region(job)]
-    answer = job.tools.answer(*command, "--kubeconfig", str(path))
-    if answer.code:
-        raise AwsError(f"`{' '.join(command[:3])}` failed: {answer.reason}")
-    return path

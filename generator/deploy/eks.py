@@ -1,10 +1,13 @@
 """The cluster: created by eksctl, or updated to cluster.yaml."""
 
+from pathlib import Path
+
 from generator.aws import eks as aws_eks
 from generator.aws import errors
 from generator.aws.eks import Cluster
-from generator.deploy import stacks
+from generator.deploy import stacks, tools
 from generator.deploy.job import Job, RefusedError
+from generator.errors import AwsError
 from generator.facts import versions
 from generator.solution import names
 
@@ -130,3 +133,16 @@ def delete(job: Job) -> None:
         # The nodes were drained before; a pod that cannot be evicted would block this forever.
         "--disable-nodegroup-eviction",
     )  # fmt: skip
+
+
+def kubeconfig(job: Job, scratch: Path) -> Path:
+    """The kubeconfig of the build, else one in a temporary folder. Raises AwsError."""
+    own = tools.kubeconfig(job.folder)
+    if own.exists():
+        return own
+    path = tools.kubeconfig(scratch)
+    command = ["eksctl", "utils", "write-kubeconfig", "--cluster", job.stack, *region(job)]
+    answer = job.tools.answer(*command, "--kubeconfig", str(path))
+    if answer.code:
+        raise AwsError(f"`{' '.join(command[:3])}` failed: {answer.reason}")
+    return path

@@ -8,7 +8,7 @@ from typing import Any
 from generator import client
 from generator.aws import errors
 from generator.client import ApiClient, TaskStatus
-from generator.deploy import account, stacks
+from generator.deploy import account, runtimes, stacks
 from generator.deploy.job import Job, RefusedError
 from generator.errors import AwsError
 from generator.solution.model import Runtime, Solution
@@ -30,11 +30,8 @@ def api_client(job: Job) -> ApiClient:
 
 def choose(solution: Solution, name: str | None) -> Runtime:
     """The runtime to test: the named one, else the first SD WebUI with a checkpoint, else the first."""
-    runtimes = {runtime.name: runtime for runtime in solution.runtimes}
     if name is not None:
-        if name not in runtimes:
-            raise RefusedError(f"the config has no runtime {name}: it has {', '.join(runtimes)}")
-        return runtimes[name]
+        return runtimes.named(solution, name)
     with_model = [runtime for runtime in solution.runtimes if runtime.default_model is not None]
     return (with_model or list(solution.runtimes))[0]
 

@@ -6,10 +6,20 @@ from decimal import Decimal
 from generator.facts.instance_types import Resources
 from generator.facts.quantity import GIB, MIB
 
-# The requests of a node's DaemonSets: vpc-cni 50m, kube-proxy 100m, S3 CSI driver 30m and 120 MiB.
+# The requests of the DaemonSets of every node: vpc-cni 50m, kube-proxy 100m, S3 CSI driver 30m and 120 MiB.
 DAEMONS = Resources(Decimal("0.18"), Decimal(120 * MIB))
+# Of Fluent Bit and of the DCGM exporter: `logs` and `gpuMetrics` in charts/sd-runtimes/values.yaml.
+LOG_COLLECTOR = Resources(Decimal("0.05"), Decimal(64 * MIB))
+GPU_EXPORTER = Resources(Decimal("0.1"), Decimal(256 * MIB))
 # The trace collector's container, in charts/sd-runtimes/templates/runtime/_containers.tpl.
 COLLECTOR = Resources(Decimal("0.05"), Decimal(64 * MIB))
+
+
+def daemons(*, logs: bool, gpu_metrics: bool) -> Resources:
+    """The requests of all DaemonSets of a GPU node."""
+    total = DAEMONS + LOG_COLLECTOR if logs else DAEMONS
+    return total + GPU_EXPORTER if gpu_metrics else total
+
 
 # The queue agent has under 80 MB when idle (`make bench-agent` measures it), and a task adds its pictures.
 AGENT_MEMORY = Decimal(128 * MIB)

@@ -13,6 +13,7 @@ from typing import Any
 # The one region of the partition `aws` whose list ships.
 REFERENCE_REGION = "us-east-1"
 HOURS_A_MONTH = 730
+DAYS_A_MONTH = 30
 
 
 @dataclass(frozen=True)

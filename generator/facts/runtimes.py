@@ -101,6 +101,8 @@ class ChartFacts:
     profiles: Mapping[str, RuntimeProfile]
     app_version: str
     parallel_pull: Mapping[str, Any]
+    log_collector_image: DefaultImage
+    gpu_exporter_image: DefaultImage
 
 
 def load(charts: Path) -> ChartFacts:
@@ -110,7 +112,14 @@ def load(charts: Path) -> ChartFacts:
     profiles = {
         path.stem: _profile(_read(path), shared) for path in sorted((chart / "profiles").glob("*.yaml"))
     }
-    return ChartFacts(profiles, str(_read(chart / "Chart.yaml")["appVersion"]), parallel_pull(charts))
+    values = _read(chart / "values.yaml")
+    return ChartFacts(
+        profiles=profiles,
+        app_version=str(_read(chart / "Chart.yaml")["appVersion"]),
+        parallel_pull=parallel_pull(charts),
+        log_collector_image=_image(values["logs"]["image"]),
+        gpu_exporter_image=_image(values["gpuMetrics"]["image"]),
+    )
 
 
 def parallel_pull(charts: Path) -> Mapping[str, Any]:
@@ -128,7 +137,7 @@ def _profile(profile: Any, shared: Any) -> RuntimeProfile:
     forge = profile.get("forgeModelFolders", ())
     replaced = {**shared["replacedEnvironment"], **profile.get("replacedEnvironment", {})}
     return RuntimeProfile(
-        image=DefaultImage(profile["image"]["repository"], profile["image"]["tag"]),
+        image=_image(profile["image"]),
         model_folders=(*profile.get("modelFolders", ()), *forge),
         forge_folders=tuple(forge),
         arguments=arguments,
@@ -138,6 +147,10 @@ def _profile(profile: Any, shared: Any) -> RuntimeProfile:
         scratch_bytes=sum((_size(volume) for volume in profile["scratch"].values()), AGENT_SCRATCH),
         writable_root=profile["writableRoot"],
     )
+
+
+def _image(image: Any) -> DefaultImage:
+    return DefaultImage(image["repository"], image["tag"])
 
 
 def _size(volume: Any) -> Decimal:

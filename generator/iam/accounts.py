@@ -20,7 +20,7 @@ class ServiceAccount:
 
 
 def service_accounts(solution: Solution) -> Iterator[ServiceAccount]:
-    """Three controllers, and the pods of each runtime that does not name a role of the user's."""
+    """The controllers, the log collector, and the pods of each runtime without a role of the user's."""
     yield from of_controllers(solution)
     for runtime in solution.runtimes:
         if account := of_runtime(solution, runtime):
@@ -28,12 +28,14 @@ def service_accounts(solution: Solution) -> Iterator[ServiceAccount]:
 
 
 def of_controllers(solution: Solution) -> Iterator[ServiceAccount]:
-    """The controllers of the platform."""
-    controllers = (
+    """The controllers of the platform, and the log collector."""
+    controllers = [
         (names.KARPENTER_SERVICE_ACCOUNT, "karpenter-controller", karpenter.controller),
         (names.KEDA_SERVICE_ACCOUNT, "keda-operator", roles.keda_operator),
         (names.S3_CSI_SERVICE_ACCOUNT, "s3-csi-driver", roles.s3_csi_driver),
-    )
+    ]
+    if solution.observability.logs.enabled:
+        controllers.append((names.LOG_COLLECTOR_SERVICE_ACCOUNT, "log-collector", roles.log_collector))
     for account, role, policy in controllers:
         role_name = names.controller_role(solution.stack, role)
         yield ServiceAccount(names.PLATFORM_NAMESPACE, account, role_name, policy(solution))

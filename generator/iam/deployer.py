@@ -181,8 +181,8 @@ def _alarms_and_logs(solution: Solution) -> list[Statement]:
         PutRetentionPolicy TagResource UntagResource
     """
     rule_arn = arn(solution, "events", f"rule/{solution.stack}-*")
-    api = names.api(solution.stack)
-    groups = (f"aws/lambda/{api}", f"aws/apigateway/{api}", f"aws/eks/{solution.stack}/cluster")
+    api, pods = names.api(solution.stack), names.pod_log_group(solution.stack)
+    groups = (f"/aws/lambda/{api}", f"/aws/apigateway/{api}", f"/aws/eks/{solution.stack}/cluster", pods)
     return [
         allow(
             "ManageAlarms",
@@ -193,8 +193,10 @@ def _alarms_and_logs(solution: Solution) -> list[Statement]:
         allow(
             "ManageLogs",
             actions("logs", logs),
-            [arn(solution, "logs", f"log-group:/{group}*") for group in groups],
+            [arn(solution, "logs", f"log-group:{group}*") for group in groups],
         ),
+        # `generator logs`
+        allow("ReadPodLogs", "logs:FilterLogEvents", arn(solution, "logs", f"log-group:{pods}:*")),
         allow(
             "FindLogs",
             actions("logs", "DescribeIndexPolicies DescribeLogGroups DescribeResourcePolicies"),

@@ -41,6 +41,12 @@ def s3_csi_driver(solution: Solution) -> Policy:
     )
 
 
+def log_collector(solution: Solution) -> Policy:
+    """Fluent Bit: write to the log group of the pods, which the stack creates with its retention."""
+    group = arn(solution, "logs", f"log-group:{solution.observability.logs.group}:*")
+    return document([allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], group)])
+
+
 def runtime(solution: Solution, runtime: Runtime) -> Policy:
     """The pods of one runtime: their queue, their output bucket, the results topic, their input buckets."""
     bucket = bucket_arn(solution, runtime.output_bucket)

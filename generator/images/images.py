@@ -88,6 +88,11 @@ def _platform(solution: Solution) -> Iterator[Image]:
     yield _public("S3 CSI driver", f"{S3_CSI_DRIVER}:v{versions.s3_csi}", solution)
     for repository, tag in S3_CSI_SIDECARS[versions.s3_csi].values():
         yield _public("S3 CSI driver", f"{repository}:{tag}", solution)
+    observability = solution.observability
+    if observability.logs.enabled:
+        yield _container("log collector", observability.log_collector_image, "")
+    if observability.gpu_metrics:
+        yield _container("DCGM exporter", observability.gpu_exporter_image, "")
 
 
 def _runtimes(solution: Solution) -> Iterator[Image]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from generator.facts.facts import Facts
-from generator.facts.prices import HOURS_A_MONTH, PriceList, Prices
+from generator.facts.prices import DAYS_A_MONTH, HOURS_A_MONTH, PriceList, Prices
 from generator.plan.model import Cost, CostLine, RuntimePlan
 from generator.solution import limits
 from generator.solution.model import Solution
@@ -15,6 +15,10 @@ NODE_DISK_GB = 80  # eksctl's default for a managed node
 SQS_CALLS = 5
 SNS_PUBLISHES = 2  # the task, the result
 S3_PUTS = 6  # the record of the request and the claim, each twice; one picture, result.json
+# Lines of the agent, and the progress bars of the runtime.
+LOG_KB = 10
+# Lines of Karpenter, KEDA, the CSI driver and the add-ons in a month.
+CONTROLLER_LOGS_GB = 1
 API_SECONDS = 0.3
 API_GIB = limits.API_FUNCTION_MIB / 1024
 
@@ -44,7 +48,7 @@ def cost(
             *_idle(solution, runtimes, region_prices, stack_resources),
         ),
         per_1000=tuple(_pictures(runtimes, region_prices, {**prices.seconds_per_image, **seconds})),
-        requests=_requests(region_prices),
+        requests=_requests(solution, region_prices),
     )
 
 
@@ -58,7 +62,8 @@ def _note(solution: Solution, price_list: PriceList | None, prices: Prices) -> s
     )
     return (
         f"List prices of {price_list.region} on {price_list.date}, on demand, without tax.{elsewhere}"
-        " Spot prices change by the hour and are lower; data transfer, logs and stored pictures come on top."
+        " Spot prices change by the hour and are lower; data transfer, the logs of control plane and API,"
+        " and stored pictures come on top."
         f" {prices.seconds_about}"
     )
 
@@ -86,6 +91,9 @@ def _idle(
     yield _line(f"{zones} public IPv4 addresses", zones * hours, "h", service("public_ipv4_hour"))
     alarms = stack_resources.get("AWS::CloudWatch::Alarm", 0)
     yield _line(f"{alarms} alarms", alarms, "alarms", service("cloudwatch_alarm_month"))
+    if solution.observability.logs.enabled:
+        what = "logs of the controllers, about"
+        yield _line(what, CONTROLLER_LOGS_GB, "GB", _log_price(solution, prices))
     for runtime, plan in zip(solution.runtimes, runtimes, strict=True):
         pods = runtime.scaling.min_replicas if runtime.scaling.enabled else 1
         if pods and plan.options:
@@ -93,6 +101,14 @@ def _idle(
             kind, nodes = option.instance_type, math.ceil(pods / option.pods_per_node)
             text = f"GPU: {runtime.name} keeps {nodes} × {kind}"
             yield _line(text, nodes * hours, "h", prices.instance(kind))
+
+
+def _log_price(solution: Solution, prices: PriceList) -> float | None:
+    """The price of a GB of logs: collected, then stored for the retention time."""
+    collected, stored = prices.service("cloudwatch_logs_gb"), prices.service("cloudwatch_logs_gb_month")
+    if collected is None or stored is None:
+        return None
+    return collected + stored * solution.observability.logs.retention_days / DAYS_A_MONTH
 
 
 def _line(what: str, quantity: int, unit: str, price: float | None) -> CostLine:
@@ -121,23 +137,26 @@ def _pictures(
         yield CostLine(f"{instance_type} ({gpu})", formula, amount)
 
 
-def _requests(prices: PriceList) -> CostLine:
-    """The cost of the AWS requests of 1,000 tasks, which does not depend on the GPU."""
-    parts = (
+def _requests(solution: Solution, prices: PriceList) -> CostLine:
+    """The cost of the AWS requests and logs of 1,000 tasks, which does not depend on the GPU."""
+    parts = [
         (1000 / 1e6, "api_gateway_million"),
         (1000 / 1e6, "lambda_million"),
         (1000 * API_SECONDS * API_GIB, "lambda_gb_second"),
         (1000 * SNS_PUBLISHES / 1e6, "sns_publish_million"),
         (1000 * SQS_CALLS / 1e6, "sqs_million"),
         (S3_PUTS, "s3_put_thousand"),
-    )
+    ]
     priced = [(quantity, prices.service(name)) for quantity, name in parts]
+    logs = solution.observability.logs.enabled
+    if logs:
+        priced.append((1000 * LOG_KB / 1e6, _log_price(solution, prices)))
     amounts = [quantity * price for quantity, price in priced if price is not None]
     formula = (
         f"API call + function ({API_SECONDS} s, {API_GIB} GB) + {SNS_PUBLISHES} SNS publishes + "
-        f"{SQS_CALLS} SQS requests + {S3_PUTS} S3 PUT, × 1000"
+        f"{SQS_CALLS} SQS requests + {S3_PUTS} S3 PUT{f' + {LOG_KB} KB of logs' if logs else ''}, × 1000"
     )
-    return CostLine("requests of 1,000 tasks", formula, sum(amounts) if len(amounts) == len(parts) else None)
+    return CostLine("requests of 1,000 tasks", formula, sum(amounts) if len(amounts) == len(priced) else None)
 
 
 def _or_unknown(value: float | None) -> str:

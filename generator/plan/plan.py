@@ -119,6 +119,10 @@ def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterat
         yield ResourceCount("cluster.yaml", kind, count)
     for kind in KUBERNETES_PER_RUNTIME:
         yield ResourceCount("charts", kind, len(solution.runtimes))
+    observability = solution.observability
+    daemon_sets = observability.logs.enabled + observability.gpu_metrics
+    if daemon_sets:
+        yield ResourceCount("charts", "DaemonSet", daemon_sets)
 
 
 def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) -> Iterator[QuotaNeed]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from generator.facts import footprint
 from generator.facts.facts import Facts, Region
 from generator.facts.instance_types import KARPENTER_PREFIX, InstanceType, Resources
 from generator.facts.quantity import gib, parse
@@ -210,7 +209,7 @@ def _is_offered(kind: InstanceType, region: Region, zone_ids: Iterable[str]) -> 
 
 def _without_room(kind: InstanceType, nodes: Nodes, pod: Resources) -> Iterator[Exclusion]:
     """What leaves a node of this type no room for a pod, or the limits of the pool no room for the node."""
-    room, need = room_for_pods(kind, nodes), pod + footprint.DAEMONS
+    room, need = room_for_pods(kind, nodes), pod + nodes.daemons
     if need.gpus > room.gpus:
         yield Exclusion("size", f"the pod's request of {need.gpus} GPUs", (*PROVISIONER, "instanceType"))
     if need.cores > room.cores or need.memory > room.memory:
@@ -239,7 +238,7 @@ def room_for_pods(kind: InstanceType, nodes: Nodes) -> Resources:
 
 def pods_per_node(kind: InstanceType, nodes: Nodes, pod: Resources) -> int:
     """How many pods of a runtime a node of this type can run next to the DaemonSets."""
-    room, daemons = room_for_pods(kind, nodes), footprint.DAEMONS
+    room, daemons = room_for_pods(kind, nodes), nodes.daemons
     amounts = (
         (Decimal(room.gpus), Decimal(pod.gpus)),
         (room.cores - daemons.cores, pod.cores),

@@ -17,6 +17,8 @@ class Defaults:
     runtime_images: Mapping[str, DefaultImage]
     agent_image: DefaultImage
     collector_image: DefaultImage
+    log_collector_image: DefaultImage
+    gpu_exporter_image: DefaultImage
     # The user data with which nodes pull images in parallel.
     parallel_pull: Mapping[str, Any]
 
@@ -31,5 +33,7 @@ def defaults(config: Mapping[str, Any], runtime: Mapping[str, Any], charts: Char
         runtime_images={kind: profile.image for kind, profile in charts.profiles.items()},
         agent_image=DefaultImage(agent["image"]["repository"], charts.app_version),
         collector_image=DefaultImage(collector["repository"], collector["tag"]),
+        log_collector_image=charts.log_collector_image,
+        gpu_exporter_image=charts.gpu_exporter_image,
         parallel_pull=charts.parallel_pull,
     )

@@ -52,6 +52,34 @@ class KmsKeys:
 
 
 @dataclass(frozen=True)
+class Logs:
+    """Whether the logs of pods are sent to a CloudWatch log group, and the days that it keeps a line."""
+
+    enabled: bool
+    group: str
+    retention_days: int
+
+
+@dataclass(frozen=True)
+class Monitors:
+    """Whether there are objects of the Prometheus Operator, and the labels on them."""
+
+    enabled: bool
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Observability:
+    """Logs and metrics of the pods, and the images of the programs that collect them."""
+
+    logs: Logs
+    gpu_metrics: bool
+    monitors: Monitors
+    log_collector_image: "ContainerImage"
+    gpu_exporter_image: "ContainerImage"
+
+
+@dataclass(frozen=True)
 class Scaling:
     """Whether KEDA scales the pods, and between which numbers."""
 
@@ -109,6 +137,7 @@ class Nodes:
     `instance_types`: empty for any. `limits`: of all its nodes together, by resource: cores, bytes, GPUs.
     `local_disks`: images and containers are on the NVMe disks, not on the data volume. `own_subnets`: the
     user selects the subnets. `iam_role`: the name of the nodes' role where the user has one of their own.
+    `daemons`: what the DaemonSets of each node request.
     """
 
     instance_types: tuple[str, ...]
@@ -123,6 +152,7 @@ class Nodes:
     iam_role: str | None
     os_volume: Volume
     data_volume: Volume
+    daemons: Resources
 
 
 @dataclass(frozen=True)
@@ -216,6 +246,7 @@ class Solution:
     permissions_boundary_arn: str | None
     requests_topic_arn: str
     results_topic_arn: str
+    observability: Observability
     runtimes: tuple[Runtime, ...]
 
     @property

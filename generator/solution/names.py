@@ -14,6 +14,11 @@ PLATFORM_NAMESPACE = "kube-system"
 KARPENTER_SERVICE_ACCOUNT = "karpenter"
 KEDA_SERVICE_ACCOUNT = "keda-operator"
 S3_CSI_SERVICE_ACCOUNT = "s3-csi-driver-sa"
+LOG_COLLECTOR_SERVICE_ACCOUNT = "log-collector"
+
+# Log streams are named after it, the namespace, the pod and the container, with dots between the last three:
+# charts/sd-runtimes/templates/logs/_helpers.tpl.
+LOG_STREAM_PREFIX = "pods/"
 
 
 def requests_topic(stack: str) -> str:
@@ -74,6 +79,11 @@ def permissions_boundary(stack: str) -> str:
 def interruption_queue(stack: str) -> str:
     """SQS queue with the interruption events that Karpenter reads."""
     return f"{stack}-karpenter-interruption"
+
+
+def pod_log_group(stack: str) -> str:
+    """CloudWatch log group with the logs of the pods."""
+    return f"/sd-on-eks/{stack}/pods"
 
 
 def cluster_scoped(stack: str, runtime: str) -> str:

@@ -16,7 +16,7 @@ PROVISIONER = ("extraValues", "karpenter", "provisioner")
 NODE_TEMPLATE = ("extraValues", "karpenter", "nodeTemplate")
 
 
-def nodes(provisioner: Data, template: Data) -> Nodes:
+def nodes(provisioner: Data, template: Data, daemons: Resources = footprint.DAEMONS) -> Nodes:
     """The nodes that a NodePool and its EC2NodeClass describe. Both have their defaults."""
     limits = {name: parse(amount) for name, amount in provisioner["resourceLimits"].items()}
     data_volume = _volume(template["dataVolume"])
@@ -33,6 +33,7 @@ def nodes(provisioner: Data, template: Data) -> Nodes:
         iam_role=template.get("iamRole") or None,
         os_volume=_volume(template["osVolume"]),
         data_volume=data_volume,
+        daemons=daemons,
     )
 
 

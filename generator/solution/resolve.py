@@ -3,13 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
+from generator.facts import footprint
 from generator.facts.facts import Facts
 from generator.solution import names, node_pool
 from generator.solution.context import Context
 from generator.solution.defaults import Defaults
 from generator.solution.merge import merged
-from generator.solution.model import Api, ClusterComponents, KmsKeys, Solution
-from generator.solution.resolve_runtime import Scope, resolve_runtime
+from generator.solution.model import (
+    Api,
+    ClusterComponents,
+    KmsKeys,
+    Logs,
+    Monitors,
+    Observability,
+    Solution,
+)
+from generator.solution.resolve_runtime import Scope, container_image, resolve_runtime
 
 
 def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context: Context) -> Solution:
@@ -27,6 +36,10 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
         partition=facts.partition(context.region),
         registry=config["imageRegistry"] or None,
         model_bucket=config["modelBucketArn"].rpartition(":")[2],
+        daemons=footprint.daemons(
+            logs=config["observability"]["logs"]["enabled"],
+            gpu_metrics=config["observability"]["gpuMetrics"]["enabled"],
+        ),
     )
     runtimes = tuple(resolve_runtime(entry, defaults, scope) for entry in config["modelsRuntime"])
     instance_types = node_pool.instance_types(runtime.nodes for runtime in runtimes)
@@ -51,7 +64,19 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
         permissions_boundary_arn=config["permissionsBoundaryArn"] or None,
         requests_topic_arn=scope.arn("sns", names.requests_topic(scope.stack)),
         results_topic_arn=scope.arn("sns", names.results_topic(scope.stack)),
+        observability=_observability(config["observability"], defaults, scope),
         runtimes=runtimes,
+    )
+
+
+def _observability(config: Mapping[str, Any], defaults: Defaults, scope: Scope) -> Observability:
+    logs, monitors = config["logs"], config["monitors"]
+    return Observability(
+        logs=Logs(logs["enabled"], names.pod_log_group(scope.stack), logs["retentionDays"]),
+        gpu_metrics=config["gpuMetrics"]["enabled"],
+        monitors=Monitors(monitors["enabled"], monitors["labels"]),
+        log_collector_image=container_image(defaults.log_collector_image, {}, scope),
+        gpu_exporter_image=container_image(defaults.gpu_exporter_image, {}, scope),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from generator.facts import image_reference
 from generator.facts.facts import Partition
 from generator.facts.image_reference import ImageReference
+from generator.facts.instance_types import Resources
 from generator.facts.runtimes import DefaultImage
 from generator.solution import names, node_pool, user_data
 from generator.solution.defaults import Defaults
@@ -33,6 +34,8 @@ class Scope:
     # The registry that mirrors every default image, if there is one.
     registry: str | None
     model_bucket: str
+    # What the DaemonSets of a GPU node request.
+    daemons: Resources
 
     def arn(self, service: str, resource: str) -> str:
         """An ARN in the solution's region and account."""
@@ -59,7 +62,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
     dead_letter_queue = names.dead_letter_queue(scope.stack, name)
     role = names.runtime_role(scope.stack, name)
     extra_values = entry.get("extraValues", {})
-    nodes = node_pool.nodes(karpenter["provisioner"], karpenter["nodeTemplate"])
+    nodes = node_pool.nodes(karpenter["provisioner"], karpenter["nodeTemplate"], scope.daemons)
     return Runtime(
         name=name,
         namespace=full["namespace"],
@@ -86,11 +89,13 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         user_data=_user_data(karpenter["nodeTemplate"].get("userData"), nodes, defaults),
         models=_models(pods["persistence"], scope),
         pod=node_pool.pod_requests(pods["inferenceApi"]["resources"], agent["resources"], collector=traces),
-        runtime_image=_image(
+        runtime_image=container_image(
             defaults.runtime_images[kind], _at(extra_values, "runtime", "inferenceApi", "image"), scope
         ),
-        agent_image=_image(defaults.agent_image, _at(extra_values, "runtime", "queueAgent", "image"), scope),
-        collector_image=_image(
+        agent_image=container_image(
+            defaults.agent_image, _at(extra_values, "runtime", "queueAgent", "image"), scope
+        ),
+        collector_image=container_image(
             defaults.collector_image,
             _at(extra_values, "runtime", "queueAgent", "xray", "daemon", "image"),
             scope,
@@ -132,7 +137,7 @@ def _at(values: Data, *path: str) -> Data:
     return values
 
 
-def _image(default: DefaultImage, image: Data, scope: Scope) -> ContainerImage:
+def container_image(default: DefaultImage, image: Data, scope: Scope) -> ContainerImage:
     """The container's image, by the rule of the chart (sd-runtimes.image); `image` is the user's part.
 
     A repository of the user with a registry is used unchanged. Any other is in the registry of all images, if

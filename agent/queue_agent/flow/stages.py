@@ -248,7 +248,7 @@ class TaskRunner:
             await asyncio.wait_for(self._ending.wait(), seconds)
 
     def _announce_start(self, job: Job, started: float) -> None:
-        log.debug("task started", extra=job.log_fields())
+        log.info("task started", extra=job.log_fields())
         if self._services.settings.callback_when_running:
             running = finish.running_record(self._services, job, started)
             self.run_in_background(self._services.callbacks.publish(running, RUNNING_CALLBACK_SECONDS))

@@ -29,6 +29,7 @@ THEMES = (
     "queues",
     "karpenter",
     "bottlerocket",
+    "observability",
 )
 
 

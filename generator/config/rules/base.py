@@ -7,6 +7,7 @@ from functools import cached_property
 from generator.config.node import ConfigNode
 from generator.config.values import typed
 from generator.errors import Problem, Severity
+from generator.facts import footprint
 from generator.facts.facts import Facts
 from generator.facts.instance_types import Resources
 from generator.facts.karpenter import NodePoolRules
@@ -40,10 +41,17 @@ class Case:
         eks, versions = self.config.at("eksVersion").text(), self.facts.eks_versions()
         return eks if eks in versions else versions[0]
 
+    @property
+    def daemons(self) -> Resources:
+        """What the DaemonSets of a GPU node request."""
+        observability = typed(self.config.at("observability"))
+        logs, gpu_metrics = (observability[key]["enabled"] for key in ("logs", "gpuMetrics"))
+        return footprint.daemons(logs=logs, gpu_metrics=gpu_metrics)
+
     @cached_property
     def pools(self) -> list["Pool"]:
         """The node pool of each runtime, and the instance types that Karpenter can start in it."""
-        values = [(runtime, node_pool_of(runtime)) for runtime in self.runtimes]
+        values = [(runtime, node_pool_of(runtime, self.daemons)) for runtime in self.runtimes]
         region = self.facts.region(self.context.region or "")
         try:
             listed = node_pool.instance_types(nodes for _, nodes in values)
@@ -195,9 +203,9 @@ def provisioner(runtime: ConfigNode) -> ConfigNode:
     return runtime.at("extraValues", "karpenter", "provisioner")
 
 
-def node_pool_of(runtime: ConfigNode) -> Nodes:
-    """The nodes that Karpenter may start for a runtime."""
-    return node_pool.nodes(typed(provisioner(runtime)), typed(node_template(runtime)))
+def node_pool_of(runtime: ConfigNode, daemons: Resources = footprint.DAEMONS) -> Nodes:
+    """The nodes that Karpenter may start for a runtime, next to these DaemonSets."""
+    return node_pool.nodes(typed(provisioner(runtime)), typed(node_template(runtime)), daemons)
 
 
 def pod_requests_of(runtime: ConfigNode) -> Resources:

@@ -26,9 +26,14 @@ NEEDED_FOLDERS = frozenset(
 
 
 def _label_maps(case: Case) -> Iterator[ConfigNode]:
+    yield _monitor_labels(case)
     for runtime in case.runtimes:
         pods = runtime.at("extraValues", "runtime")
         yield from (pods.at("labels"), pods.at("persistence", "labels"), provisioner(runtime).at("labels"))
+
+
+def _monitor_labels(case: Case) -> ConfigNode:
+    return case.config.at("observability", "monitors", "labels")
 
 
 def _annotation_maps(case: Case) -> Iterator[ConfigNode]:
@@ -66,14 +71,16 @@ def annotations_are_valid(case: Case) -> Iterator[Finding]:
 def labels_are_not_the_charts_own(case: Case) -> Iterator[Finding]:
     """Labels and annotations that the chart sets itself cannot be changed: pods depend on them."""
     reserved = case.facts.reserved
+    maps = [(_monitor_labels(case), reserved.labels)]
     for runtime in case.runtimes:
         pods = runtime.at("extraValues", "runtime")
-        maps = [(pods.at("labels"), reserved.labels), (pods.at("persistence", "labels"), reserved.labels)]
-        for keys, own in [*maps, (pods.at("annotations"), reserved.annotations)]:
-            for node in keys.entries():
-                if node.key in own:
-                    message = f"the chart sets {node.key} itself and ignores this value"
-                    yield Finding(node, message, "remove it", True)
+        maps += [(pods.at("labels"), reserved.labels), (pods.at("persistence", "labels"), reserved.labels)]
+        maps.append((pods.at("annotations"), reserved.annotations))
+    for keys, own in maps:
+        for node in keys.entries():
+            if node.key in own:
+                message = f"the chart sets {node.key} itself and ignores this value"
+                yield Finding(node, message, "remove it", True)
 
 
 @rule("SD904")

@@ -14,7 +14,7 @@ from generator.config.rules.base import (
     rule,
 )
 from generator.config.schema import nearest
-from generator.facts import accelerators, footprint
+from generator.facts import accelerators
 from generator.facts.instance_types import InstanceType
 from generator.facts.quantity import gib, parse
 
@@ -101,7 +101,7 @@ def instance_types_have_nvme(case: Case) -> Iterator[Finding]:
 def pods_fit(case: Case) -> Iterator[Finding]:
     """The pod must fit each instance type, next to what Kubernetes reserves."""
     for pool in case.pools:
-        need = pool.pod + footprint.DAEMONS
+        need = pool.pod + pool.nodes.daemons
         for node, kind in listed(pool, case):
             room = kind.allocatable()
             if need.cores > room.cores:
