@@ -76,11 +76,15 @@ ALL = {
 }
 
 
+RELEASE: Values = {"logs": {"enabled": True, "logGroup": "/demo/pods"}, "gpuMetrics": {"enabled": True}}
+
+
 def everything() -> Objects:
     top = {
         "createNamespaces": True,
         "global": {"tags": {"a": "b"}, "volumeKmsKeyArn": VOLUME_KEY},
         "runtimes": ALL,
+        **RELEASE,
     }
     return template(str(RUNTIMES), json.dumps(merged(BASE, top)))
 

@@ -29,12 +29,17 @@ KEYS: dict[str, Values] = {
         "serviceAccount": {"name": "", "annotations": {}},
         "settings": {"clusterName": "", "interruptionQueue": ""},
         "controller": {"resources": {}, "image": {"repository": "", "digest": ""}},
+        "serviceMonitor": {"enabled": False, "additionalLabels": {}},
     },
     "keda": {
         "clusterName": "kubernetes-default",
         "crds": {"install": True},
         "image": {name: {"registry": ""} for name in ("keda", "metricsApiServer", "webhooks")},
         "podIdentity": {"aws": {"irsa": {"enabled": False, "roleArn": ""}}},
+        "prometheus": {
+            part: {"enabled": False, "serviceMonitor": {"enabled": False, "additionalLabels": {}}}
+            for part in ("operator", "metricServer")
+        },
     },
     "aws-mountpoint-s3-csi-driver": {
         "image": {"repository": ""},

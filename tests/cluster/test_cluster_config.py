@@ -124,6 +124,7 @@ def test_controllers_and_each_runtime_have_a_role_of_their_own(
         "sdoneks-karpenter-controller": "kube-system/karpenter",
         "sdoneks-keda-operator": "kube-system/keda-operator",
         "sdoneks-s3-csi-driver": "kube-system/s3-csi-driver-sa",
+        "sdoneks-log-collector": "kube-system/log-collector",
         "sdoneks-sdxl-turbo-runtime": "default/sdxl-turbo",
         "sdoneks-comfyui-runtime": "default/comfyui",
         "sdoneks-invokeai-runtime": "default/invokeai",

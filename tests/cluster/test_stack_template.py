@@ -250,7 +250,7 @@ def test_each_runtime_has_its_three_alarms_and_each_notifies_a_topic(
 def test_logs_end_some_day(template: Template) -> None:
     logs = template.of("AWS::Logs::LogGroup")
 
-    assert len(logs) == 2
+    assert len(logs) == 3
     assert all(log["Properties"]["RetentionInDays"] == 30 for log in logs.values())
 
 

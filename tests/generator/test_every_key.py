@@ -20,6 +20,7 @@ from tests.generator.every_key import (
     EFFECTIVE,
     OF_RUNTIME,
     PAIRED_KEYS,
+    REQUIRED_TOP,
     SCHEMA,
     TOP,
     WITHOUT_EFFECT,
@@ -123,6 +124,9 @@ def test_a_key_without_effect_gives_a_warning(path: str, reported: list[Problem]
 @pytest.mark.parametrize("path", TOP)
 def test_a_key_of_the_solution_changes_what_is_built(path: str) -> None:
     plain, changed = config([runtime("comfy", path)]), config([runtime("comfy", path)])
+    for key, value in REQUIRED_TOP.get(path, {}).items():
+        put(plain, key, value)
+        put(changed, key, value)
     put(changed, path, other_value(path, TOP[path]))
 
     assert deployed(plain) != deployed(changed)

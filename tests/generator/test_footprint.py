@@ -9,10 +9,12 @@ import pytest
 import yaml
 
 from generator.facts import footprint, runtimes
+from generator.facts.instance_types import Resources
 from generator.facts.quantity import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINERS = (ROOT / "charts/sd-runtimes/templates/runtime/_containers.tpl").read_text("utf-8")
+VALUES = yaml.safe_load((ROOT / "charts/sd-runtimes/values.yaml").read_text("utf-8"))
 # VmHWM is of this program alone; ru_maxrss would include the process that started it.
 MEASURE = """
 import re, resource
@@ -42,6 +44,24 @@ def test_the_collectors_requests_are_those_of_the_chart() -> None:
         footprint.COLLECTOR.cores,
         footprint.COLLECTOR.memory,
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "fact"), [("logs", footprint.LOG_COLLECTOR), ("gpuMetrics", footprint.GPU_EXPORTER)]
+)
+def test_the_requests_of_daemon_sets_are_those_of_the_chart(key: str, fact: Resources) -> None:
+    requests = VALUES[key]["resources"]["requests"]
+
+    assert (parse(requests["cpu"]), parse(requests["memory"])) == (fact.cores, fact.memory)
+
+
+def test_each_daemon_set_takes_its_requests_from_the_node() -> None:
+    none, logs = (footprint.daemons(logs=on, gpu_metrics=False) for on in (False, True))
+    both = footprint.daemons(logs=True, gpu_metrics=True)
+
+    assert none == footprint.DAEMONS
+    assert logs == none + footprint.LOG_COLLECTOR
+    assert both == logs + footprint.GPU_EXPORTER
 
 
 @pytest.mark.parametrize(

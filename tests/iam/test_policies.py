@@ -53,6 +53,7 @@ def policies(solution: Solution) -> Iterator[Policy]:
         "karpenter": karpenter.controller(solution),
         "keda": iam.keda_operator(solution),
         "csi": iam.s3_csi_driver(solution),
+        "logs": iam.log_collector(solution),
         "api": iam.api_function(solution),
         **{runtime.name: iam.runtime(solution, runtime) for runtime in solution.runtimes},
     }

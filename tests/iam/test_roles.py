@@ -59,6 +59,16 @@ def test_the_csi_driver(solution: Solution) -> None:
     }
 
 
+def test_the_log_collector(solution: Solution) -> None:
+    location = f"{solution.region}:{solution.account}"
+    group = f"arn:aws:logs:{location}:log-group:/sd-on-eks/{solution.stack}/pods:*"
+
+    assert grants(roles.log_collector(solution)) == {
+        "logs:CreateLogStream": {group},
+        "logs:PutLogEvents": {group},
+    }
+
+
 def test_the_function_of_the_http_api(solution: Solution) -> None:
     [runtime] = solution.runtimes
     bucket = f"arn:aws:s3:::{runtime.output_bucket}"

@@ -216,10 +216,29 @@ def test_idle_cost_is_the_sum_of_its_lines_and_holds_no_gpu() -> None:
     plan = planned(solve(runtime(), eksVersion="1.34"))
 
     assert plan.cost.unknown == ()
-    # 730 h × (0.10 + 2 × 0.0816 + 3 × 0.045 + 3 × 0.005) + 160 GB × 0.08, and 0.10 for each alarm.
+    # 730 h × (0.10 + 2 × 0.0816 + 3 × 0.045 + 3 × 0.005) + 160 GB × 0.08, 0.10 for each alarm, 0.53 for logs.
     alarms = stack_layout.resource_counts(solve(runtime()))["AWS::CloudWatch::Alarm"]
-    assert plan.cost.idle_total == pytest.approx(730 * 0.4132 + 12.8 + 0.1 * alarms)
+    assert plan.cost.idle_total == pytest.approx(730 * 0.4132 + 12.8 + 0.1 * alarms + 0.53)
     assert not any("GPU" in line.what for line in plan.cost.idle)
+
+
+@pytest.mark.parametrize(("days", "amount"), [(1, 0.501), (30, 0.53), (365, 0.865)])
+def test_logs_cost_what_is_collected_and_then_stored(days: int, amount: float) -> None:
+    plan = planned(solve(runtime(), observability={"logs": {"retentionDays": days}}))
+
+    [line] = [line for line in plan.cost.idle if "logs" in line.what]
+    assert line.amount == pytest.approx(amount)
+    assert "10 KB of logs" in plan.cost.requests.formula
+
+
+def test_logs_that_are_off_cost_nothing_and_make_nothing() -> None:
+    on, off = (planned(solve(runtime(), observability={"logs": {"enabled": on}})) for on in (True, False))
+
+    assert on.cost.idle_total - off.cost.idle_total == pytest.approx(0.53)
+    assert "KB of logs" not in off.cost.requests.formula
+    assert [row.count for row in on.resources if row.kind == "AWS::Logs::LogGroup"] == [3]
+    assert [row.count for row in off.resources if row.kind == "AWS::Logs::LogGroup"] == [2]
+    assert not [row for row in off.resources if row.kind == "DaemonSet"]
 
 
 def test_pods_that_are_kept_without_tasks_cost_when_idle() -> None:
