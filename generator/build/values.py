@@ -116,7 +116,8 @@ def platform(solution: Solution) -> Values:
 def _observability(solution: Solution) -> Values:
     """Keys of charts/sd-runtimes: Fluent Bit, the DCGM exporter, objects of the Prometheus Operator."""
     logs = solution.observability.logs
-    log_values = {"logGroup": logs.group, "serviceAccountRoleArn": solution.role_arn("log-collector")}
+    role = "" if solution.pod_identity else solution.role_arn("log-collector")
+    log_values = {"logGroup": logs.group, "serviceAccountRoleArn": role}
     return {
         "logs": {"enabled": logs.enabled, **(log_values if logs.enabled else {})},
         **_metrics(solution),
