@@ -103,8 +103,11 @@ def compare(work: Work, rounds: int) -> list[str]:
     """Measure one workload and print its lines; the goals that were missed."""
     loop = measure(work, "bench.sequential", max(6, work.tasks // 4))
     show(work, "sequential", loop)
+    floor = 0.0  # what encoding large pictures takes the simulation, in ms per task
     if not work.dynamic:
-        show(work, "limit", measure(work, "bench.sequential", max(8, work.tasks // 4), "--bare"))
+        limit = measure(work, "bench.sequential", max(8, work.tasks // 4), "--bare")
+        show(work, "limit", limit)
+        floor = limit.gap if work.pictures else 0.0
     runs = [astuple(measure(work, "queue_agent", work.tasks)) for _ in range(rounds)]
     agent = Figures(*(statistics.median(values) for values in zip(*runs, strict=True)))
     show(work, "agent", agent)
@@ -113,7 +116,7 @@ def compare(work: Work, rounds: int) -> list[str]:
     missed = []
     if agent.busy < work.busy_goal:
         missed.append(f"{work.name}: busy {agent.busy:.3f}, goal {work.busy_goal}")
-    if agent.gap > work.gap_goal:
+    if agent.gap > work.gap_goal + floor:
         missed.append(f"{work.name}: gap of {agent.gap:.1f} ms a task, goal {work.gap_goal:g} ms")
     if work.dynamic and ratio < RATIO_GOAL:
         missed.append(f"{work.name}: {ratio:.2f} x the loop, goal {RATIO_GOAL:g} x")
