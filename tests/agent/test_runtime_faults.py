@@ -252,3 +252,22 @@ def test_a_runtime_that_is_silent_must_be_restarted(world: World):
     processes.stop([runtime.child])
 
     wait_for(lambda: "has not responded" in liveness(agent)[1])
+
+
+def test_a_task_without_attempts_left_is_announced_although_the_runtime_is_away(world: World):
+    """Else it would be returned, and SQS would move it to the dead-letter queue without a callback."""
+    runtime = world.runtime("--service-time", "0.1")
+    world.send(["cat"])
+    for visible_after in (0, 0, 6):  # two attempts, and a third that another agent has for six seconds
+        (message,) = world.sqs.receive_message(QueueUrl=world.queue, WaitTimeSeconds=2)["Messages"]
+        handle = {"QueueUrl": world.queue, "ReceiptHandle": message["ReceiptHandle"]}
+        world.sqs.change_message_visibility(**handle, VisibilityTimeout=visible_after)
+    agent = world.agent(runtime.url, MAX_ATTEMPTS=2, RECEIVE_WAIT_SECONDS=20)
+    wait_for(lambda: [line for line in log_records(agent) if line["event"] == "the runtime is ready"])
+    processes.stop([runtime.child], 0.05)
+
+    callback = world.callbacks_for(["cat"], 30)["cat"]
+
+    assert (callback["status"], callback["error"]["code"]) == ("failed", "attempts_exhausted")
+    assert len(world.take_dead_letters()) == 1
+    assert not [line for line in log_records(agent) if line.get("reason") == "too_late"]

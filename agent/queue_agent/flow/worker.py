@@ -127,6 +127,12 @@ class Worker:
             rejection = finish.reject_message(self._services, message, error.task_id, error.reason)
             self._runner.run_in_background(rejection)
             return
+        if message.attempt > self._services.settings.max_attempts:
+            # It needs no runtime. If it were returned, SQS would soon move it to the dead-letter queue without a
+            # callback.
+            job.may_prepare.set()
+            self._runner.run_in_background(self._runner.run(job))
+            return
         if self._stopping or not self.supervisor.available.is_set():
             job.stage = Stage.FINISHING
             self._runner.run_in_background(finish.return_to_queue(self._services, job, "too_late", 0))
