@@ -128,8 +128,8 @@ class Worker:
             self._runner.run_in_background(rejection)
             return
         if message.attempt > self._services.settings.max_attempts:
-            # It needs no runtime. If it were returned, SQS would soon move it to the dead-letter queue, and no
-            # callback would be sent.
+            # It needs no runtime. If it were returned, SQS would soon move it to the dead-letter queue, and
+            # no callback would be sent.
             job.may_prepare.set()
             self._runner.run_in_background(self._runner.run(job))
             return
