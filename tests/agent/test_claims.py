@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiobotocore.session import get_session
+from queue_agent.__main__ import AWS
 from queue_agent.aws.claims import AlreadyEnded, Busy, CancelledBySender, Claims, Lease, LeaseLost
 from queue_agent.aws.store import Store
 from queue_agent.contract import Task, TaskError
@@ -33,7 +34,7 @@ async def bucket(account: Account) -> AsyncIterator[Bucket]:
         "aws_access_key_id": account.id,
         "aws_secret_access_key": "local",
     }
-    async with get_session().create_client("s3", endpoint_url=account.endpoint, **options) as s3:
+    async with get_session().create_client("s3", endpoint_url=account.endpoint, config=AWS, **options) as s3:
         name = f"claims-{account.id}"
         await s3.create_bucket(Bucket=name)
         store = Store(s3, name, 5, lambda call, code: None)
