@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from generator.build import yaml_text
-from generator.facts import image_reference
+from generator.facts import image_reference, versions
 from generator.images import images
 from generator.solution import names
 from generator.solution.merge import merged
@@ -191,6 +191,10 @@ def _s3_csi(solution: Solution) -> Values:
             },
         }
     }
+    if versions.parse(solution.versions.s3_csi) >= versions.CSI_WITH_PODS:
+        # Karpenter evicts pods of this class last. Those of the default class get SIGTERM with the runtimes'
+        # pods and are killed after ten minutes; a task may run for longer.
+        values["mountpointPod"] = {"priorityClassName": "system-node-critical"}
     if solution.image_registry:
         registry = solution.image_registry
         values["image"] = {"repository": _in_registry(images.S3_CSI_DRIVER, registry)}

@@ -4,10 +4,12 @@ from generator import paths
 from generator.deploy import chart_deps, charts, eks, tools
 from generator.deploy.job import Job
 from generator.errors import AwsError
+from generator.facts import versions
 from generator.facts.facts import Facts
 from generator.solution import names
 
 OPERATORS_TIMEOUT = "10m"
+CSI_DRIVER = "s3.csi.aws.com"
 
 
 def sign_in(job: Job) -> None:
@@ -45,12 +47,33 @@ def crds(job: Job) -> None:
 def apply(job: Job) -> None:
     """Install or upgrade the release, and wait for the operators."""
     job.tools.need("helm", "kubectl")
+    _renew_csi_driver(job)
     job.tools.run(*_upgrade(job, all_values(job)))
     # Not `helm --wait`: it would wait for runtimes, that is for GPU nodes.
     job.tools.run(
         "kubectl", "wait", "deployment", "--namespace", names.PLATFORM_NAMESPACE, "--for=condition=Available",
         "--selector", f"app.kubernetes.io/instance={job.stack}", f"--timeout={OPERATORS_TIMEOUT}",
     )  # fmt: skip
+
+
+def _renew_csi_driver(job: Job) -> None:
+    """Delete a CSIDriver object that Helm could not change: version 2 sets podInfoOnMount.
+
+    The field is immutable in EKS 1.29, and volumes that are mounted keep working.
+    https://github.com/awslabs/mountpoint-s3-csi-driver/blob/main/docs/UPGRADING_TO_V2.md
+    """
+    if job.dry_run or versions.parse(job.solution.versions.s3_csi) < versions.CSI_WITH_PODS:
+        return
+    row = (
+        "get",
+        "csidriver",
+        CSI_DRIVER,
+        "--ignore-not-found",
+        "--output",
+        "jsonpath={.spec.podInfoOnMount}",
+    )
+    if job.tools.read("kubectl", *row) == "false":
+        job.tools.run("kubectl", "delete", "csidriver", CSI_DRIVER)
 
 
 def prune(job: Job) -> None:

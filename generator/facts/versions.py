@@ -11,6 +11,11 @@ RECOMMENDED_MONTHS = 6
 WARNING_MONTHS = 3
 
 
+# From this release on, the S3 CSI driver mounts in pods of the namespace mount-s3, and supports Pod Identity.
+# https://github.com/awslabs/mountpoint-s3-csi-driver/blob/main/docs/UPGRADING_TO_V2.md
+CSI_WITH_PODS = (2, 0, 0)
+
+
 @dataclass(frozen=True)
 class Versions:
     """One row of the table of EKS versions: the releases that work together."""

@@ -11,7 +11,7 @@ import pytest
 
 from generator import paths
 from generator.cli import main
-from generator.deploy import charts, eks, stacks, steps
+from generator.deploy import charts, eks, release, stacks, steps
 from generator.deploy.job import RefusedError
 from generator.deploy.tools import MissingProgramError, Tools
 from generator.errors import AwsError, Exit
@@ -39,6 +39,7 @@ def test_everything_happens_in_order_on_a_fresh_account(fresh: Bench) -> None:
         "eksctl utils write-kubeconfig",
         "helm show crds",
         "kubectl apply",
+        "kubectl get csidriver",
         "helm upgrade",
         "kubectl wait deployment",
     ]
@@ -98,6 +99,30 @@ def test_an_existing_cluster_is_brought_up_to_the_config(fresh: Bench) -> None:
         "eksctl create addon",
         "eksctl update addon",
     ]
+
+
+@pytest.mark.parametrize(("answer", "deleted"), [("false", True), ("true", False), ("", False)])
+def test_a_csi_driver_object_that_helm_could_not_change_is_deleted_first(
+    fresh: Bench, answer: str, deleted: bool
+) -> None:
+    fresh.when("get csidriver s3.csi.aws.com", f"printf '{answer}'")
+
+    steps.run(fresh.job, ALL_STEPS)
+
+    commands = [call.split(" --")[0] for call in fresh.calls]
+    assert ("kubectl delete csidriver s3.csi.aws.com" in commands) is deleted
+    if deleted:
+        upgrade = next(number for number, call in enumerate(commands) if call.startswith("helm upgrade"))
+        assert commands.index("kubectl delete csidriver s3.csi.aws.com") < upgrade
+
+
+def test_version_1_of_the_csi_driver_is_left_alone(bench: MakeBench) -> None:
+    older = bench("one", eksVersion="1.28")
+    older.when("get csidriver", "printf false")
+
+    release.apply(older.job)
+
+    assert not [call for call in older.calls if "csidriver" in call]
 
 
 FAILURES = [

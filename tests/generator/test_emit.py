@@ -170,3 +170,17 @@ def test_a_bucket_of_models_in_china_is_named_without_its_arn(solve: Solve, tmp_
     solution = solve(region="cn-north-1", modelBucketArn="arn:aws-cn:s3:::models")
 
     assert runtime_values(solution)["runtime"]["persistence"]["s3"]["modelBucket"] == "models"
+
+
+@pytest.mark.parametrize(
+    ("eks", "values"),
+    [("1.28", None), ("1.29", "system-node-critical"), ("1.36", "system-node-critical")],
+)
+def test_karpenter_ends_the_mounts_of_models_after_the_tasks(
+    solve: Solve, eks: str, values: str | None
+) -> None:
+    driver = platform_values(solve(eksVersion=eks))["aws-mountpoint-s3-csi-driver"]
+
+    # pkg/controllers/node/termination/terminator/terminator.go of Karpenter, v1.8 to v1.14: pods of the two
+    # system classes are evicted when no other pod is left.
+    assert driver.get("mountpointPod") == (values and {"priorityClassName": values})

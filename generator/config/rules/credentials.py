@@ -26,8 +26,6 @@ OF_A_ROLE = frozenset(
     }
 )
 OF_A_KEY = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
-# https://github.com/awslabs/mountpoint-s3-csi-driver/blob/main/docs/CONFIGURATION.md
-CSI_WITH_POD_IDENTITY = "2.0.0"
 
 
 @rule("SD942")
@@ -79,12 +77,12 @@ def pod_identity_is_offered(case: Case) -> Iterator[Finding]:
 def pod_identity_reaches_the_csi_driver(case: Case) -> Iterator[Finding]:
     """EKS Pod Identity needs an EKS version whose S3 CSI driver supports it."""
     node, release = case.config.at("podIdentity"), case.facts.versions(case.eks).s3_csi
-    if node.flag() and versions.parse(release) < versions.parse(CSI_WITH_POD_IDENTITY):
+    if node.flag() and versions.parse(release) < versions.CSI_WITH_PODS:
         message = f"the S3 CSI driver {release} of EKS {case.eks} reads no models with EKS Pod Identity"
         enough = [
             eks
             for eks in case.facts.eks_versions()
-            if versions.parse(case.facts.versions(eks).s3_csi) >= versions.parse(CSI_WITH_POD_IDENTITY)
+            if versions.parse(case.facts.versions(eks).s3_csi) >= versions.CSI_WITH_PODS
         ]
         yield Finding(node, message, f"remove it, or set eksVersion to {enough[0]} or later")
 
