@@ -124,9 +124,12 @@ def test_a_runtime_without_a_gpu_is_refused(render: Render) -> None:
 
 
 def test_every_message_of_the_guards_is_caused_by_a_case() -> None:
-    texts = [file.read_text(encoding="utf-8") for file in (RUNTIMES / "templates").rglob("_guards.tpl")]
+    texts = [file.read_text(encoding="utf-8") for file in (RUNTIMES / "templates").rglob("_*guards.tpl")]
     sentences = [words for text in texts for words in re.findall(r'^- \{\{ printf "(.*?[^\\])" ', text, re.M)]
-    top = merged(BASE, {"global": {"stackName": "", "partition": "aws-cn"}, "runtimes": {"one": {}}})
+    logs = {"enabled": True, "logGroup": "a b"}
+    top = merged(
+        BASE, {"global": {"stackName": "", "partition": "aws-cn"}, "logs": logs, "runtimes": {"one": {}}}
+    )
     no_gpu = merged(BASE, {"defaults": nested(f"{API}.resources", NO_GPU), "runtimes": {"one": {}}})
     shared = merged(BASE, {"runtimes": {"a": SHARED, "b": SHARED}})
     message = "".join(refused(values) for values in (all_bad(), top, no_gpu, shared, without_defaults()))
