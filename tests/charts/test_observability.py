@@ -66,7 +66,8 @@ def test_the_name_of_a_stream_has_namespace_pod_and_container(render: Render, po
     fluent_bit = settings(render(LOGS, one={}))
     expression = re.compile(fluent_bit["Tag_Regex"].replace("(?<", "(?P<"))
 
-    match = expression.search(f"{pod}_default_queue-agent-{'0a' * 32}.log")
+    # Fluent Bit matches the whole path.
+    match = expression.search(f"/var/log/containers/{pod}_default_queue-agent-{'0a' * 32}.log")
 
     assert match is not None
     assert match.groupdict() == {"pod": pod, "namespace": "default", "container": "queue-agent"}
@@ -99,6 +100,10 @@ def test_the_collector_can_only_read_logs_and_write_its_own_state(render: Render
         objects["DaemonSet/log-collector"]["spec"]["template"]["spec"]["automountServiceAccountToken"]
         is False
     )
+
+
+def test_no_line_is_dropped_while_cloudwatch_cannot_be_reached(render: Render) -> None:
+    assert settings(render(LOGS, one={}))["Retry_Limit"] == "no_limits"
 
 
 def test_a_new_configuration_restarts_the_collector(render: Render) -> None:

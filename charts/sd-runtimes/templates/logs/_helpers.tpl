@@ -44,6 +44,7 @@ Kubernetes API: namespace, pod and container are in the name of a file, and beco
     Flush             1
     Grace             30
     Log_Level         warn
+    scheduler.cap     60
     HTTP_Server       On
     HTTP_Port         2020
 
@@ -53,7 +54,7 @@ Kubernetes API: namespace, pod and container are in the name of a file, and beco
     # Its own lines would cause new ones.
     Exclude_Path      /var/log/containers/*_log-collector-*.log
     Tag               <namespace>.<pod>.<container>
-    Tag_Regex         (?<pod>[^_]+)_(?<namespace>[^_]+)_(?<container>.+)-[0-9a-f]{64}\.log$
+    Tag_Regex         (?<pod>[^_/]+)_(?<namespace>[^_]+)_(?<container>.+)-[0-9a-f]{64}\.log$
     multiline.parser  cri
     # Where it stopped reading: a new pod of the DaemonSet sends no line twice.
     DB                /var/fluent-bit/state/log-collector.db
@@ -72,5 +73,6 @@ Kubernetes API: namespace, pod and container are in the name of a file, and beco
     log_group_name    {{ .Values.logs.logGroup }}
     log_stream_prefix pods/
     log_key           log
-    Retry_Limit       20
+    # While CloudWatch cannot be reached, nothing is dropped: at Mem_Buf_Limit no more is read.
+    Retry_Limit       no_limits
 {{- end -}}
