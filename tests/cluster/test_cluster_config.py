@@ -142,6 +142,7 @@ def test_a_runtime_that_brings_its_role_gets_none(
     assert "sdoneks-comfyui-runtime" not in [account["roleName"] for account in accounts]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("region", "bucket"), [("us-west-2", "arn:aws:s3:::models"), ("cn-northwest-1", "arn:aws-cn:s3:::models")]
 )

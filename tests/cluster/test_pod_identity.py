@@ -22,6 +22,8 @@ from tests.charts.conftest import Objects, objects
 from tests.cluster.conftest import ROOT, ClusterConfig, Resolve
 from tests.cluster.stack_template import Resource, Template
 
+pytestmark = pytest.mark.thorough
+
 ASSOCIATION, ROLE = "AWS::EKS::PodIdentityAssociation", "AWS::IAM::Role"
 # The versions of EKS whose S3 CSI driver supports Pod Identity.
 ROWS = pytest.mark.parametrize("eks", ["1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36"])
@@ -56,6 +58,7 @@ def test_controllers_and_runtimes_have_the_roles_that_they_have_with_irsa(templa
         "kube-system/karpenter": "sdoneks-karpenter-controller",
         "kube-system/keda-operator": "sdoneks-keda-operator",
         "kube-system/s3-csi-driver-sa": "sdoneks-s3-csi-driver",
+        "kube-system/log-collector": "sdoneks-log-collector",
         "default/sdxl-turbo": "sdoneks-sdxl-turbo-runtime",
         "default/comfyui": "sdoneks-comfyui-runtime",
         "default/invokeai": "sdoneks-invokeai-runtime",
@@ -99,7 +102,7 @@ def test_a_runtime_with_a_role_of_the_user_gets_that_one(solution_of: Resolve) -
     template = Template(stack.files(solution)["identity.yaml"])
 
     assert given_roles(template)["default/own"] == OWN_ROLE
-    assert len(template.of(ROLE)) == 3
+    assert len(template.of(ROLE)) == 4
 
 
 def test_the_cluster_has_the_agent_and_neither_issuer_nor_roles_of_irsa(
@@ -157,7 +160,7 @@ def test_files_and_resources_are_known_without_rendering(solution_of: Resolve) -
         f"{solution.stack}{part}" for part in ("", "-02", "-network", "-identity", "-identity-02")
     ]
     accounts = [account for item in templates.values() for account in given_roles(item)]
-    assert len(accounts) == len(set(accounts)) == 3 + 61
+    assert len(accounts) == len(set(accounts)) == 4 + 61
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +242,7 @@ def test_the_deployer_gives_pods_only_their_own_roles(solution_of: Resolve) -> N
         f"{account}/{stack_name}-karpenter-controller",
         f"{account}/{stack_name}-keda-operator",
         f"{account}/{stack_name}-s3-csi-driver",
+        f"{account}/{stack_name}-log-collector",
         f"{account}/{stack_name}-*-runtime",
         f"{account}/eksctl-{stack_name}-*",
         OWN_ROLE,

@@ -31,6 +31,8 @@ from tests.generator.every_key import (
     runtime,
 )
 
+pytestmark = pytest.mark.thorough
+
 
 def problems(data: Data) -> list[Problem]:
     """All problems that validation reports."""

@@ -163,6 +163,7 @@ def test_every_version_has_bottlerocket_releases_that_include_its_default(facts:
         assert end is None or default < versions.parse(end)
 
 
+@pytest.mark.thorough
 @mock_aws
 def test_the_facts_can_be_refreshed_from_aws(refresh: ModuleType, facts: Facts, tmp_path: Path) -> None:
     refresh.write(tmp_path, *refresh.from_aws(["us-west-2"]))

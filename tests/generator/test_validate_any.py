@@ -4,6 +4,7 @@ import copy
 from datetime import date
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from generator.config import document, explain, validate
 from generator.errors import ConfigError
 from generator.facts.facts import Facts
 from generator.solution.context import Context
+
+pytestmark = pytest.mark.thorough
 
 SCHEMA = app.schema()
 FACTS = Facts(paths.data())

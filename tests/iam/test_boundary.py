@@ -17,6 +17,8 @@ from testing import solving
 from testing.iam import Principal, Request, allowed
 from tests.cluster.conftest import ROOT
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))
 ARN = "arn:aws:iam::123456789012:policy/sdoneks-boundary"
 # A value that fulfills a condition whose pattern is `*`.

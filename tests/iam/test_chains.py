@@ -14,6 +14,8 @@ from tests.cluster.conftest import ROOT
 from tests.iam.attacker import CLOUDFORMATION, account_of_others, reached
 from tests.iam.rights import Statements, deployer_with, statements
 
+pytestmark = pytest.mark.thorough
+
 ADMINISTRATOR = document([allow("All", "*", "*")])
 
 # What is left to a role that the deployer makes, as docs/deployer.md says.

@@ -11,6 +11,8 @@ from testing.iam import Request, allowed
 from tests.iam.attacker import CLOUDFORMATION
 from tests.iam.rights import ROLE, Statements, deployer_with, statements
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def solution(solution_of: Any) -> Solution:

@@ -95,6 +95,7 @@ def test_what_is_not_there_is_an_error(server: Server, path: str, byte_range: st
     assert error.value.code == status
 
 
+@pytest.mark.thorough
 def test_every_way_that_needs_no_pytorch_gives_the_same_bytes() -> None:
     arguments = ["--layouts=sd15,shuffled", "--scale=0.01", "--rounds=1", "--dilate=1", "--first-byte=0"]
     arguments += ["--stream=1e12", "--check", "--parts=local,s3"]
