@@ -28,6 +28,7 @@ NOT_REJECTED = {
     *("bad-node-note", "not-in-without-values", "exists-with-values", "taint-twice", "no-ami"),
     *("bad-requirement-value", "io1-without-iops"),
     *("gp2-with-iops", "io2-with-throughput", "io2-without-iops", "fast-without-iops", "storage-twice"),
+    *("everything", "half-of-everything", "metadata-service", "no-way-to-aws", "reservation-with-no-tag"),
 }
 # What kubectl prints for a rejection; other errors, such as an unreachable server, are not rejections.
 REJECTIONS = (
