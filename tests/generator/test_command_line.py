@@ -28,6 +28,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "deploy": ("config.yaml", "--dry-run", *WHERE),
     "smoke": ("config.yaml", "--dry-run", *WHERE),
     "status": ("config.yaml", *WHERE),
+    "logs": ("config.yaml", "sdxl", *WHERE),
     "uninstall": ("config.yaml", "--dry-run", *WHERE),
     "images": ("config.yaml", *WHERE),
     "submit": ("--runtime", "sdxl", "--prompt", "ein Bär — 熊", "--api-url", "http://127.0.0.1:9/prod"),
@@ -38,7 +39,7 @@ CALLS: dict[str, tuple[str, ...]] = {
 # Commands whose standard output is data in UTF-8, whatever the locale is.
 DATA = {"init", "render", "schema", "completion"}
 # Their exit codes; 0 for the others. AWS does not answer, and one of the configs is wrong.
-EXITS = {"validate": 2, "preflight": 3, "status": 3, "submit": 3}
+EXITS = {"validate": 2, "preflight": 3, "status": 3, "logs": 3, "submit": 3}
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +147,7 @@ NOT_JSON = {"init": "prints a config, which is YAML", "completion": "prints a sh
 # Commands that print a JSON object on each line while they work.
 JSON_LINES = {"deploy", "uninstall"}
 # Without AWS these print nothing on standard output.
-NO_ANSWER = {"status", "submit"}
+NO_ANSWER = {"logs", "status", "submit"}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - NOT_JSON.keys()))
