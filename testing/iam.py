@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
-An operator or an element that is not implemented raises an error: nothing is allowed by mistake.
+What this evaluator does not decide raises UnknownPolicyError: nothing is allowed by mistake.
 """
 
 import functools
@@ -16,6 +16,10 @@ from generator.iam.policy import listed
 Document = Mapping[str, Any]
 Context = Mapping[str, str | Sequence[str]]
 ELEMENTS = frozenset({"Sid", "Effect", "Action", "Resource", "Condition", "Principal"})
+
+
+class UnknownPolicyError(ValueError):
+    """A policy uses an element, a principal or a quantifier that this evaluator does not decide."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def _statements(documents: Iterable[Document], effect: str) -> list[Document]:
 
 def _matches(statement: Document, request: Request, principal: Principal) -> bool:
     if unknown := statement.keys() - ELEMENTS:
-        raise NotImplementedError(f"elements {sorted(unknown)}")
+        raise UnknownPolicyError(f"this evaluator does not decide statements with {sorted(unknown)}")
     return (
         _is_about(statement, request.action)
         and any(_like(request.resource, pattern) for pattern in listed(statement["Resource"]))
@@ -93,7 +97,7 @@ def _names(element: str | Mapping[str, Any], principal: Principal) -> bool:
     if element == "*":
         return True
     if isinstance(element, str) or element.keys() - {"AWS", "Service"}:
-        raise NotImplementedError(f"principal {element}")
+        raise UnknownPolicyError(f"this evaluator does not decide the principal {element}")
     return any(name in ("*", principal.arn) for name in listed(element.get("AWS", [])))
 
 
@@ -122,7 +126,7 @@ def _fulfills(operator: str, values: list[str] | None, wanted: list[str]) -> boo
         # A missing key fulfills a negated operator, and `ForAllValues`, but nothing else.
         return if_exists or quantifier == "ForAllValues" or (negated and not quantifier)
     if quantifier not in ("", "ForAllValues", "ForAnyValue"):
-        raise NotImplementedError(operator)
+        raise UnknownPolicyError(f"this evaluator does not decide the operator {operator}")
     return any(map(holds, values)) if quantifier == "ForAnyValue" else all(map(holds, values))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from generator.iam.policy import allow, deny, document
-from testing.iam import Principal, Request, allowed, fulfills
+from testing.iam import Principal, Request, UnknownPolicyError, allowed, fulfills
 
 OWN, FOREIGN = "arn:aws:s3:::own/key", "arn:aws:s3:::other/key"
 
@@ -88,8 +88,8 @@ def test_every_key_and_every_operator_must_be_fulfilled() -> None:
     assert not fulfills(condition, {"a": "1", "b": "2"})
 
 
-def test_what_is_not_implemented_is_an_error() -> None:
-    with pytest.raises(NotImplementedError):
+def test_a_policy_that_the_evaluator_does_not_know_is_an_error_and_no_verdict() -> None:
+    with pytest.raises(UnknownPolicyError, match="NotAction"):
         allowed(
             someone({"Effect": "Allow", "NotAction": "a:b", "Action": "*", "Resource": "*"}),
             Request("a:b", "x"),
