@@ -1,11 +1,13 @@
 """A real InvokeAI on this machine's CPU, in the environment that the chart gives it."""
 
 import contextlib
+import json
 import os
 import socket
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,6 +19,16 @@ PROGRAM = ROOT / ".cache" / "invokeai" / "bin" / "invokeai-web"
 PROFILE = ROOT / "charts" / "sd-runtimes" / "profiles" / "invokeai.yaml"
 # Importing torch and making the database take half a minute on two cores.
 START_SECONDS = 180
+QUEUE = "/api/v1/queue/default"
+MAX_BYTES = 100_000_000
+
+
+def ask(url: str, path: str, method: str = "GET", body: object = None) -> Any:
+    """What the server answers to a request with a JSON body, or without a body."""
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url + path, content, {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
 
 
 @contextlib.contextmanager

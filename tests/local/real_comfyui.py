@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 import uuid
 import wave
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,6 @@ Graph = dict[str, dict[str, Any]]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running(tmp_path_factory.mktemp("comfyui")) as started:
         yield started
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[ClientSession]:
-    async with ClientSession() as client:
-        yield client
 
 
 @pytest.fixture

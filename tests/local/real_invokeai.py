@@ -1,10 +1,8 @@
 """The InvokeAI adapter against a real InvokeAI, by graphs that need no model: `make test-invokeai`."""
 
 import asyncio
-import json
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -16,35 +14,8 @@ from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import Cancelled, Task, TaskError
 
 from tests.agent.adapters.conftest import as_input, as_text, picture, run_task, task
-from tests.local.invokeai_server import running
+from tests.local.invokeai_server import MAX_BYTES, QUEUE, ask
 from tests.local.invokeai_shapes import CALLS, faults, fetched, shapes
-
-QUEUE = "/api/v1/queue/default"
-MAX_BYTES = 100_000_000
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("invokeai")) as at:
-        yield at
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[ClientSession]:
-    async with ClientSession() as client:
-        yield client
-
-
-@pytest.fixture
-def invokeai(url: str, session: ClientSession) -> InvokeAi:
-    return InvokeAi(Http(session, url, MAX_BYTES))
-
-
-def ask(url: str, path: str, method: str = "GET", body: object = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
 
 
 def items(url: str, asked: Task) -> list[dict[str, Any]]:

@@ -4,16 +4,13 @@ import json
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession
 from PIL import Image
 from queue_agent.adapters.invokeai.adapter import InvokeAi
-from queue_agent.adapters.shared.http import Http
 from queue_agent.blobs import Blob
 from queue_agent.contract import InputImage, TaskError
 
@@ -24,40 +21,14 @@ from testing.world import World
 from tests.agent.adapters.conftest import as_input, picture, run_task, task
 from tests.local import invokeai_nodes
 from tests.local.invokeai_refusals import BLANK, REFUSED, data, edge, graph, short
-from tests.local.invokeai_server import PROGRAM, running
+from tests.local.invokeai_server import PROGRAM, QUEUE, ask
 
-QUEUE = "/api/v1/queue/default"
-MAX_BYTES = 100_000_000
 KEPT = {**BLANK, "is_intermediate": False, "width": 64, "height": 64}
 # InvokeAI's environment has the library that writes its videos.
 FILM = """
 import sys, numpy, imageio.v2
 imageio.v2.mimwrite(sys.argv[1], [numpy.full((64, 64, 3), 30 * n, numpy.uint8) for n in range(8)], fps=8)
 """
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("invokeai")) as at:
-        yield at
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[ClientSession]:
-    async with ClientSession() as client:
-        yield client
-
-
-@pytest.fixture
-def invokeai(url: str, session: ClientSession) -> InvokeAi:
-    return InvokeAi(Http(session, url, MAX_BYTES))
-
-
-def ask(url: str, path: str, body: object = None) -> Any:
-    content = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url + path, content, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
 
 
 def left(url: str) -> list[int]:
@@ -136,7 +107,7 @@ async def test_a_video_is_uploaded_delivered_and_deleted(url: str, invokeai: Inv
 @pytest.mark.parametrize("batch", REFUSED.values(), ids=REFUSED)
 def test_the_simulation_refuses_what_it_refuses_in_the_same_words(url: str, batch: dict[str, Any]) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
-        ask(url, f"{QUEUE}/enqueue_batch", {"batch": batch})
+        ask(url, f"{QUEUE}/enqueue_batch", "POST", {"batch": batch})
 
     assert short(problems(batch)) == short(json.load(caught.value)["detail"])
 

@@ -5,7 +5,7 @@ import io
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,6 @@ def bare(folder: Path) -> Iterator[Server]:
     """A server without the profile's files, on models that it may write to: what they are there for."""
     with running(folder, bare=True) as started:
         yield started
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[ClientSession]:
-    async with ClientSession() as client:
-        yield client
 
 
 @pytest.fixture
