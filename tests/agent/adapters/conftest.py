@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from queue_agent.adapters.sdwebui.adapter import SdWebUi
 from queue_agent.adapters.shared.http import Http
 from queue_agent.adapters.shared.http import session as runtime_session
 from queue_agent.blobs import Blob
@@ -27,6 +28,7 @@ from testing.world import wait_for
 
 MAX_BYTES = 50_000_000
 STATIC = "sd_xl_turbo_1.0.safetensors"
+OTHER = "dreamshaper_8.safetensors"
 COMFYUI_MODEL = "sd_xl_base_1.0.safetensors"
 SMALL = {"prompt": "a cat", "width": 64, "height": 48, "seed": 7}
 
@@ -154,3 +156,21 @@ def workflow(**sampler: Any) -> dict[str, Any]:
     graph = copy.deepcopy(examples()["comfyui-pipeline"]["task"]["content"])
     graph["3"]["inputs"].update(sampler)
     return graph
+
+
+@pytest.fixture(scope="module")
+def sim(simulate: Callable[..., Sim]) -> Sim:
+    """SD WebUI with two models; modules about other runtimes have a simulation of their own."""
+    return simulate("sdwebui", "--plain", "--service-time", "0.05", "--model", STATIC, "--model", OTHER)
+
+
+@pytest.fixture
+async def static(sim: Sim, http: Callable[[Sim], Http], dynamic: SdWebUi) -> SdWebUi:
+    await run_task(dynamic, task("text-to-image", naming(STATIC)))
+    return SdWebUi(http(sim), STATIC, dynamic=False)
+
+
+@pytest.fixture
+def dynamic(sim: Sim, http: Callable[[Sim], Http]) -> SdWebUi:
+    sim.clear_faults()
+    return SdWebUi(http(sim), "", dynamic=True)

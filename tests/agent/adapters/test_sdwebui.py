@@ -1,18 +1,13 @@
-"""SD WebUI's adapter against the simulation, and each trap of its API.
+"""SD WebUI's adapter against the simulation, and each trap of its API."""
 
-Longer than other modules, since all of its tests share one running simulation and the adapters for it.
-"""
-
-import asyncio
 import json
-from collections.abc import Callable
 
 import pytest
 from queue_agent.adapters.sdwebui.adapter import SdWebUi
-from queue_agent.adapters.shared.http import Http
-from queue_agent.contract import Cancelled, RuntimeUnavailable, TaskError
+from queue_agent.contract import RuntimeUnavailable, TaskError
 
 from tests.agent.adapters.conftest import (
+    OTHER,
     SMALL,
     STATIC,
     Sim,
@@ -22,27 +17,7 @@ from tests.agent.adapters.conftest import (
     picture,
     run_task,
     task,
-    wait_until,
 )
-
-OTHER = "dreamshaper_8.safetensors"
-
-
-@pytest.fixture(scope="module")
-def sim(simulate: Callable[..., Sim]) -> Sim:
-    return simulate("sdwebui", "--plain", "--service-time", "0.05", "--model", STATIC, "--model", OTHER)
-
-
-@pytest.fixture
-async def static(sim: Sim, http: Callable[[Sim], Http], dynamic: SdWebUi) -> SdWebUi:
-    await run_task(dynamic, task("text-to-image", naming(STATIC)))
-    return SdWebUi(http(sim), STATIC, dynamic=False)
-
-
-@pytest.fixture
-def dynamic(sim: Sim, http: Callable[[Sim], Http]) -> SdWebUi:
-    sim.clear_faults()
-    return SdWebUi(http(sim), "", dynamic=True)
 
 
 async def test_a_text_becomes_a_picture_with_its_seed_and_model(static: SdWebUi):
@@ -143,14 +118,6 @@ async def test_keys_of_v1alpha1_go_where_sd_webui_looks_for_them(static: SdWebUi
     assert body["override_settings"] == {"CLIP_stop_at_last_layers": 2}
 
 
-async def test_an_unknown_tasktype_is_the_tasks_fault(static: SdWebUi):
-    with pytest.raises(TaskError, match="unknown_tasktype"):
-        await static.prepare(task("text-to-video", SMALL), {})
-
-
-# Models
-
-
 @pytest.mark.parametrize("name", [OTHER, "dreamshaper_8", f"{OTHER} [0123456789]", f"/models/{OTHER}"])
 async def test_a_dynamic_runtime_uses_the_model_that_the_task_names(dynamic: SdWebUi, name: str):
     assert (await run_task(dynamic, task("text-to-image", naming(name)))).result.model == "dreamshaper_8"
@@ -199,83 +166,6 @@ async def test_the_warm_up_notices_another_model(sim: Sim, http):
         await adapter.warm_up()
 
 
-# Faults
-
-
-@pytest.mark.parametrize(("fault", "code"), [("oom", "out_of_memory"), ("mount", "node_error")])
-async def test_what_the_gpu_or_the_node_fails_at_is_worth_another_try(
-    sim: Sim, static: SdWebUi, fault: str, code: str
-):
-    sim.fault(fault)
-
-    with pytest.raises(RuntimeUnavailable) as caught:
-        await run_task(static, task("text-to-image", SMALL))
-    assert caught.value.code == code
-
-
-async def test_an_exception_about_neither_gpu_nor_node_is_the_tasks_fault(sim: Sim, static: SdWebUi):
-    sim.fault("error")
-
-    with pytest.raises(TaskError, match="execution_error: RuntimeError: a simulated exception"):
-        await run_task(static, task("text-to-image", SMALL))
-
-
-@pytest.mark.parametrize(
-    ("tasktype", "content"),
-    [
-        ("text-to-image", {**SMALL, "enable_hr": True, "hr_upscaler": "No such upscaler"}),
-        ("text-to-image", {**SMALL, "override_settings": {"no_such_option": 1}}),
-        ("text-to-image", {**SMALL, "alwayson_scripts": {"reactor": {"args": ["gopher://x"]}}}),
-        ("extra-single-image", {"image": as_text(picture()), "upscaler_1": "No such upscaler"}),
-    ],
-)
-async def test_what_sd_webui_fails_at_because_of_the_request_is_the_tasks_fault(
-    static: SdWebUi, tasktype: str, content: dict[str, object]
-):
-    with pytest.raises(TaskError):
-        await run_task(static, task(tasktype, content))
-
-
-async def test_a_failed_extras_request_does_not_keep_the_runtime_busy(
-    static: SdWebUi, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("queue_agent.adapters.sdwebui.adapter.STALE_SECONDS", 0.1)
-    with pytest.raises(TaskError):
-        content = {"image": as_text(picture()), "upscaler_1": "No such upscaler"}
-        await run_task(static, task("extra-single-image", content))
-    assert not await static.idle()
-
-    await until_idle(static)
-
-
-async def test_a_job_that_runs_is_not_idle_however_long_it_takes(
-    simulate, http, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("queue_agent.adapters.sdwebui.adapter.STALE_SECONDS", 0.0)
-    sim = simulate("sdwebui", "--plain", "--service-time", "1")
-    adapter = SdWebUi(http(sim), STATIC, dynamic=False)
-    asked = task("text-to-image", {**SMALL, "steps": 1})
-    running = asyncio.ensure_future(run_task(adapter, asked))
-    await wait_until(lambda: sim.runs(asked.id))
-
-    answers = []
-    while not running.done():
-        answers.append(await adapter.idle())
-        await asyncio.sleep(0.05)
-
-    assert answers[:5] == [False] * 5
-    await running
-    await until_idle(adapter)
-
-
-async def until_idle(adapter: SdWebUi) -> None:
-    for _ in range(200):
-        if await adapter.idle():
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail("it stays busy")
-
-
 @pytest.mark.parametrize("restore", [True, False])
 async def test_the_settings_of_one_task_are_not_those_of_the_next(
     sim: Sim, static: SdWebUi, dynamic: SdWebUi, restore: bool
@@ -314,91 +204,12 @@ async def test_a_static_runtime_knows_its_model_by_its_hashes(simulate, http):
         await run_task(adapter, task("text-to-image", naming("0123456789")))
 
 
-async def test_a_failed_post_is_not_sent_again(sim: Sim, static: SdWebUi):
-    asked = task("text-to-image", SMALL)
-    sim.fault("mount")
-
-    with pytest.raises(RuntimeUnavailable):
-        await run_task(static, asked)
-
-    assert sim.outcomes(asked.id) == ["failed"]
-
-
-@pytest.mark.parametrize("fault", ["no-output", "broken-output"])
-async def test_an_answer_without_a_picture_is_not_a_success(sim: Sim, static: SdWebUi, fault: str):
-    sim.fault(fault)
-
-    with pytest.raises(RuntimeUnavailable):
-        await run_task(static, task("text-to-image", SMALL))
-
-
-async def test_fewer_pictures_than_asked_for_are_not_a_success(sim: Sim, static: SdWebUi):
-    sim.fault("partial")
-
-    with pytest.raises(RuntimeUnavailable, match="partial_output: 2 of 3"):
-        await run_task(static, task("text-to-image", {**SMALL, "batch_size": 3}))
-
-
 async def test_a_script_may_make_one_picture_of_many(static: SdWebUi):
     content = {**SMALL, "batch_size": 3, "script_name": "X/Y/Z plot", "script_args": []}
 
     done = await run_task(static, task("text-to-image", content))
 
     assert len(done.result.outputs) == 1
-
-
-async def test_fewer_enlarged_pictures_than_sent_are_not_a_success(sim: Sim, static: SdWebUi):
-    sim.fault("partial")
-    images = [{"data": as_text(picture()), "name": n} for n in ("a", "b")]
-
-    with pytest.raises(RuntimeUnavailable, match="partial_output: 1 of 2"):
-        await run_task(static, task("extra-batch-images", {"imageList": images}))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"sampler_name": "no such sampler"},
-        {"width": "wide"},
-        {"alwayson_scripts": {"no such script": {"args": []}}},
-    ],
-)
-async def test_what_sd_webui_refuses_is_the_tasks_fault(static: SdWebUi, content: dict[str, object]):
-    with pytest.raises(TaskError, match="rejected"):
-        await run_task(static, task("text-to-image", {**SMALL, **content}))
-
-
-async def test_an_input_that_is_not_a_picture_is_the_tasks_fault(static: SdWebUi):
-    with pytest.raises(TaskError, match="Invalid encoded image"):
-        await run_task(static, task("image-to-image", {**SMALL, "init_images": ["not base64!"]}))
-
-
-async def test_an_interrupted_half_picture_is_thrown_away(sim: Sim, static: SdWebUi):
-    sim.fault("slow")
-    asked = task("text-to-image", SMALL)
-    prepared = await static.prepare(asked, {})
-    running = asyncio.ensure_future(static.run(prepared, lambda _: None))
-    await wait_until(lambda: sim.runs(asked.id))
-
-    await static.cancel(asked)
-
-    with pytest.raises(Cancelled):
-        await running
-    assert sim.outcomes(asked.id) == ["interrupted"]
-
-
-async def test_it_is_busy_until_a_job_without_a_client_is_over(sim: Sim, static: SdWebUi):
-    sim.fault("slow")
-    asked = task("text-to-image", SMALL)
-    prepared = await static.prepare(asked, {})
-    running = asyncio.ensure_future(static.run(prepared, lambda _: None))
-    await wait_until(lambda: sim.runs(asked.id))
-    running.cancel()
-
-    assert not await static.idle()
-    await static.cancel(asked)
-    await wait_until(lambda: not sim.runs(asked.id))
-    assert await static.idle()
 
 
 async def test_progress_is_reported_while_a_task_runs(simulate, http):
@@ -408,30 +219,3 @@ async def test_progress_is_reported_while_a_task_runs(simulate, http):
     ).progress
 
     assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0
-
-
-async def test_a_runtime_that_crashes_is_worth_another_try(simulate, http):
-    sim = simulate("sdwebui", "--plain", "--service-time", "0.1", "--model", STATIC)
-    adapter = SdWebUi(http(sim), STATIC, dynamic=False)
-    sim.fault("crash")
-
-    with pytest.raises(RuntimeUnavailable, match="runtime_down"):
-        await run_task(adapter, task("text-to-image", SMALL))
-    assert not await adapter.ready()
-
-
-async def test_an_answer_that_is_too_large_is_cut_off(sim: Sim, session):
-    adapter = SdWebUi(Http(session, sim.url, 1000), STATIC, dynamic=False)
-
-    with pytest.raises(RuntimeUnavailable, match="more than 1000 bytes"):
-        await run_task(adapter, task("text-to-image", {**SMALL, "width": 512, "height": 512}))
-
-
-@pytest.mark.parametrize(
-    "content", [{"alwayson_scripts": []}, {"override_settings": 5}, {"init_images": "x"}]
-)
-def test_odd_shapes_break_nothing(dynamic: SdWebUi, content: dict[str, object]):
-    asked = task("text-to-image", content)
-
-    assert dynamic.model(asked) is None
-    json.dumps(dynamic.image_fields(asked))
