@@ -6,7 +6,7 @@ It parses only as much HTTP as it needs to name each call: it shares the machine
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -148,7 +148,7 @@ class Proxy:
         if delay := self._delays.get(call.service, 0.0):
             await asyncio.sleep(delay)
         if fault is None or fault.reaches:
-            to_aws.writelines((head, body))
+            _send(to_aws, (head, body))
             answer = await _answer(from_aws, line)
         if fault is not None:
             await _wait(fault)
@@ -157,10 +157,10 @@ class Proxy:
             if replacement := self._replacement(fault, call):
                 answer = replacement
             elif not fault.reaches:
-                to_aws.writelines((head, body))
+                _send(to_aws, (head, body))
                 answer = await _answer(from_aws, line)
         self._note_messages(call, answer)
-        writer.writelines(answer)
+        _send(writer, answer)
         await writer.drain()
         return b"connection: close" not in answer[0].lower()
 
@@ -214,6 +214,11 @@ async def _answer(reader: asyncio.StreamReader, line: str) -> list[bytes]:
                 return parts
     parts.append(await reader.readexactly(int(headers.get("content-length", "0"))))
     return parts
+
+
+def _send(writer: asyncio.StreamWriter, parts: Iterable[bytes]) -> None:
+    """Write the parts that are not empty: Python 3.12 never closes a transport after an empty one."""
+    writer.writelines([part for part in parts if part])
 
 
 async def _wait(fault: Fault) -> None:
