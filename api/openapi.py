@@ -48,10 +48,13 @@ def document(settings: Settings, stage: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": f"Image generation by {settings.stack}", "version": "1"},
         "servers": [{"url": f"/{stage}"}],
-        "security": [{"key": []}],
+        "security": [{"key": []}, {"token": []}],
         "paths": operations,
         "components": {
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                "token": {"type": "http", "scheme": "bearer", "description": "The same key"},
+            },
             "schemas": {"Problem": _problem()},
         },
     }

@@ -17,6 +17,7 @@ from local.venvs import interpreter
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "ministack"
+SERVER = ROOT / "local" / "gateway_keys.py"
 START_SECONDS = 30.0
 START_TRIES = 3
 # The emulator takes an access key of twelve digits as the account id.
@@ -62,9 +63,7 @@ class Emulator:
         self.folder.mkdir(parents=True, exist_ok=True)
         for _ in range(START_TRIES):  # another process may take the free port first
             self.port = free_port()
-            self._child = processes.start(
-                "emulator", [str(python), "-m", "ministack"], self._server(), self.folder
-            )
+            self._child = processes.start("emulator", [str(python), str(SERVER)], self._server(), self.folder)
             if self._becomes_ready():
                 return self
             processes.stop(self.children)

@@ -4,13 +4,15 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from generator.solution import names
+
 PROBLEM = "'application/problem+json'"
 TOO_LARGE = "A task may have at most 256 KB: send pictures as https:// or s3:// URLs, not inside the task."
 TOO_FAST = "This key exceeds the rate of its usage plan. Retry after one second, with exponential backoff."
 NO_OBJECT = (
     "The body must be a JSON object: with the key `task` for /v1alpha2, `alwayson_scripts` for /v1alpha1."
 )
-WRONG_KEY = "The header x-api-key is missing, or its value is not a key of this API."
+WRONG_KEY = "No valid key of this API: send one as `x-api-key: KEY` or as `Authorization: Bearer KEY`."
 NO_SUCH_PATH = "This path does not exist; GET /openapi.json lists the paths."
 
 
@@ -101,6 +103,8 @@ METHODS = (
 )
 REFUSALS = (
     Refusal("BadBody", "BAD_REQUEST_BODY", 400, NO_OBJECT),
+    # The authorizer refuses a request without a key, API Gateway one with a wrong key.
+    Refusal("NoKey", "ACCESS_DENIED", 403, WRONG_KEY),
     Refusal("WrongKey", "INVALID_API_KEY", 403, WRONG_KEY),
     # For an unknown path API Gateway answers 403, "Missing Authentication Token".
     Refusal("NoSuchPath", "MISSING_AUTHENTICATION_TOKEN", 404, NO_SUCH_PATH),
@@ -122,6 +126,12 @@ LOG_FIELDS = {
     "error": "error.responseType",
     "trace": "xrayTraceId",
 }
+
+
+def invocation(partition: str, region: str) -> str:
+    """How API Gateway addresses a function, for Fn::Sub; `%s` stands for its logical ID."""
+    actions = names.arn(partition, "apigateway", region, "lambda", "path/2015-03-31/functions")
+    return f"{actions}/${{%s.Arn}}/invocations"
 
 
 def log_format() -> str:

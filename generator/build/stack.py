@@ -4,10 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from generator import paths
-from generator.build import api_function, api_gateway, identity, interruption, jinja, stack_layout
+from generator.build import api_gateway, functions, identity, interruption, jinja, stack_layout
 from generator.build.resources import logical_id, tag_list
-from generator.iam import policy, roles
+from generator.iam import policy
 from generator.solution import limits, names
 from generator.solution.model import Runtime, Solution
 
@@ -16,9 +15,8 @@ SQS_MAX_VISIBILITY_SECONDS = 43_200
 
 def files(solution: Solution) -> dict[str, str]:
     """The templates by file name, in the order in which they are applied."""
-    code = api_function.joined(api_function.read(paths.root()), api_function.settings(solution))
     parts = stack_layout.parts(solution)
-    context = _context(solution, code)
+    context = _context(solution)
     texts = {
         part.file: jinja.render(
             "stack/stack.yaml.j2",
@@ -87,7 +85,7 @@ def _filter_policy(solution: Solution, runtime: Runtime) -> dict[str, Any]:
     return {"$or": [by_name, {"sd_model_checkpoint": [model]}]}
 
 
-def _context(solution: Solution, code: str) -> dict[str, Any]:
+def _context(solution: Solution) -> dict[str, Any]:
     """The variables of all templates."""
     return {
         "solution": solution,
@@ -96,16 +94,12 @@ def _context(solution: Solution, code: str) -> dict[str, Any]:
         "tags": tag_list(solution.resource_tags()),
         "alarms_topic_arn": policy.arn(solution, "sns", names.alarms_topic(solution.stack)),
         "interruption_rules": interruption.rules(solution),
-        "function": {
-            "name": names.api(solution.stack),
-            "policy": roles.api_function(solution),
-            "code": code,
-        },
-        "api": _api(),
+        "functions": functions.functions(solution),
+        "api": _api(solution),
     }
 
 
-def _api() -> dict[str, Any]:
+def _api(solution: Solution) -> dict[str, Any]:
     """The parts of the HTTP API. Their digest names the deployment, so that each change creates a new one."""
     parts = (api_gateway.RESOURCES, api_gateway.MODELS, api_gateway.METHODS, api_gateway.REFUSALS)
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
@@ -118,4 +112,5 @@ def _api() -> dict[str, Any]:
         "deployment": f"ApiDeployment{digest}",
         "deployed": [*(method.id for method in api_gateway.METHODS), *refusals],
         "log_format": api_gateway.log_format(),
+        "invocation": api_gateway.invocation(solution.partition.name, solution.region),
     }

@@ -14,8 +14,8 @@ from generator.build import api_gateway, interruption
 from generator.iam import accounts
 from generator.solution.model import Runtime, Solution
 
-# CloudFormation takes 500 resources a stack; a runtime has 10, the shared part at most 49.
-RUNTIMES_PER_STACK = 45
+# CloudFormation takes 500 resources a stack; a runtime has 10, the shared part at most 100.
+RUNTIMES_PER_STACK = 40
 MAIN_FILE = "stack.yaml"
 # Applied after the cluster, whose VPC it needs.
 NETWORK_FILE = "network.yaml"
@@ -35,6 +35,7 @@ _PER_RUNTIME = {
 _SHARED = {
     "AWS::ApiGateway::Account": 1,
     "AWS::ApiGateway::ApiKey": 1,
+    "AWS::ApiGateway::Authorizer": 1,
     "AWS::ApiGateway::Deployment": 1,
     "AWS::ApiGateway::RequestValidator": 1,
     "AWS::ApiGateway::RestApi": 1,
@@ -42,10 +43,10 @@ _SHARED = {
     "AWS::ApiGateway::UsagePlan": 1,
     "AWS::ApiGateway::UsagePlanKey": 1,
     "AWS::EC2::VPCEndpoint": 1,
-    "AWS::IAM::Role": 3,
-    "AWS::Lambda::Function": 1,
-    "AWS::Lambda::Permission": 1,
-    "AWS::Logs::LogGroup": 2,
+    "AWS::IAM::Role": 4,
+    "AWS::Lambda::Function": 2,
+    "AWS::Lambda::Permission": 2,
+    "AWS::Logs::LogGroup": 3,
     "AWS::SNS::Topic": 3,
     "AWS::SNS::TopicPolicy": 3,
     "AWS::SQS::Queue": 1,

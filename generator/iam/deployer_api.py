@@ -1,4 +1,4 @@
-"""The permissions that deploying needs for the HTTP API: its function, and API Gateway."""
+"""The permissions that deploying needs for the HTTP API: its functions, and API Gateway."""
 
 from generator.iam.conditions import having, via_cloudformation
 from generator.iam.policy import Statement, actions, allow, arn
@@ -18,16 +18,17 @@ _KINDS = ("apikeys", "restapis", "usageplans")
 
 
 def statements(solution: Solution) -> list[Statement]:
-    """CloudFormation changes the function; of all APIs of the region only the stack's can be read."""
+    """CloudFormation changes the functions; of all APIs of the region only the stack's can be read."""
     by_stack = via_cloudformation()
-    function = arn(solution, "lambda", f"function:{names.api(solution.stack)}")
+    api, authorizer = names.api(solution.stack), names.api_authorizer(solution.stack)
+    functions = [arn(solution, "lambda", f"function:{name}") for name in (api, authorizer)]
     # A tag is inherited by all that belongs to an API or to a usage plan.
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging-supported-resources.html
     own = having({names.STACK_TAG: solution.stack})
     every = "DELETE GET PATCH POST PUT"
     return [
-        allow("FindApiFunction", actions("lambda", _READ_FUNCTION), function),
-        allow("ManageApiFunction", actions("lambda", _CHANGE_FUNCTION), function, by_stack),
+        allow("FindApiFunctions", actions("lambda", _READ_FUNCTION), functions),
+        allow("ManageApiFunctions", actions("lambda", _CHANGE_FUNCTION), functions, by_stack),
         allow("ManageApi", actions("apigateway", every), _paths(solution, *(f"{k}/*" for k in _KINDS)), own),
         allow("MakeApi", "apigateway:POST", _paths(solution, *_KINDS), by_stack),
         # /account holds the log role of all APIs of the region.

@@ -59,10 +59,11 @@ def _roles(solution: Solution) -> list[Statement]:
 def _passed(solution: Solution) -> list[Statement]:
     """The roles by name and service: IAM knows neither tags nor boundary of a role that is passed."""
     stack, ec2 = solution.stack, ["ec2.amazonaws.com", solution.partition.ec2_principal]
-    of_eksctl = f"eksctl-{stack}-*"
+    of_eksctl, function = f"eksctl-{stack}-*", ["lambda.amazonaws.com"]
     rows = (
         ("GiveApiLogRole", f"{stack}-ApiLogRole-*", ["apigateway.amazonaws.com"]),
-        ("GiveFunctionRole", names.controller_role(stack, "api-function"), ["lambda.amazonaws.com"]),
+        ("GiveFunctionRole", names.controller_role(stack, names.API_FUNCTION_ROLE), function),
+        ("GiveAuthorizerRole", names.controller_role(stack, names.API_AUTHORIZER_ROLE), function),
         ("GiveClusterRoles", of_eksctl, ["eks.amazonaws.com", *sorted(set(ec2))]),
         ("GiveNodeRole", names.controller_role(stack, "karpenter-node"), sorted(set(ec2))),
     )

@@ -169,7 +169,7 @@ def key_policy(arn: str, solution: Solution) -> Policy:
 def uses(solution: Solution) -> Iterator[KeyUse]:
     """What the principals of a solution do with each key of kmsKeys."""
     keys = solution.keys
-    karpenter, api = solution.role_arn("karpenter-controller"), solution.role_arn("api-function")
+    karpenter, api = solution.role_arn("karpenter-controller"), solution.role_arn(names.API_FUNCTION_ROLE)
     every = _runtime_roles(solution, [runtime.role_arn for runtime in solution.runtimes])
     readers = [runtime.role_arn for runtime in solution.runtimes if runtime.input_buckets]
     for arn in keys.models:

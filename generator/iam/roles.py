@@ -4,6 +4,7 @@ from generator.iam import keys
 from generator.iam.policy import (
     INLINE_POLICY_MAX,
     Policy,
+    Statement,
     allow,
     arn,
     bucket_arn,
@@ -76,6 +77,13 @@ def api_function(solution: Solution) -> Policy:
     return exact if size(exact) <= INLINE_POLICY_MAX else _api([any_bucket(solution)], solution)
 
 
+def api_authorizer(solution: Solution) -> Policy:
+    """The authorizer of the HTTP API: its log and its traces. It reads nothing but the request."""
+    return document(
+        [_write_log(names.api_authorizer(solution.stack), solution), allow("SendTraces", XRAY_WRITE, "*")]
+    )
+
+
 def node_roles(solution: Solution) -> list[str]:
     """The names of the roles that GPU nodes may have: the stack's, and those that the config names."""
     own = names.controller_role(solution.stack, "karpenter-node")
@@ -97,20 +105,25 @@ def _keda(queues: list[str]) -> Policy:
 
 
 def _api(buckets: list[str], solution: Solution) -> Policy:
-    # No logs:CreateLogGroup: the stack creates the log group, with a retention period.
-    log = arn(solution, "logs", f"log-group:/aws/lambda/{names.api(solution.stack)}:*")
     return document(
         [
             allow("PublishTasks", "sns:Publish", solution.requests_topic_arn),
             allow("KeepTaskRecords", "s3:PutObject", [f"{bucket}/.tasks/*" for bucket in buckets]),
             allow("ReadResults", "s3:GetObject", [f"{bucket}/*" for bucket in buckets]),
             allow("TellAbsentFromForbidden", "s3:ListBucket", buckets),
-            allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], log),
+            _write_log(names.api(solution.stack), solution),
             allow("SendTraces", XRAY_WRITE, "*"),
             *keys.write("EncryptRecords", solution.keys.outputs, ("s3",), solution),
             *keys.write("EncryptTasks", solution.keys.messages, ("sns",), solution),
         ]
     )
+
+
+def _write_log(function: str, solution: Solution) -> Statement:
+    """Write the log of a function."""
+    # No logs:CreateLogGroup: the stack creates the log group, with a retention period.
+    log = arn(solution, "logs", f"log-group:/aws/lambda/{function}:*")
+    return allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], log)
 
 
 def model_buckets(solution: Solution) -> list[str]:

@@ -19,8 +19,8 @@ S3_PUTS = 6  # the record of the request and the claim, each twice; one picture,
 LOG_KB = 10
 # Lines of Karpenter, KEDA, the CSI driver and the add-ons in a month.
 CONTROLLER_LOGS_GB = 1
-API_SECONDS = 0.3
-API_GIB = limits.API_FUNCTION_MIB / 1024
+API_SECONDS, AUTHORIZER_SECONDS = 0.3, 0.01
+API_GIB, AUTHORIZER_GIB = limits.API_FUNCTION_MIB / 1024, limits.API_AUTHORIZER_MIB / 1024
 
 
 def cost(
@@ -141,8 +141,8 @@ def _requests(solution: Solution, prices: PriceList) -> CostLine:
     """The cost of the AWS requests and logs of 1,000 tasks, which does not depend on the GPU."""
     parts = [
         (1000 / 1e6, "api_gateway_million"),
-        (1000 / 1e6, "lambda_million"),
-        (1000 * API_SECONDS * API_GIB, "lambda_gb_second"),
+        (2 * 1000 / 1e6, "lambda_million"),
+        (1000 * (API_SECONDS * API_GIB + AUTHORIZER_SECONDS * AUTHORIZER_GIB), "lambda_gb_second"),
         (1000 * SNS_PUBLISHES / 1e6, "sns_publish_million"),
         (1000 * SQS_CALLS / 1e6, "sqs_million"),
         (S3_PUTS, "s3_put_thousand"),
@@ -153,7 +153,8 @@ def _requests(solution: Solution, prices: PriceList) -> CostLine:
         priced.append((1000 * LOG_KB / 1e6, _log_price(solution, prices)))
     amounts = [quantity * price for quantity, price in priced if price is not None]
     formula = (
-        f"API call + function ({API_SECONDS} s, {API_GIB} GB) + {SNS_PUBLISHES} SNS publishes + "
+        f"API call + function ({API_SECONDS} s, {API_GIB} GB) + "
+        f"authorizer ({AUTHORIZER_SECONDS} s, {AUTHORIZER_GIB} GB) + {SNS_PUBLISHES} SNS publishes + "
         f"{SQS_CALLS} SQS requests + {S3_PUTS} S3 PUT{f' + {LOG_KB} KB of logs' if logs else ''}, × 1000"
     )
     return CostLine("requests of 1,000 tasks", formula, sum(amounts) if len(amounts) == len(priced) else None)

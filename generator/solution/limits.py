@@ -12,3 +12,5 @@ LOG_DAYS = 30
 UNTAKEN_MINUTES = 15
 # Memory of the API's function, which gets CPU in proportion: the cold start takes half as long as at 256 MB.
 API_FUNCTION_MIB = 512
+# The authorizer reads two headers.
+API_AUTHORIZER_MIB = 128

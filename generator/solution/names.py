@@ -16,6 +16,10 @@ KEDA_SERVICE_ACCOUNT = "keda-operator"
 S3_CSI_SERVICE_ACCOUNT = "s3-csi-driver-sa"
 LOG_COLLECTOR_SERVICE_ACCOUNT = "log-collector"
 
+# The roles of the HTTP API's functions, without the stack.
+API_FUNCTION_ROLE = "api-function"
+API_AUTHORIZER_ROLE = "api-authorizer"
+
 # Log streams are named after it, the namespace, the pod and the container, with dots between the last three:
 # charts/sd-runtimes/templates/logs/_helpers.tpl.
 LOG_STREAM_PREFIX = "pods/"
@@ -39,6 +43,11 @@ def alarms_topic(stack: str) -> str:
 def api(stack: str) -> str:
     """The HTTP API, its function, key and usage plan."""
     return f"{stack}-api"
+
+
+def api_authorizer(stack: str) -> str:
+    """The function that finds the API key in a request."""
+    return f"{stack}-api-authorizer"
 
 
 def queue(stack: str, runtime: str) -> str:

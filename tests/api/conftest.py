@@ -3,7 +3,7 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -48,11 +48,19 @@ class Deployed:
     outputs: dict[str, str]
     door: ApiClient
 
-    def call(self, method: str, path: str, body: Any = None, *, key: str | None = "") -> Reply:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
         """One request; a body of bytes is sent as it is, an empty key is the right one."""
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        headers = {"content-type": "application/json", "x-api-key": self.door.key if key == "" else key}
-        sent = {name: value for name, value in headers.items() if value is not None}
+        named = {"content-type": "application/json", "x-api-key": self.door.key if key == "" else key}
+        sent = {name: value for name, value in {**named, **(headers or {})}.items() if value is not None}
         request = urllib.request.Request(self.door.url + path, data=data, method=method, headers=sent)
         try:
             answer = urllib.request.urlopen(request, timeout=30)

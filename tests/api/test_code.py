@@ -15,7 +15,7 @@ from queue_agent.task import protocol
 
 from api import openapi, schema, settings, validation
 from generator import paths
-from generator.build import api_function, api_gateway, stack
+from generator.build import api_function, api_gateway, functions, stack
 from generator.solution import names
 from tests.api.conftest import Solve
 
@@ -40,7 +40,7 @@ def test_every_module_of_api_is_deployed() -> None:
     root = paths.root()
     files = {str(path.relative_to(root)) for path in (root / "api").glob("*.py")} - {"api/__init__.py"}
 
-    assert set(MODULES) == files | {"agent/queue_agent/task/protocol.py"}
+    assert {*MODULES, functions.AUTHORIZER_FILE} == files | {"agent/queue_agent/task/protocol.py"}
 
 
 def test_no_two_modules_define_the_same_name() -> None:
@@ -166,3 +166,5 @@ def test_the_template_holds_the_code_unchanged(solve: Solve) -> None:
 
     assert code.rstrip() == api_function.joined(MODULES, api_function.settings(solution)).rstrip()
     assert names.api(solution.stack) == template["Resources"]["ApiFunction"]["Properties"]["FunctionName"]
+    authorizer = template["Resources"]["ApiAuthorizerFunction"]["Properties"]["Code"]["ZipFile"]
+    assert authorizer == (paths.root() / functions.AUTHORIZER_FILE).read_text("utf-8")

@@ -118,14 +118,16 @@ def test_the_stage_is_held_to_the_configs_rate_and_logs_no_body(
 
 
 def test_the_functions_traces_begin_with_each_request(template: Template) -> None:
-    [function] = template.of("AWS::Lambda::Function").values()
+    functions = template.of("AWS::Lambda::Function").values()
 
-    assert function["Properties"]["TracingConfig"] == {"Mode": "Active"}
+    assert len(functions) == 2
+    assert all(function["Properties"]["TracingConfig"] == {"Mode": "Active"} for function in functions)
 
 
 # Titles as of RFC 9110; of the last two API Gateway itself chooses the status.
 REFUSALS = {
     "BAD_REQUEST_BODY": (400, "Bad Request"),
+    "ACCESS_DENIED": (403, "Forbidden"),
     "INVALID_API_KEY": (403, "Forbidden"),
     "MISSING_AUTHENTICATION_TOKEN": (404, "Not Found"),
     "REQUEST_TOO_LARGE": (413, "Content Too Large"),

@@ -250,7 +250,7 @@ def test_each_runtime_has_its_three_alarms_and_each_notifies_a_topic(
 def test_logs_end_some_day(template: Template) -> None:
     logs = template.of("AWS::Logs::LogGroup")
 
-    assert len(logs) == 3
+    assert len(logs) == 4
     assert all(log["Properties"]["RetentionInDays"] == 30 for log in logs.values())
 
 
@@ -260,6 +260,9 @@ def test_the_api_asks_for_a_key_and_logs_and_traces(template: Template, solution
     [plan] = template.of("AWS::ApiGateway::UsagePlan").values()
 
     assert all(method["Properties"]["ApiKeyRequired"] is True for method in methods)
+    assert all(method["Properties"]["AuthorizationType"] == "CUSTOM" for method in methods)
+    [api] = template.of("AWS::ApiGateway::RestApi").values()
+    assert api["Properties"]["ApiKeySourceType"] == "AUTHORIZER"
     assert stage["Properties"]["TracingEnabled"] is True
     assert stage["Properties"]["AccessLogSetting"]["DestinationArn"] == {"Fn::GetAtt": ["ApiLog", "Arn"]}
     [settings] = stage["Properties"]["MethodSettings"]

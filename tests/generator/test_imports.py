@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 # What each part may import of the same package; for generator and agent docs/architecture.md has it.
 API = {
+    "authorizer": set(),
     "problem": set(),
     "records": set(),
     "schema": set(),
@@ -34,6 +35,7 @@ API = {
 }
 LOCAL = {
     "die_with_parent": set(),
+    "gateway_keys": set(),
     "examples": set(),
     "manifests": set(),
     "processes": set(),

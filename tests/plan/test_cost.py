@@ -46,8 +46,8 @@ def test_logs_that_are_off_cost_nothing_and_make_nothing() -> None:
 
     assert on.cost.idle_total - off.cost.idle_total == pytest.approx(0.53)
     assert "KB of logs" not in off.cost.requests.formula
-    assert [row.count for row in on.resources if row.kind == "AWS::Logs::LogGroup"] == [3]
-    assert [row.count for row in off.resources if row.kind == "AWS::Logs::LogGroup"] == [2]
+    assert [row.count for row in on.resources if row.kind == "AWS::Logs::LogGroup"] == [4]
+    assert [row.count for row in off.resources if row.kind == "AWS::Logs::LogGroup"] == [3]
     assert not [row for row in off.resources if row.kind == "DaemonSet"]
 
 

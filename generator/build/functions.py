@@ -1,0 +1,57 @@
+"""The Lambda functions of the HTTP API: the one that answers requests, and the one that finds their key."""
+
+from dataclasses import dataclass
+
+from generator import paths
+from generator.build import api_function
+from generator.iam import roles
+from generator.iam.policy import Policy
+from generator.solution import limits, names
+from generator.solution.model import Solution
+
+AUTHORIZER_FILE = "api/authorizer.py"
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function. `role`: the last part of its role's name; `code`: its only file."""
+
+    id: str
+    name: str
+    description: str
+    role: str
+    role_description: str
+    policy: Policy
+    memory_mib: int
+    timeout_seconds: int
+    code: str
+
+
+def functions(solution: Solution) -> tuple[Function, ...]:
+    """All functions of the stack."""
+    root = paths.root()
+    code = api_function.joined(api_function.read(root), api_function.settings(solution))
+    return (
+        Function(
+            id="ApiFunction",
+            name=names.api(solution.stack),
+            description="Validates tasks, publishes them, and returns their status",
+            role=names.API_FUNCTION_ROLE,
+            role_description="The HTTP API",
+            policy=roles.api_function(solution),
+            memory_mib=limits.API_FUNCTION_MIB,
+            timeout_seconds=20,
+            code=code,
+        ),
+        Function(
+            id="ApiAuthorizerFunction",
+            name=names.api_authorizer(solution.stack),
+            description="Finds the API key in a request",
+            role=names.API_AUTHORIZER_ROLE,
+            role_description="The authorizer of the HTTP API",
+            policy=roles.api_authorizer(solution),
+            memory_mib=limits.API_AUTHORIZER_MIB,
+            timeout_seconds=5,
+            code=(root / AUTHORIZER_FILE).read_text(encoding="utf-8"),
+        ),
+    )
