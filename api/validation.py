@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from queue_agent.task.protocol import CONTEXT_MAX_BYTES, MAX_DEPTH, canonical_json, is_deeper_than
+from queue_agent.task.protocol import CONTEXT_MAX_BYTES, canonical_json, structure_error
 
 from api.problem import FieldError
 from api.schema import Schema
@@ -27,9 +27,9 @@ def schema_errors(value: Any, schema: Schema, field: str) -> Iterator[FieldError
 
 
 def limit_errors(metadata: dict[str, Any], content: dict[str, Any], field: str) -> Iterator[FieldError]:
-    """The limits of the agent that JSON Schema cannot express: depth, and the size of the context."""
-    if is_deeper_than({"metadata": metadata, "content": content}, MAX_DEPTH):
-        yield FieldError(field, f"is nested deeper than {MAX_DEPTH} levels")
+    """The limits of the agent that JSON Schema cannot express: its structure, and the size of the context."""
+    if structure := structure_error({"metadata": metadata, "content": content}):
+        yield FieldError(field, structure)
     elif (size := len(canonical_json(metadata.get("context")))) > CONTEXT_MAX_BYTES:
         yield FieldError(f"{field}.metadata.context", f"has {size} bytes; the maximum is {CONTEXT_MAX_BYTES}")
 

@@ -2,6 +2,8 @@
 
 import json
 
+from queue_agent.task.protocol import MAX_CONTAINERS
+
 from testing.world import World, log_records, wait_for
 
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -90,11 +92,14 @@ NUMBERS = {
     '"content": {}}' % ("9" * 400),
     "in-context": '{"metadata": {"id": "in-context", "tasktype": "text-to-image", "context": [-Infinity]}, '
     '"content": {}}',
+    "too-many": json.dumps(
+        {"metadata": {"id": "too-many", "tasktype": "text-to-image"}, "content": {"a": [[]] * MAX_CONTAINERS}}
+    ),
     "too-deep": UNREADABLE["deeper than any workflow"].replace('"x"', '"too-deep"'),
 }
 
 
-def test_numbers_and_depths_that_no_runtime_takes_are_answered_with_the_id(world: World):
+def test_numbers_and_structures_that_no_runtime_takes_are_answered_with_the_id(world: World):
     runtime = world.runtime("--service-time", "0.05")
     world.agent(runtime.url)
 
@@ -104,6 +109,7 @@ def test_numbers_and_depths_that_no_runtime_takes_are_answered_with_the_id(world
 
     assert {callback["error"]["code"] for callback in callbacks.values()} == {"malformed"}
     assert "out of range" in callbacks["long"]["error"]["message"]
+    assert "more than 50000 objects" in callbacks["too-many"]["error"]["message"]
     assert sorted(world.take_dead_letters()) == sorted(NUMBERS.values())
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from queue_agent.task.protocol import MAX_CONTAINERS
 
 from local.processes import Child
 from testing.account import Account
@@ -59,7 +60,11 @@ def content(kind: str, urls: list[str]) -> dict[str, Any]:
             node = {"type": "image", "image": {"image_name": url}, "is_intermediate": True}
             graph["graph"]["nodes"][f"in{n}"] = node
         return graph
-    images = {"init_images": urls, "batch_size": BATCH} if kind == "sdwebui" else {"images": urls}
+    if kind == "custom":
+        images: dict[str, Any] = {"images": urls}
+    else:  # SD WebUI takes at most as many images as it makes, and a mask
+        images = {"batch_size": BATCH, "init_images": urls[:BATCH]}
+        images |= {"mask": urls[BATCH]} if urls[BATCH:] else {}
     return {"prompt": "", "width": 64, "height": 64, **images}
 
 
@@ -137,7 +142,7 @@ def test_messages_that_take_most_memory_when_parsed_stay_within_it_too(
 
 
 def run_nested(world: World, proxy: Proxy, kind: str, tasktype: str, count: int, attempts: int) -> None:
-    """Send messages of lists in lists, and check the agent's memory when all have ended."""
+    """Send messages of lists in lists and of numbers, and check the agent's memory when all have ended."""
     runtime = world.runtime("--service-time", "0.05", *KINDS[kind][2], kind=kind)
     agent = world.agent(runtime.url, RUNTIME_TYPE=kind, MAX_ATTEMPTS=attempts)
     nested: list[Any] = []
@@ -146,7 +151,8 @@ def run_nested(world: World, proxy: Proxy, kind: str, tasktype: str, count: int,
     body = content(kind, [])
     body.pop("init_images", None)
     place = body["5"]["inputs"] if kind == "comfyui" else body
-    place["unknown"] = [nested] * 9900  # 1 MiB
+    # As many lists as a task may have, and numbers up to 1 MiB.
+    place["unknown"] = [[nested] * (MAX_CONTAINERS // 51 - 10), [0.5] * 230_000]
     names = [f"task-{n}" for n in range(count)]
     with (
         proxy.failing(Fault(calls_to("PutObject", ".png"), times=-1, delay=2)),

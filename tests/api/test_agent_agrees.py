@@ -91,6 +91,21 @@ def test_both_accept_the_deepest_task_and_refuse_a_deeper_one() -> None:
                 messages.parse(body, DEFAULTS, attempt=1)
 
 
+def test_both_accept_the_most_containers_and_refuse_one_more() -> None:
+    metadata = {"id": "a", "runtime": "a", "tasktype": "text-to-image"}
+    for more, accepted in ((0, True), (1, False)):
+        # Besides those in the list: the list, the content, the metadata, and what holds these two.
+        content = {"a": [{}, []] * (protocol.MAX_CONTAINERS // 2 - 2) + [{}] * more}
+        body = protocol.canonical_json({"metadata": metadata, "content": content})
+
+        assert accepted_by_the_api(metadata, content) is accepted
+        if accepted:
+            assert messages.parse(body, DEFAULTS, attempt=1).content == content
+        else:
+            with pytest.raises(messages.MalformedMessageError, match="more than 50000 objects and arrays"):
+                messages.parse(body, DEFAULTS, attempt=1)
+
+
 def test_the_client_waits_for_the_states_in_which_a_task_has_ended() -> None:
     # The generator's wheel holds no agent: client.ENDED is a copy.
     assert {*protocol.TaskState} - {protocol.TaskState.QUEUED, protocol.TaskState.RUNNING} == client.ENDED

@@ -158,6 +158,12 @@ ROWS = {
     "two pictures for a batch of one": image(
         {"init_images": [PNG, PNG]}, 500, "bad number of images passed: 2; expecting 1 or less"
     ),
+    "two pictures for a batch of four": image(
+        {"init_images": [PNG, PNG], "batch_size": 4, "n_iter": 2, "seed": 7},
+        sizes=ONE * 4,
+        info={"batch_size": 2, "all_seeds": [7, 8, 9, 10, 11, 12, 13, 14]},
+    ),
+    "one picture for a batch of two": image({"init_images": [PNG], "batch_size": 2}, sizes=ONE * 2),
     # Larger pictures.
     "twice as large": extra({"upscaling_resize": 2}, sizes=((128, 128),)),
     "cropped to a size": extra(

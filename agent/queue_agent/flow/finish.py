@@ -8,7 +8,7 @@ from queue_agent.aws.claims import LeaseLost
 from queue_agent.aws.queue import Message
 from queue_agent.aws.retry import AwsUnavailable
 from queue_agent.aws.store import sha256
-from queue_agent.concurrency import gather_or_cancel
+from queue_agent.concurrency import gather_or_cancel, off_loop
 from queue_agent.contract import Output, RunResult
 from queue_agent.flow.job import Job
 from queue_agent.flow.services import Services
@@ -175,7 +175,8 @@ async def _store_output(services: Services, job: Job, number: int, output: Outpu
 async def _write_record(services: Services, job: Job, new: TaskRecord) -> TaskRecord:
     """Write result.json and return its record: the one of another agent, if that was first."""
     await _ensure_lease(job)
-    key, data = protocol.result_key(job.task.prefix, job.task.id), record.to_json(new)
+    key = protocol.result_key(job.task.prefix, job.task.id)
+    data = await off_loop(job.task.size, record.to_json, new)
     replaceable = job.lease.replaceable_result if job.lease else None
     if replaceable is None:
         etag = await services.store.create(key, data)

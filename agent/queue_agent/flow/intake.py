@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from queue_agent.aws.claims import AlreadyEnded, Busy, CancelledBySender, Lease, id_in_use
 from queue_agent.aws.queue import Message
+from queue_agent.concurrency import off_loop
 from queue_agent.contract import TaskError
 from queue_agent.flow.job import Job
 from queue_agent.flow.services import Services
@@ -30,11 +31,11 @@ class ClaimedElsewhere:
     retry_after: float
 
 
-def accept(services: Services, message: Message, now: float) -> Job:
+async def accept(services: Services, message: Message, now: float) -> Job:
     """The job of a message that was received at `now`. Raises `MalformedMessageError`."""
     settings = services.settings
     defaults = Defaults(settings.runtime_type, settings.task_timeout_seconds)
-    task = parse(message.body, defaults, message.attempt)
+    task = await off_loop(len(message.body), parse, message.body, defaults, message.attempt)
     try:
         model = services.adapter.model(task) if settings.dynamic_model else None
     except TaskError as error:

@@ -3,19 +3,23 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from queue_agent.aws.claims import Lease, LeaseLost
 from queue_agent.aws.retry import AwsUnavailable
 from queue_agent.blobs import ScratchFull
+from queue_agent.concurrency import off_loop
 from queue_agent.contract import (
+    Adapter,
     Cancelled,
+    FieldPath,
     FinishedRun,
     Prepared,
     RunResult,
     RuntimeUnavailable,
+    Task,
     TaskError,
 )
 from queue_agent.flow import budget, finish, intake, run
@@ -132,7 +136,7 @@ class TaskRunner:
         services, content = self._services, job.task.content
         if job.message.attempt > services.settings.max_attempts:
             raise RuntimeUnavailable("attempts_exhausted", "no attempt came to an end")
-        fields = services.adapter.image_fields(job.task), services.adapter.media_fields(job.task)
+        fields = await off_loop(job.task.size, _fields, services.adapter, job.task)
         job.room = await self._inputs.take(budget.prepare_bytes(services.inputs.max_bytes(content, *fields)))
         images = await services.inputs.fetch(content, *fields)
         with self._reporting_failure(job):
@@ -264,6 +268,11 @@ class TaskRunner:
         except TaskError as error:
             self._supervisor.report_task_error(job.task.id, error)
             raise
+
+
+def _fields(adapter: Adapter, task: Task) -> tuple[Sequence[FieldPath], Sequence[FieldPath]]:
+    """The fields for images, and those for videos and audio files."""
+    return adapter.image_fields(task), adapter.media_fields(task)
 
 
 async def exception_of(work: Coroutine[Any, Any, None]) -> Exception | None:

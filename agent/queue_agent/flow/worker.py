@@ -108,21 +108,22 @@ class Worker:
         wait = 0 if grouping else self._services.settings.receive_wait_seconds
         asked, self._polling = self._clock(), True
         messages = await self._services.queue.receive(room if grouping else min(count, room), wait)
-        self._polling = False
+        received = self._clock()
         for message in messages:
             if (error := await exception_of(self._accept(message))) is not None:
                 log.error("internal error", extra={"message_id": message.id}, exc_info=error)
                 reason = f"internal error of the agent: {type(error).__name__}"
                 self._runner.run_in_background(finish.reject_message(self._services, message, None, reason))
+        self._polling = False
         if messages:
-            self._runner.round_trip = min(self._clock() - asked, MAX_ROUND_TRIP_SECONDS)
+            self._runner.round_trip = min(received - asked, MAX_ROUND_TRIP_SECONDS)
         elif grouping:
             self.scheduler.prepare_next(any_model=True)
 
     async def _accept(self, message: Message) -> None:
         self._services.metrics.queue_wait.observe(max(0.0, message.received - message.sent))
         try:
-            job = intake.accept(self._services, message, self._clock())
+            job = await intake.accept(self._services, message, self._clock())
         except MalformedMessageError as error:
             rejection = finish.reject_message(self._services, message, error.task_id, error.reason)
             self._runner.run_in_background(rejection)

@@ -11,12 +11,11 @@ from queue_agent.task.protocol import (
     CONTEXT_MAX_BYTES,
     DEFAULT_TASK_TYPES,
     ID_PATTERN,
-    MAX_DEPTH,
     PREFIX_MAX_CHARACTERS,
     PREFIX_PATTERN,
     canonical_json,
-    is_deeper_than,
     parse_json,
+    structure_error,
 )
 
 ID_RULE = "must have 1 to 64 letters, digits, '-' or '_' and start with a letter or digit"
@@ -43,7 +42,7 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
     document, number = _json_object(body)
     if isinstance(document.get("Message"), str) and "Type" in document:
         document, number = _json_object(document["Message"])
-    too_deep = is_deeper_than(document, MAX_DEPTH)
+    structure = structure_error(document)
     if "metadata" not in document and isinstance(document.get("alwayson_scripts"), dict):
         document = _from_v1alpha1(document)
     metadata, content = document.get("metadata"), document.get("content")
@@ -52,8 +51,8 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
     task_id = _task_id(metadata.get("id"))
     if number:
         raise MalformedMessageError(f"the number {number} is out of range", task_id)
-    if too_deep:
-        raise MalformedMessageError(f"nested deeper than {MAX_DEPTH} levels", task_id)
+    if structure:
+        raise MalformedMessageError(f"the task {structure}", task_id)
     if not isinstance(content, dict):
         raise MalformedMessageError("content must be an object", task_id)
     return Task(
@@ -66,6 +65,7 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
         request_sha256=hashlib.sha256(canonical_json(content).encode()).hexdigest(),
         timeout_seconds=_timeout(metadata.get("timeoutSeconds"), defaults, task_id),
         attempt=attempt,
+        size=len(body),
     )
 
 

@@ -19,6 +19,9 @@ PREFIX_MAX_CHARACTERS = 256
 CONTEXT_MAX_BYTES = 65_536
 # Levels of objects and arrays. A workflow has about ten; deeper nesting is an attack on recursive code.
 MAX_DEPTH = 64
+# Objects and arrays in one task. A workflow of a thousand nodes has about five thousand. Python takes much
+# more time and memory for them than for other JSON of the same size.
+MAX_CONTAINERS = 50_000
 _INTEGER_MAX_CHARACTERS = 20  # of 2**64 - 1, and of -2**63
 # Attributes included: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 SNS_MAX_BYTES = 262_144
@@ -93,15 +96,19 @@ def parse_json(text: str) -> tuple[Any, str]:
     return value, refused[0] if refused else ""
 
 
-def is_deeper_than(value: Any, levels: int) -> bool:
-    """Whether objects and arrays are nested in more than this many levels."""
+def structure_error(value: Any) -> str:
+    """What is wrong with a value that has too many levels, or too many objects and arrays; "" if nothing."""
     level = [value] if isinstance(value, dict | list) else []
-    for _ in range(levels):
+    containers = 0
+    for _ in range(MAX_DEPTH):
+        containers += len(level)
+        if not level or containers > MAX_CONTAINERS:
+            break
         children = (parent.values() if isinstance(parent, dict) else parent for parent in level)
         level = [child for siblings in children for child in siblings if isinstance(child, dict | list)]
-        if not level:
-            return False
-    return True
+    if containers > MAX_CONTAINERS:
+        return f"has more than {MAX_CONTAINERS} objects and arrays"
+    return f"is nested deeper than {MAX_DEPTH} levels" if level else ""
 
 
 def result_folder(prefix: str, task_id: str) -> str:

@@ -89,12 +89,22 @@ class Generation:
     """One valid request for pictures."""
 
     body: dict[str, Any]  # with all defaults
-    source: bytes | None
+    sources: tuple[bytes, ...] = ()
+
+    @property
+    def source(self) -> bytes | None:
+        """The picture to start from."""
+        return self.sources[0] if self.sources else None
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures made at once: several pictures to start from make a smaller batch of their number."""
+        return len(self.sources) if len(self.sources) > 1 else int(self.body["batch_size"])
 
     @property
     def count(self) -> int:
-        """How many pictures it requests."""
-        return int(self.body["batch_size"]) * int(self.body["n_iter"])
+        """How many pictures are made."""
+        return self.batch_size * int(self.body["n_iter"])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -122,14 +132,14 @@ def parse(body: Mapping[str, Any], *, from_image: bool) -> Generation:
         # Forge and A1111 find this out in the middle of the work, in the words of the exception.
         raise ApiError(500, "Exception", errors=f"could not find upscaler named {full['hr_upscaler']}")
     if not from_image:
-        return Generation(full, None)
+        return Generation(full)
     if not sources:
         text = "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [0]"
         raise ApiError(500, "RuntimeError", errors=text)
     if len(sources) > full["batch_size"]:
         text = f"bad number of images passed: {len(sources)}; expecting {full['batch_size']} or less"
         raise ApiError(500, "RuntimeError", errors=text)
-    return Generation(full, sources[0])
+    return Generation(full, tuple(sources))
 
 
 def _check_numbers(body: Mapping[str, Any]) -> None:
@@ -210,9 +220,11 @@ def _check_pictures(value: Any) -> None:
 
 def info(generation: Generation, model: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The `info` of a response; `model` is the loaded checkpoint, `options` those of the request."""
-    body, count = generation.body, generation.count
+    body = generation.body
     first = int(body["seed"])
     first = random.randrange(MAX_SEED) if first == -1 else first  # noqa: S311 (a seed, not a secret)
+    # As on the real server, of the batch that was asked for, also when a smaller one is made.
+    count = int(body["batch_size"]) * int(body["n_iter"])
     seeds = [first + n for n in range(count)]
     size = f"{body['width']}x{body['height']}"
     sampler = resolved(body["sampler_name"] or body["sampler_index"])
@@ -234,7 +246,7 @@ def info(generation: Generation, model: str, options: Mapping[str, Any]) -> dict
         "sampler_name": sampler,
         "cfg_scale": float(body["cfg_scale"]),
         "steps": int(body["steps"]),
-        "batch_size": int(body["batch_size"]),
+        "batch_size": generation.batch_size,
         "restore_faces": False,
         "sd_model_name": model,
         "sd_model_hash": None,
@@ -242,7 +254,9 @@ def info(generation: Generation, model: str, options: Mapping[str, Any]) -> dict
         "denoising_strength": body["denoising_strength"],
         "extra_generation_params": {},
         "index_of_first_image": 0,
-        "infotexts": [f"{head}\nSteps: {body['steps']}, Seed: {seed}, {tail}" for seed in seeds],
+        "infotexts": [
+            f"{head}\nSteps: {body['steps']}, Seed: {seed}, {tail}" for seed in seeds[: generation.count]
+        ],
         "styles": [],
         "job_timestamp": "20260101000000",
         "clip_skip": options["CLIP_stop_at_last_layers"],

@@ -193,7 +193,7 @@ class SdWebUi:
         source = generation.source
         pictures = (
             Request(info["prompt"], seed, *generation.size, {"parameters": text}, source, strength, progress)
-            for seed, text in zip(info["all_seeds"], info["infotexts"], strict=True)
+            for seed, text in zip(info["all_seeds"], info["infotexts"], strict=False)
         )
         return [as_text(self.sim.artist.draw(picture)) for picture in pictures]
 

@@ -123,6 +123,7 @@ async def test_an_image_in_the_data_of_a_batch_is_uploaded(invokeai: InvokeAi):
         ({"runs": True}, "runs must be"),
         ({"runs": 101}, "more than 100"),
         ({"runs": 11, "data": widths(*range(1, 11))}, "more than 100"),
+        ({"runs": 5, "data": widths(*["a" * 10**6] * 2)}, "together"),
         ({"data": {}}, None),
         ({"data": [{}]}, "list of lists"),
         ({"data": [[]]}, "list of lists"),

@@ -125,7 +125,7 @@ async def test_files_stand_in_a_body_where_they_were_put():
     document = {"a": [FileText(Blob(files[0])), "text"], "b": {"c": FileText(Blob(files[1]), "data:x,")}}
     document["d"] = FileText(Blob(files[2]))
 
-    read = json.loads((await bodies.encode(document, Scratch(0))).read())
+    read = json.loads((await bodies.encode(document, 0, Scratch(0))).read())
 
     texts = [base64.b64encode(data).decode() for data in files]
     assert read == {"a": [texts[0], "text"], "b": {"c": f"data:x,{texts[1]}"}, "d": texts[2]}

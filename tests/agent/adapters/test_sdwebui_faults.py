@@ -124,6 +124,23 @@ async def test_fewer_pictures_than_asked_for_are_not_a_success(sim: Sim, static:
         await run_task(static, task("text-to-image", {**SMALL, "batch_size": 3}))
 
 
+@pytest.mark.parametrize("repeats", [1, 2, "2"])
+async def test_several_pictures_to_start_from_make_a_smaller_batch(static: SdWebUi, repeats: int | str):
+    content = {**SMALL, "init_images": [as_text(picture())] * 2, "batch_size": 4, "n_iter": repeats}
+
+    result = (await run_task(static, task("image-to-image", content))).result
+
+    assert len(result.outputs) == 2 * int(repeats)
+
+
+async def test_fewer_pictures_than_in_the_smaller_batch_are_not_a_success(sim: Sim, static: SdWebUi):
+    sim.fault("partial")
+    content = {**SMALL, "init_images": [as_text(picture())] * 2, "batch_size": 4}
+
+    with pytest.raises(RuntimeUnavailable, match="partial_output: 1 of 2"):
+        await run_task(static, task("image-to-image", content))
+
+
 async def test_fewer_enlarged_pictures_than_sent_are_not_a_success(sim: Sim, static: SdWebUi):
     sim.fault("partial")
     images = [{"data": as_text(picture()), "name": n} for n in ("a", "b")]

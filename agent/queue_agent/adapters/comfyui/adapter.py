@@ -18,6 +18,7 @@ from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.http import Http, ResponseTooLarge
 from queue_agent.adapters.shared.listener import listening, wait_for_event
 from queue_agent.adapters.shared.outputs import BrokenOutput, output_of
+from queue_agent.concurrency import off_loop
 from queue_agent.contract import (
     FieldPath,
     FinishedRun,
@@ -70,7 +71,7 @@ class ComfyUi:
             raise TaskError(
                 "unknown_tasktype", f"{task.tasktype!r} is not one of {', '.join(ACCEPTED_TASK_TYPES)}"
             )
-        graph = graphs.checked(task)
+        graph = await off_loop(task.size, graphs.checked, task)
         files.check_paths(graph)
         by_input = {path[-3:]: image for path, image in images.items()}
         for n, file in enumerate(files.loaded_files(graph)):

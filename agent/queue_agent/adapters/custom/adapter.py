@@ -82,7 +82,7 @@ class Custom:
                 values[int(path[1])] = text
                 content[str(path[0])] = values
         document = {"id": task.id, "tasktype": task.tasktype, "context": task.context, "content": content}
-        body = await bodies.encode(document, self._http.scratch)
+        body = await bodies.encode(document, task.size, self._http.scratch)
         return Prepared(task, body, body.size)
 
     async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:

@@ -21,6 +21,7 @@ from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.http import Http, ResponseTooLarge
 from queue_agent.adapters.shared.listener import listening, wait_for_event
 from queue_agent.adapters.shared.outputs import BrokenOutput
+from queue_agent.concurrency import off_loop
 from queue_agent.contract import (
     FieldPath,
     FinishedRun,
@@ -80,11 +81,12 @@ class InvokeAi:
             raise TaskError(
                 "unknown_tasktype", f"{task.tasktype!r} is not one of {', '.join(ACCEPTED_TASK_TYPES)}"
             )
-        content = contents.checked(task)
+        content = await off_loop(task.size, contents.checked, task)
         async with self._deleting_uploads_of(task):
-            for kind, paths in (("image", self.image_fields(task)), ("video", self.media_fields(task))):
+            for kind, fields in (("image", self.image_fields), ("video", self.media_fields)):
+                paths = await off_loop(task.size, fields, task)
                 await self._upload(task, content, kind, paths, images)
-            sessions = contents.sessions(content)
+            sessions = await off_loop(task.size, contents.sessions, content)
             await models.resolve(self._http, [session.graph for session in sessions])
             names = {"batch_id": _batch_id(task), "origin": ORIGIN, "destination": task.id}
             common = {**contents.workflow(content), "runs": 1, **names}

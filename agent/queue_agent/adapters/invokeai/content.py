@@ -6,6 +6,7 @@ unchecked, and a value of a wrong type then stops its queue for every task (seen
 
 import copy
 import itertools
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,8 +24,10 @@ BATCH_KEYS = frozenset(("graph", "runs", "data", "workflow"))
 # By these the agent finds its items in the queue.
 AGENT_KEYS = ("batch_id", "origin", "destination")
 DATUM = "{node_path, field_name, items}"
-# How often one task may run its graph.
+# How often one task may run its graph, and the most JSON of all these graphs together: InvokeAI repeats each
+# in its answers.
 MAX_SESSIONS = 100
+MAX_GRAPH_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,14 @@ def sessions(content: Mapping[str, Any]) -> list[Session]:
     if runs * len(values) > MAX_SESSIONS:
         text = f"runs and data run the graph more than {MAX_SESSIONS} times: send several tasks"
         raise TaskError("bad_graph", text)
-    return [Session(_with(graph, row), row) for _ in range(runs) for row in values]
+    different = [Session(_with(graph, row), row) for row in values]
+    size = 0
+    for session in different if runs * len(values) > 1 else ():
+        size += runs * len(json.dumps(session.graph))
+        if size > MAX_GRAPH_BYTES:
+            text = f"the graphs of all runs have more than {MAX_GRAPH_BYTES} bytes together"
+            raise TaskError("bad_graph", f"{text}: send several tasks")
+    return different * runs
 
 
 def _groups(data: Any) -> Iterator[Sequence[Any]]:
@@ -124,10 +134,11 @@ def _rows(group: Sequence[Any], graph: Mapping[str, Any]) -> list[tuple[Value, .
 
 
 def _with(graph: Mapping[str, Any], values: Sequence[Value]) -> dict[str, Any]:
-    changed = copy.deepcopy(dict(graph))
+    """The graph with these values; it shares what is not changed with the graph."""
+    nodes = dict(graph["nodes"])
     for value in values:
-        changed["nodes"][value.node_path][value.field_name] = copy.deepcopy(value.value)
-    return changed
+        nodes[value.node_path] = {**nodes[value.node_path], value.field_name: copy.deepcopy(value.value)}
+    return {**graph, "nodes": nodes}
 
 
 def _batch_path(content: Mapping[str, Any]) -> FieldPath | None:

@@ -24,6 +24,8 @@ async def resolve(http: Http, several: Sequence[dict[str, Any]]) -> None:
                     raise
                 continue
             replace(graph, path, resolved[name])
+            # The graphs of one task share their nodes: the next one may have this reference already.
+            resolved[str(sorted(resolved[name].items()))] = resolved[name]
 
 
 async def _resolved(http: Http, model: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from queue_agent.adapters.shared.faults import failed_response
 from queue_agent.adapters.shared.http import Http, OpenResponse
 from queue_agent.adapters.shared.listener import listening
 from queue_agent.blobs import Blob
+from queue_agent.concurrency import off_loop
 from queue_agent.contract import (
     Cancelled,
     FieldPath,
@@ -110,14 +111,15 @@ class SdWebUi:
             raise TaskError(
                 "unknown_tasktype", f"{task.tasktype!r} is not one of {', '.join(bodies.ENDPOINTS)}"
             )
-        body = bodies.request_body(task, images)
+        body = await off_loop(task.size, bodies.request_body, task, images)
         model = None
         if task.tasktype in bodies.MODEL_TASKS:
             await self._check_sampler(task.content)
             model = await self._checked_model(named(task.content))
             body = bodies.with_model(body, model) if model and self._dynamic else body
-        expected = Expected(model, len(body.get("imageList") or ()), bool(body.get("script_name")))
-        encoded = await json_bodies.encode(body, self._http.scratch)
+        inputs, one_image = len(body.get("imageList") or ()), bool(body.get("script_name"))
+        expected = Expected(model, bodies.batches(task.content), inputs, one_image)
+        encoded = await json_bodies.encode(body, task.size, self._http.scratch)
         return Prepared(task, _Request(bodies.ENDPOINTS[task.tasktype], encoded, expected), encoded.size)
 
     async def _checked_model(self, name: str | None) -> str | None:

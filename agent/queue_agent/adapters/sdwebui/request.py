@@ -70,6 +70,14 @@ def request_body(task: Task, images: Mapping[FieldPath, InputImage]) -> dict[str
     return body
 
 
+def batches(content: Mapping[str, Any]) -> int:
+    """How many batches the task asks for; 1 where that cannot be read: SD WebUI refuses such a task."""
+    try:
+        return max(1, int(content.get("n_iter") or 1))
+    except (TypeError, ValueError):
+        return 1
+
+
 def with_model(body: Mapping[str, Any], title: str) -> dict[str, Any]:
     """The same with a model, which is loaded with the request and stays loaded until another is named."""
     settings = body.get("override_settings")

@@ -19,6 +19,7 @@ class Expected:
     """What the response must hold."""
 
     model: str | None  # the one that must make the image, where that is known
+    batches: int  # that the request asks for
     inputs: int  # of extras, which answer with an image for each
     one_image: bool  # a script may join all images into one
 
@@ -40,7 +41,7 @@ def result_of(parsed: Document, expected: Expected) -> RunResult:
     seeds = info.get("all_seeds") or []
     # One `infotext` for each image that was made. Extensions may put one video in the place of all
     # images, and scripts join them into a grid.
-    made, count = len(texts) or len(images), len(seeds) or expected.inputs
+    made, count = len(texts) or len(images), _expected_images(info, expected)
     if made < count and not expected.one_image:
         # The result of an interrupt between two images, which SD WebUI does not report as an error.
         raise RuntimeUnavailable("partial_output", f"{made} of {count} images were made")
@@ -53,6 +54,18 @@ def result_of(parsed: Document, expected: Expected) -> RunResult:
         used or expected.model,
         _result_metadata(info),
     )
+
+
+def _expected_images(info: Mapping[str, Any], expected: Expected) -> int:
+    """How many images the request makes when nothing stops it.
+
+    SD WebUI chooses the seeds before it reduces the batch to the number of `init_images`, where these are
+    several (`StableDiffusionProcessingImg2Img.init` in modules/processing.py).
+    """
+    seeds, batch_size = len(info.get("all_seeds") or ()), info.get("batch_size")
+    if seeds and isinstance(batch_size, int):
+        return min(seeds, batch_size * expected.batches)
+    return seeds or expected.inputs
 
 
 def info_of(document: Any) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Encodes JSON bodies that hold files as base64, without a copy of the files in memory."""
 
-import asyncio
 import binascii
 import json
 import re
@@ -9,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from queue_agent.blobs import Blob, Scratch
+from queue_agent.concurrency import off_loop
 
 # A multiple of three bytes is encoded without padding.
 CHUNK_BYTES = 3 * 2**14
-# Files of more bytes are encoded in a thread, so that the next task can start.
-INLINE_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,17 @@ class FileText:
     prefix: str = ""
 
 
-async def encode(document: Any, scratch: Scratch) -> Blob:
-    """The JSON text of a document that may hold `FileText`. Raises `ScratchFull`."""
+async def encode(document: Any, size: int, scratch: Scratch) -> Blob:
+    """The JSON text of a document that may hold `FileText`, and has about `size` bytes besides.
+
+    Raises `ScratchFull`.
+    """
+    parts, files = await off_loop(size, _split, document)
+    return await off_loop(size + sum(file.data.size for file in files), _write, parts, files, scratch)
+
+
+def _split(document: Any) -> tuple[list[str], list[FileText]]:
+    """The text of the document in parts, and the file between each two."""
     files: list[FileText] = []
     mark = uuid.uuid4().hex
 
@@ -35,10 +42,7 @@ async def encode(document: Any, scratch: Scratch) -> Blob:
         files.append(value)
         return mark
 
-    parts = re.split(f'(?<="){mark}(?=")', json.dumps(document, default=name))
-    if sum(file.data.size for file in files) <= INLINE_BYTES:
-        return _write(parts, files, scratch)
-    return await asyncio.to_thread(_write, parts, files, scratch)
+    return re.split(f'(?<="){mark}(?=")', json.dumps(document, default=name)), files
 
 
 def _write(parts: list[str], files: list[FileText], scratch: Scratch) -> Blob:
