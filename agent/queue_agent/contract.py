@@ -8,11 +8,24 @@ from queue_agent.blobs import Blob
 
 # The path of a value in a task's content: ("init_images", 0) is content["init_images"][0].
 FieldPath = tuple[str | int, ...]
-ProgressCallback = Callable[[float], None]  # called with 0.0 … 1.0
 
 
 # The codes of a `TaskError` whose task failed while it ran, not before.
 EXECUTION_ERROR, TIMEOUT = "execution_error", "timeout"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: `value` of 1.0; `step` of `steps` in the node or the sampler that is at work."""
+
+    value: float
+    step: int | None = None
+    steps: int | None = None
+    node: str | None = None
+    nodes_done: int | None = None
+
+
+ProgressCallback = Callable[[Progress], None]
 
 
 class TaskError(Exception):

@@ -1,6 +1,7 @@
 """Who may work on a task, with the emulator's S3 as the referee."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from queue_agent.__main__ import AWS
 from queue_agent.aws.claims import AlreadyEnded, Busy, CancelledBySender, Claims, Lease, LeaseLost
 from queue_agent.aws.store import Store
 from queue_agent.contract import Task, TaskError
-from queue_agent.task.protocol import ClaimState, claim_key, result_key
+from queue_agent.task.protocol import CANCEL_FIELD, ClaimState, claim_key, result_key
 from queue_agent.task.record import TaskRecord, to_json
 
 from testing.account import Account
@@ -110,6 +111,71 @@ async def test_a_cancelled_task_is_not_claimed(bucket: Bucket):
     await bucket.store.create(claim_key(TASK.id), b'{"state": "cancelled", "owner": "api", "expires": 0}')
 
     assert isinstance(await bucket.claims("agent").acquire(TASK, "m"), CancelledBySender)
+
+
+async def request_to_cancel(bucket: Bucket) -> None:
+    """As the API does it: the claim with one more field."""
+    stored = await bucket.store.read(claim_key(TASK.id))
+    assert stored is not None
+    claim = {**json.loads(stored.data), CANCEL_FIELD: time.time()}
+    assert await bucket.store.replace(claim_key(TASK.id), json.dumps(claim).encode(), stored.etag)
+
+
+@pytest.mark.parametrize("call", ["look", "report", "renew"])
+async def test_a_request_to_cancel_reaches_the_agent_that_has_the_task(bucket: Bucket, call: str):
+    lease = await claimed(bucket, "first")
+    await request_to_cancel(bucket)
+    assert not lease.cancel_requested
+
+    await {"look": lease.look, "renew": lease.renew, "report": lambda: lease.report({"value": 0.5}, 5)}[
+        call
+    ]()
+
+    assert lease.cancel_requested
+    await lease.renew()
+
+
+async def test_the_progress_is_in_the_claim_and_stays_there(bucket: Bucket):
+    lease = await claimed(bucket, "first")
+    await lease.report({"value": 0.5, "node": "3"}, 5)
+    await lease.renew()
+
+    stored = await bucket.store.read(claim_key(TASK.id))
+
+    assert stored is not None
+    assert json.loads(stored.data)["progress"] == {"value": 0.5, "node": "3"}
+
+
+async def test_a_request_to_cancel_outlives_the_agent_that_had_the_task(bucket: Bucket):
+    await claimed(bucket, "first", 0)
+    await request_to_cancel(bucket)
+
+    assert isinstance(await bucket.claims("second").acquire(TASK, "message"), CancelledBySender)
+
+
+async def test_a_request_to_cancel_outlives_the_return_of_the_task_to_the_queue(bucket: Bucket):
+    lease = await claimed(bucket, "first")
+    await request_to_cancel(bucket)
+    await lease.release(ClaimState.RELEASED)
+
+    assert isinstance(await bucket.claims("second").acquire(TASK, "message"), CancelledBySender)
+
+
+async def test_a_request_to_cancel_that_came_too_late_changes_nothing(bucket: Bucket):
+    lease = await claimed(bucket, "first")
+    await bucket.store.create(result_key(TASK.prefix, TASK.id), to_json(DONE))
+    await request_to_cancel(bucket)
+    await lease.release(ClaimState.DONE)
+
+    assert await bucket.claims("second").acquire(TASK, "message") == AlreadyEnded(DONE, announced=True)
+
+
+async def test_a_cancelled_claim_stays_cancelled(bucket: Bucket):
+    lease = await claimed(bucket, "first")
+    await lease.release(ClaimState.CANCELLED)
+    await lease.release(ClaimState.DONE)
+
+    assert isinstance(await bucket.claims("second").acquire(TASK, "message"), CancelledBySender)
 
 
 async def test_an_unreadable_claim_is_replaced(bucket: Bucket):

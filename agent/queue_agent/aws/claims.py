@@ -39,7 +39,7 @@ class AlreadyEnded:
 
 @dataclass(frozen=True)
 class CancelledBySender:
-    """The sender cancelled the task while it was queued."""
+    """The sender cancelled the task while it was queued, or while an agent ran it that was lost."""
 
 
 class Lease:
@@ -85,11 +85,22 @@ class Lease:
 
     async def renew(self, retry_seconds: float | None = None) -> None:
         """Extend the lease by its full duration from now. Raises `LeaseLost`."""
+        await self._extend({}, retry_seconds)
+
+    async def report(self, progress: Mapping[str, Any], retry_seconds: float) -> None:
+        """Write how far the task is, which extends the lease as well. Raises `LeaseLost`."""
+        await self._extend({"progress": progress}, retry_seconds)
+
+    async def look(self) -> None:
+        """Read the claim, for a request to cancel. Raises `LeaseLost`."""
         async with self._lock:
             if self._claim["state"] == ClaimState.RUNNING:
-                sent = self._clock()
-                await self._update(self._term(), retry_seconds)
-                self._valid_until = sent + self._seconds
+                self.etag = await self._own_version()
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether the sender had asked to cancel the task when the claim was last read."""
+        return protocol.CANCEL_FIELD in self._claim
 
     async def ensure_valid(self) -> None:
         """Make sure that the lease lasts for at least half its duration from now. Raises `LeaseLost`."""
@@ -97,9 +108,9 @@ class Lease:
             await self.renew()
 
     async def release(self, state: ClaimState) -> None:
-        """End the lease, with the state DONE, which stays, or RELEASED. Raises `LeaseLost`."""
+        """End the lease, with RELEASED, or with DONE or CANCELLED, which stay. Raises `LeaseLost`."""
         async with self._lock:
-            if self._claim["state"] == ClaimState.DONE:
+            if self._claim["state"] in (ClaimState.DONE, ClaimState.CANCELLED):
                 return
             await self._update({"state": state, "expires": time.time()}, RELEASE_RETRY_SECONDS)
 
@@ -107,24 +118,38 @@ class Lease:
         """How long the lease lasts: `expires` is by this machine's clock, for people and for the API."""
         return {"seconds": self._seconds, "expires": time.time() + self._seconds}
 
+    async def _extend(self, changes: Mapping[str, Any], retry_seconds: float | None) -> None:
+        async with self._lock:
+            if self._claim["state"] == ClaimState.RUNNING:
+                sent = self._clock()
+                await self._update({**self._term(), **changes}, retry_seconds)
+                self._valid_until = sent + self._seconds
+
     async def _update(self, changes: Mapping[str, Any], retry_seconds: float | None) -> None:
-        claim = {**self._claim, **changes}
-        data = json.dumps(claim).encode()
-        etag = await self._store.replace(self._key, data, self.etag, retry_seconds)
-        if etag is None:
-            current = await self._own_version()
-            etag = await self._store.replace(self._key, data, current, retry_seconds)
-        if etag is None:
+        if await self._write(changes, self.etag, retry_seconds):
+            return
+        if not await self._write(changes, await self._own_version(), retry_seconds):
             raise LeaseLost(self._key)
-        self.etag, self._claim = etag, claim
+
+    async def _write(self, changes: Mapping[str, Any], etag: str, retry_seconds: float | None) -> bool:
+        """Replace the version `etag`; False when it has changed."""
+        claim = {**self._claim, **changes}
+        written = await self._store.replace(self._key, json.dumps(claim).encode(), etag, retry_seconds)
+        if written is not None:
+            self.etag, self._claim = written, claim
+        return written is not None
 
     async def _own_version(self) -> str:
-        """The current ETag, if the claim is ours: the response to an earlier write may have been lost."""
+        """The current ETag, if the claim is ours: its sender may have asked to cancel the task, or the
+        response to an earlier write may have been lost.
+        """
         stored = await self._store.read(self._key)
         claim = _parsed(stored.data) if stored else {}
         ours = claim.get("owner") == self._claim["owner"] and claim.get("state") == ClaimState.RUNNING
         if stored is None or not ours:
             raise LeaseLost(self._key)
+        if protocol.CANCEL_FIELD in claim:
+            self._claim[protocol.CANCEL_FIELD] = claim[protocol.CANCEL_FIELD]
         return stored.etag
 
 
@@ -169,7 +194,7 @@ class Claims:
         """The same when there is a claim already. None: it has changed meanwhile, try again."""
         stored = await self._store.read(protocol.claim_key(task.id))
         if stored is None:
-            return lease if await lease.acquire(None) else None
+            return await _acquired(lease, None)
         claim = _parsed(stored.data)
         if claim.get("owner") == owner:  # our own first write, whose response was lost
             lease.take_over(stored.etag)
@@ -185,7 +210,13 @@ class Claims:
         existing, lease.replaceable_result = await self.result(task)
         if existing is not None and existing.message_id in (None, message_id):
             return AlreadyEnded(existing, announced=state == ClaimState.DONE and same_message)
-        return lease if await lease.acquire(stored.etag) else None
+        cancelled = protocol.CANCEL_FIELD in claim
+        return CancelledBySender() if cancelled else await _acquired(lease, stored.etag)
+
+
+async def _acquired(lease: Lease, etag: str | None) -> Lease | None:
+    """The lease, unless another agent was faster."""
+    return lease if await lease.acquire(etag) else None
 
 
 def id_in_use() -> TaskError:

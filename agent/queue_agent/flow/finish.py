@@ -74,6 +74,11 @@ async def announce(
     log.info("task ended", extra={**job.log_fields(), **_log_fields(ended)})
 
 
+async def mark_cancelled(job: Job) -> None:
+    """Let the claim say that the task was cancelled, so that no agent runs it."""
+    await _release_claim(job, ClaimState.CANCELLED)
+
+
 async def return_to_queue(services: Services, job: Job, reason: str, after: float) -> None:
     """Make the message visible again after `after` seconds, for any agent."""
     services.metrics.returned.labels(reason).inc()

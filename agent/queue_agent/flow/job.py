@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from queue_agent.aws.claims import Lease
 from queue_agent.aws.queue import Message
-from queue_agent.contract import Task
+from queue_agent.contract import Progress, Task
 from queue_agent.flow.budget import Room
 
 
@@ -38,6 +38,8 @@ class Job:
     started: float = 0.0
     progress: float = 0.0
     progress_at: float = 0.0
+    place: Progress | None = None  # the last report of the runtime
+    run_started: float = 0.0  # Unix time
     output_bytes: int = 0  # of the runtime's response or of the outputs, until they are stored
     abandon_reason: str = ""
     runner: asyncio.Task[None] | None = None  # the asyncio task that runs its stages

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 
+from queue_agent.contract import Progress
 from queue_agent.flow import budget, lookahead
 from queue_agent.flow.job import Job, Stage
 from queue_agent.flow.lookahead import Pace, Snapshot
@@ -113,9 +114,10 @@ class Scheduler:
         job.stage = Stage.ANNOUNCING
         self.start_next()
 
-    def update_progress(self, job: Job, progress: float) -> None:
-        """The runtime reports the progress of the running job, 0.0 … 1.0."""
-        job.progress, job.progress_at = min(max(progress, job.progress), 1.0), self._clock()
+    def update_progress(self, job: Job, progress: Progress) -> None:
+        """The runtime reports the progress of the running job."""
+        job.progress, job.progress_at = min(max(progress.value, job.progress), 1.0), self._clock()
+        job.place = progress
         self.changed.set()
 
     def release_runtime(self, job: Job) -> None:

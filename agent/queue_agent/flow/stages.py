@@ -24,6 +24,7 @@ from queue_agent.contract import (
 )
 from queue_agent.flow import budget, finish, intake, run
 from queue_agent.flow.budget import ByteBudget
+from queue_agent.flow.follow import CANCELLED, follow
 from queue_agent.flow.intake import ClaimedElsewhere, Ended
 from queue_agent.flow.job import Job, Stage
 from queue_agent.flow.scheduler import Scheduler
@@ -64,7 +65,7 @@ class TaskRunner:
 
     async def run(self, job: Job) -> None:
         """Run all stages of a job, and handle every error. Returns when nothing is left to do."""
-        heartbeat = asyncio.ensure_future(self._heartbeat(job))
+        companions = [asyncio.ensure_future(work) for work in (self._heartbeat(job), follow(job))]
         try:
             error = await exception_of(self._run_stages(job))
             for _ in range(MAX_HANDLED_ERRORS):
@@ -77,11 +78,16 @@ class TaskRunner:
                 raise
             _uncancel()
             job.stage = Stage.FINISHING
-            if job.abandon_reason != "lease_lost":
+            if job.abandon_reason == CANCELLED:
+                error = await exception_of(self._announce_cancelled(job))
+                if error is not None:  # the message comes again, and then says that it was cancelled
+                    log.warning("the cancel was not announced", extra=job.log_fields(), exc_info=error)
+            elif job.abandon_reason != "lease_lost":
                 after = LATE_RETRY_SECONDS if job.abandon_reason == "inputs_late" else 0
                 await finish.return_to_queue(self._services, job, job.abandon_reason, after)
         finally:
-            heartbeat.cancel()
+            for companion in companions:
+                companion.cancel()
             job.free_room()
             self._scheduler.remove(job)
 
@@ -164,6 +170,7 @@ class TaskRunner:
             if job.lease is not None:
                 await job.lease.ensure_valid()
             job.stage, started = Stage.RUNNING, time.time()
+            job.run_started = started
             self._announce_start(job, started)
             with self._reporting_failure(job):
                 finished_run = await run.run(
@@ -184,7 +191,9 @@ class TaskRunner:
 
     async def _stop_runtime(self, job: Job) -> None:
         _uncancel()
-        grace_seconds = min(self._services.settings.cancel_grace_seconds, FINAL_STOP_SECONDS)
+        grace_seconds = self._services.settings.cancel_grace_seconds
+        if job.abandon_reason != CANCELLED:
+            grace_seconds = min(grace_seconds, FINAL_STOP_SECONDS)
         if not await run.stop(self._services.adapter, job.task, grace_seconds):
             error = RuntimeUnavailable("runtime_hung", "the runtime did not stop the task when asked to")
             self._supervisor.report_failure(job.task.id, error)
@@ -196,6 +205,11 @@ class TaskRunner:
                 await self._announce(job, ended, announced=announced)
             case ClaimedElsewhere(seconds):
                 await finish.return_to_queue(self._services, job, "taken_elsewhere", seconds)
+
+    async def _announce_cancelled(self, job: Job) -> None:
+        """The sender cancelled the task after an agent had taken it. The claim says so first."""
+        await finish.mark_cancelled(job)
+        await self._announce(job, intake.cancelled_record(self._services, job))
 
     async def _announce(self, job: Job, ended: TaskRecord, *, announced: bool = False) -> None:
         seconds = self._scheduler.announcing_seconds(self._services.settings.aws_retry_seconds)

@@ -58,13 +58,18 @@ class TaskState(enum.StrEnum):
 class ClaimState(enum.StrEnum):
     """The `state` of a claim: `{owner, attempt, started, expires, state}`, times in Unix seconds.
 
-    A running claim that has expired counts as released: its agent was lost.
+    A running claim that has expired counts as released: its agent was lost. The agent adds `progress`:
+    `{value, step, steps, node, nodes_done, started}`; the API adds CANCEL_FIELD to cancel a running task.
     """
 
     RUNNING = "running"
     DONE = "done"
     RELEASED = "released"
     CANCELLED = "cancelled"
+
+
+# In the claim of a running task: when its sender asked to cancel it.
+CANCEL_FIELD = "cancel_requested"
 
 
 def canonical_json(value: Any) -> str:

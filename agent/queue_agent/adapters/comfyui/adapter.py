@@ -13,6 +13,7 @@ from aiohttp import FormData, WSMsgType
 
 from queue_agent.adapters.comfyui import files, history
 from queue_agent.adapters.comfyui import graph as graphs
+from queue_agent.adapters.comfyui.progress import GraphProgress
 from queue_agent.adapters.comfyui.prompts import Prompt, Prompts, prompt_id
 from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.http import Http, ResponseTooLarge
@@ -25,6 +26,7 @@ from queue_agent.contract import (
     InputImage,
     Output,
     Prepared,
+    Progress,
     ProgressCallback,
     RunResult,
     RuntimeUnavailable,
@@ -114,7 +116,7 @@ class ComfyUi:
         if failure is not None:
             await self._prompts.forget(client)
             raise failure
-        on_progress(1.0)
+        on_progress(Progress(1.0, nodes_done=len(graph)))
         return FinishedRun(task, (graph, entry))
 
     async def _submit(self, body: Mapping[str, Any]) -> Prompt:
@@ -152,9 +154,8 @@ class ComfyUi:
         on_progress: ProgressCallback,
         done_event: asyncio.Event,
     ) -> None:
-        """Report the share of all sampling steps that is done; set `done_event` at the end of the prompt."""
-        steps = graphs.steps(graph)
-        done = dict.fromkeys(steps, 0.0)
+        """Report the progress of the prompt; set `done_event` at its end."""
+        progress = GraphProgress(graph)
         async with self._http.socket("/ws", {"clientId": client}) as socket:
             async for frame in socket:
                 event = frame.json() if frame.type is WSMsgType.TEXT else {}  # binary frames are previews
@@ -162,9 +163,8 @@ class ComfyUi:
                 node = data.get("node")
                 if event["type"] == "executing" and node is None and "prompt_id" in data:
                     done_event.set()
-                elif event["type"] == "progress" and str(node) in done:
-                    done[str(node)] = min(data["value"] / data["max"], 1.0) * steps[str(node)]
-                    on_progress(sum(done.values()) / sum(steps.values()))
+                elif (update := progress.after(event["type"], data)) is not None:
+                    on_progress(update)
 
     async def collect(self, run: FinishedRun) -> RunResult:
         """Fetch every file and text that the workflow has made."""

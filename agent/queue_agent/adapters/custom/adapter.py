@@ -22,6 +22,7 @@ from queue_agent.contract import (
     InputImage,
     Output,
     Prepared,
+    Progress,
     ProgressCallback,
     RunResult,
     RuntimeUnavailable,
@@ -97,7 +98,7 @@ class Custom:
             self._running -= 1
         if not response.ok:
             raise failed_response(response)
-        on_progress(1.0)
+        on_progress(Progress(1.0))
         return FinishedRun(prepared.task, response)
 
     async def collect(self, run: FinishedRun) -> RunResult:

@@ -28,6 +28,7 @@ from queue_agent.contract import (
     InputImage,
     Output,
     Prepared,
+    Progress,
     ProgressCallback,
     RunResult,
     RuntimeUnavailable,
@@ -135,7 +136,7 @@ class InvokeAi:
             # The last step of a canceled item still runs and makes an image: the next run deletes it.
             await self._clean(prepared.task, [item for item in done if item.get("status") != "canceled"])
             raise graphs.failure(min(failed, key=lambda item: item.get("status") == "canceled"))
-        on_progress(1.0)
+        on_progress(Progress(1.0))
         return FinishedRun(prepared.task, list(zip(done, runs, strict=True)))
 
     async def _earlier(self, task: Task, count: int) -> list[Item]:
@@ -196,7 +197,8 @@ class InvokeAi:
                     shares[node] = max(shares[node], float(share))
                 total = len(ids) * len(samplers)
                 if total and name == "invocation_progress":
-                    on_progress(sum(sum(item.values()) for item in done.values()) / total)
+                    value = sum(sum(item.values()) for item in done.values()) / total
+                    on_progress(Progress(value, node=node))
 
     async def _enqueue(self, task: Task, runs: Sequence[Run]) -> list[Item]:
         """Queue the graphs; their items in the order in which they run."""

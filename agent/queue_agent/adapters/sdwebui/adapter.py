@@ -13,7 +13,7 @@ from typing import Any
 from queue_agent.adapters.sdwebui import request as bodies
 from queue_agent.adapters.sdwebui import samplers
 from queue_agent.adapters.sdwebui.models import named, same_model, titles
-from queue_agent.adapters.sdwebui.results import Expected, info_of, result_of
+from queue_agent.adapters.sdwebui.results import Expected, info_of, progress_of, result_of
 from queue_agent.adapters.shared import bodies as json_bodies
 from queue_agent.adapters.shared.faults import failed_response
 from queue_agent.adapters.shared.http import Http, OpenResponse
@@ -26,6 +26,7 @@ from queue_agent.contract import (
     FinishedRun,
     InputImage,
     Prepared,
+    Progress,
     ProgressCallback,
     RunResult,
     RuntimeUnavailable,
@@ -190,7 +191,7 @@ class SdWebUi:
             raise Cancelled
         if not response.ok:
             raise failed_response(await response.read(), REFUSALS)
-        on_progress(1.0)
+        on_progress(Progress(1.0))
         return FinishedRun(prepared.task, _Finished(response, request.expected))
 
     async def _follow(self, on_progress: ProgressCallback) -> None:
@@ -198,7 +199,7 @@ class SdWebUi:
             await asyncio.sleep(PROGRESS_SECONDS)
             response = await self._http.probe(PROGRESS)
             if response is not None and response.ok:
-                on_progress(float(response.json()["progress"]))
+                on_progress(progress_of(response.json()))
 
     async def collect(self, run: FinishedRun) -> RunResult:
         """The images with their metadata. An image of another model is a failure."""

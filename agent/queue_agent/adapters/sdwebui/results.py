@@ -11,7 +11,7 @@ from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.documents import Document
 from queue_agent.adapters.shared.outputs import BrokenOutput, media_output
 from queue_agent.blobs import Blob
-from queue_agent.contract import Output, RunResult, RuntimeUnavailable
+from queue_agent.contract import Output, Progress, RunResult, RuntimeUnavailable
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,13 @@ class Expected:
     batches: int  # that the request asks for
     inputs: int  # of extras, which answer with an image for each
     one_image: bool  # a script may join all images into one
+
+
+def progress_of(document: Mapping[str, Any]) -> Progress:
+    """The progress in a response of /sdapi/v1/progress."""
+    state = document.get("state") or {}
+    step, steps = state.get("sampling_step"), state.get("sampling_steps")
+    return Progress(float(document["progress"]), step=step, steps=steps or None)
 
 
 def result_of(parsed: Document, expected: Expected) -> RunResult:
