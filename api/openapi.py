@@ -9,12 +9,14 @@ from api.settings import Settings
 
 TEXT = {"type": "string"}
 LINK = {"type": "string", "format": "uri"}
+TIME = {"type": "string", "format": "date-time"}
+CANCELLING = {"type": "boolean", "description": "The task runs; its agent stops it within seconds."}
 PROBLEMS = {
     400: "The request does not match the schema; `errors` names the fields",
     403: "The API key is missing or wrong",
     404: "There is no such runtime, model or task",
     405: "The path does not support this method",
-    409: "Another task has this id, or the task can no longer be cancelled",
+    409: "Another task has this id, or the task has ended",
     413: "Too large for SNS: pass images as URLs",
     429: "Too many requests with this API key",
     500: "Internal error",
@@ -40,7 +42,7 @@ def document(settings: Settings, stage: str) -> dict[str, Any]:
         TASK_PATH: {
             "parameters": [_parameter("runtime"), _parameter("id")],
             "get": _operation("getTask", "Get the state of a task", _status(), 400, 404),
-            "delete": _operation("cancelTask", "Cancel a task that is queued", _cancelled(), 400, 404, 409),
+            "delete": _operation("cancelTask", "Cancel a task", _cancelled(), 400, 404, 409),
         },
         "/openapi.json": {"get": _operation("getDescription", "Get this document", {"type": "object"})},
     }
@@ -93,7 +95,9 @@ def _accepted(*names: str) -> dict[str, Any]:
 
 
 def _cancelled() -> dict[str, Any]:
-    return _all_required({"id": TEXT, "runtime": TEXT, "status": {"const": TaskState.CANCELLED}})
+    states = [TaskState.CANCELLED, TaskState.RUNNING]
+    required = {"id": TEXT, "runtime": TEXT, "status": {"enum": states}}
+    return {**_all_required(required), "properties": required | {"cancelling": CANCELLING}}
 
 
 def _status() -> dict[str, Any]:
@@ -107,13 +111,22 @@ def _status() -> dict[str, Any]:
     }
     optional = {
         "attempt": {"type": "integer"},
+        "cancelling": CANCELLING,
         "context": {},
+        "created": TIME,
         "duration": number,
         "error": {"type": "object", "properties": {"code": TEXT, "message": TEXT}},
         "finished": number,
+        "finished_at": TIME,
         "model": TEXT,
+        "node": {"type": "string", "description": "The node of the workflow that is at work."},
+        "progress": {"type": "number", "minimum": 0, "maximum": 1},
+        "queued_seconds": number,
         "seed": {"type": "integer"},
         "started": number,
+        "started_at": TIME,
+        "step": {"type": "integer"},
+        "steps": {"type": "integer"},
     }
     return {**_all_required(required), "properties": required | optional}
 

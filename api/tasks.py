@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from queue_agent.task.protocol import (
+    CANCEL_FIELD,
     SNS_MAX_BYTES,
     ClaimState,
     TaskState,
@@ -23,10 +24,14 @@ from queue_agent.task.protocol import (
 from api.problem import ProblemError, service_unavailable
 from api.records import Records, StoredObject
 from api.settings import Runtime
+from api.state import TaskView, claim_state, read_task, timestamp
 
 TOO_LARGE = "Send images as https:// or s3:// URLs, not inside the task"
 # Fields of result.json that the API returns when they are set.
 RESULT_FIELDS = ("attempt", "context", "duration", "error", "finished", "model", "seed", "started")
+PROGRESS_FIELDS = ("step", "steps", "node")
+# An agent writes the claim of a running task a few times a minute.
+CLAIM_RACES = 5
 
 Publish = Callable[[str, dict[str, str]], None]
 
@@ -87,54 +92,69 @@ def submit(task: Task, records: Records, publish: Publish) -> None:
 
 def status(runtime: Runtime, task_id: str, records: Records) -> dict[str, Any]:
     """The state of a task, with links to its images when it has any. Raises `ProblemError` (404)."""
-    request = records.read(request_key(task_id))
-    prefix = request.value["metadata"]["prefix"] if request else ""
-    result = records.read(result_key(prefix, task_id))
-    # A task in the dead-letter queue has a result, and may be sent again from there.
-    final = result is not None and "message_id" not in result.value
-    claim = None if final else records.read(claim_key(task_id))
-    if result and _state(claim) is TaskState.RUNNING:
-        result = None
-    if request is None and result is None and claim is None:
+    task = read_task(task_id, records)
+    if not task.known:
         raise _unknown(runtime, task_id)
     document: dict[str, Any] = {
         "id": task_id,
         "runtime": runtime.name,
-        "status": result.value["status"] if result else _state(claim),
+        "status": task.state,
         "images": [],
-        "output_location": s3_url(runtime.bucket, f"{result_folder(prefix, task_id)}/"),
+        "output_location": s3_url(runtime.bucket, f"{result_folder(task.prefix, task_id)}/"),
     }
-    if result:
-        document["images"] = [records.link(output["key"]) for output in result.value.get("outputs", [])]
-        fields = {name: result.value.get(name) for name in RESULT_FIELDS}
-        document |= {name: value for name, value in fields.items() if value is not None}
-    return document
+    if task.result:
+        document["images"] = [records.link(output["key"]) for output in task.result.get("outputs", [])]
+        document |= {name: task.result.get(name) for name in RESULT_FIELDS}
+    return {name: value for name, value in {**document, **_times(task)}.items() if value is not None}
+
+
+def _times(task: TaskView) -> dict[str, Any]:
+    """When the task was sent, started and ended, how long it waits, and how far it is."""
+    times = {"created": task.created, "started_at": task.started, "finished_at": task.finished}
+    fields: dict[str, Any] = {name: timestamp(value) for name, value in times.items() if value is not None}
+    if task.state is TaskState.QUEUED and task.created is not None:
+        fields["queued_seconds"] = round(max(0.0, task.now - task.created), 3)
+    if task.state is TaskState.RUNNING:
+        fields["progress"] = task.progress.get("value", 0.0)
+        fields |= {name: task.progress.get(name) for name in PROGRESS_FIELDS}
+    return fields | ({"cancelling": True} if task.cancelling else {})
 
 
 def cancel(runtime: Runtime, task_id: str, records: Records) -> dict[str, Any]:
-    """Cancel a queued task. Raises `ProblemError`: 404, or 409 once the task runs or has ended."""
+    """Cancel a task: at once when it is queued, within seconds when it runs. Raises `ProblemError`: 404, or
+    409 once it has ended.
+    """
     request = records.read(request_key(task_id))
     if request is None:
         raise _unknown(runtime, task_id)
     if records.read(result_key(request.value["metadata"]["prefix"], task_id)):
-        raise ProblemError(HTTPStatus.CONFLICT, f"The task {task_id} has already ended.")
+        raise _ended(task_id)
     now = time.time()
     claim = {"owner": "api", "attempt": 0, "started": now, "expires": now, "state": ClaimState.CANCELLED}
-    if not records.create(claim_key(task_id), claim):
-        _replace_claim(task_id, claim, records)
-    return {"id": task_id, "runtime": runtime.name, "status": TaskState.CANCELLED}
+    answer = {"id": task_id, "runtime": runtime.name}
+    if records.create(claim_key(task_id), claim) or _cancel_claimed(task_id, claim, records):
+        return {**answer, "status": TaskState.CANCELLED}
+    return {**answer, "status": TaskState.RUNNING, "cancelling": True}
 
 
-def _replace_claim(task_id: str, cancelled: dict[str, Any], records: Records) -> None:
-    """Replace a claim that was released or has expired."""
-    claim = records.read(claim_key(task_id))
-    state = _state(claim)
-    if state is TaskState.CANCELLED:
-        return
-    free = claim is not None and state is TaskState.QUEUED
-    if claim is None or not free or not records.replace(claim_key(task_id), cancelled, claim.etag):
-        detail = f"The task {task_id} is running or has ended: only a queued task can be cancelled."
-        raise ProblemError(HTTPStatus.CONFLICT, detail)
+def _cancel_claimed(task_id: str, cancelled: dict[str, Any], records: Records) -> bool:
+    """Cancel a task that has a claim; False when an agent runs it, which was asked to stop it."""
+    for _ in range(CLAIM_RACES):
+        stored = records.read(claim_key(task_id))
+        if stored is None:
+            break  # it expired after 30 days
+        if stored.value["state"] == ClaimState.DONE:
+            raise _ended(task_id)
+        state = claim_state(stored.value, time.time())
+        if state is TaskState.CANCELLED:
+            return True
+        if state is TaskState.RUNNING and CANCEL_FIELD in stored.value:
+            return False
+        running = {**stored.value, CANCEL_FIELD: time.time()}
+        claim = running if state is TaskState.RUNNING else cancelled
+        if records.replace(claim_key(task_id), claim, stored.etag):
+            return state is not TaskState.RUNNING
+    raise service_unavailable()
 
 
 def _same_request(task: Task, record: StoredObject | None) -> dict[str, Any]:
@@ -147,18 +167,8 @@ def _same_request(task: Task, record: StoredObject | None) -> dict[str, Any]:
     return record.value
 
 
-def _state(claim: StoredObject | None) -> TaskState:
-    """The state that follows from a claim. An expired one counts as none: the message comes again."""
-    if claim is None:
-        return TaskState.QUEUED
-    match ClaimState(claim.value["state"]):
-        case ClaimState.CANCELLED:
-            return TaskState.CANCELLED
-        case ClaimState.RELEASED:
-            return TaskState.QUEUED
-        case ClaimState.DONE:
-            return TaskState.RUNNING
-    return TaskState.RUNNING if claim.value["expires"] > time.time() else TaskState.QUEUED
+def _ended(task_id: str) -> ProblemError:
+    return ProblemError(HTTPStatus.CONFLICT, f"The task {task_id} has already ended.")
 
 
 def _unknown(runtime: Runtime, task_id: str) -> ProblemError:

@@ -10,10 +10,15 @@ from generator.solution.model import Runtime, Solution
 # Below paths.root(), in the order in which they need each other.
 FILES = (
     "agent/queue_agent/task/protocol.py",
-    *(
-        f"api/{name}.py"
-        for name in ("problem", "schema", "validation", "settings", "openapi", "records", "tasks", "routes")
-    ),
+    "api/problem.py",
+    "api/schema.py",
+    "api/validation.py",
+    "api/settings.py",
+    "api/openapi.py",
+    "api/records.py",
+    "api/state.py",
+    "api/tasks.py",
+    "api/routes.py",
 )
 OWN_PACKAGES = ("api", "queue_agent")
 HEADER = "# Joined from api/*.py and the task contract by `generator build`: edit those files.\n"

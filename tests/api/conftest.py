@@ -92,6 +92,11 @@ class Deployed:
                 )
         return messages
 
+    def read(self, runtime: str, key: str) -> Any:
+        """The JSON object that an agent would read."""
+        bucket = next(entry.output_bucket for entry in self.solution.runtimes if entry.name == runtime)
+        return json.loads(self.cloud.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+
     def write(self, runtime: str, key: str, value: Any) -> None:
         """Put an object where an agent would put it."""
         bucket = next(entry.output_bucket for entry in self.solution.runtimes if entry.name == runtime)

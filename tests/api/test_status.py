@@ -1,6 +1,7 @@
 """GET and DELETE: a task's way from the queue to its end, and how it can be stopped."""
 
 import json
+import re
 import time
 import urllib.request
 from typing import Any
@@ -154,12 +155,84 @@ def test_what_was_given_back_can_be_cancelled(api: Deployed, lost: dict[str, Any
     assert status(api, "again") == "cancelled"
 
 
-@pytest.mark.parametrize("state", ["running", "done"])
-def test_what_has_begun_cannot_be_cancelled(api: Deployed, state: str) -> None:
-    api.submit(f"late-{state}")
-    api.write("sdxl-turbo", f".tasks/late-{state}/claim.json", claim(state))
+def test_a_running_task_is_asked_to_stop_and_says_so(api: Deployed) -> None:
+    api.submit("brake")
+    running = claim("running") | {"seconds": 60.0}
+    api.write("sdxl-turbo", ".tasks/brake/claim.json", running)
 
-    assert api.call("DELETE", TASK + f"late-{state}").status == 409
+    first, second = api.call("DELETE", TASK + "brake"), api.call("DELETE", TASK + "brake")
+
+    assert (first.status, first.body) == (second.status, second.body)
+    expected = {"id": "brake", "runtime": "sdxl-turbo", "status": "running", "cancelling": True}
+    assert (first.status, first.body) == (200, expected)
+    asked = api.read("sdxl-turbo", ".tasks/brake/claim.json")
+    assert {name: asked[name] for name in running} == running, "the claim stays its agent's"
+    assert asked["cancel_requested"] == pytest.approx(time.time(), abs=30)
+    state = api.call("GET", TASK + "brake").body
+    assert (state["status"], state["cancelling"]) == ("running", True)
+
+
+def test_a_task_whose_agent_has_stopped_it_is_cancelled(api: Deployed) -> None:
+    api.submit("braked")
+    stopped = claim("cancelled") | {"cancel_requested": time.time()}
+    api.write("sdxl-turbo", ".tasks/braked/claim.json", stopped)
+
+    state = api.call("GET", TASK + "braked").body
+
+    assert (state["status"], "cancelling" in state) == ("cancelled", False)
+
+
+def test_what_is_being_stored_cannot_be_cancelled(api: Deployed) -> None:
+    api.submit("late-done")
+    api.write("sdxl-turbo", ".tasks/late-done/claim.json", claim("done"))
+
+    assert api.call("DELETE", TASK + "late-done").status == 409
+
+
+RFC3339 = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+def test_a_waiting_task_says_since_when_it_waits(api: Deployed) -> None:
+    api.submit("patient")
+    time.sleep(0.2)
+
+    state = api.call("GET", TASK + "patient").body
+
+    assert re.fullmatch(RFC3339, state["created"])
+    assert 0.2 <= state["queued_seconds"] < 30
+    assert not {"progress", "started_at", "finished_at", "cancelling"} & set(state)
+
+
+def test_a_running_task_says_how_far_it_is(api: Deployed) -> None:
+    api.submit("half")
+    progress = {"value": 0.5, "step": 10, "steps": 20, "node": "3", "nodes_done": 2, "started": 1764175462.5}
+    api.write("sdxl-turbo", ".tasks/half/claim.json", claim("running") | {"progress": progress})
+
+    state = api.call("GET", TASK + "half").body
+
+    assert (state["progress"], state["step"], state["steps"], state["node"]) == (0.5, 10, 20, "3")
+    assert state["started_at"] == "2025-11-26T16:44:22.500Z"
+    assert "queued_seconds" not in state
+
+
+def test_the_progress_of_a_task_that_has_just_begun_is_zero(api: Deployed) -> None:
+    api.submit("begun")
+    api.write("sdxl-turbo", ".tasks/begun/claim.json", claim("running"))
+
+    assert api.call("GET", TASK + "begun").body["progress"] == 0
+
+
+def test_a_task_that_has_ended_says_when_it_ran(api: Deployed) -> None:
+    api.submit("ran")
+    times = {"started": 1764175462.5, "finished": 1764175470.25}
+    api.write("sdxl-turbo", "out/ran/result.json", result("ran", **times))
+
+    state = api.call("GET", TASK + "ran").body
+
+    assert (state["started"], state["finished"]) == (1764175462.5, 1764175470.25), "as before: Unix times"
+    assert state["started_at"] == "2025-11-26T16:44:22.500Z"
+    assert state["finished_at"] == "2025-11-26T16:44:30.250Z"
+    assert re.fullmatch(RFC3339, state["created"])
 
 
 def test_what_has_ended_cannot_be_cancelled(api: Deployed) -> None:

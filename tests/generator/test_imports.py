@@ -30,7 +30,8 @@ API = {
     "settings": set(),
     "openapi": {"schema", "settings"},
     "validation": {"problem", "schema"},
-    "tasks": {"problem", "records", "settings"},
+    "state": {"records"},
+    "tasks": {"problem", "records", "settings", "state"},
     "routes": {"openapi", "problem", "records", "schema", "settings", "tasks", "validation"},
 }
 LOCAL = {

@@ -19,7 +19,7 @@ from queue_agent.adapters.sdwebui.adapter import SdWebUi
 from queue_agent.adapters.shared.http import Http
 from queue_agent.adapters.shared.http import session as runtime_session
 from queue_agent.blobs import Blob
-from queue_agent.contract import Adapter, InputImage, RunResult, Task
+from queue_agent.contract import Adapter, InputImage, Progress, RunResult, Task
 
 from local import processes
 from local.processes import Child
@@ -113,12 +113,12 @@ class Done:
     """A task that the adapter has run, with the progress that it reported."""
 
     result: RunResult
-    progress: list[float] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
 
 
 async def run_task(adapter: Adapter, asked: Task, images: dict[Any, InputImage] | None = None) -> Done:
     """Run a task as the core does: prepare, run, collect."""
-    progress: list[float] = []
+    progress: list[Progress] = []
     prepared = await adapter.prepare(asked, images or {})
     ran = await adapter.run(prepared, progress.append)
     return Done(await adapter.collect(ran), progress)

@@ -158,4 +158,4 @@ async def test_progress_comes_by_websocket(simulate, http):
 
     progress = (await run_task(ComfyUi(http(sim)), task("pipeline", workflow()))).progress
 
-    assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0
+    assert any(0.2 < share.value < 0.9 for share in progress) and progress[-1].value == 1.0

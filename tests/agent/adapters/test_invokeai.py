@@ -286,7 +286,7 @@ async def test_progress_comes_by_socket_io(simulate, http):
 
     progress = (await run_task(InvokeAi(http(sim)), task("graph", graph()))).progress
 
-    assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0
+    assert any(0.2 < share.value < 0.9 for share in progress) and progress[-1].value == 1.0
 
 
 async def test_what_a_cancelled_item_leaves_is_deleted_by_the_next_run(sim: Sim, invokeai: InvokeAi):

@@ -218,4 +218,4 @@ async def test_progress_is_reported_while_a_task_runs(simulate, http):
         await run_task(SdWebUi(http(sim), STATIC, dynamic=False), task("text-to-image", SMALL))
     ).progress
 
-    assert any(0.2 < share < 0.9 for share in progress) and progress[-1] == 1.0
+    assert any(0.2 < share.value < 0.9 for share in progress) and progress[-1].value == 1.0
