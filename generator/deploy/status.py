@@ -51,13 +51,14 @@ def status(job: Job) -> SolutionStatus:
 def _row(job: Job, runtime: Runtime, pods: Mapping[str, str] | None, nodes: Mapping[str, str] | None) -> Row:
     waiting, running = _depth(job, runtime.queue_url)
     dead, _ = _depth(job, runtime.dead_letter_queue_url)
+    shared = sum(one.node_pool == runtime.node_pool for one in job.solution.runtimes) > 1
     return Row(
         runtime=runtime.name,
         waiting=waiting,
         running=running,
         dead=dead,
         pods=pods.get(runtime.name, "0") if pods is not None else None,
-        nodes=nodes.get(runtime.cluster_scoped_name, "0") if nodes is not None else None,
+        nodes=nodes.get(runtime.node_pool, "0") + " (shared)" * shared if nodes is not None else None,
     )
 
 

@@ -50,7 +50,7 @@ def _eksctl_left(job: Job) -> bool:
 def wait_for_nodes(job: Job, seconds: float) -> None:
     """Wait until Karpenter has terminated the GPU nodes. Raises AwsError when the time is up."""
     if job.dry_run:
-        names = ",".join(runtime.cluster_scoped_name for runtime in job.solution.runtimes)
+        names = ",".join(pool.name for pool in job.solution.node_pools)
         job.say(f"$ kubectl wait nodeclaims --selector 'karpenter.sh/nodepool in ({names})' --for=delete")
         job.say(f"$ kubectl wait ec2nodeclasses --selector {_classes(job)} --for=delete")
         return

@@ -44,6 +44,15 @@ class RuntimePlan:
 
 
 @dataclass(frozen=True)
+class NodePoolPlan:
+    """One node pool: its runtimes, and the most pods of all of them together that its limits allow."""
+
+    name: str
+    runtimes: tuple[str, ...]
+    pods: int
+
+
+@dataclass(frozen=True)
 class QuotaNeed:
     """How much of one quota the plan uses: with the smallest choice of nodes, and with the largest.
 
@@ -105,6 +114,7 @@ class Plan:
     eks: str
     resources: tuple[ResourceCount, ...]
     runtimes: tuple[RuntimePlan, ...]
+    node_pools: tuple[NodePoolPlan, ...]
     needs: tuple[QuotaNeed, ...]
     encryption: tuple[Encryption, ...]
     cost: Cost

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 
 from generator.facts import quotas
@@ -12,10 +13,10 @@ from generator.iam import accounts
 from generator.plan import notes
 from generator.plan.cost import cost
 from generator.plan.encryption import encryption
-from generator.plan.model import NodeOption, Plan, QuotaNeed, ResourceCount, RuntimePlan
+from generator.plan.model import NodeOption, NodePoolPlan, Plan, QuotaNeed, ResourceCount, RuntimePlan
 from generator.solution import capacity
 from generator.solution.capacity import Place
-from generator.solution.model import Runtime, RuntimeType, Solution
+from generator.solution.model import NodePool, Nodes, Runtime, RuntimeType, Solution
 
 # Sources: the LICENSE files of the three projects. They are not part of this product.
 LICENCES: Mapping[RuntimeType, str] = {
@@ -31,7 +32,8 @@ MODEL_LICENCES = (
 
 # Roles that eksctl creates in addition to those of service accounts: control plane, node group, VPC CNI.
 EKSCTL_ROLES = 3
-KUBERNETES_PER_RUNTIME = ("NodePool", "EC2NodeClass", "Deployment", "ScaledObject", "PersistentVolume")
+KUBERNETES_PER_NODE_POOL = ("NodePool", "EC2NodeClass")
+KUBERNETES_PER_RUNTIME = ("Deployment", "ScaledObject", "PersistentVolume")
 
 
 def plan(
@@ -54,6 +56,7 @@ def plan(
         eks=solution.versions.eks,
         resources=tuple(_resources(solution, stack_resources)),
         runtimes=runtimes,
+        node_pools=tuple(_node_pools(solution, runtimes, facts)),
         needs=tuple(_needs(solution, runtimes, facts)),
         encryption=tuple(encryption(solution)),
         cost=cost(
@@ -96,6 +99,32 @@ def _options(runtime: Runtime, left: Iterable[InstanceType], pods: int) -> Itera
         yield NodeOption(kind.name, kind.gpu_name, kind.vcpu, per_node, nodes)
 
 
+def _node_pools(
+    solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts
+) -> Iterator[NodePoolPlan]:
+    for pool, plans in _by_pool(solution, runtimes):
+        pods = sum(runtime.pods for runtime in plans)
+        kinds = _kinds(plans, facts)
+        most = [capacity.most_pods(kind, pool.nodes, one.pod) for kind in kinds for one in pool.runtimes]
+        limits = [limit for limit in most if limit is not None]
+        names = tuple(runtime.name for runtime in plans)
+        yield NodePoolPlan(pool.name, names, min(pods, max(limits, default=pods)))
+
+
+def _by_pool(
+    solution: Solution, runtimes: tuple[RuntimePlan, ...]
+) -> Iterator[tuple[NodePool, list[RuntimePlan]]]:
+    plans = {runtime.name: runtime for runtime in runtimes}
+    for pool in solution.node_pools:
+        yield pool, [plans[runtime.name] for runtime in pool.runtimes]
+
+
+def _kinds(runtimes: Iterable[RuntimePlan], facts: Facts) -> list[InstanceType]:
+    """The instance types that Karpenter may start for any of the runtimes."""
+    names = dict.fromkeys(option.instance_type for runtime in runtimes for option in runtime.options)
+    return [kind for name in names if (kind := facts.instance_type(name))]
+
+
 def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterator[ResourceCount]:
     for kind, count in sorted(stack_resources.items()):
         yield ResourceCount("stack.yaml", kind, count)
@@ -117,6 +146,8 @@ def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterat
     }
     for kind, count in created.items():
         yield ResourceCount("cluster.yaml", kind, count)
+    for kind in KUBERNETES_PER_NODE_POOL:
+        yield ResourceCount("charts", kind, len(solution.node_pools))
     for kind in KUBERNETES_PER_RUNTIME:
         yield ResourceCount("charts", kind, len(solution.runtimes))
     observability = solution.observability
@@ -127,7 +158,7 @@ def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterat
 
 def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) -> Iterator[QuotaNeed]:
     zones = len(solution.zones)
-    yield from _gpu_needs(runtimes)
+    yield from _gpu_needs(solution, runtimes, facts)
     controllers = facts.instance_type(solution.components.instance_type)
     standard = quotas.of_instance(solution.components.instance_type, "on-demand")
     if controllers and standard:
@@ -143,14 +174,34 @@ def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) 
     yield QuotaNeed(quotas.BUCKETS, len(runtimes), len(runtimes), "one output bucket for each runtime")
 
 
-def _gpu_needs(runtimes: tuple[RuntimePlan, ...]) -> Iterator[QuotaNeed]:
-    """vCPUs of GPU nodes for each quota that their types count against, summed over the runtimes."""
-    needs: dict[Quota, QuotaNeed] = {}
-    for runtime in runtimes:
-        for need in _needs_of(runtime):
-            earlier = needs.get(need.quota)
-            needs[need.quota] = need if earlier is None else _sum(earlier, need)
-    yield from needs.values()
+def _gpu_needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) -> Iterator[QuotaNeed]:
+    """vCPUs of GPU nodes for each quota that their types count against, summed over the node pools."""
+    of_pools: list[QuotaNeed] = []
+    for pool, plans in _by_pool(solution, runtimes):
+        needs = _summed(need for runtime in plans for need in _needs_of(runtime))
+        of_pools += [_within_limits(need, pool.nodes, _kinds(plans, facts)) for need in needs]
+    yield from _summed(of_pools)
+
+
+def _summed(needs: Iterable[QuotaNeed]) -> list[QuotaNeed]:
+    sums: dict[Quota, QuotaNeed] = {}
+    for need in needs:
+        earlier = sums.get(need.quota)
+        sums[need.quota] = need if earlier is None else _sum(earlier, need)
+    return list(sums.values())
+
+
+def _within_limits(need: QuotaNeed, nodes: Nodes, kinds: Iterable[InstanceType]) -> QuotaNeed:
+    """What the limits of the pool leave of the need of all its runtimes together."""
+    limits = [
+        kind.vcpu * count
+        for kind in kinds
+        if need.quota in (quotas.of_instance(kind.name, "spot"), quotas.of_instance(kind.name, "on-demand"))
+        and (count := capacity.nodes_within_limits(kind, nodes)) is not None
+    ]
+    if not limits:
+        return need
+    return replace(need, least=min(need.least, *limits), most=min(need.most, max(limits)))
 
 
 def _needs_of(runtime: RuntimePlan) -> Iterator[QuotaNeed]:

@@ -1,11 +1,11 @@
 """Writes a plan as plan.md and plan.json."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from generator.plan.model import CostLine, NodeOption, Plan, RuntimePlan
+from generator.plan.model import CostLine, NodeOption, NodePoolPlan, Plan, RuntimePlan
 from generator.plan.plan import MODEL_LICENCES
 
 
@@ -37,6 +37,7 @@ def markdown(plan: Plan) -> str:
         "## GPU nodes at the maximum",
         "Karpenter takes the cheapest type that has capacity; each row is all pods on nodes of one type.",
         _table(("runtime", "pods", "instance type", "GPU", "nodes", "vCPUs"), _node_rows(plan.runtimes)),
+        *_shared_pools(plan.node_pools),
         "## Quotas that this needs",
         _table(
             ("quota", "code", "needed", "for"),
@@ -65,6 +66,17 @@ def _node_rows(runtimes: Iterable[RuntimePlan]) -> list[tuple[str, ...]]:
         for runtime in runtimes
         for option in runtime.options
     ]
+
+
+def _shared_pools(pools: Iterable[NodePoolPlan]) -> Iterator[str]:
+    """A sentence for each node pool of several runtimes."""
+    for pool in pools:
+        if len(pool.runtimes) > 1:
+            names, pods = ", ".join(pool.runtimes), pool.pods
+            yield (
+                f"{names} share the node pool {pool.name}: at most {pods} pods of all of them together, since"
+                " its limits are those of all nodes. The quotas below count no more nodes."
+            )
 
 
 def _node_row(option: NodeOption) -> tuple[str, ...]:

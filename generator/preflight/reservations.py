@@ -10,7 +10,7 @@ from generator.aws.asker import Asker
 from generator.plan.model import RuntimePlan
 from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
-from generator.solution.model import ReservationTerm, Runtime
+from generator.solution.model import ReservationTerm
 
 THEME = "reserved capacity"
 # States of a reservation that will be active later, such as a Capacity Block that was bought for next week.
@@ -33,14 +33,15 @@ class Reservation:
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
-    """One for each runtime that selects reservations."""
+    """One for each node pool that selects reservations."""
     solution = subject.solution
-    for runtime, plan in zip(solution.runtimes, subject.plan.runtimes, strict=True):
-        terms = runtime.nodes.reservations
-        if terms:
-            zones = () if runtime.nodes.own_subnets else solution.zones
-            name = f"reservations of {runtime.name}"
-            yield Check(THEME, name, partial(selected, terms), partial(judge, runtime, plan, zones))
+    for pool, plan in zip(solution.node_pools, subject.plan.node_pools, strict=True):
+        if terms := pool.nodes.reservations:
+            zones = () if pool.nodes.own_subnets else solution.zones
+            name = f"reservations of {pool}"
+            plans = [one for one in subject.plan.runtimes if one.name in plan.runtimes]
+            judged = partial(judge, name, plan.pods, plans, zones)
+            yield Check(THEME, name, partial(selected, terms), judged)
 
 
 def selected(terms: Sequence[ReservationTerm], asker: Asker) -> list[Reservation]:
@@ -93,18 +94,22 @@ def _reservation(row: dict[str, Any]) -> Reservation:
 
 
 def judge(
-    runtime: Runtime, plan: RuntimePlan, zones: Sequence[str], reservations: Sequence[Reservation]
+    name: str,
+    pods: int,
+    plans: Sequence[RuntimePlan],
+    zones: Sequence[str],
+    reservations: Sequence[Reservation],
 ) -> Iterator[Result]:
     """Karpenter ignores a reservation that does not suit the nodes, and starts other nodes or none.
 
-    `zones`: those of the nodes; empty where the user selects the subnets.
+    `pods`: the most pods of the node pool. `plans`: those of its runtimes. `zones`: those of the nodes; empty
+    where the user selects the subnets.
     """
-    name = f"reservations of {runtime.name}"
-    types = [option.instance_type for option in plan.options]
+    types = {option.instance_type for plan in plans for option in plan.options}
     faults = {one.id: fault for one in reservations if (fault := _fault(one, types, zones))}
     usable = [one for one in reservations if one.id not in faults]
     excluded = "; ".join(f"{reservation} {fault}" for reservation, fault in faults.items())
-    only_reserved = not plan.markets
+    only_reserved = not any(plan.markets for plan in plans)
     if not usable:
         message = excluded or "none of this account and region is selected"
         help = "change capacityReservationSelectorTerms, or instanceType of the runtime"
@@ -118,7 +123,7 @@ def judge(
     elif only_reserved and len(later) == len(usable):
         help = "no node starts before then: allow on-demand or spot nodes too, or wait"
         yield Result(THEME, name, CheckStatus.WARNING, message, help)
-    elif only_reserved and (missing := _missing(plan, usable)):
+    elif only_reserved and (missing := _missing(pods, plans, usable)):
         help = "lower maxReplicaCount, reserve more, or allow on-demand or spot nodes too"
         yield Result(THEME, name, CheckStatus.WARNING, f"{message}; {missing}", help)
     else:
@@ -143,8 +148,12 @@ def _described_in_words(reservation: Reservation) -> str:
     return f"{held}, {reservation.state}{f', starts {reservation.starts}' if reservation.starts else ''}"
 
 
-def _missing(plan: RuntimePlan, usable: Sequence[Reservation]) -> str | None:
-    """What the reservations lack for the runtime's maximum of pods; None when all pods fit."""
-    per_node = {option.instance_type: option.pods_per_node for option in plan.options}
-    pods = sum(one.total * per_node[one.instance_type] for one in usable)
-    return None if pods >= plan.pods else f"{plan.pods} pods at the maximum, room for {pods}"
+def _missing(pods: int, plans: Sequence[RuntimePlan], usable: Sequence[Reservation]) -> str | None:
+    """What the reservations lack for the maximum of pods; None when all pods fit."""
+    per_node: dict[str, int] = {}
+    for option in (option for plan in plans for option in plan.options):
+        # Of runtimes with pods of different sizes, the largest pods count.
+        fewest = min(option.pods_per_node, per_node.get(option.instance_type, option.pods_per_node))
+        per_node[option.instance_type] = fewest
+    room = sum(one.total * per_node[one.instance_type] for one in usable)
+    return None if room >= pods else f"{pods} pods at the maximum, room for {room}"

@@ -28,10 +28,10 @@ class Snapshot:
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
     """One for each volume that names a snapshot."""
-    for runtime in subject.solution.runtimes:
-        for key, volume in (("osVolume", runtime.nodes.os_volume), ("dataVolume", runtime.nodes.data_volume)):
+    for pool in subject.solution.node_pools:
+        for key, volume in (("osVolume", pool.nodes.os_volume), ("dataVolume", pool.nodes.data_volume)):
             if volume.snapshot_id:
-                check_name = f"{volume.snapshot_id} for {key} of {runtime.name}"
+                check_name = f"{volume.snapshot_id} for {key} of {pool}"
                 size = volume_gib(volume)
                 yield Check(
                     THEME,

@@ -193,7 +193,8 @@ class Runtime:
     dead_letter_queue_arn: str
     dead_letter_queue_url: str
     output_bucket: str
-    cluster_scoped_name: str
+    # The Karpenter NodePool that starts its nodes.
+    node_pool: str
     task_timeout_seconds: int
     max_attempts: int
     input_buckets: tuple[str, ...]
@@ -221,6 +222,22 @@ class Runtime:
         v1alpha1 tasks, which name only their checkpoint, are sent to the runtime that has it.
         """
         return self.model_filename if self.type == "sdwebui" else None
+
+
+@dataclass(frozen=True)
+class NodePool:
+    """A Karpenter NodePool, and the runtimes whose pods run on its nodes: one, or those that share it."""
+
+    name: str
+    runtimes: tuple[Runtime, ...]
+
+    @property
+    def nodes(self) -> Nodes:
+        """Its nodes, which all its runtimes describe alike."""
+        return self.runtimes[0].nodes
+
+    def __str__(self) -> str:
+        return ", ".join(runtime.name for runtime in self.runtimes)
 
 
 @dataclass(frozen=True)
@@ -253,6 +270,14 @@ class Solution:
     def templates_bucket(self) -> str:
         """The S3 bucket for CloudFormation templates that are too large to send."""
         return names.templates_bucket(self.stack, self.account, self.region)
+
+    @property
+    def node_pools(self) -> tuple[NodePool, ...]:
+        """The node pools, in the order of their first runtimes."""
+        pools: dict[str, list[Runtime]] = {}
+        for runtime in self.runtimes:
+            pools.setdefault(runtime.node_pool, []).append(runtime)
+        return tuple(NodePool(name, tuple(runtimes)) for name, runtimes in pools.items())
 
     def resource_tags(self, runtime: Runtime | None = None) -> dict[str, str]:
         """The tags of an AWS resource: the user's, the solution's, and the runtime's that it belongs to."""

@@ -95,9 +95,14 @@ def pod_log_group(stack: str) -> str:
     return f"/sd-on-eks/{stack}/pods"
 
 
-def cluster_scoped(stack: str, runtime: str) -> str:
-    """NodePool, EC2NodeClass and PersistentVolume of one runtime."""
+def persistent_volume(stack: str, runtime: str) -> str:
+    """PersistentVolume of one runtime."""
     return f"{stack}-{runtime}"
+
+
+def node_pool(stack: str, pool: str) -> str:
+    """NodePool and EC2NodeClass of one runtime, or of the runtimes that share the pool."""
+    return f"{stack}-{pool}"
 
 
 def arn(partition: str, service: str, region: str, account: str, resource: str) -> str:

@@ -16,6 +16,16 @@ PROVISIONER = ("extraValues", "karpenter", "provisioner")
 NODE_TEMPLATE = ("extraValues", "karpenter", "nodeTemplate")
 
 
+# The value of `karpenter.nodePool` of a runtime that shares its node pool with no other.
+OWN = "own"
+
+
+def pool(karpenter: Data, runtime: str) -> str:
+    """The node pool of a runtime: its own, which has its name, or the shared one that the values name."""
+    named = karpenter.get("nodePool") or OWN
+    return runtime if named == OWN else str(named)
+
+
 def nodes(provisioner: Data, template: Data, daemons: Resources = footprint.DAEMONS) -> Nodes:
     """The nodes that a NodePool and its EC2NodeClass describe. Both have their defaults."""
     limits = {name: parse(amount) for name, amount in provisioner["resourceLimits"].items()}

@@ -79,7 +79,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         dead_letter_queue_arn=scope.arn("sqs", dead_letter_queue),
         dead_letter_queue_url=scope.queue_url(dead_letter_queue),
         output_bucket=names.output_bucket(scope.stack, name, scope.account, scope.region),
-        cluster_scoped_name=names.cluster_scoped(scope.stack, name),
+        node_pool=names.node_pool(scope.stack, node_pool.pool(karpenter, name)),
         task_timeout_seconds=agent["taskTimeoutSeconds"],
         max_attempts=agent["maxAttempts"],
         input_buckets=tuple(agent["inputBuckets"]),

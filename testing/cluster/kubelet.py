@@ -57,7 +57,7 @@ class Kubelet(threading.Thread):
         self._raw = client.ApiClient()
         self.runners: dict[str, PodRunner] = {}
         self.failed_nodes: set[str] = set()
-        self.nodes_with_images: set[str] = set()
+        self.pulled_images: set[tuple[str, str]] = set()
         self.stopping = threading.Event()
 
     def command(
@@ -122,11 +122,13 @@ class Kubelet(threading.Thread):
             if self.runners[uid].is_alive():
                 self.runners[uid].kill()
 
-    def pull_seconds(self, node: str) -> float:
-        """Seconds to pull the images; 0 if the node has them."""
-        if node in self.nodes_with_images:
+    def pull_seconds(self, pod: dict[str, Any]) -> float:
+        """Seconds to pull the runtime's image, the largest of a pod; 0 if the node has it."""
+        image = next(item["image"] for item in pod["spec"]["containers"] if item["name"] == "runtime")
+        pulled = pod["spec"]["nodeName"], image
+        if pulled in self.pulled_images:
             return 0.0
-        self.nodes_with_images.add(node)
+        self.pulled_images.add(pulled)
         return self.delays.image_pull
 
     def fail_node(self, node: str) -> None:

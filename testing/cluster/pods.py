@@ -177,7 +177,7 @@ class PodRunner(threading.Thread):
 
     def run(self) -> None:
         """Pull the images, start, run the probes until deleted, then terminate as the pod spec says."""
-        if self.deleted.wait(self.kubelet.pull_seconds(self.pod["spec"]["nodeName"])):
+        if self.deleted.wait(self.kubelet.pull_seconds(self.pod)):
             self._report_gone()
             return
         for container in self.containers:

@@ -7,7 +7,16 @@ from collections.abc import Callable
 import pytest
 
 from .conftest import BASE, PATHS, RUNTIMES, HelmError, Objects, Render, Values, merged, nested, template
-from .guard_cases import API, CASES, LONG, OPTIONAL, POOL, STACK, requirement
+from .guard_cases import (
+    API,
+    CASES,
+    LONG,
+    OPTIONAL,
+    POOL,
+    STACK,
+    requirement,
+)
+from .pool_cases import ALIKE, DIFFERENT, in_pool
 
 
 def refused(values: Values) -> str:
@@ -82,12 +91,33 @@ def test_what_karpenter_allows_after_1_8_is_allowed_from_eks_1_29_on(render: Ren
 
 
 SHARED = nested("runtime.serviceAccountName", "shared")
+TAGGED = in_pool("c", nodeTemplate={"tags": {"team": "film"}})
 
 
 def test_two_runtimes_cannot_share_a_service_account(render: Render) -> None:
     with pytest.raises(HelmError, match="default/shared is also the service account of a"):
         render(a=SHARED, b=SHARED)
     assert render(a=SHARED, b={**SHARED, "namespace": "other"})
+
+
+@pytest.mark.parametrize(("a", "b", "message"), DIFFERENT.values(), ids=DIFFERENT)
+def test_runtimes_that_want_other_nodes_cannot_share_a_pool(
+    render: Render, a: Values, b: Values, message: str
+) -> None:
+    with pytest.raises(HelmError, match=re.escape(message)) as refusal:
+        render(a=a, b=b)
+    assert str(refusal.value).count("\n- ") == 1
+
+
+@pytest.mark.parametrize(("a", "b"), ALIKE.values(), ids=ALIKE)
+def test_runtimes_that_want_the_same_nodes_share_a_pool(render: Render, a: Values, b: Values) -> None:
+    assert "NodePool/demo-shared" in render(a=a, b=b)
+
+
+def test_a_shared_pool_cannot_be_that_of_a_runtime_of_its_name(render: Render) -> None:
+    with pytest.raises(HelmError, match="demo-c is also the node pool of the runtime c"):
+        render(a=in_pool("c"), b=in_pool("c"), c={})
+    assert render(a=in_pool("c"), b=in_pool("c"), c=in_pool("c"))
 
 
 # A guard of its own says more of this one.
@@ -132,7 +162,9 @@ def test_every_message_of_the_guards_is_caused_by_a_case() -> None:
     )
     no_gpu = merged(BASE, {"defaults": nested(f"{API}.resources", NO_GPU), "runtimes": {"one": {}}})
     shared = merged(BASE, {"runtimes": {"a": SHARED, "b": SHARED}})
-    message = "".join(refused(values) for values in (all_bad(), top, no_gpu, shared, without_defaults()))
+    pools = merged(BASE, {"runtimes": {"a": in_pool("c"), "b": TAGGED, "c": {}}})
+    cases = (all_bad(), top, no_gpu, shared, pools, without_defaults())
+    message = "".join(map(refused, cases))
     assert len(sentences) > 40
     for sentence in sentences:
         pattern = re.sub(r"%[a-z]", ".*", re.escape(sentence))

@@ -1,6 +1,7 @@
 """Status and smoke: what is reported of a live solution, and which task is sent through it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,28 @@ def test_status_counts_tasks_pods_and_nodes(bench: MakeBench, account: Account, 
     assert (row.waiting, row.running, row.dead) == (2, 1, 1)
     assert (row.pods, row.nodes) == ("2 Running", "2 g6.xlarge spot")
     assert report.cluster == "EKS 1.34, ACTIVE"
+
+
+def test_nodes_of_a_shared_pool_are_counted_for_each_of_its_runtimes(
+    bench: MakeBench, tmp_path: Path
+) -> None:
+    bench_job = bench("one", "two")
+    runtimes = [{"name": name, "type": "comfyui"} for name in ("one", "two")]
+    for runtime in runtimes:
+        runtime["extraValues"] = {"karpenter": {"nodePool": "shared"}}
+    solution = solve(bench_job.job.solution.account, [*runtimes, {"name": "three", "type": "comfyui"}])
+    job = replace(bench_job.job, solution=solution)
+    bench_job.creates_cluster("1.34")
+    steps.run(bench_job.job, ALL_STEPS)
+    node = json.loads(json.dumps(NODE).replace("demo-one", "demo-shared"))
+    answer = tmp_path / "nodes"
+    answer.write_text(json.dumps({"items": [node]}))
+    bench_job.when("kubectl get nodes", f"cat {answer}")
+    bench_job.when("kubectl get pods", "echo '{\"items\": []}'")
+
+    rows = {row.runtime: row.nodes for row in status.status(job).rows}
+
+    assert rows == {"one": "1 g6.xlarge spot (shared)", "two": "1 g6.xlarge spot (shared)", "three": "0"}
 
 
 def test_what_does_not_exist_is_reported_as_missing(bench: MakeBench) -> None:

@@ -25,7 +25,7 @@ def test_every_name_of_a_runtime_follows_from_stack_account_region_and_name(solv
     assert runtime.output_bucket == "demo-sdxl-123456789012-us-west-2"
     assert runtime.role_arn == "arn:aws:iam::123456789012:role/demo-sdxl-runtime"
     assert runtime.service_account == "sdxl"
-    assert runtime.cluster_scoped_name == "demo-sdxl"
+    assert runtime.node_pool == "demo-sdxl"
 
 
 def test_china_has_its_own_partition_and_hosts(solve: Solve) -> None:

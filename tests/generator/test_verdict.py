@@ -10,6 +10,7 @@ from generator.errors import Problem, Severity
 from generator.solution.context import Context
 from tests.charts.conftest import PATHS, Values, merged, nested
 from tests.charts.guard_cases import CASES, LONG, OPTIONAL, STACK
+from tests.charts.pool_cases import ALIKE, DIFFERENT, in_pool
 from tests.generator.configs import FACTS, SCHEMA, Config
 
 CONTEXT = Context("us-west-2", "123456789012", date(2026, 11, 22))
@@ -95,3 +96,34 @@ def test_a_null_that_would_remove_a_required_default_is_refused(path: str) -> No
     problems = errors(config(merged({}, nested(path, None))))
 
     assert any(problem.path.endswith(path.rpartition(".")[2]) for problem in problems)
+
+
+def pair(a: Values, b: Values) -> Config:
+    """A config with the runtimes `a` and `b` of the cases of shared node pools."""
+    one, two = config(a, "a"), config(b, "b")
+    return {**one, "modelsRuntime": [*one["modelsRuntime"], *two["modelsRuntime"]]}
+
+
+@pytest.mark.parametrize(("a", "b", "message"), DIFFERENT.values(), ids=DIFFERENT)
+def test_validate_refuses_runtimes_that_cannot_share_a_node_pool(a: Values, b: Values, message: str) -> None:
+    [problem] = [problem for problem in errors(pair(a, b)) if problem.code == "SD980"]
+
+    setting = message.partition(":")[0]
+    assert setting in problem.message
+    assert problem.path.startswith("modelsRuntime[1]")
+    assert "(line " in problem.message
+
+
+@pytest.mark.parametrize(("a", "b"), ALIKE.values(), ids=ALIKE)
+def test_validate_accepts_runtimes_that_want_the_same_nodes(a: Values, b: Values) -> None:
+    assert [problem for problem in errors(pair(a, b)) if problem.code.startswith("SD98")] == []
+
+
+def test_validate_refuses_a_pool_with_the_name_of_a_runtime_that_is_not_in_it() -> None:
+    def codes(*runtimes: Values) -> list[str]:
+        pools = [config(values, name) for name, values in zip("abc", runtimes, strict=True)]
+        entries = [entry for one in pools for entry in one["modelsRuntime"]]
+        return [problem.code for problem in errors({**pools[0], "modelsRuntime": entries})]
+
+    assert codes(in_pool("c"), in_pool("c"), {}) == ["SD981"]
+    assert codes(in_pool("c"), in_pool("c"), in_pool("c")) == []

@@ -123,8 +123,8 @@ def judged(*found: Reservation, **options: Any) -> Result:
         },
         Context("us-east-1", "123456789012", date(2026, 11, 22)),
     )
-    plan = solving.plan(solution).runtimes[0]
-    [result] = reservations.judge(solution.runtimes[0], plan, ZONES, found)
+    plan = solving.plan(solution)
+    [result] = reservations.judge("one", plan.node_pools[0].pods, plan.runtimes, ZONES, found)
     return result
 
 
@@ -157,3 +157,22 @@ def test_reserved_capacity_alone_must_hold_all_pods() -> None:
     assert "4 pods at the maximum, room for 3" in short.message
     assert judged(reservation(total=3)).status is CheckStatus.PASSED
     assert judged(reservation(total=4), other_capacity=False).status is CheckStatus.PASSED
+
+
+@pytest.mark.parametrize(
+    ("limit", "reserved", "status"),
+    [(100, 7, CheckStatus.WARNING), (100, 8, CheckStatus.PASSED), (5, 5, CheckStatus.PASSED)],
+    ids=["too few", "for all pods", "for all that the limits allow"],
+)
+def test_reservations_of_a_shared_pool_hold_the_pods_of_all_its_runtimes(
+    sandbox: Sandbox, limit: int, reserved: int, status: CheckStatus
+) -> None:
+    sandbox.more_ec2.reservations = [(row(totalInstanceCount=str(reserved)), {})]
+    [runtime] = config({"id": ID}, other_capacity=False)["modelsRuntime"]
+    runtime["extraValues"]["karpenter"]["nodePool"] = "shared"
+    runtime["extraValues"]["karpenter"]["provisioner"]["resourceLimits"] = {"nvidia.com/gpu": limit}
+
+    report = sandbox.run(config={"modelsRuntime": [runtime, {**runtime, "name": "flow"}]})
+
+    [answer] = [one for one in report.results if one.theme == "reserved capacity"]
+    assert (answer.name, answer.status) == ("reservations of turbo, flow", status)

@@ -332,6 +332,17 @@ def test_a_snapshot_that_is_not_there_fails(sandbox: Sandbox) -> None:
     assert "does not exist in this region" in result.message
 
 
+def test_a_snapshot_of_a_shared_node_pool_is_asked_about_once(sandbox: Sandbox) -> None:
+    template = {"dataVolume": {"snapshotID": "snap-0123456789abcdef0", "volumeSize": "100Gi"}}
+    karpenter = {"nodePool": "shared", "nodeTemplate": template}
+    runtimes = [{**RUNTIME, "name": name, "extraValues": {"karpenter": karpenter}} for name in ("a", "b")]
+
+    report = sandbox.run(config={"modelsRuntime": runtimes})
+
+    names = [result.name for result in report.results if result.theme == "snapshots"]
+    assert names == ["snap-0123456789abcdef0 for dataVolume of a, b"]
+
+
 def test_a_refused_call_is_could_not_check_and_never_a_pass(sandbox: Sandbox) -> None:
     sandbox.quotas.denied = {"GetServiceQuota", "cluster-versions"}
 

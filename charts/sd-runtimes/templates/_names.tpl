@@ -3,9 +3,14 @@ Names of the objects. They depend on solution and runtime and not on the release
 the same object; guards check their lengths (63 characters). All take a resolved runtime (see sd-runtimes.resolve).
 */ -}}
 
-{{- /* sd-runtimes.name.cluster (runtime): NodePool, EC2NodeClass, PersistentVolume; value of karpenter.sh/nodepool. */ -}}
-{{- define "sd-runtimes.name.cluster" -}}
+{{- /* sd-runtimes.name.volume (runtime): PersistentVolume. */ -}}
+{{- define "sd-runtimes.name.volume" -}}
 {{ .global.stackName }}-{{ .name }}
+{{- end -}}
+
+{{- /* sd-runtimes.name.nodePool (runtime): NodePool and EC2NodeClass; value of karpenter.sh/nodepool. */ -}}
+{{- define "sd-runtimes.name.nodePool" -}}
+{{ .global.stackName }}-{{ .pool }}
 {{- end -}}
 
 {{- /* sd-runtimes.name.serviceAccount (runtime) */ -}}

@@ -28,6 +28,7 @@ THEMES = (
     "runtime_environment",
     "queues",
     "karpenter",
+    "node_pools",
     "bottlerocket",
     "observability",
 )

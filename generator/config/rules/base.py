@@ -198,6 +198,11 @@ def environment_text(value: object) -> str:
     return str(value)
 
 
+def karpenter(runtime: ConfigNode) -> ConfigNode:
+    """The settings of the runtime's nodes: everything that Karpenter gets."""
+    return runtime.at("extraValues", "karpenter")
+
+
 def provisioner(runtime: ConfigNode) -> ConfigNode:
     """The NodePool's settings: which nodes Karpenter may start."""
     return runtime.at("extraValues", "karpenter", "provisioner")

@@ -45,7 +45,7 @@ def _lengths(stack: str, runtime: str, case: Case) -> list[tuple[int, str, str, 
         ("the dead-letter queue", names.dead_letter_queue(stack, runtime), names.SQS_NAME_MAX),
         ("the output bucket", names.output_bucket(stack, runtime, account, region), names.S3_NAME_MAX),
         ("the IAM role", names.runtime_role(stack, runtime), names.IAM_ROLE_NAME_MAX),
-        ("the NodePool", names.cluster_scoped(stack, runtime), names.KUBERNETES_NAME_MAX),
+        ("the PersistentVolume", names.persistent_volume(stack, runtime), names.KUBERNETES_NAME_MAX),
         ("the volume claim", f"{runtime}-models", names.KUBERNETES_NAME_MAX),
     ]
     return [(len(name) - limit, thing, name, limit) for thing, name, limit in rows]

@@ -84,9 +84,13 @@ volumeInitializationRate: {{ int . }}
 {{- end -}}
 {{- end -}}
 
-{{- /* sd-runtimes.instanceTags (runtime): the runtime's tags override the solution's, which override the chart's. */ -}}
+{{- /*
+sd-runtimes.instanceTags (runtime): the runtime's tags override the solution's, which override the chart's. Instances of a
+shared pool are of no one runtime; Karpenter tags them with the name of the pool.
+*/ -}}
 {{- define "sd-runtimes.instanceTags" -}}
-{{- $tags := dict "stack" .global.stackName "runtime" .name -}}
+{{- $tags := dict "stack" .global.stackName -}}
+{{- if not .shared }}{{ $_ := set $tags "runtime" .name }}{{ end -}}
 {{- include "sd-runtimes.merge" (dict "into" $tags "over" (.global.tags | default dict)) -}}
 {{- include "sd-runtimes.merge" (dict "into" $tags "over" .karpenter.nodeTemplate.tags) -}}
 {{- toYaml $tags -}}

@@ -2,9 +2,9 @@
 
 {{- /* sd-runtimes.problems.names (runtime, where): names, labels and annotations. */ -}}
 {{- define "sd-runtimes.problems.names" -}}
-{{- $cluster := include "sd-runtimes.name.cluster" .runtime -}}
-{{- if gt (len $cluster) 63 }}
-- {{ printf "%s: the name %s has %d characters; the maximum of a label is 63: shorten the runtime's name or global.stackName by %d" .where $cluster (len $cluster) (sub (len $cluster) 63) | quote }}
+{{- $volume := include "sd-runtimes.name.volume" .runtime -}}
+{{- if gt (len $volume) 63 }}
+- {{ printf "%s: the name %s has %d characters; the maximum of a label is 63: shorten the runtime's name or global.stackName by %d" .where $volume (len $volume) (sub (len $volume) 63) | quote }}
 {{- end }}
 {{- include "sd-runtimes.problems.labels" (dict "labels" .runtime.runtime.labels "where" (print .where ".runtime.labels")) }}
 {{- include "sd-runtimes.problems.labels" (dict "labels" .runtime.runtime.persistence.labels "where" (print .where ".runtime.persistence.labels")) }}

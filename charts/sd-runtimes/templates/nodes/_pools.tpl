@@ -1,0 +1,26 @@
+{{- /* Node pools, each with its runtimes. */ -}}
+
+{{- /*
+sd-runtimes.pools (root, into): fills `into` with the runtimes of each node pool, by the pool's name. The runtimes of a
+shared pool have the same settings in `karpenter`: see sd-runtimes.problems.pools.
+*/ -}}
+{{- define "sd-runtimes.pools" -}}
+{{- $pools := .into -}}
+{{- range $name, $entry := .root.Values.runtimes -}}
+{{- $rt := dict }}{{ include "sd-runtimes.resolve" (dict "root" $.root "name" $name "entry" $entry "into" $rt) -}}
+{{- $pool := include "sd-runtimes.name.nodePool" $rt -}}
+{{- $_ := set $pools $pool (append (get $pools $pool | default list) $rt) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /*
+sd-runtimes.nodeLabels (runtime): the labels of NodePool and EC2NodeClass. Those of a shared pool have its name, and no
+labels of one runtime.
+*/ -}}
+{{- define "sd-runtimes.nodeLabels" -}}
+{{- $owner := . -}}
+{{- if .shared -}}
+{{- $owner = dict "name" .pool "global" .global "chart" .chart "release" .release "runtime" (dict "labels" dict) -}}
+{{- end -}}
+{{- include "sd-runtimes.labels" (dict "runtime" $owner "component" "nodes") -}}
+{{- end -}}
