@@ -33,10 +33,6 @@ def reservations(*terms: Values) -> Values:
 # Name of the runtime -> its values, and a part of the message. All cases are runtimes of one rendering.
 CASES: dict[str, tuple[Values, str]] = {
     "too-long-a-name-that-goes-on-and-on-a": ({}, ""),
-    "pool-with-a-long-name": (
-        nested("karpenter.nodePool", "a-pool-with-a-name-of-forty-characters-x"),
-        "shorten nodePool or",
-    ),
     "static-without-model": ({"modelFilename": ""}, "modelFilename is empty: set the checkpoint"),
     "dynamic-no-checkpoint": (
         {"dynamicModel": True, "modelFilename": "model.bin"},

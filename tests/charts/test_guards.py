@@ -114,6 +114,16 @@ def test_runtimes_that_want_the_same_nodes_share_a_pool(render: Render, a: Value
     assert "NodePool/demo-shared" in render(a=a, b=b)
 
 
+def long_pool() -> Values:
+    runtimes = {name: in_pool("a-pool-with-a-name-of-36-characters0") for name in "ab"}
+    return merged(BASE, {"global": {"stackName": STACK}, "runtimes": runtimes})
+
+
+def test_the_name_of_a_shared_pool_says_by_how_much_it_is_too_long() -> None:
+    message = refused(long_pool())
+    assert f"shorten nodePool or global.stackName by {len(STACK) + 1 + 36 - 63}" in message
+
+
 def test_a_shared_pool_cannot_be_that_of_a_runtime_of_its_name(render: Render) -> None:
     with pytest.raises(HelmError, match="demo-c is also the node pool of the runtime c"):
         render(a=in_pool("c"), b=in_pool("c"), c={})
@@ -163,7 +173,7 @@ def test_every_message_of_the_guards_is_caused_by_a_case() -> None:
     no_gpu = merged(BASE, {"defaults": nested(f"{API}.resources", NO_GPU), "runtimes": {"one": {}}})
     shared = merged(BASE, {"runtimes": {"a": SHARED, "b": SHARED}})
     pools = merged(BASE, {"runtimes": {"a": in_pool("c"), "b": TAGGED, "c": {}}})
-    cases = (all_bad(), top, no_gpu, shared, pools, without_defaults())
+    cases = (all_bad(), top, no_gpu, shared, pools, long_pool(), without_defaults())
     message = "".join(map(refused, cases))
     assert len(sentences) > 40
     for sentence in sentences:

@@ -123,7 +123,9 @@ def test_validate_refuses_a_pool_with_the_name_of_a_runtime_that_is_not_in_it() 
     def codes(*runtimes: Values) -> list[str]:
         pools = [config(values, name) for name, values in zip("abc", runtimes, strict=True)]
         entries = [entry for one in pools for entry in one["modelsRuntime"]]
-        return [problem.code for problem in errors({**pools[0], "modelsRuntime": entries})]
+        codes = {problem.code for problem in errors({**pools[0], "modelsRuntime": entries})}
+        # The runtimes of these tests have the same checkpoint.
+        return sorted(codes - {"SD304"})
 
     assert codes(in_pool("c"), in_pool("c"), {}) == ["SD981"]
     assert codes(in_pool("c"), in_pool("c"), in_pool("c")) == []
