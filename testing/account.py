@@ -1,6 +1,7 @@
 """An AWS account in the emulator, and a config file for it."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,20 @@ class Account:
     env: dict[str, str]
 
     def client(self, service: str, **options: Any) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=self.id,
-            aws_secret_access_key="local",
-            **options,
-        )
+        return _client(service, self.endpoint, self.region, self.id, **options)
+
+
+@lru_cache(maxsize=64)
+def _client(service: str, endpoint: str, region: str, access_key: str, **options: Any) -> Any:
+    """A client, which takes longer to create than most calls do and may be shared by threads."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=access_key,
+        aws_secret_access_key="local",
+        **options,
+    )
 
 
 def write_config(folder: Path, account: Account, runtime: dict[str, Any], **top: Any) -> Path:
