@@ -34,6 +34,7 @@ COLUMNS = [
     "spot",
     "encrypts_in_transit",
     "ebs_mbps",
+    "network_gbps",
     "gpus",
     "gpu_name",
     "gpu_manufacturer",
@@ -159,6 +160,7 @@ def row(info: Mapping[str, Any]) -> list[Any]:
         "spot" in info.get("SupportedUsageClasses", ()),
         info["NetworkInfo"].get("EncryptionInTransitSupported", False),
         ebs_mbps(info.get("EbsInfo", {})),
+        network_gbps(info["NetworkInfo"]),
         sum(gpu["Count"] for gpu in whole),
     ]
     # Names as Karpenter spells them in its labels karpenter.k8s.aws/instance-gpu-*.
@@ -200,9 +202,20 @@ def pods(network: Mapping[str, Any]) -> int:
 
     https://github.com/awslabs/amazon-eks-ami/blob/main/templates/shared/runtime/eni-max-pods.txt
     """
-    interfaces: int = network["NetworkCards"][network["DefaultNetworkCardIndex"]]["MaximumNetworkInterfaces"]
+    interfaces: int = default_card(network)["MaximumNetworkInterfaces"]
     addresses: int = network["Ipv4AddressesPerInterface"]
     return interfaces * (addresses - 1) + 2
+
+
+def network_gbps(network: Mapping[str, Any]) -> float:
+    """The peak bandwidth of the default network card, in Gbit/s: pods use no other card."""
+    return float(default_card(network)["PeakBandwidthInGbps"])
+
+
+def default_card(network: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The card of a node's first interface."""
+    card: Mapping[str, Any] = network["NetworkCards"][network["DefaultNetworkCardIndex"]]
+    return card
 
 
 def label(name: str) -> str:

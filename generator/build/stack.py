@@ -63,7 +63,9 @@ def _runtime(solution: Solution, runtime: Runtime) -> _RuntimeContext:
         dead_letter_queue_name=runtime.dead_letter_queue_name,
         dead_letter_queue_arn=runtime.dead_letter_queue_arn,
         # The agent extends it while a task runs; this is for a task that is received by hand.
-        visibility_timeout=min(runtime.task_timeout_seconds + 60, SQS_MAX_VISIBILITY_SECONDS),
+        visibility_timeout=min(
+            runtime.task_timeout_seconds + limits.STORE_SECONDS, SQS_MAX_VISIBILITY_SECONDS
+        ),
         # The agent moves a task to the dead-letter queue itself, with the reason. SQS does so only for
         # tasks that crash every agent.
         max_receive_count=runtime.max_attempts + 3,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from generator.build import yaml_text
-from generator.facts import image_reference, versions
+from generator.facts import image_reference
 from generator.images import images
 from generator.solution import names
 from generator.solution.merge import merged
@@ -85,6 +85,9 @@ def runtime_values(solution: Solution, runtime: Runtime) -> Values:
     # The chart has no other key of `extraValues`.
     user = {key: runtime.extra_values[key] for key in ("karpenter", "runtime") if key in runtime.extra_values}
     values = merged(generated, _without_empty_names(user, generated))
+    if runtime.models.mounted and runtime.models.mount_options:
+        mount = {"s3": {"mountOptions": list(runtime.models.mount_options)}}
+        values = merged(values, {"runtime": {"persistence": mount}})
     if runtime.user_data is None:
         return values
     # The user's text, joined with the settings for image pulls: the chart cannot read TOML.
@@ -191,7 +194,7 @@ def _s3_csi(solution: Solution) -> Values:
             },
         }
     }
-    if versions.parse(solution.versions.s3_csi) >= versions.CSI_WITH_PODS:
+    if solution.versions.csi_has_pods:
         # Karpenter evicts pods of this class last. Those of the default class get SIGTERM with the runtimes'
         # pods and are killed after ten minutes; a task may run for longer.
         values["mountpointPod"] = {"priorityClassName": "system-node-critical"}

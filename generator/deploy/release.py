@@ -4,7 +4,6 @@ from generator import paths
 from generator.deploy import chart_deps, charts, eks, tools
 from generator.deploy.job import Job
 from generator.errors import AwsError
-from generator.facts import versions
 from generator.facts.facts import Facts
 from generator.solution import names
 
@@ -62,7 +61,7 @@ def _renew_csi_driver(job: Job) -> None:
     The field is immutable in EKS 1.29, and volumes that are mounted keep working.
     https://github.com/awslabs/mountpoint-s3-csi-driver/blob/main/docs/UPGRADING_TO_V2.md
     """
-    if job.dry_run or versions.parse(job.solution.versions.s3_csi) < versions.CSI_WITH_PODS:
+    if job.dry_run or not job.solution.versions.csi_has_pods:
         return
     row = (
         "get",

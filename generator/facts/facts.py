@@ -12,11 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from generator import paths
-from generator.facts import agent_settings, bottlerocket, karpenter, prices, reserved, runtimes, versions
+from generator.facts import (
+    agent_settings,
+    bottlerocket,
+    karpenter,
+    mount_options,
+    prices,
+    reserved,
+    runtimes,
+    versions,
+)
 from generator.facts.agent_settings import AgentSettings
 from generator.facts.bottlerocket import Bottlerocket
 from generator.facts.instance_types import InstanceType
 from generator.facts.karpenter import NodePoolRules
+from generator.facts.mount_options import MountOptions
 from generator.facts.prices import ControlPlanePrice, Prices
 from generator.facts.reserved import Reserved
 from generator.facts.runtimes import RuntimeProfile
@@ -234,6 +244,11 @@ class Facts:
     def reserved(self) -> Reserved:
         """What the chart sets itself."""
         return reserved.load(self._charts)
+
+    @cached_property
+    def mount_options(self) -> MountOptions:
+        """Which options of Mountpoint for S3 a config may set."""
+        return mount_options.load(self._charts)
 
     @cached_property
     def runtime_profiles(self) -> Mapping[str, RuntimeProfile]:

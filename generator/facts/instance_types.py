@@ -58,6 +58,7 @@ class InstanceType:
     """One EC2 instance type. `gpus` counts whole GPUs: Kubernetes cannot schedule a fraction of one.
 
     `ebs_mbps` is 0 where EBS optimization is not on by default; `hypervisor` is empty for bare metal.
+    `network_gbps`: the peak bandwidth of the network card that pods use, in Gbit/s.
     """
 
     name: str
@@ -71,6 +72,7 @@ class InstanceType:
     spot: bool = False
     encrypts_in_transit: bool = False
     ebs_mbps: int = 0
+    network_gbps: float = 0.0
     gpus: int = 0
     gpu_name: str = ""
     gpu_manufacturer: str = ""

@@ -14,6 +14,9 @@ WARNING_MONTHS = 3
 # From this release on, the S3 CSI driver mounts in pods of the namespace mount-s3, and supports Pod Identity.
 # https://github.com/awslabs/mountpoint-s3-csi-driver/blob/main/docs/UPGRADING_TO_V2.md
 CSI_WITH_PODS = (2, 0, 0)
+# How long such a pod mounts after its eviction. Source: TerminationGracePeriodSeconds in
+# pkg/podmounter/mppod/creator.go of awslabs/mountpoint-s3-csi-driver, v2.4.1 and v2.7.0; no value changes it.
+CSI_POD_GRACE_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class Versions:
     keda_app: str
     s3_csi: str
     bottlerocket: str
+
+    @property
+    def csi_has_pods(self) -> bool:
+        """Whether the S3 CSI driver mounts in pods of its own, not on the node."""
+        return parse(self.s3_csi) >= CSI_WITH_PODS
 
 
 @dataclass(frozen=True)

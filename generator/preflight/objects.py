@@ -9,7 +9,7 @@ from generator.aws import errors
 from generator.aws.asker import Asker
 from generator.preflight import keys
 from generator.preflight.check import Check, Subject
-from generator.preflight.models import CHECKPOINTS, mounted
+from generator.preflight.models import Mount, checkpoint, mounted
 from generator.preflight.result import CheckStatus, Result
 from generator.solution.model import Solution
 
@@ -36,27 +36,28 @@ class StoredObject:
 def checks(subject: Subject) -> Iterator[Check[Any]]:
     """One for each bucket that is mounted, and for each bucket with inputs."""
     solution = subject.solution
-    for bucket in dict.fromkeys(filter(None, map(mounted, solution.runtimes))):
+    for mount in dict.fromkeys(filter(None, map(mounted, solution.runtimes))):
         named = [
-            f"{CHECKPOINTS}{runtime.model_filename}"
+            checkpoint(runtime)
             for runtime in solution.runtimes
-            if runtime.default_model and mounted(runtime) == bucket
+            if runtime.default_model and mounted(runtime) == mount
         ]
-        name = f"objects in {bucket}"
-        yield Check(THEME, name, partial(objects, solution, bucket, named), partial(judge, solution, name))
+        name = f"objects in {mount}"
+        yield Check(THEME, name, partial(objects, solution, mount, named), partial(judge, solution, name))
     for bucket in dict.fromkeys(name for runtime in solution.runtimes for name in runtime.input_buckets):
         name = f"inputs in {bucket}"
         yield Check(THEME, name, partial(bucket_key, solution, bucket), partial(judge_inputs, solution, name))
 
 
-def objects(solution: Solution, bucket: str, named: Sequence[str], asker: Asker) -> list[StoredObject]:
+def objects(solution: Solution, mount: Mount, named: Sequence[str], asker: Asker) -> list[StoredObject]:
     """The checkpoints that the config names, as far as they exist, and a sample of all others."""
     client = asker.client("s3")
-    rows = client.list_objects_v2(Bucket=bucket).get("Contents", ())
+    rows = client.list_objects_v2(Bucket=mount.bucket, Prefix=mount.prefix).get("Contents", ())
     listed = [str(row["Key"]) for row in rows if row["Size"] or row["Key"] in named]
     step = max(1, len(listed) // SAMPLE)
     heads = (
-        _head(solution, bucket, name, asker) for name in dict.fromkeys([*named, *listed[::step][:SAMPLE]])
+        _head(solution, mount.bucket, name, asker)
+        for name in dict.fromkeys([*named, *listed[::step][:SAMPLE]])
     )
     return [head for head in heads if head]
 

@@ -8,6 +8,8 @@ DEAD_LETTER_RETENTION_SECONDS = 14 * DAY_SECONDS
 # Longer than a message can stay in a queue and then in its dead-letter queue.
 TASK_RECORD_DAYS = 30
 LOG_DAYS = 30
+# What a task gets in addition to its timeout, to store its pictures.
+STORE_SECONDS = 60
 # Tasks wait and no agent receives: a new GPU node with a new image may need ten minutes to its first task.
 UNTAKEN_MINUTES = 15
 # Memory of the API's function, which gets CPU in proportion: the cold start takes half as long as at 256 MB.

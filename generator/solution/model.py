@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from generator.facts import mount_options
 from generator.facts.facts import Partition
 from generator.facts.instance_types import KARPENTER_PREFIX, Resources
 from generator.facts.versions import Versions
@@ -157,10 +158,19 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Models:
-    """The bucket with a runtime's models; not mounted where a claim or an image of the user has them."""
+    """The bucket with a runtime's models; not mounted where a claim or an image of the user has them.
+
+    `mount_options`: options of Mountpoint besides those that the chart sets itself.
+    """
 
     bucket: str
     mounted: bool
+    mount_options: tuple[str, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """The folder of the bucket that is mounted, with / at its end; empty for the whole bucket."""
+        return mount_options.value(self.mount_options, "prefix") or ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 from generator.facts import footprint
 from generator.facts.facts import Facts
 from generator.solution import names, node_pool
+from generator.solution.capacity import Place
 from generator.solution.context import Context
 from generator.solution.defaults import Defaults
 from generator.solution.merge import merged
@@ -18,6 +19,7 @@ from generator.solution.model import (
     Observability,
     Solution,
 )
+from generator.solution.mounts import with_throughput
 from generator.solution.resolve_runtime import Scope, container_image, resolve_runtime
 
 
@@ -43,13 +45,17 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
     )
     runtimes = tuple(resolve_runtime(entry, defaults, scope) for entry in config["modelsRuntime"])
     instance_types = node_pool.instance_types(runtime.nodes for runtime in runtimes)
+    zones, versions = facts.zones(scope.region, instance_types), facts.versions(config["eksVersion"])
+    if versions.csi_has_pods:
+        place = Place(facts.region(scope.region), zones)
+        runtimes = tuple(with_throughput(runtime, place, facts) for runtime in runtimes)
     return Solution(
         stack=scope.stack,
         region=scope.region,
         account=scope.account,
         partition=scope.partition,
-        zones=facts.zones(scope.region, instance_types),
-        versions=facts.versions(config["eksVersion"]),
+        zones=zones,
+        versions=versions,
         model_bucket=scope.model_bucket,
         model_bucket_arn=config["modelBucketArn"],
         components=ClusterComponents(

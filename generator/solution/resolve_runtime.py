@@ -126,6 +126,7 @@ def _models(persistence: Data, scope: Scope) -> Models:
     return Models(
         bucket=persistence["s3"].get("modelBucket") or scope.model_bucket,
         mounted=bool(from_bucket and not persistence["existingClaim"]),
+        mount_options=tuple(persistence["s3"]["mountOptions"]),
     )
 
 

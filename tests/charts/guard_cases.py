@@ -146,6 +146,18 @@ CASES: dict[str, tuple[Values, str]] = {
         nested("runtime.persistence.accessModes", ["ReadWriteOnce"]),
         "the S3 CSI driver supports",
     ),
+    **{
+        f"mount-option-{name}": (nested("runtime.persistence.s3.mountOptions", options), message)
+        for name, options, message in (
+            ("of-the-chart", ["region eu-west-1"], "region cannot be set: the chart sets it"),
+            ("unknown", ["memory-target 5"], "memory-target is not an option of Mountpoint"),
+            ("value", ["prefix team-a"], 'prefix: "team-a" is not a value of it'),
+            ("range", ["read-part-size 1024"], "read-part-size: 1024 is outside its limits"),
+            ("twice", ["debug", "--debug"], "debug is set twice"),
+            ("exclusive", ["no-log", "debug"], "no-log excludes debug"),
+            ("newer", ["otlp-endpoint http://a:4317"], "otlp-endpoint needs the CSI driver of EKS 1.29"),
+        )
+    },
     "one-pod-and-more": (
         nested(
             "runtime.persistence",

@@ -163,12 +163,38 @@ def test_a_runtime_without_a_gpu_is_refused(render: Render) -> None:
         render({"defaults": nested(f"{API}.resources", NO_GPU)}, one={})
 
 
+def mount_options(*options: str) -> Values:
+    return nested("runtime.persistence.s3.mountOptions", list(options))
+
+
+def test_a_mount_option_that_s3_lacks_in_china_is_refused_there(render: Render) -> None:
+    china = {"region": "cn-north-1", "partition": "aws-cn", "dnsSuffix": "amazonaws.com.cn"}
+    assert render(one=mount_options("transfer-acceleration"))
+    with pytest.raises(HelmError, match="transfer-acceleration: S3 does not have it in this region"):
+        render({"global": china}, one=mount_options("transfer-acceleration"))
+
+
+INTERVAL = "otlp-export-interval 5"
+
+
+def test_a_mount_option_that_needs_another_is_refused_alone(render: Render) -> None:
+    newer = {"global": {"eksVersion": "1.29"}}
+    assert render(newer, one=mount_options(INTERVAL, "otlp-endpoint http://a:4317"))
+    with pytest.raises(HelmError, match="otlp-export-interval has no effect without otlp-endpoint"):
+        render(newer, one=mount_options(INTERVAL))
+
+
 def test_every_message_of_the_guards_is_caused_by_a_case() -> None:
     texts = [file.read_text(encoding="utf-8") for file in (RUNTIMES / "templates").rglob("_*guards.tpl")]
     sentences = [words for text in texts for words in re.findall(r'^- \{\{ printf "(.*?[^\\])" ', text, re.M)]
     logs = {"enabled": True, "logGroup": "a b"}
     top = merged(
-        BASE, {"global": {"stackName": "", "partition": "aws-cn"}, "logs": logs, "runtimes": {"one": {}}}
+        BASE,
+        {
+            "global": {"stackName": "", "partition": "aws-cn", "eksVersion": "1.29"},
+            "logs": logs,
+            "runtimes": {"one": mount_options("transfer-acceleration", INTERVAL)},
+        },
     )
     no_gpu = merged(BASE, {"defaults": nested(f"{API}.resources", NO_GPU), "runtimes": {"one": {}}})
     shared = merged(BASE, {"runtimes": {"a": SHARED, "b": SHARED}})

@@ -33,6 +33,23 @@ def test_the_bucket_is_mounted_read_only_from_its_region(types: Objects) -> None
     assert not {"allow-delete", "allow-overwrite"} & set(options)
 
 
+def test_options_of_the_user_follow_those_of_the_chart_in_one_form(
+    with_value: Callable[..., Objects],
+) -> None:
+    options = ["--prefix  my models/", "metadata-ttl=indefinite", " --debug "]
+    rendered = with_value("runtime.persistence.s3.mountOptions", options)
+    volume = rendered["PersistentVolume/demo-one"]["spec"]
+    assert volume["mountOptions"][:5] == [
+        "read-only",
+        "allow-other",
+        "uid=1000",
+        "gid=1000",
+        "region us-west-2",
+    ]
+    # Version 1 of the driver would end the name of "prefix a=b/" at the equals sign.
+    assert volume["mountOptions"][5:] == ["prefix=my models/", "metadata-ttl=indefinite", "debug"]
+
+
 def test_a_claim_of_the_users_takes_the_place_of_both(with_value: Callable[..., Objects]) -> None:
     rendered = with_value("runtime.persistence.existingClaim", "mine")
     assert not rendered.kinds("PersistentVolume") + rendered.kinds("PersistentVolumeClaim")

@@ -55,6 +55,7 @@ OTHER: dict[str, Any] = {
     "runtime.networkPolicy.egress.cidrs": ["10.0.192.0/26"],
     "runtime.persistence.size": "1Ti",
     "runtime.persistence.accessModes": ["ReadWriteMany"],
+    "runtime.persistence.s3.mountOptions": ["prefix team-a/"],
     "runtime.scaling.extraHPAConfig": {"scaleUp": {"selectPolicy": "Min"}},
 }
 OTHER |= {

@@ -111,6 +111,7 @@ VALUES: Data = {
     "extraValues.runtime.queueAgent.xray.daemon.image.tag": "v1.0.0",
     "extraValues.runtime.persistence.size": "4Ti",
     "extraValues.runtime.persistence.accessModes": ["ReadWriteMany"],
+    "extraValues.runtime.persistence.s3.mountOptions": ["prefix team-a/"],
     "extraValues.karpenter.nodeTemplate.amiVersion": "1.50.0",
     "extraValues.runtime.persistence.s3.modelBucket": "other-models",
     f"{REQUIREMENTS}[].key": "failure-domain.beta.kubernetes.io/zone",

@@ -150,6 +150,37 @@ ACCESS = [
     ["ReadOnly"],
     ["ReadOnlyMany", "ReadOnlyMany"],
 ]
+MOUNT_OPTIONS = [
+    [],
+    *(
+        [text]
+        for text in (
+            *(
+                "prefix a/",
+                "prefix=a/b/",
+                "--prefix a b/",
+                " prefix  a/ ",
+                "prefix a",
+                "prefix /a/",
+                "prefix",
+            ),
+            *("debug", "--debug", "-d", "debug=", "debug 1", "DEBUG", "", "-o debug", "---debug"),
+            *("endpoint-url https://a.example.com", "endpoint-url http://a", "endpoint-url https://a b"),
+            *("max-threads 0", "max-threads 64", "max-threads 1.5", "max-threads \u0664"),
+            *("read-part-size 5242879", "read-part-size 5242880", "read-part-size=5368709121"),
+            *("dir-mode 0755", "dir-mode 311", "dir-mode 7777", "file-mode 440", "file-mode 0222"),
+            *("metadata-ttl indefinite", "metadata-ttl -1", "negative-metadata-ttl 0"),
+            *("region us-west-2", "uid=0", "allow-delete", "cache /tmp", "profile x", "memory-target 5"),
+            *("expected-bucket-owner 123456789012", "expected-bucket-owner 1", "bucket-type directory"),
+            *("transfer-acceleration", "maximum-throughput-gbps 25", "maximum-throughput-gbps 0"),
+            *("otlp-endpoint http://a:4317", "otlp-export-interval 5", "prefix \u00e4/", "prefix a\n/"),
+        )
+    ),
+    *(["debug", text] for text in ("debug", "--debug", "no-log", "log-metrics")),
+    ["part-size 5242880", "read-part-size 5242880"],
+    ["otlp-endpoint http://a:4317", "otlp-export-interval 5"],
+    ["endpoint-url https://a", "dual-stack"],
+]
 LOCAL_DISK = {"s3": {"enabled": False}, "storageClass": "gp3"}
 CLAIMS: list[Data] = [{"accessModes": modes, **LOCAL_DISK} for modes in ACCESS]
 CLAIMS += [{"s3": {"enabled": False}, "storageClass": name} for name in (None, "", "-", "gp3", "a..b", "A")]
@@ -274,6 +305,7 @@ POOLS: dict[str, list[Any]] = {
     f"{MODELS}.annotations": ANNOTATIONS,
     f"{MODELS}.existingClaim": NAMES,
     f"{MODELS}.accessModes": ACCESS,
+    f"{MODELS}.s3.mountOptions": MOUNT_OPTIONS,
     f"{MODELS}.size": ["1", "2Ti", "1.5Gi", "500m", "0", "2 TB"],
 }
 NUMBERS: list[Any] = [0, 1, 2, -1, 1.5, 1.0, 2147483647, 2147483648]

@@ -85,7 +85,7 @@ def test_models_of_another_region_fail(solution: Solution) -> None:
 def test_a_dynamic_runtime_without_any_checkpoint_is_a_warning(solution: Solution) -> None:
     dynamic = replace(solution.runtimes[0], model_filename=None, dynamic_model=True)
 
-    [result] = models.judge_model(dynamic, "models", models.Checkpoints(False, ()))
+    [result] = models.judge_model(dynamic, models.Mount("models"), models.Checkpoints(False, ()))
 
     assert result.status is CheckStatus.WARNING
 
@@ -93,7 +93,7 @@ def test_a_dynamic_runtime_without_any_checkpoint_is_a_warning(solution: Solutio
 def test_the_command_that_copies_a_checkpoint_keeps_folder_and_spaces(solution: Solution) -> None:
     runtime = replace(solution.runtimes[0], type="sdwebui", model_filename="v2/my model.ckpt")
 
-    [result] = models.judge_model(runtime, "models", models.Checkpoints(False, ()))
+    [result] = models.judge_model(runtime, models.Mount("models"), models.Checkpoints(False, ()))
 
     assert result.status is CheckStatus.FAILED
     assert "aws s3 cp 'my model.ckpt' 's3://models/Stable-diffusion/v2/my model.ckpt'" in result.help

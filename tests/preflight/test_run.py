@@ -240,6 +240,26 @@ def test_runtimes_that_make_no_folders_need_none(sandbox: Sandbox) -> None:
     assert [result.name for result in report.results if "folders" in result.name] == []
 
 
+def test_models_below_a_prefix_are_looked_for_there(sandbox: Sandbox) -> None:
+    bucket, s3 = f"models-{sandbox.account.id}", sandbox.client("s3")
+    for row in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+        copy = {"CopySource": {"Bucket": bucket, "Key": row["Key"]}}
+        s3.copy_object(Bucket=bucket, Key=f"team a/{row['Key']}", **copy)
+    runtime = {**RUNTIME, **persistence(s3={"mountOptions": ["prefix team a/"]})}
+
+    ready = sandbox.run(config={"modelsRuntime": [runtime]})
+    s3.delete_object(Bucket=bucket, Key=f"team a/Stable-diffusion/{MODEL}")
+    s3.delete_object(Bucket=bucket, Key="team a/VAE/")
+    missing = sandbox.run(config={"modelsRuntime": [runtime]})
+
+    assert ready.not_passed() == []
+    model = missing.one("models", f"team a/Stable-diffusion/{MODEL} for turbo")
+    assert model.status is CheckStatus.FAILED
+    assert f"'s3://{bucket}/team a/Stable-diffusion/{MODEL}'" in model.help
+    folder = missing.one("models", f"folders in {bucket}/team a")
+    assert f"for f in VAE; do aws s3api put-object --bucket {bucket} --key 'team a/'$f/; done" in folder.help
+
+
 def test_a_runtime_with_a_bucket_of_its_own_is_checked_there(sandbox: Sandbox) -> None:
     runtime = {**RUNTIME, **persistence(s3={"modelBucket": "nowhere-at-all"})}
 

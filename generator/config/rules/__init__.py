@@ -15,6 +15,7 @@ THEMES = (
     "controllers",
     "quantities",
     "volumes",
+    "mounts",
     "region",
     "buckets",
     "encryption",

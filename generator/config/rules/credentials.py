@@ -12,7 +12,6 @@ from generator.config.rules.base import (
     inference,
     rule,
 )
-from generator.facts import versions
 
 # EKS gives these to the containers that get a role: their values name a token that the others do not have.
 OF_A_ROLE = frozenset(
@@ -76,14 +75,10 @@ def pod_identity_is_offered(case: Case) -> Iterator[Finding]:
 @rule("SD993")
 def pod_identity_reaches_the_csi_driver(case: Case) -> Iterator[Finding]:
     """EKS Pod Identity needs an EKS version whose S3 CSI driver supports it."""
-    node, release = case.config.at("podIdentity"), case.facts.versions(case.eks).s3_csi
-    if node.flag() and versions.parse(release) < versions.CSI_WITH_PODS:
-        message = f"the S3 CSI driver {release} of EKS {case.eks} reads no models with EKS Pod Identity"
-        enough = [
-            eks
-            for eks in case.facts.eks_versions()
-            if versions.parse(case.facts.versions(eks).s3_csi) >= versions.CSI_WITH_PODS
-        ]
+    node, row = case.config.at("podIdentity"), case.facts.versions(case.eks)
+    if node.flag() and not row.csi_has_pods:
+        message = f"the S3 CSI driver {row.s3_csi} of EKS {case.eks} reads no models with EKS Pod Identity"
+        enough = [eks for eks in case.facts.eks_versions() if case.facts.versions(eks).csi_has_pods]
         yield Finding(node, message, f"remove it, or set eksVersion to {enough[0]} or later")
 
 

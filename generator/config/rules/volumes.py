@@ -1,6 +1,6 @@
 """Volumes: those of the GPU nodes, and the claim for the models."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, inference, node_template, rule
@@ -155,9 +155,9 @@ def ephemeral_storage_fits(case: Case) -> Iterator[Finding]:
                 yield Finding(node, message, "lower the request, or use a larger disk")
 
 
-def _claims(case: Case) -> Iterator[ConfigNode]:
+def claims(runtimes: Iterable[ConfigNode]) -> Iterator[ConfigNode]:
     """The settings of each runtime's volume claim, where the chart creates one."""
-    for runtime in case.runtimes:
+    for runtime in runtimes:
         models = runtime.at("extraValues", "runtime", "persistence")
         if models.at("enabled").flag() is not False and not models.at("existingClaim").text():
             yield models
@@ -167,7 +167,7 @@ def _claims(case: Case) -> Iterator[ConfigNode]:
 def access_modes_suit_s3(case: Case) -> Iterator[Finding]:
     """The S3 CSI driver mounts a bucket only with the access modes ReadOnlyMany and ReadWriteMany."""
     # https://github.com/awslabs/mountpoint-s3-csi-driver/blob/v2.7.0/docs/CONFIGURATION.md
-    for models in _claims(case):
+    for models in claims(case.runtimes):
         node = models.at("accessModes")
         modes = [mode for mode in node.words() if mode not in S3_ACCESS_MODES]
         if modes and models.at("s3", "enabled").flag() is not False:
@@ -180,7 +180,7 @@ def access_modes_suit_s3(case: Case) -> Iterator[Finding]:
 @rule("SD609")
 def one_pod_access_is_alone(case: Case) -> Iterator[Finding]:
     """Kubernetes rejects the access mode ReadWriteOncePod together with others."""
-    for models in _claims(case):
+    for models in claims(case.runtimes):
         node = models.at("accessModes")
         if "ReadWriteOncePod" in node.words() and len(node.words()) > 1:
             yield Finding(
@@ -191,7 +191,7 @@ def one_pod_access_is_alone(case: Case) -> Iterator[Finding]:
 @rule("SD610", WARNING)
 def claims_are_for_all_pods(case: Case) -> Iterator[Finding]:
     """A claim that one node or one pod can use keeps the runtime from having pods on several nodes."""
-    for models in _claims(case):
+    for models in claims(case.runtimes):
         node = models.at("accessModes")
         shared = {"ReadOnlyMany", "ReadWriteMany"} & set(node.words())
         if models.at("s3", "enabled").flag() is False and node.words() and not shared:

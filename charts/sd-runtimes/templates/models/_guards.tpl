@@ -5,6 +5,7 @@
 {{- if not $p.s3.modelBucket }}
 - {{ printf "%s.runtime.persistence.s3.modelBucket is empty: set the bucket with the models, or existingClaim" .where | quote }}
 {{- end }}
+{{- if $p.s3.mountOptions }}{{ include "sd-runtimes.problems.mountOptions" (dict "runtime" .runtime "where" (print .where ".runtime.persistence.s3.mountOptions")) }}{{ end }}
 {{- if without $p.accessModes "ReadOnlyMany" "ReadWriteMany" }}
 - {{ printf "%s.runtime.persistence.accessModes: the S3 CSI driver supports only ReadOnlyMany and ReadWriteMany: remove the others" .where | quote }}
 {{- end }}
