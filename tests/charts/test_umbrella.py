@@ -48,8 +48,11 @@ KEYS: dict[str, Values] = {
             "nodeDriverRegistrar": {"image": {"repository": ""}},
             "livenessProbe": {"image": {"repository": ""}},
         },
+        "mountpointPod": {"namespace": "mount-s3", "priorityClassName": ""},
     },
 }
+# A key of version 2 of the driver's chart; version 1 ignores it.
+KEYS_OF_ALL = {"aws-mountpoint-s3-csi-driver": {"mountpointPod": {"createNamespace": True}}}
 SHOWN = """
 apiVersion: v1
 kind: ConfigMap
@@ -83,7 +86,8 @@ def stand_in(folder: Path, name: str, version: str) -> None:
     (chart / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": name, "version": version}))
     (chart / "values.yaml").write_text(yaml.safe_dump(KEYS[name]))
     helm_keys = {"enabled": True, "global": {}}
-    (chart / "values.schema.json").write_text(json.dumps(closed(KEYS[name] | helm_keys)))
+    keys = merged(KEYS[name], KEYS_OF_ALL.get(name, {}))
+    (chart / "values.schema.json").write_text(json.dumps(closed(keys | helm_keys)))
     (chart / "templates" / "shown.yaml").write_text(SHOWN)
     if name == "keda":
         (chart / "templates" / "crds" / "scaledobjects.yaml").write_text(CRD)
@@ -154,6 +158,33 @@ def test_the_driver_runs_on_tainted_nodes(umbrella: Path) -> None:
     )
 
 
+@pytest.fixture
+def with_pods(umbrella: Path, tmp_path: Path) -> Path:
+    """The umbrella with version 2 of the S3 CSI driver."""
+    chart = tmp_path / "sd-on-eks"
+    shutil.copytree(umbrella, chart)
+    for file in (chart / "Chart.yaml", chart / "charts" / "aws-mountpoint-s3-csi-driver" / "Chart.yaml"):
+        file.write_text(file.read_text().replace("1.15.0", "2.7.0"))
+    return chart
+
+
+def test_no_uninstall_deletes_the_namespace_of_the_mounts(with_pods: Path) -> None:
+    [namespace] = render(with_pods).kinds("Namespace")
+    assert namespace["metadata"]["name"] == "mount-s3"
+    assert namespace["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    given = received_values(render(with_pods), "aws-mountpoint-s3-csi-driver")["mountpointPod"]
+    assert (given["namespace"], given["createNamespace"]) == ("mount-s3", False)
+
+
+def test_without_version_2_of_the_driver_there_is_no_namespace_of_mounts(
+    umbrella: Path, with_pods: Path
+) -> None:
+    assert render(umbrella).kinds("Namespace") == []
+    off = render(with_pods, **{"aws-mountpoint-s3-csi-driver": {"enabled": False}})
+    assert off.kinds("Namespace") == []
+
+
 def test_operators_get_the_accounts_that_their_roles_trust(umbrella: Path) -> None:
     role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x"}
     rendered = render(
@@ -183,6 +214,10 @@ def test_each_part_can_be_left_out(umbrella: Path, name: str) -> None:
         (
             {"aws-mountpoint-s3-csi-driver": {"node": {"tolerateAllTaints": False}}},
             "tolerateAllTaints: the driver would not run",
+        ),
+        (
+            {"aws-mountpoint-s3-csi-driver": {"mountpointPod": {"createNamespace": True}}},
+            "createNamespace: the driver's chart would delete the namespace",
         ),
         ({"karpenter": {"settings": {"clusterName": ""}}}, "clusterName is empty"),
         ({"karpentre": {}}, "Additional property karpentre is not allowed"),

@@ -11,6 +11,9 @@
 {{- if and $csi.enabled (not $csi.node.tolerateAllTaints) }}
 - "aws-mountpoint-s3-csi-driver.node.tolerateAllTaints: the driver would not run on the tainted GPU nodes, and pods would have no models: set it to true"
 {{- end }}
+{{- if and $csi.enabled $csi.mountpointPod.createNamespace }}
+- "aws-mountpoint-s3-csi-driver.mountpointPod.createNamespace: the driver's chart would delete the namespace with the release: set it to false, this chart creates it"
+{{- end }}
 {{- if and .Values.karpenter.enabled (not .Values.karpenter.settings.clusterName) }}
 - "karpenter.settings.clusterName is empty: set the name of the EKS cluster"
 {{- end }}
