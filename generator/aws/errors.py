@@ -22,6 +22,11 @@ def code(error: Exception) -> str:
     return type(error).__name__
 
 
+def denied(error: Exception) -> bool:
+    """Whether AWS refused a call for lack of permissions."""
+    return code(error) in explanation.DENIED
+
+
 def explained(error: BaseException) -> Explanation | None:
     """Why credentials, settings, permissions or the connection caused an error; None for other causes."""
     return explanation.explanation(error, _settings())

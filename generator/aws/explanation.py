@@ -14,7 +14,7 @@ UNKNOWN_KEY = frozenset(
     {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"}
 )
 # Missing permissions: trying again does not help.
-_DENIED = frozenset(
+DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"}
 )
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"})
@@ -97,7 +97,7 @@ def _of_answer(error: Any, answer: Mapping[str, Any], settings: Settings) -> Exp
     if operation == "GetRoleCredentials":
         help = f"check sso_account_id and sso_role_name, then run `aws sso login{settings.flag}`"
         return Explanation(f"IAM Identity Center gave no credentials ({message or code})", help)
-    if code in _DENIED:
+    if code in DENIED:
         return Explanation(one_line(error), DENIED_HELP)
     return _of_key(code, message, settings)
 

@@ -63,7 +63,7 @@ def _key(solution: Solution, arn: str, asker: Asker) -> Key | None:
     except errors.refusals() as error:
         if errors.code(error) == "NotFoundException":
             return None
-        if own:
+        if own or not errors.denied(error):
             raise
         # The owner of a key need not let the deployer look at it.
         return Key(arn, "Enabled", is_symmetric=True, is_customers=True, policy=None)

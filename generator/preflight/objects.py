@@ -7,7 +7,7 @@ from typing import Any
 
 from generator.aws import errors
 from generator.aws.asker import Asker
-from generator.preflight import keys
+from generator.preflight import keys, usage
 from generator.preflight.check import Check, Subject
 from generator.preflight.models import Mount, checkpoint, mounted
 from generator.preflight.result import CheckStatus, Result
@@ -115,7 +115,7 @@ def bucket_key(solution: Solution, bucket: str, asker: Asker) -> StoredObject | 
     except errors.refusals() as error:
         if errors.code(error) == "ServerSideEncryptionConfigurationNotFoundError":
             return StoredObject(bucket)
-        if errors.code(error) in ("AccessDenied", "403"):
+        if errors.denied(error) and bucket not in usage.account_buckets(asker):
             return None
         raise
     [rule, *_] = answer["ServerSideEncryptionConfiguration"]["Rules"]

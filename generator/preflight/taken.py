@@ -8,6 +8,7 @@ from generator.aws import eks, errors
 from generator.aws.asker import Asker
 from generator.build import stack_layout
 from generator.iam import accounts
+from generator.preflight import usage
 from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
 from generator.solution import names
@@ -26,8 +27,9 @@ ABSENT = frozenset(
         "ResourceNotFoundException",
     }
 )
-# S3 answers so for a bucket that another account has.
-ANOTHERS_BUCKET = frozenset({"403", "AccessDenied"})
+# S3 answers so for a bucket that another account has, in this region or in another.
+ANOTHERS_BUCKET = frozenset({"403", "AccessDenied", "301", "PermanentRedirect"})
+# Something true, or an error of AWS; False for a bucket of another account.
 Ask = Callable[[Asker], Any]
 
 
@@ -54,7 +56,18 @@ def _queue(name: str) -> Ask:
 
 
 def _bucket(name: str) -> Ask:
-    return lambda asker: asker.client("s3").head_bucket(Bucket=name)
+    return partial(is_accounts_bucket, name)
+
+
+def is_accounts_bucket(name: str, asker: Asker) -> bool:
+    """Whether a bucket that exists is the account's."""
+    try:
+        asker.client("s3").head_bucket(Bucket=name)
+    except errors.refusals() as error:
+        if errors.code(error) not in ANOTHERS_BUCKET:
+            raise
+        return name in usage.account_buckets(asker)
+    return True
 
 
 def _topic(arn: str) -> Ask:
@@ -68,12 +81,11 @@ def _role(name: str) -> Ask:
 def _state(solution: Solution, ask: Ask, asker: Asker) -> str:
     """`free`, `own`, `taken`, or `another's` for a bucket of another account."""
     try:
-        ask(asker)
+        if not ask(asker):
+            return "another's"
     except errors.refusals() as error:
         if errors.code(error) in ABSENT:
             return "free"
-        if errors.code(error) in ANOTHERS_BUCKET and getattr(error, "operation_name", "") == "HeadBucket":
-            return "another's"
         raise
     return "own" if asker.once("deployed", partial(deployed, solution)) else "taken"
 

@@ -84,9 +84,17 @@ def other_gateways(asker: Asker, stack: str, zones: Iterable[str]) -> int:
 
 def other_buckets(asker: Asker, own: Iterable[str]) -> int:
     """Buckets of the account, without this solution's."""
-    ours = set(own)
+    return len(account_buckets(asker) - set(own))
+
+
+def account_buckets(asker: Asker) -> frozenset[str]:
+    """The names of the account's buckets."""
+    return asker.once("buckets", _account_buckets)
+
+
+def _account_buckets(asker: Asker) -> frozenset[str]:
     pages = asker.client("s3").get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1000})
-    return sum(bucket["Name"] not in ours for page in pages for bucket in page.get("Buckets", ()))
+    return frozenset(str(bucket["Name"]) for page in pages for bucket in page.get("Buckets", ()))
 
 
 def _tag(thing: Mapping[str, Any], key: str) -> str | None:

@@ -47,6 +47,24 @@ def moto() -> Iterator[str]:
     server.stop()
 
 
+def subject_of(account: str, config: dict[str, Any], today: date = TODAY) -> Subject:
+    """What preflight judges of a config in an account."""
+    data = {
+        "stackName": "demo",
+        "eksVersion": "1.35",
+        "modelBucketArn": f"arn:aws:s3:::models-{account}",
+        "modelsRuntime": [RUNTIME],
+        **config,
+    }
+    facts = Facts(paths.data())
+    solution = solving.solution(data, Context("us-east-1", account, today))
+    plan = solving.plan(solution)
+    names = images.pulled_names(solution)
+    charts = paths.root() / "charts"
+    folders, forge = runtimes.model_folders(charts), runtimes.forge_folders(charts)
+    return Subject(solution, plan, facts, today, names, deployer.policies(solution), folders, forge)
+
+
 @dataclass
 class Sandbox:
     """The emulated account, and the handles that change what preflight finds in it."""
@@ -64,20 +82,7 @@ class Sandbox:
         return Report(run_all(list(themes.checks(self.subject(config or {}, today))), Aws("us-east-1")))
 
     def subject(self, config: dict[str, Any], today: date = TODAY) -> Subject:
-        data = {
-            "stackName": "demo",
-            "eksVersion": "1.35",
-            "modelBucketArn": f"arn:aws:s3:::models-{self.account.id}",
-            "modelsRuntime": [RUNTIME],
-            **config,
-        }
-        facts = Facts(paths.data())
-        solution = solving.solution(data, Context("us-east-1", self.account.id, today))
-        plan = solving.plan(solution)
-        names = images.pulled_names(solution)
-        charts = paths.root() / "charts"
-        folders, forge = runtimes.model_folders(charts), runtimes.forge_folders(charts)
-        return Subject(solution, plan, facts, today, names, deployer.policies(solution), folders, forge)
+        return subject_of(self.account.id, config, today)
 
 
 @dataclass
