@@ -208,8 +208,8 @@ def pods(network: Mapping[str, Any]) -> int:
 
 
 def network_gbps(network: Mapping[str, Any]) -> float:
-    """The peak bandwidth of the default network card, in Gbit/s: pods use no other card."""
-    return float(default_card(network)["PeakBandwidthInGbps"])
+    """The peak bandwidth of the default network card, in Gbit/s, or 0: pods use no other card."""
+    return float(default_card(network).get("PeakBandwidthInGbps", 0))
 
 
 def default_card(network: Mapping[str, Any]) -> Mapping[str, Any]:
