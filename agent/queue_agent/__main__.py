@@ -112,7 +112,9 @@ async def _connected(settings: Settings) -> AsyncIterator[Services]:
         scratch = Scratch()
         http = await stack.enter_async_context(runtime_session())
         adapter = GuardedAdapter(adapters.create(settings, http, scratch))
-        limits = InputLimits(settings.input_max_bytes, settings.input_timeout_seconds, settings.input_buckets)
+        limits = InputLimits(
+            settings.input_max_bytes, settings.input_timeout_seconds, settings.input_buckets, settings.bucket
+        )
         inputs = Inputs(s3, limits, PublicResolver(), scratch=scratch)
         stack.push_async_callback(inputs.aclose)
         store = Store(s3, settings.bucket, settings.aws_retry_seconds, metrics.retried)

@@ -64,6 +64,7 @@ class Task:
     request_sha256: str
     timeout_seconds: float  # of `Adapter.run`; after it the core cancels the run and calls `cancel`
     attempt: int  # counted from 1
+    assets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # id → {key, name}
     size: int = 0  # of its message, in bytes
 
 

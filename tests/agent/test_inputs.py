@@ -15,7 +15,8 @@ from PIL import Image
 from queue_agent.contract import RuntimeUnavailable, TaskError
 from queue_agent.task.addresses import PublicResolver, is_public
 from queue_agent.task.images import MAX_PIXELS
-from queue_agent.task.inputs import InputLimits, Inputs, url_at
+from queue_agent.task.input_urls import url_at
+from queue_agent.task.inputs import InputLimits, Inputs
 
 from testing.account import Account
 

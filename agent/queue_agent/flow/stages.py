@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from queue_agent.contract import (
 from queue_agent.flow import budget, finish, intake, run
 from queue_agent.flow.budget import ByteBudget
 from queue_agent.flow.follow import CANCELLED, follow
+from queue_agent.flow.heartbeat import Heartbeat
 from queue_agent.flow.intake import ClaimedElsewhere, Ended
 from queue_agent.flow.job import Job, Stage
 from queue_agent.flow.scheduler import Scheduler
@@ -32,6 +33,7 @@ from queue_agent.flow.services import Services
 from queue_agent.flow.supervisor import Supervisor
 from queue_agent.ops.logs import log
 from queue_agent.task import record
+from queue_agent.task.assets import Reference, references
 from queue_agent.task.record import TaskRecord
 
 # The time that a runtime gets to stop an abandoned task; the pod may be about to end.
@@ -43,10 +45,10 @@ PREPARE_SECONDS = 60.0
 LATE_RETRY_SECONDS = 10.0
 # The next task's request to the runtime is sent before the outputs of the last one are handled.
 HEAD_START_SECONDS = 0.005
-# Once the pod is told to end, its tasks are hidden from other agents for only so long at a time.
-ENDING_VISIBILITY_SECONDS = 15.0
 # Handling an error may fail too, and so may handling that failure.
 MAX_HANDLED_ERRORS = 3
+
+_Fields = tuple[Sequence[FieldPath], Sequence[FieldPath], Mapping[FieldPath, Reference]]
 
 
 class TaskRunner:
@@ -59,13 +61,12 @@ class TaskRunner:
         self._clock = asyncio.get_running_loop().time
         self.background: set[asyncio.Task[None]] = set()
         self.round_trip = 0.0  # seconds of a call that receives waiting messages
-        self._visibility_seconds = float(services.settings.visibility_timeout_seconds)
-        self._ending = asyncio.Event()
+        self._heartbeat = Heartbeat(services)
         self._inputs = ByteBudget(budget.INPUT_BYTES)
 
     async def run(self, job: Job) -> None:
         """Run all stages of a job, and handle every error. Returns when nothing is left to do."""
-        companions = [asyncio.ensure_future(work) for work in (self._heartbeat(job), follow(job))]
+        companions = [asyncio.ensure_future(work) for work in (self._heartbeat.run(job), follow(job))]
         try:
             error = await exception_of(self._run_stages(job))
             for _ in range(MAX_HANDLED_ERRORS):
@@ -93,8 +94,7 @@ class TaskRunner:
 
     def expect_end(self) -> None:
         """The pod may end at any moment: what it then takes along is to be visible again soon."""
-        self._visibility_seconds = min(self._visibility_seconds, ENDING_VISIBILITY_SECONDS)
-        self._ending.set()
+        self._heartbeat.expect_end()
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this in parallel to the tasks."""
@@ -238,33 +238,6 @@ class TaskRunner:
                 log.error("internal error", extra=job.log_fields(), exc_info=error)
                 await finish.retry_or_dead_letter(services, job, "internal_error", type(error).__name__)
 
-    async def _heartbeat(self, job: Job) -> None:
-        """Extend the message's visibility timeout and the lease, until cancelled."""
-        while True:
-            await self._pause_heartbeat()
-            seconds = self._visibility_seconds
-            try:
-                if not await self._services.queue.extend_visibility(job.message, seconds):
-                    log.warning("the message is visible again", extra=job.log_fields())
-                if job.lease is not None:
-                    job.lease.shorten(seconds)
-                    await job.lease.renew(seconds / 3)
-            except AwsUnavailable as error:
-                log.warning("heartbeat failed", extra={**job.log_fields(), "error": str(error)})
-            except LeaseLost:
-                log.warning("lease lost to another agent", extra=job.log_fields())
-                job.abandon("lease_lost")
-                return
-
-    async def _pause_heartbeat(self) -> None:
-        """Wait for a third of the visibility timeout, or until it becomes shorter."""
-        seconds = self._visibility_seconds / 3
-        if self._ending.is_set():
-            await asyncio.sleep(seconds)
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), seconds)
-
     def _announce_start(self, job: Job, started: float) -> None:
         log.info("task started", extra=job.log_fields())
         if self._services.settings.callback_when_running:
@@ -284,9 +257,9 @@ class TaskRunner:
             raise
 
 
-def _fields(adapter: Adapter, task: Task) -> tuple[Sequence[FieldPath], Sequence[FieldPath]]:
-    """The fields for images, and those for videos and audio files."""
-    return adapter.image_fields(task), adapter.media_fields(task)
+def _fields(adapter: Adapter, task: Task) -> _Fields:
+    """The fields for images, those for videos and audio files, and the asset references."""
+    return adapter.image_fields(task), adapter.media_fields(task), references(task)
 
 
 async def exception_of(work: Coroutine[Any, Any, None]) -> Exception | None:

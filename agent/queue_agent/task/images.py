@@ -1,6 +1,7 @@
 """Which bytes are an image, video or audio file that a runtime may be given."""
 
 import asyncio
+from pathlib import PurePosixPath
 
 from queue_agent.blobs import Blob
 from queue_agent.contract import InputImage, TaskError
@@ -23,6 +24,16 @@ async def look(data: Blob, source: str, *, media: bool = False) -> InputImage:
     if data.size <= INLINE_LOOK_BYTES:
         return check(data, source)
     return await asyncio.to_thread(check, data, source)
+
+
+async def look_any(data: Blob, source: str, name: str) -> InputImage:
+    """A file of any type; an image is checked as by `image_of`. Raises `TaskError`."""
+    kind = await asyncio.to_thread(media_type, data)
+    if kind is not None and kind.mime in IMAGE_TYPES:
+        return await look(data, source)
+    suffix = PurePosixPath(name).suffix.removeprefix(".")
+    extension = suffix if suffix.isalnum() and suffix.isascii() else kind.extension if kind else "bin"
+    return InputImage(data, kind.mime if kind else "application/octet-stream", extension)
 
 
 def image_of(data: Blob, source: str) -> InputImage:

@@ -1,7 +1,6 @@
 """Fetches the input images of a task by URL, only from public addresses and allowed buckets."""
 
 import asyncio
-import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,12 +23,12 @@ from yarl import URL
 from queue_agent.blobs import Blob, Scratch
 from queue_agent.concurrency import gather_or_cancel
 from queue_agent.contract import FieldPath, InputImage, RuntimeUnavailable, TaskError
-from queue_agent.task.addresses import RefusedAddressError, is_literal, is_public
-from queue_agent.task.images import look
+from queue_agent.task.addresses import RefusedAddressError, is_public
+from queue_agent.task.assets import Reference
+from queue_agent.task.images import look, look_any
+from queue_agent.task.input_urls import checked_url, urls_in, without_query
 
-SCHEMES = ("https", "s3")
 MAX_REDIRECTS = 5
-MAX_URL_CHARACTERS = 4096
 # The total size of the inputs of one task, as a multiple of the maximum for one input, and at most.
 MAX_INPUTS_PER_TASK = 4
 MAX_TOTAL_BYTES = 2**30
@@ -37,12 +36,12 @@ MAX_INPUTS = 32
 # Parallel downloads of one task.
 PARALLEL_DOWNLOADS = 4
 CHUNK_BYTES = 65536
-# Labels of at most 63 characters, 253 together (RFC 1035); `_` is not allowed there, but in use.
-_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-HOST_NAME = re.compile(rf"(?=.{{1,254}}$)({_LABEL}\.)*{_LABEL}\.?")
 # The name does not exist, or has no address: another attempt would get the same answer.
 NO_SUCH_HOST = (socket.EAI_NONAME, socket.EAI_NODATA)
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+
+# A URL, and whether it is of a video or audio file; or a reference.
+_Source = tuple[str, bool] | Reference
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ class InputLimits:
     max_bytes: int
     seconds: float
     buckets: tuple[str, ...]
+    own_bucket: str = ""  # of asset references
 
     def total_bytes(self, count: int) -> int:
         """The maximum size of so many inputs of one task together."""
@@ -91,27 +91,39 @@ class Inputs:
         await self._session.close()
 
     def max_bytes(
-        self, content: Mapping[str, Any], fields: Sequence[FieldPath], media_fields: Sequence[FieldPath] = ()
+        self,
+        content: Mapping[str, Any],
+        fields: Sequence[FieldPath],
+        media_fields: Sequence[FieldPath] = (),
+        assets: Mapping[FieldPath, Reference] | None = None,
     ) -> int:
         """The size that all inputs that `fetch` would fetch may have together."""
-        return self._limits.total_bytes(len(set(_urls(content, fields, media_fields).values())))
+        sources = {*urls_in(content, fields, media_fields).values(), *(assets or {}).values()}
+        return self._limits.total_bytes(len(sources))
 
     async def fetch(
-        self, content: Mapping[str, Any], fields: Sequence[FieldPath], media_fields: Sequence[FieldPath] = ()
+        self,
+        content: Mapping[str, Any],
+        fields: Sequence[FieldPath],
+        media_fields: Sequence[FieldPath] = (),
+        assets: Mapping[FieldPath, Reference] | None = None,
     ) -> dict[FieldPath, InputImage]:
-        """The image, or in `media_fields` the video or audio file, of each field that holds a URL.
+        """The image, or in `media_fields` the video or audio file, of each field with a URL; the file of each
+        asset reference.
 
         Raises `TaskError` or `RuntimeUnavailable`.
         """
-        urls = _urls(content, fields, media_fields)
+        urls: dict[FieldPath, _Source] = {**urls_in(content, fields, media_fields), **(assets or {})}
         if not urls:
             return {}
         slots = asyncio.Semaphore(PARALLEL_DOWNLOADS)
         budget = _Budget(self._limits.total_bytes(MAX_INPUTS_PER_TASK))
 
-        async def fetch_one(url: str, *, media: bool) -> InputImage:
+        async def fetch_one(source: _Source) -> InputImage:
             async with slots:
-                return await self._file(url, budget, media=media)
+                if isinstance(source, Reference):
+                    return await self._asset(source, budget)
+                return await self._file(source[0], budget, media=source[1])
 
         distinct = list(dict.fromkeys(urls.values()))
         if len(distinct) > MAX_INPUTS:
@@ -119,9 +131,9 @@ class Inputs:
             raise TaskError("too_many_inputs", message)
         try:
             async with asyncio.timeout(self._limits.seconds):
-                images = await gather_or_cancel(fetch_one(url, media=media) for url, media in distinct)
+                images = await gather_or_cancel(fetch_one(source) for source in distinct)
         except TimeoutError as error:
-            summary = _summary([url for url, _ in distinct])
+            summary = _summary(distinct)
             message = f"the inputs took longer than {self._limits.seconds:g} s: {summary}"
             raise RuntimeUnavailable("input_unavailable", message) from error
         by_url = dict(zip(distinct, images, strict=True))
@@ -134,7 +146,7 @@ class Inputs:
         except RefusedAddressError as error:
             raise TaskError("input_refused", str(error)) from error
         except InvalidURL as error:
-            raise TaskError("input_refused", f"{_without_query(url)} is not a valid URL") from error
+            raise TaskError("input_refused", f"{without_query(url)} is not a valid URL") from error
         except ClientConnectorDNSError as error:
             if isinstance(error.os_error, RefusedAddressError):
                 raise TaskError("input_refused", str(error.os_error)) from error
@@ -144,9 +156,18 @@ class Inputs:
         except (HttpError, OSError, BotoCoreError) as error:
             if isinstance(cause := error.__cause__ or error.__context__, RefusedAddressError):
                 raise TaskError("input_refused", str(cause)) from error
-            message = f"{_without_query(url)} could not be read: {type(error).__name__}"
+            message = f"{without_query(url)} could not be read: {type(error).__name__}"
             raise RuntimeUnavailable("input_unavailable", message) from error
-        return await look(data, _without_query(url), media=media)
+        return await look(data, without_query(url), media=media)
+
+    async def _asset(self, asset: Reference, budget: "_Budget") -> InputImage:
+        url = URL.build(scheme="s3", host=self._limits.own_bucket, path=f"/{asset.key}")
+        try:
+            data = await self._object(url, budget)
+        except (OSError, BotoCoreError, HttpError) as error:
+            message = f"{without_query(url)} could not be read: {type(error).__name__}"
+            raise RuntimeUnavailable("input_unavailable", message) from error
+        return await look_any(data, without_query(url), asset.name)
 
     async def _from_web(self, url: URL, budget: "_Budget") -> Blob:
         for _ in range(MAX_REDIRECTS + 1):
@@ -154,12 +175,10 @@ class Inputs:
                 if response.status in REDIRECT_STATUSES:
                     url = self._next(url, response)
                     continue
-                _check_response(response, _without_query(url))
-                return await self._body(
-                    response.content, response.content_length, _without_query(url), budget
-                )
+                _check_response(response, without_query(url))
+                return await self._body(response.content, response.content_length, without_query(url), budget)
         raise TaskError(
-            "input_refused", f"{_without_query(url)} is redirected more than {MAX_REDIRECTS} times"
+            "input_refused", f"{without_query(url)} is redirected more than {MAX_REDIRECTS} times"
         )
 
     def _next(self, url: URL, response: ClientResponse) -> URL:
@@ -167,31 +186,34 @@ class Inputs:
             target = url.join(URL(response.headers.get("Location", "")))
         except ValueError as error:
             raise TaskError(
-                "input_refused", f"{_without_query(url)} is redirected to an invalid URL"
+                "input_refused", f"{without_query(url)} is redirected to an invalid URL"
             ) from error
         if target.scheme != "https":
             raise TaskError(
                 "input_refused",
-                f"{_without_query(url)} is redirected to a URL that does not start with https://",
+                f"{without_query(url)} is redirected to a URL that does not start with https://",
             )
         return checked_url(str(target), self._public)
 
     async def _from_s3(self, url: URL, budget: "_Budget") -> Blob:
         if url.host not in self._limits.buckets:
             raise TaskError("input_refused", f"inputs from the bucket {url.host} are not allowed")
+        return await self._object(url, budget)
+
+    async def _object(self, url: URL, budget: "_Budget") -> Blob:
         try:
             response = await self._s3.get_object(Bucket=url.host, Key=url.path.removeprefix("/"))
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "Unknown")
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-            message = f"{_without_query(url)} could not be read: {code}"
+            message = f"{without_query(url)} could not be read: {code}"
             if 400 <= status < 500 and status != 429:
                 raise TaskError("input_not_found", message) from error
             raise RuntimeUnavailable("input_unavailable", message) from error
         if not response.get("ETag"):  # the body is an error, which S3 answered with 200
-            raise RuntimeUnavailable("input_unavailable", f"{_without_query(url)} could not be read")
+            raise RuntimeUnavailable("input_unavailable", f"{without_query(url)} could not be read")
         async with response["Body"] as body:
-            return await self._body(body, response["ContentLength"], _without_query(url), budget)
+            return await self._body(body, response["ContentLength"], without_query(url), budget)
 
     async def _body(self, stream: Any, length: int | None, source: str, budget: "_Budget") -> Blob:
         """The whole body. Nothing is read when its Content-Length is too large."""
@@ -219,45 +241,6 @@ class _Budget:
             raise TaskError("input_too_large", "the total size of the inputs is too large")
 
 
-def _urls(
-    content: Mapping[str, Any], fields: Sequence[FieldPath], media_fields: Sequence[FieldPath]
-) -> dict[FieldPath, tuple[str, bool]]:
-    """The URL in each field that holds one, and whether it is of a video or audio file."""
-    kinds = dict.fromkeys(fields, False) | dict.fromkeys(media_fields, True)
-    return {
-        field: (url, media) for field, media in kinds.items() if (url := url_at(content, field)) is not None
-    }
-
-
-def url_at(content: Mapping[str, Any], field: FieldPath) -> str | None:
-    """The URL in this field; None when it holds something else, such as base64."""
-    value: Any = content
-    for key in field:
-        try:
-            value = value[key]
-        except (LookupError, TypeError):
-            return None
-    return value.strip() if isinstance(value, str) and "://" in value[:16] else None
-
-
-def checked_url(text: str, public: Callable[[str], bool]) -> URL:
-    """The parsed URL, if it may be fetched. Raises `TaskError`."""
-    try:
-        url = URL(text) if len(text) <= MAX_URL_CHARACTERS else URL()
-        host, port = url.host, url.port
-    except ValueError as error:
-        raise TaskError("input_refused", "an input is not a valid URL") from error
-    if url.scheme not in SCHEMES or not host:
-        raise TaskError("input_refused", "an input by URL must start with https:// or s3://")
-    if url.user is not None or (url.scheme == "https" and not port):
-        raise TaskError("input_refused", f"the URL of an input at {host} has a user name or an invalid port")
-    if url.scheme == "https" and not is_literal(host) and not HOST_NAME.fullmatch(url.raw_host or ""):
-        raise TaskError("input_refused", f"{host[:80]} is not a valid host name")
-    if url.scheme == "https" and is_literal(host) and not public(host):
-        raise TaskError("input_refused", f"{host} is not a public address")
-    return url
-
-
 def _check_response(response: ClientResponse, source: str) -> None:
     if response.status >= 500 or response.status == 429:
         raise RuntimeUnavailable("input_unavailable", f"{source} returned HTTP {response.status}")
@@ -268,12 +251,8 @@ def _check_response(response: ClientResponse, source: str) -> None:
         raise TaskError("input_refused", f"{source} returned a content encoding that was not requested")
 
 
-def _summary(urls: Sequence[str]) -> str:
-    """The first of the URLs, and how many more there are."""
-    more = f" and {len(urls) - 1} more" if len(urls) > 1 else ""
-    return _without_query(URL(urls[0])) + more
-
-
-def _without_query(url: URL) -> str:
-    """The URL for messages, without its query, which may hold a signature."""
-    return str(url.with_query(None).with_fragment(None))[:200]
+def _summary(sources: Sequence["_Source"]) -> str:
+    """The first of the sources, and how many more there are."""
+    more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+    first = sources[0]
+    return (first.key if isinstance(first, Reference) else without_query(URL(first[0]))) + more

@@ -65,6 +65,7 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
         request_sha256=hashlib.sha256(canonical_json(content).encode()).hexdigest(),
         timeout_seconds=_timeout(metadata.get("timeoutSeconds"), defaults, task_id),
         attempt=attempt,
+        assets=_assets(metadata.get("assets"), task_id),
         size=len(body),
     )
 
@@ -129,6 +130,18 @@ def _context(value: Any, task_id: str) -> Any:
             f"metadata.context has {size} bytes; the maximum is {CONTEXT_MAX_BYTES}", task_id
         )
     return value
+
+
+def _assets(value: Any, task_id: str) -> Mapping[str, Mapping[str, str]]:
+    """The files of asset references, which the API's function has looked up."""
+    files = {} if value is None else value
+    if not isinstance(files, dict) or not all(_is_asset(file) for file in files.values()):
+        raise MalformedMessageError("metadata.assets must be an object: id → {key, name}", task_id)
+    return files
+
+
+def _is_asset(file: Any) -> bool:
+    return isinstance(file, dict) and all(isinstance(file.get(name), str) for name in ("key", "name"))
 
 
 def _timeout(value: Any, defaults: Defaults, task_id: str) -> float:

@@ -68,6 +68,12 @@ class ClaimState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
+# Uploads of the API's clients: `{owner}/{id}` below it.
+ASSETS_FOLDER = ".assets"
+# The `__type` of an object in a workflow that stands for a file: `{__type, info: {id}}`. The agent fetches
+# the key that the task's `metadata.assets` gives for the id: `{id: {key, name}}`.
+ASSET_TYPE = "core/ASSET"
+
 # In the claim of a running task: when its sender asked to cancel it.
 CANCEL_FIELD = "cancel_requested"
 
@@ -139,6 +145,16 @@ def request_key(task_id: str) -> str:
 def claim_key(task_id: str) -> str:
     """The key of the claim of the agent that runs the task, or of the API that cancelled it."""
     return f"{RECORDS_FOLDER}/{task_id}/claim.json"
+
+
+def asset_key(owner: str, asset_id: str) -> str:
+    """The key of an upload."""
+    return f"{ASSETS_FOLDER}/{owner}/{asset_id}"
+
+
+def workflow_key(task_id: str) -> str:
+    """The key of the workflow of a job, as its sender wrote it."""
+    return f"{RECORDS_FOLDER}/{task_id}/workflow.json"
 
 
 def s3_url(bucket: str, key: str) -> str:

@@ -33,6 +33,7 @@ from queue_agent.contract import (
     Task,
     TaskError,
 )
+from queue_agent.task.assets import is_reference, replace_at, value_at
 from queue_agent.task.protocol import TASK_TYPES
 
 ACCEPTED_TASK_TYPES = TASK_TYPES["comfyui"]
@@ -75,7 +76,8 @@ class ComfyUi:
             )
         graph = await off_loop(task.size, graphs.checked, task)
         files.check_paths(graph)
-        by_input = {path[-3:]: image for path, image in images.items()}
+        assets = await self._upload_assets(task, graph, images)
+        by_input = {path[-3:]: image for path, image in images.items() if path not in assets}
         for n, file in enumerate(files.loaded_files(graph)):
             image = by_input.get((file.node, "inputs", file.name))
             image = image or await data_uris.input_file(file.value, file.place, media=file.media)
@@ -88,6 +90,19 @@ class ComfyUi:
         # Events are sent only to the client that a prompt names: each task is a client of its own.
         name = prompt_id(task.id)
         return Prepared(task, {"prompt": graph, "prompt_id": name, "client_id": name, "extra_data": extra})
+
+    async def _upload_assets(
+        self, task: Task, graph: dict[str, Any], images: Mapping[FieldPath, InputImage]
+    ) -> set[FieldPath]:
+        """Put the names of uploaded files in the place of asset references, and return their paths."""
+        assets: set[FieldPath] = set()
+        for n, (path, image) in enumerate(images.items()):
+            inner = path if path[0] in graph else path[1:]
+            if is_reference(value_at(graph, inner)):
+                name = f"{task.id}-asset-{n}.{image.extension}"
+                replace_at(graph, inner, await self._upload(name, image))
+                assets.add(path)
+        return assets
 
     async def _upload(self, name: str, image: InputImage) -> str:
         form = FormData()

@@ -1,0 +1,54 @@
+"""Keeps the message and the lease of a task while this agent works on it."""
+
+import asyncio
+import contextlib
+
+from queue_agent.aws.claims import LeaseLost
+from queue_agent.aws.retry import AwsUnavailable
+from queue_agent.flow.job import Job
+from queue_agent.flow.services import Services
+from queue_agent.ops.logs import log
+
+# Once the pod is told to end, its tasks are hidden from other agents for only so long at a time.
+ENDING_VISIBILITY_SECONDS = 15.0
+
+
+class Heartbeat:
+    """Extends visibility timeouts and leases."""
+
+    def __init__(self, services: Services) -> None:
+        self._queue = services.queue
+        self._visibility_seconds = float(services.settings.visibility_timeout_seconds)
+        self._ending = asyncio.Event()
+
+    def expect_end(self) -> None:
+        """The pod may end at any moment: what it then takes along is to be visible again soon."""
+        self._visibility_seconds = min(self._visibility_seconds, ENDING_VISIBILITY_SECONDS)
+        self._ending.set()
+
+    async def run(self, job: Job) -> None:
+        """Extend the message's visibility timeout and the lease, until cancelled."""
+        while True:
+            await self._pause()
+            seconds = self._visibility_seconds
+            try:
+                if not await self._queue.extend_visibility(job.message, seconds):
+                    log.warning("the message is visible again", extra=job.log_fields())
+                if job.lease is not None:
+                    job.lease.shorten(seconds)
+                    await job.lease.renew(seconds / 3)
+            except AwsUnavailable as error:
+                log.warning("heartbeat failed", extra={**job.log_fields(), "error": str(error)})
+            except LeaseLost:
+                log.warning("lease lost to another agent", extra=job.log_fields())
+                job.abandon("lease_lost")
+                return
+
+    async def _pause(self) -> None:
+        """Wait for a third of the visibility timeout, or until it becomes shorter."""
+        seconds = self._visibility_seconds / 3
+        if self._ending.is_set():
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), seconds)
