@@ -4,6 +4,7 @@ from typing import Any
 
 from queue_agent.task.protocol import TaskState
 
+from api.comfy_openapi import comfy_paths, comfy_schemas
 from api.schema import legacy_task_schema, path_parameter, task_schema
 from api.settings import Settings
 
@@ -44,6 +45,7 @@ def document(settings: Settings, stage: str) -> dict[str, Any]:
             "get": _operation("getTask", "Get the state of a task", _status(), 400, 404),
             "delete": _operation("cancelTask", "Cancel a task", _cancelled(), 400, 404, 409),
         },
+        **comfy_paths(settings.of_type("comfyui")),
         "/openapi.json": {"get": _operation("getDescription", "Get this document", {"type": "object"})},
     }
     return {
@@ -57,7 +59,7 @@ def document(settings: Settings, stage: str) -> dict[str, Any]:
                 "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
                 "token": {"type": "http", "scheme": "bearer", "description": "The same key"},
             },
-            "schemas": {"Problem": _problem()},
+            "schemas": {"Problem": _problem(), **comfy_schemas()},
         },
     }
 

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from queue_agent.task.protocol import parse_json
 
+from api.comfy import COMFY_PATH, comfy_response
 from api.openapi import TASK_PATH, document
 from api.problem import FieldError, ProblemError, invalid_request, service_unavailable
 from api.records import Records
@@ -38,6 +39,7 @@ VERBS = {
     "/v1alpha1": ("POST",),
     TASK_PATH: ("GET", "DELETE"),
     "/openapi.json": ("GET",),
+    COMFY_PATH: ("GET", "HEAD", "POST", "DELETE"),
 }
 
 
@@ -59,6 +61,10 @@ class Api:
     def handle(self, event: Event, _context: Any) -> Response:
         """Handle one request."""
         started = time.monotonic()
+        if event["resource"] == COMFY_PATH:
+            response = comfy_response(event, self._settings, self._s3, self._publish)
+            _log(event, response, started)
+            return response
         try:
             response = _response(HTTPStatus.OK, self._route(event))
         except ProblemError as problem:

@@ -16,12 +16,21 @@ class Runtime:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """How many seconds records of tasks, and messages in a queue, are kept."""
+
+    records: int = 0
+    queue: int = 0
+
+
+@dataclass(frozen=True)
 class Settings:
     """The solution's name, its requests topic, its runtimes by name."""
 
     stack: str
     topic: str
     runtimes: Mapping[str, Runtime]
+    retention: Retention = Retention()
 
     def of_type(self, runtime_type: str) -> list[str]:
         """The names of the runtimes of a type."""
@@ -41,7 +50,10 @@ class Settings:
 
 
 def read_settings(text: str) -> Settings:
-    """The settings from the generator's JSON: `{stack, topic, runtimes: {name: {type, bucket, model}}}`."""
+    """The settings from the generator's JSON: `{stack, topic, runtimes: {name: {type, bucket, model}},
+    retention: {records, queue}}`.
+    """
     document = json.loads(text)
     runtimes = {name: Runtime(name=name, **entry) for name, entry in document["runtimes"].items()}
-    return Settings(stack=document["stack"], topic=document["topic"], runtimes=runtimes)
+    retention = Retention(**document["retention"])
+    return Settings(document["stack"], document["topic"], runtimes, retention)

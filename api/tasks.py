@@ -3,7 +3,7 @@
 import hashlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -72,15 +72,18 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def submit(task: Task, records: Records, publish: Publish) -> None:
-    """Publish a task once, however often it is sent. Raises `ProblemError` for another task under its id."""
+def submit(task: Task, records: Records, publish: Publish, notes: Mapping[str, Any] | None = None) -> None:
+    """Publish a task once, however often it is sent; `notes` are kept in its record.
+
+    Raises `ProblemError` for another task under its id.
+    """
     message, attributes = task.message, dict([task.route])
     size = len(message) + sum(len(name) + len("String") + len(value.encode()) for name, value in [task.route])
     if size > SNS_MAX_BYTES:
         detail = f"The task has {size} bytes; the maximum of SNS is {SNS_MAX_BYTES}. {TOO_LARGE}."
         raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     key = request_key(task.id)
-    record = {**task.request, "submitted": time.time(), "published": False}
+    record = {**task.request, **(notes or {}), "submitted": time.time(), "published": False}
     if not records.create(key, record):
         earlier = _same_request(task, records.read(key))
         if earlier["published"]:

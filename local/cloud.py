@@ -65,8 +65,13 @@ class Cloud:
 
     def api_client(self, outputs: Mapping[str, str]) -> ApiClient:
         """A client of the HTTP API of a stack with these outputs."""
-        key = self.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
-        return ApiClient(api_url(self.emulator.url, outputs["ApiUrl"]), key)
+        gateway, url = self.client("apigateway"), api_url(self.emulator.url, outputs["ApiUrl"])
+        key = gateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
+        # On AWS the path begins with the stage. Links that the API gives must have the emulator's path.
+        _, _, api, stage, _ = urlsplit(url).path.split("/")
+        prefix = {"op": "replace", "path": "/variables/linkPrefix", "value": urlsplit(url).path}
+        gateway.update_stage(restApiId=api, stageName=stage, patchOperations=[prefix])
+        return ApiClient(url, key)
 
     def subscribe_to_results(self) -> str:
         """Subscribe a queue to the results topic, as an application does; the URL of the queue."""

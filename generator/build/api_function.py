@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from generator.solution import limits
 from generator.solution.model import Runtime, Solution
 
 # Below paths.root(), in the order in which they need each other.
@@ -14,10 +15,22 @@ FILES = (
     "api/schema.py",
     "api/validation.py",
     "api/settings.py",
-    "api/openapi.py",
     "api/records.py",
+    "api/index.py",
     "api/state.py",
     "api/tasks.py",
+    "api/blake3.py",
+    "api/multipart.py",
+    "api/comfy_errors.py",
+    "api/comfy_ids.py",
+    "api/comfy_workflow.py",
+    "api/comfy_documents.py",
+    "api/comfy_assets.py",
+    "api/comfy_jobs.py",
+    "api/comfy_events.py",
+    "api/comfy.py",
+    "api/comfy_openapi.py",
+    "api/openapi.py",
     "api/routes.py",
 )
 OWN_PACKAGES = ("api", "queue_agent")
@@ -41,6 +54,10 @@ def settings(solution: Solution) -> str:
     values = {
         "stack": solution.stack,
         "topic": solution.requests_topic_arn,
+        "retention": {
+            "records": limits.TASK_RECORD_DAYS * limits.DAY_SECONDS,
+            "queue": limits.QUEUE_RETENTION_SECONDS,
+        },
         "runtimes": {runtime.name: _runtime(runtime) for runtime in solution.runtimes},
     }
     return json.dumps(values, separators=(",", ":"))

@@ -7,7 +7,9 @@ from typing import Any
 from generator.solution import names
 
 PROBLEM = "'application/problem+json'"
-TOO_LARGE = "A task may have at most 256 KB: send pictures as https:// or s3:// URLs, not inside the task."
+TOO_LARGE = (
+    "A task may have at most 256 KB, an upload at most 4 MB: send larger pictures as https:// or s3:// URLs."
+)
 TOO_FAST = "This key exceeds the rate of its usage plan. Retry after one second, with exponential backoff."
 NO_OBJECT = (
     "The body must be a JSON object: with the key `task` for /v1alpha2, `alwayson_scripts` for /v1alpha1."
@@ -51,6 +53,7 @@ class Refusal:
     id: str
     type: str
     status: int | None
+    code: str  # of the Comfy API
     detail: str
     retry_after_seconds: int | None = None
 
@@ -70,7 +73,9 @@ class Refusal:
             body["status"] = self.status
         # $context.error.messageString is already quoted.
         detail = json.dumps(self.detail) if self.detail else "$context.error.messageString"
-        return f'{json.dumps(body)[:-1]}, "detail": {detail}}}'
+        # Clients of the Comfy API read `error`.
+        error = f'{{"code": "{self.code}", "message": {detail}, "details": null}}'
+        return f'{json.dumps(body)[:-1]}, "detail": {detail}, "error": {error}}}'
 
 
 TITLES: dict[int | None, str] = {
@@ -87,6 +92,9 @@ RESOURCES = (
     Resource("V1alpha2Runtime", "{runtime}", "V1alpha2"),
     Resource("V1alpha2Task", "{id}", "V1alpha2Runtime"),
     Resource("OpenApi", "openapi.json"),
+    Resource("Comfy", "comfy"),
+    Resource("ComfyRuntime", "{runtime}", "Comfy"),
+    Resource("ComfyPath", "{proxy+}", "ComfyRuntime"),
 )
 # Only what API Gateway can reject with a message that names the field; tests compare it with api/schema.py.
 MODELS = (
@@ -100,18 +108,21 @@ METHODS = (
     Method("AnyV1alpha2", "V1alpha2", "ANY"),
     Method("AnyV1alpha2Task", "V1alpha2Task", "ANY", parameters=("runtime", "id")),
     Method("AnyOpenApi", "OpenApi", "ANY"),
+    Method("AnyComfyPath", "ComfyPath", "ANY", parameters=("runtime", "proxy")),
 )
+# Bodies of this type reach the function as bytes, in base64; of other types as text.
+BINARY_TYPES = ("multipart/form-data",)
 REFUSALS = (
-    Refusal("BadBody", "BAD_REQUEST_BODY", 400, NO_OBJECT),
+    Refusal("BadBody", "BAD_REQUEST_BODY", 400, "invalid_request", NO_OBJECT),
     # The authorizer refuses a request without a key, API Gateway one with a wrong key.
-    Refusal("NoKey", "ACCESS_DENIED", 403, WRONG_KEY),
-    Refusal("WrongKey", "INVALID_API_KEY", 403, WRONG_KEY),
+    Refusal("NoKey", "ACCESS_DENIED", 403, "unauthorized", WRONG_KEY),
+    Refusal("WrongKey", "INVALID_API_KEY", 403, "unauthorized", WRONG_KEY),
     # For an unknown path API Gateway answers 403, "Missing Authentication Token".
-    Refusal("NoSuchPath", "MISSING_AUTHENTICATION_TOKEN", 404, NO_SUCH_PATH),
-    Refusal("TooLarge", "REQUEST_TOO_LARGE", 413, TOO_LARGE),
-    Refusal("TooFast", "THROTTLED", 429, TOO_FAST, retry_after_seconds=1),
-    Refusal("AnyOther4xx", "DEFAULT_4XX", None, ""),
-    Refusal("AnyOther5xx", "DEFAULT_5XX", None, ""),
+    Refusal("NoSuchPath", "MISSING_AUTHENTICATION_TOKEN", 404, "not_found", NO_SUCH_PATH),
+    Refusal("TooLarge", "REQUEST_TOO_LARGE", 413, "payload_too_large", TOO_LARGE),
+    Refusal("TooFast", "THROTTLED", 429, "rate_limited", TOO_FAST, retry_after_seconds=1),
+    Refusal("AnyOther4xx", "DEFAULT_4XX", None, "invalid_request", ""),
+    Refusal("AnyOther5xx", "DEFAULT_5XX", None, "upstream_error", ""),
 )
 LOG_FIELDS = {
     "time": "requestTime",

@@ -111,6 +111,7 @@ def _api(solution: Solution) -> dict[str, Any]:
         "models": api_gateway.MODELS,
         "methods": api_gateway.METHODS,
         "refusals": api_gateway.REFUSALS,
+        "binary_types": api_gateway.BINARY_TYPES,
         "deployment": f"ApiDeployment{digest}",
         "deployed": [*(method.id for method in api_gateway.METHODS), *refusals],
         "log_format": api_gateway.log_format(),

@@ -109,6 +109,12 @@ def _api(buckets: list[str], solution: Solution) -> Policy:
         [
             allow("PublishTasks", "sns:Publish", solution.requests_topic_arn),
             allow("KeepTaskRecords", "s3:PutObject", [f"{bucket}/.tasks/*" for bucket in buckets]),
+            # Uploads of clients of the Comfy API.
+            allow(
+                "KeepAssets",
+                ["s3:DeleteObject", "s3:PutObject"],
+                [f"{bucket}/.assets/*" for bucket in buckets],
+            ),
             allow("ReadResults", "s3:GetObject", [f"{bucket}/*" for bucket in buckets]),
             allow("TellAbsentFromForbidden", "s3:ListBucket", buckets),
             _write_log(names.api(solution.stack), solution),

@@ -28,11 +28,31 @@ API = {
     "records": set(),
     "schema": set(),
     "settings": set(),
-    "openapi": {"schema", "settings"},
+    "openapi": {"comfy_openapi", "schema", "settings"},
+    "index": set(),
+    "blake3": set(),
+    "multipart": set(),
+    "comfy_errors": {"problem"},
+    "comfy_ids": set(),
+    "comfy_workflow": {"comfy_errors"},
+    "comfy_documents": {"comfy_ids", "settings", "state"},
+    "comfy_events": {"comfy_documents"},
+    "comfy_assets": {
+        *("blake3", "comfy_documents", "comfy_errors", "comfy_ids", "multipart", "records", "state"),
+    },
+    "comfy_jobs": {
+        *("comfy_assets", "comfy_documents", "comfy_errors", "comfy_ids", "comfy_workflow", "index"),
+        *("problem", "records", "settings", "state", "tasks"),
+    },
+    "comfy": {
+        *("comfy_assets", "comfy_documents", "comfy_errors", "comfy_events", "comfy_jobs", "problem"),
+        *("records", "settings", "tasks"),
+    },
+    "comfy_openapi": {"comfy_assets", "comfy_errors", "comfy_ids", "comfy_workflow", "index"},
     "validation": {"problem", "schema"},
     "state": {"records"},
     "tasks": {"problem", "records", "settings", "state"},
-    "routes": {"openapi", "problem", "records", "schema", "settings", "tasks", "validation"},
+    "routes": {"comfy", "openapi", "problem", "records", "schema", "settings", "tasks", "validation"},
 }
 LOCAL = {
     "die_with_parent": set(),
