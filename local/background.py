@@ -28,9 +28,14 @@ def up(config_file: str, folder: Path, durations: Durations) -> str:
     state = json.loads((folder / "state.json").read_text("utf-8"))
     runtimes = "\n".join(f"  {name:<14} {kind}" for name, kind in state["runtimes"].items())
     first = next((name for name, kind in state["runtimes"].items() if kind == "sdwebui"), "NAME")
+    comfy = "".join(
+        f"  Comfy API v2   COMFY_BASE_URL={state['api_url']}/comfy/{name} COMFY_API_KEY={state['api_key']}\n"
+        for name, kind in state["runtimes"].items()
+        if kind == "comfyui"
+    )
     return (
         f"The pipeline is running (process {state['pid']}, logs in {folder / 'up'}):\n{runtimes}\n"
-        f"  API   {state['api_url']} (key {state['api_key']})\n  AWS   {state['endpoint']}\n"
+        f"  API   {state['api_url']} (key {state['api_key']})\n  AWS   {state['endpoint']}\n{comfy}"
         f'Try:    {_command()} submit --runtime {first} --prompt "a lighthouse at dusk"\nStop:   make down'
     )
 
