@@ -53,7 +53,7 @@ class Assets:
         name = _checked_name(fields.get("file_path", ""))
         digest = blake3_hex(file.data)
         expected = fields.get("expected_hash")
-        if expected and digest_of(expected) != digest:
+        if expected is not None and digest_of(expected) != digest:
             message = f"The received bytes have the hash blake3:{digest}, not expected_hash."
             raise ComfyError(HTTPStatus.CONFLICT, "hash_mismatch", message)
         if existing := self._existing(digest):

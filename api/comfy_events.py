@@ -1,6 +1,6 @@
 """The event stream of a job, as far as a function carries one: API Gateway returns it when it is complete.
 
-A connection is held until the job has changed, or for twelve seconds; its frames are the snapshot at its
+A connection is held until the job has changed, or for eight seconds; its frames are the snapshot at its
 begin and what has changed since. Clients of the contract connect again at once.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from api.comfy_documents import TERMINAL_STATES
 
-_HOLD_SECONDS, _POLL_SECONDS = 12, 1.0
+_HOLD_SECONDS, _POLL_SECONDS = 8, 1.0
 
 
 def event_stream(

@@ -154,7 +154,11 @@ def _list_parameters() -> dict[str, Any]:
 
 
 def _key_parameter() -> dict[str, Any]:
-    return {"parameters": [_param("header", "Idempotency-Key", {"type": "string", "format": "uuid"})]}
+    return {
+        "parameters": [
+            _param("header", "Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 255})
+        ]
+    }
 
 
 def _list_schema() -> dict[str, Any]:
@@ -210,7 +214,7 @@ def _error_schema() -> dict[str, Any]:
 
 
 def _events_response() -> dict[str, Any]:
-    return {"description": "Server-sent events", "content": {"text/event-stream": {"schema": _STR}}}
+    return {"description": "Server-sent events", "content": {"text/event-stream": {}}}
 
 
 def _ok(schema: dict[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,6 @@ def _parts(pieces: list[bytes]) -> Iterator[Part]:
         headers = BytesHeaderParser().parsebytes(head.lstrip(b" \t").removeprefix(b"\r\n"))
         name = headers.get_param("name", header="content-disposition")
         if not isinstance(name, str) or not name:
-            raise ValueError("a part of the form has no name")
+            continue  # a field that nobody asked for
         kind = headers.get_content_type() if "content-type" in headers else ""
         yield Part(name, kind, data)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
-from queue_agent.task.protocol import RECORDS_FOLDER
+from queue_agent.task.protocol import ASSETS_FOLDER, RECORDS_FOLDER
 
 from generator.build import stack
 from generator.solution import names
@@ -166,9 +166,9 @@ def test_records_of_tasks_are_expired_but_never_pictures(template: Template) -> 
     for bucket in template.of(BUCKET).values():
         rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
         expiring = [rule for rule in rules if "ExpirationInDays" in rule]
-        assert [rule["Prefix"] for rule in expiring] == [f"{RECORDS_FOLDER}/"]
+        assert [rule["Prefix"] for rule in expiring] == [f"{RECORDS_FOLDER}/", f"{ASSETS_FOLDER}/"]
         # A task may be in the queue and then in the dead-letter queue, and be asked for all the while.
-        assert expiring[0]["ExpirationInDays"] >= 24
+        assert all(rule["ExpirationInDays"] >= 24 for rule in expiring)
         assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
 
 
