@@ -69,6 +69,7 @@ def _tasks(solution: Solution) -> list[Statement]:
             actions("s3", "AbortMultipartUpload GetObject ListBucket PutObject"),
             [pictures, f"{pictures}/*"],
         ),
+        allow("Uploads", "s3:DeleteObject", f"{pictures}/.assets/*"),
         allow(
             "ModelsAndInputs",
             actions("s3", "GetObject ListBucket"),
