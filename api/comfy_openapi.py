@@ -113,7 +113,7 @@ def _upload_operation(asset: dict[str, Any]) -> dict[str, Any]:
         "file_path": {"type": "string", "pattern": "^[A-Za-z0-9_-]+[.]png$"},
         "expected_hash": _HASH_TEXT,
     }
-    form = {"type": "object", "required": ["file", "content_type", "file_path"], "properties": fields}
+    form = {"type": "object", "required": ["file", "file_path"], "properties": fields}
     body = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     answers = {200: asset, 201: asset}
     return _op("uploadAsset", "Upload a file of at most 4 MB", answers, 400, 409, 413, 422) | {

@@ -37,4 +37,4 @@ def test_schemathesis_finds_nothing(api: Deployed, tmp_path: Path) -> None:
     )
 
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr
-    assert "4 passed" in run.stdout, "it must have tried every operation but /openapi.json itself"
+    assert "18 passed" in run.stdout, "it must have tried every operation"
