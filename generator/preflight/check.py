@@ -15,7 +15,9 @@ from generator.facts.facts import Facts
 from generator.iam.policy import Policy
 from generator.plan.model import Plan
 from generator.preflight.result import CheckStatus, Result
-from generator.solution.model import Solution
+from generator.solution import capacity
+from generator.solution.capacity import Place
+from generator.solution.model import Nodes, Solution
 
 Answer = TypeVar("Answer")
 
@@ -36,6 +38,11 @@ class Subject:
     # The folders that a type of runtime needs in its models, and those of them that only Forge needs.
     model_folders: Mapping[str, tuple[str, ...]]
     forge_folders: tuple[str, ...] = ()
+
+    def zones_of(self, nodes: Nodes) -> tuple[str, ...]:
+        """The zones in which the nodes of a runtime may be; empty for any."""
+        place = Place(self.facts.region(self.solution.region), self.solution.zones)
+        return capacity.zones(nodes, place)
 
 
 @dataclass(frozen=True)

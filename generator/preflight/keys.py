@@ -21,6 +21,9 @@ from generator.solution.model import Solution
 THEME = "keys"
 DEFAULT_EBS = "default key of EBS"
 AWS_KEY_OF_EBS = "alias/aws/ebs"
+# A multi-Region key whose primary Region changes encrypts and decrypts all the same.
+# https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
+USABLE = ("Enabled", "Updating")
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def _without_iam(use: KeyUse) -> KeyUse:
 
 def _fault(key: Key, uses: Sequence[KeyUse]) -> tuple[str, str] | None:
     """Message and help for a key that nothing can be encrypted with."""
-    if key.state != "Enabled":
+    if key.state not in USABLE:
         return f"its state is {key.state}", "enable it, or use another key"
     if not key.is_symmetric:
         return "it is not a symmetric key for encryption", "use a key of the type SYMMETRIC_DEFAULT"
@@ -192,7 +195,7 @@ def _verdict(solution: Solution, use: KeyUse, key: Key) -> bool | None:
 def _request(solution: Solution, use: KeyUse, role: str, action: str) -> Request:
     account = solution.account
     context: dict[str, str | None] = {"aws:PrincipalAccount": account, "kms:CallerAccount": account}
-    context |= {"kms:GrantIsForAWSResource": "true"}
+    context |= {"kms:GrantIsForAWSResource": "true", "aws:SecureTransport": "true"}
     if use.principal == "events.amazonaws.com":
         context |= {"aws:SourceAccount": None, "aws:SourceArn": None}
     elif use.principal:

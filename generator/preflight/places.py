@@ -1,6 +1,6 @@
 """The region, its zones and which instance types they offer."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,7 +35,9 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
     )
     yield Check(THEME, "zones", zones, partial(judge_zones, solution.zones))
     offered = partial(offers, types=_types(subject))
-    yield Check(THEME, "instance types", offered, partial(judge_offers, solution, subject.plan.runtimes))
+    zones_of = tuple(subject.zones_of(runtime.nodes) for runtime in solution.runtimes)
+    judge = partial(judge_offers, solution, subject.plan.runtimes, zones_of)
+    yield Check(THEME, "instance types", offered, judge)
 
 
 def _types(subject: Subject) -> tuple[str, ...]:
@@ -111,10 +113,12 @@ def judge_zones(names: Sequence[str], zones: Sequence[Zone]) -> Iterator[Result]
     yield Result(THEME, "zones", CheckStatus.FAILED, "; ".join(bad), help)
 
 
-def judge_offers(solution: Solution, runtimes: Iterable[RuntimePlan], offered: Offers) -> Iterator[Result]:
-    """Each runtime needs one type in one of the three zones; the controllers need theirs."""
-    for runtime in runtimes:
-        yield _judge_runtime(runtime, solution.zones, offered)
+def judge_offers(
+    solution: Solution, runtimes: Sequence[RuntimePlan], zones: Sequence[Sequence[str]], offered: Offers
+) -> Iterator[Result]:
+    """Each runtime needs one type in one of its zones (none: any); the controllers need theirs."""
+    for runtime, names in zip(runtimes, zones, strict=True):
+        yield _judge_runtime(runtime, names, offered)
     kind = solution.components.instance_type
     places = sorted(offered[kind] & set(solution.zones))
     check_name = f"{kind} for the controllers"
@@ -130,12 +134,16 @@ def judge_offers(solution: Solution, runtimes: Iterable[RuntimePlan], offered: O
 def _judge_runtime(runtime: RuntimePlan, zones: Sequence[str], offered: Offers) -> Result:
     check_name = f"instance types of {runtime.name}"
     names = [option.instance_type for option in runtime.options]
-    have = {name: sorted(offered[name] & set(zones)) for name in names}
+    have = {name: sorted(offered[name] & set(zones) if zones else offered[name]) for name in names}
     missing = [name for name, places in have.items() if not places]
     help = "change extraValues.karpenter.provisioner.instanceType of this runtime"
     if len(missing) == len(have):
         return Result(
-            THEME, check_name, CheckStatus.FAILED, f"none of {', '.join(missing)} is offered here", help
+            THEME,
+            check_name,
+            CheckStatus.FAILED,
+            f"none of {', '.join(missing)} is offered in {', '.join(zones)}",
+            help,
         )
     if missing:
         return Result(
@@ -145,5 +153,5 @@ def _judge_runtime(runtime: RuntimePlan, zones: Sequence[str], offered: Offers) 
             f"{', '.join(missing)} not offered here; the others are",
             help,
         )
-    message = "; ".join(f"{name} in {len(places)} of {len(zones)} zones" for name, places in have.items())
+    message = "; ".join(f"{name} in {', '.join(places)}" for name, places in have.items())
     return Result(THEME, check_name, CheckStatus.PASSED, message)

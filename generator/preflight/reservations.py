@@ -37,7 +37,7 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
     solution = subject.solution
     for pool, plan in zip(solution.node_pools, subject.plan.node_pools, strict=True):
         if terms := pool.nodes.reservations:
-            zones = () if pool.nodes.own_subnets else solution.zones
+            zones = subject.zones_of(pool.nodes)
             name = f"reservations of {pool}"
             plans = [one for one in subject.plan.runtimes if one.name in plan.runtimes]
             judged = partial(judge, name, plan.pods, plans, zones)

@@ -128,6 +128,11 @@ def capacity_types(nodes: Nodes, place: Place) -> tuple[str, ...]:
     return _shared_labels(nodes, place)[0][CAPACITY]
 
 
+def zones(nodes: Nodes, place: Place) -> tuple[str, ...]:
+    """The names of the zones in which nodes may be, after all requirements; none for an unknown region."""
+    return _shared_labels(nodes, place)[0].get(ZONE, ())
+
+
 def _shared_labels(nodes: Nodes, place: Place) -> tuple[Mapping[str, tuple[str, ...]], list[Exclusion]]:
     """The labels whose values do not depend on the type, after all requirements, and what leaves no value."""
     capacity = [(RESERVED, bool(nodes.reservations)), ("spot", nodes.spot), ("on-demand", nodes.on_demand)]

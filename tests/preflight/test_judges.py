@@ -69,11 +69,25 @@ def test_some_types_that_are_not_offered_are_a_warning_and_no_controllers_a_fail
     first = next(iter(offered))
 
     runtime, controllers = places.judge_offers(
-        solution, plans, {**offered, first: frozenset(), "m7g.large": frozenset()}
+        solution, plans, [solution.zones], {**offered, first: frozenset(), "m7g.large": frozenset()}
     )
 
     assert (runtime.status, controllers.status) == (CheckStatus.WARNING, CheckStatus.FAILED)
     assert runtime.message == f"{first} not offered here; the others are"
+
+
+def test_a_type_must_be_offered_where_the_nodes_may_be(solution: Solution) -> None:
+    plans = solving.plan(solution).runtimes
+    names = [option.instance_type for option in plans[0].options]
+    offered = {**dict.fromkeys(names, frozenset({"us-east-1b"})), "m7g.large": frozenset(solution.zones)}
+
+    def status(*zones: str) -> CheckStatus:
+        return next(places.judge_offers(solution, plans, [zones], offered)).status
+
+    assert status("us-east-1a") is CheckStatus.FAILED
+    assert status("us-east-1a", "us-east-1b") is CheckStatus.PASSED
+    # Subnets of the user's, in zones that nobody knows.
+    assert status() is CheckStatus.PASSED
 
 
 def test_models_of_another_region_fail(solution: Solution) -> None:

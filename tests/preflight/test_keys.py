@@ -164,6 +164,29 @@ def test_a_key_that_is_off_fails(sandbox: Sandbox, state: str) -> None:
     assert (failed.status, failed.message) == (CheckStatus.FAILED, f"its state is {state}")
 
 
+def test_a_multi_region_key_whose_primary_changes_can_be_used(sandbox: Sandbox) -> None:
+    key = "arn:aws:kms:us-east-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+    solution = sandbox.subject({"kmsKeys": {"outputs": key}}).solution
+    updating = keys_module.Key(key, "Updating", is_symmetric=True, is_customers=True, policy=policy())
+
+    [passed] = keys_module.judge(solution, "kmsKeys.outputs", iam_keys.uses(solution), updating)
+
+    assert passed.status is CheckStatus.PASSED
+
+
+def test_a_policy_that_refuses_unencrypted_connections_lets_all_others_in(sandbox: Sandbox) -> None:
+    deny = {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "kms:*",
+        "Resource": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+    assert result(sandbox, "outputs", outputs=create(sandbox, deny)).status is CheckStatus.PASSED
+
+
 def test_a_key_that_does_not_exist_fails(sandbox: Sandbox) -> None:
     missing = f"arn:aws:kms:us-east-1:{sandbox.account.id}:key/12345678-1234-1234-1234-123456789012"
 

@@ -113,6 +113,22 @@ def test_a_reservation_that_no_node_can_use_fails(
     assert message in failed.message
 
 
+@pytest.mark.parametrize(
+    ("zone", "status"), [("us-east-1a", CheckStatus.PASSED), ("us-east-1b", CheckStatus.FAILED)]
+)
+def test_a_requirement_on_the_zone_excludes_reservations_elsewhere(
+    sandbox: Sandbox, zone: str, status: CheckStatus
+) -> None:
+    sandbox.more_ec2.reservations = [(row(), {})]
+    asked = config({"id": ID})
+    provisioner = asked["modelsRuntime"][0]["extraValues"]["karpenter"]["provisioner"]
+    provisioner["extraRequirements"] = [
+        {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]}
+    ]
+
+    assert result(sandbox, asked).status is status
+
+
 def judged(*found: Reservation, **options: Any) -> Result:
     """What the reservations of a runtime mean."""
     solution = solving.solution(

@@ -331,6 +331,20 @@ def test_an_instance_type_that_no_zone_offers_fails_when_there_is_no_other(sandb
     assert result.status is CheckStatus.FAILED
 
 
+def test_a_requirement_on_the_zone_decides_where_a_type_must_be_offered(sandbox: Sandbox) -> None:
+    rows = sandbox.ec2.describe_instance_type_offerings(
+        LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": ["g6.xlarge"]}]
+    )["InstanceTypeOfferings"]
+    with_type = {row["Location"] for row in rows}
+    zone = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [min(with_type)]}
+    provisioner = {"instanceType": ["g6.xlarge"], "extraRequirements": [zone]}
+    runtime = {**RUNTIME, "extraValues": {"karpenter": {"provisioner": provisioner}}}
+
+    result = sandbox.run(config={"modelsRuntime": [runtime]}).one("region", "instance types of turbo")
+
+    assert (result.status, result.message) == (CheckStatus.PASSED, f"g6.xlarge in {min(with_type)}")
+
+
 def test_a_snapshot_that_is_larger_than_its_volume_fails(sandbox: Sandbox) -> None:
     volume = sandbox.ec2.create_volume(Size=200, AvailabilityZone="us-east-1a")["VolumeId"]
     snapshot = sandbox.ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
