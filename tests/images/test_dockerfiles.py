@@ -34,10 +34,10 @@ def test_the_last_user_is_not_root(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_the_base_image_has_a_version_and_can_be_pinned_by_digest(name: str) -> None:
+def test_the_base_image_has_a_version_and_a_digest_and_can_be_replaced(name: str) -> None:
     text = dockerfile(name)
 
-    base = re.search(r"^ARG BASE=\S+?:(\S+)$", text, re.MULTILINE)
+    base = re.search(r"^ARG BASE=\S+?:(\S+)@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
     assert base is not None
     assert re.search(r"\d+\.\d+\.\d+", base[1])
     stages = re.findall(r"^FROM (.*)$", text, re.MULTILINE)

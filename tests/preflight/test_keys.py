@@ -169,7 +169,7 @@ def test_a_multi_region_key_whose_primary_changes_can_be_used(sandbox: Sandbox) 
     solution = sandbox.subject({"kmsKeys": {"outputs": key}}).solution
     updating = keys_module.Key(key, "Updating", is_symmetric=True, is_customers=True, policy=policy())
 
-    [passed] = keys_module.judge(solution, "kmsKeys.outputs", iam_keys.uses(solution), updating)
+    [passed] = keys_module.judge(solution, "kmsKeys.outputs", list(iam_keys.uses(solution)), updating)
 
     assert passed.status is CheckStatus.PASSED
 
