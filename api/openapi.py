@@ -123,6 +123,7 @@ def _status() -> dict[str, Any]:
         "model": TEXT,
         "node": {"type": "string", "description": "The node of the workflow that is at work."},
         "progress": {"type": "number", "minimum": 0, "maximum": 1},
+        "expected_wait_seconds": number,
         "queued_seconds": number,
         "seed": {"type": "integer"},
         "started": number,

@@ -21,6 +21,7 @@ from api.schema import legacy_task_schema, path_parameter, task_schema
 from api.settings import Runtime, Settings, read_settings
 from api.tasks import Task, cancel, new_id, status, submit
 from api.validation import limit_errors, schema_errors
+from api.waits import Waits
 
 Event = dict[str, Any]
 Response = dict[str, Any]
@@ -56,6 +57,7 @@ class Api:
         self._settings = settings
         self._s3 = s3
         self._sns = sns
+        self._waits = Waits()
         log.setLevel(logging.INFO)
 
     def handle(self, event: Event, _context: Any) -> Response:
@@ -88,8 +90,9 @@ class Api:
         if resource == "/v1alpha1":
             return self._submit_legacy(_body(event))
         runtime, task_id = self._task_of_path(event["pathParameters"])
-        operation = status if verb == "GET" else cancel
-        return operation(runtime, task_id, self._records(runtime))
+        if verb == "GET":
+            return status(runtime, task_id, self._records(runtime), self._waits)
+        return cancel(runtime, task_id, self._records(runtime))
 
     def _submit(self, body: Any) -> dict[str, Any]:
         _validate(body, task_schema(None, ()))

@@ -25,6 +25,7 @@ from api.problem import ProblemError, service_unavailable
 from api.records import Records, StoredObject
 from api.settings import Runtime
 from api.state import TaskView, claim_state, read_task, timestamp
+from api.waits import Waits
 
 TOO_LARGE = "Send images as https:// or s3:// URLs, not inside the task"
 # Fields of result.json that the API returns when they are set.
@@ -93,7 +94,7 @@ def submit(task: Task, records: Records, publish: Publish, notes: Mapping[str, A
     records.overwrite(key, {**record, "published": True})
 
 
-def status(runtime: Runtime, task_id: str, records: Records) -> dict[str, Any]:
+def status(runtime: Runtime, task_id: str, records: Records, waits: Waits) -> dict[str, Any]:
     """The state of a task, with links to its images when it has any. Raises `ProblemError` (404)."""
     task = read_task(task_id, records)
     if not task.known:
@@ -108,7 +109,12 @@ def status(runtime: Runtime, task_id: str, records: Records) -> dict[str, Any]:
     if task.result:
         document["images"] = [records.link(output["key"]) for output in task.result.get("outputs", [])]
         document |= {name: task.result.get(name) for name in RESULT_FIELDS}
-    return {name: value for name, value in {**document, **_times(task)}.items() if value is not None}
+    waits.note(runtime.name, task_id, task)
+    fields = {**document, **_times(task)}
+    if "queued_seconds" in fields:
+        expected = waits.expected(runtime.name, fields["queued_seconds"])
+        fields["expected_wait_seconds"] = None if expected is None else round(expected, 3)
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _times(task: TaskView) -> dict[str, Any]:

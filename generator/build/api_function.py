@@ -18,6 +18,7 @@ FILES = (
     "api/records.py",
     "api/index.py",
     "api/state.py",
+    "api/waits.py",
     "api/tasks.py",
     "api/blake3.py",
     "api/multipart.py",

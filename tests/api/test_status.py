@@ -203,6 +203,20 @@ def test_a_waiting_task_says_since_when_it_waits(api: Deployed) -> None:
     assert not {"progress", "started_at", "finished_at", "cancelling"} & set(state)
 
 
+def test_a_waiting_task_says_how_long_it_may_still_wait_once_others_have_run(api: Deployed) -> None:
+    api.submit("ahead")
+    created = api.read("sdxl-turbo", ".tasks/ahead/request.json")["submitted"]
+    times = {"started": created + 60, "finished": time.time()}
+    api.write("sdxl-turbo", "out/ahead/result.json", result("ahead", **times))
+    api.submit("behind")
+    assert api.call("GET", TASK + "ahead").body["status"] == "completed"
+
+    state = api.call("GET", TASK + "behind").body
+
+    assert 0 < state["expected_wait_seconds"] < 60
+    assert state["expected_wait_seconds"] + state["queued_seconds"] == pytest.approx(60, abs=0.1)
+
+
 def test_a_running_task_says_how_far_it_is(api: Deployed) -> None:
     api.submit("half")
     progress = {"value": 0.5, "step": 10, "steps": 20, "node": "3", "nodes_done": 2, "started": 1764175462.5}

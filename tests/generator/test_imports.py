@@ -51,8 +51,19 @@ API = {
     "comfy_openapi": {"comfy_assets", "comfy_errors", "comfy_ids", "comfy_workflow", "index"},
     "validation": {"problem", "schema"},
     "state": {"records"},
-    "tasks": {"problem", "records", "settings", "state"},
-    "routes": {"comfy", "openapi", "problem", "records", "schema", "settings", "tasks", "validation"},
+    "waits": {"state"},
+    "tasks": {"problem", "records", "settings", "state", "waits"},
+    "routes": {
+        "comfy",
+        "openapi",
+        "problem",
+        "records",
+        "schema",
+        "settings",
+        "tasks",
+        "validation",
+        "waits",
+    },
 }
 LOCAL = {
     "die_with_parent": set(),

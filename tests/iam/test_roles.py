@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from queue_agent.task.protocol import RECORDS_FOLDER
+from queue_agent.task.protocol import ASSETS_FOLDER, RECORDS_FOLDER
 
 from generator.iam import roles
 from generator.iam.policy import Policy
@@ -77,7 +77,8 @@ def test_the_function_of_the_http_api(solution: Solution) -> None:
 
     assert grants(roles.api_function(solution)) == {
         "sns:Publish": {solution.requests_topic_arn},
-        "s3:PutObject": {f"{bucket}/{RECORDS_FOLDER}/*"},
+        "s3:PutObject": {f"{bucket}/{RECORDS_FOLDER}/*", f"{bucket}/{ASSETS_FOLDER}/*"},
+        "s3:DeleteObject": {f"{bucket}/{ASSETS_FOLDER}/*"},
         "s3:GetObject": {f"{bucket}/*"},
         "s3:ListBucket": {bucket},
         "logs:CreateLogStream": {log},
