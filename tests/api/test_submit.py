@@ -250,3 +250,11 @@ def test_text_that_sqs_would_refuse_arrives_as_it_was_sent(api: Deployed) -> Non
 
     assert api.submit("odd", prompt="\x00 \x1b \ufffe \ud83d").status == 200
     assert api.messages("sdxl-turbo")[0]["content"]["prompt"] == "\x00 \x1b \ufffe \ud83d"
+
+
+def test_only_the_api_itself_names_the_files_of_assets(api: Deployed) -> None:
+    file = {"a": {"key": "another-task/another-task-1.png", "name": "a.png"}}
+
+    reply = api.call("POST", "/v1alpha2", a_task(assets=file))
+
+    assert (reply.status, reply.fields) == (400, ["task.metadata.assets"])
