@@ -1,4 +1,4 @@
-"""`make bench-scaling`: compares one node pool for four runtimes with one for each, same arrivals.
+"""`make bench-node-pools`: compares one node pool for four runtimes with one for each, same arrivals.
 
 Two of the runtimes have the same image, the others have their own. It needs what `make e2e` builds.
 """
@@ -98,7 +98,7 @@ def main() -> None:
     text = "\n\n".join(table(trace, columns) for trace, columns in by_trace.items()) + "\n"
     print(text)
     if arguments.page:
-        fill(SCALING, "make bench-scaling (node pools)", text)
+        fill(SCALING, "make bench-node-pools", text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-.PHONY: e2e e2e-tools cluster-local docs bench-scaling
+.PHONY: e2e e2e-tools cluster-local docs bench-scaling bench-node-pools
 E2E ?= tests/e2e
 e2e-tools: setup
 	@$(PIP) --require-hashes --no-deps -r requirements/e2e.lock
@@ -14,5 +14,9 @@ docs: e2e-tools .cache/ministack/made-from ## Run the burst scenario and write i
 	$(RUN)pytest tests/e2e/test_burst.py
 	$(RUN)python -m testing.cluster.page
 
-bench-scaling: e2e-tools .cache/ministack/made-from ## Compare the scaling defaults with those of the reference system; about 20 minutes
+bench-scaling: e2e-tools .cache/ministack/made-from ## Compare the scaling defaults with those of the reference system, and own node pools with a shared one; about 45 minutes
 	@$(RUN)python -m bench.scaling --page
+	@$(MAKE) --no-print-directory bench-node-pools
+
+bench-node-pools: e2e-tools .cache/ministack/made-from ## Only the second part of bench-scaling; about 20 minutes
+	@$(RUN)python -m bench.scaling_pools --page
