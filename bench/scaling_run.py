@@ -53,7 +53,7 @@ ROWS = {
 
 @dataclass
 class Meter:
-    """Measures how long the GPU nodes of each node pool exist."""
+    """Measures how long the GPU nodes of each node pool exist, from their launch, as AWS bills them."""
 
     first: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
@@ -62,8 +62,8 @@ class Meter:
     def record(self, system: System) -> None:
         """Record the nodes that exist now."""
         now = time.time()
-        for node in system.nodes():
-            name, labels = node["metadata"]["name"], node["metadata"]["labels"]
+        for claim in system.cluster.items("nodeclaims"):
+            name, labels = claim["metadata"]["name"], claim["metadata"]["labels"]
             self.first.setdefault(name, now)
             self.last[name] = now
             self.pool[name] = labels["karpenter.sh/nodepool"]
