@@ -250,6 +250,11 @@ USER_DATA = [
 
 POOLS: dict[str, list[Any]] = {
     "namespace": [*NAMES, "default", "kube-system", "null"],
+    # Each name once, also in lower case: runtimes of one pool must agree in everything else.
+    "extraValues.karpenter.nodePool": [
+        *("own", "OWN", "shared", "Large", "a-b", "no", "e5", "null", "true", "x" * 40, "x" * 41),
+        *("", "0a", "a.b", "a_b", "-a", "a-", "a b", "\u00e4", None, 1, True),
+    ],
     f"{POOL}.labels": LABELS,
     f"{POOL}.annotations": ANNOTATIONS,
     f"{POOL}.capacityType": [{"spot": a, "onDemand": b} for a in (True, False) for b in (True, False)],
