@@ -139,7 +139,7 @@ def cancel(runtime: Runtime, task_id: str, records: Records) -> dict[str, Any]:
     if records.read(result_key(request.value["metadata"]["prefix"], task_id)):
         raise _ended(task_id)
     now = time.time()
-    claim = {"owner": "api", "attempt": 0, "started": now, "expires": now, "state": ClaimState.CANCELLED}
+    claim = {"owner": "api", "started": now, "expires": now, "state": ClaimState.CANCELLED}
     answer = {"id": task_id, "runtime": runtime.name}
     if records.create(claim_key(task_id), claim) or _cancel_claimed(task_id, claim, records):
         return {**answer, "status": TaskState.CANCELLED}

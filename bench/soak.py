@@ -117,7 +117,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         Emulator() as emulator,
         Proxy(emulator.url) as proxy,
-        World(emulator.client_env(), proxy.url, Path(folder), ATTEMPTS) as world,
+        World(emulator.client_env(), proxy.url, Path(folder)) as world,
     ):
         tally, violations = soak(world, proxy, options.tasks, options.seed, options.seconds)
     counts = collections.Counter(callbacks[-1]["status"] for callbacks in tally.callbacks.values())

@@ -64,9 +64,7 @@ class Runtime:
 class World:
     """The AWS resources of one runtime in an account of the emulator. The agents call AWS at `endpoint`."""
 
-    def __init__(
-        self, environment: Mapping[str, str], endpoint: str, folder: Path, attempts: int = MAX_ATTEMPTS
-    ) -> None:
+    def __init__(self, environment: Mapping[str, str], endpoint: str, folder: Path) -> None:
         self._environment = dict(environment)
         self._folder = folder
         self._children: list[Child] = []
@@ -78,7 +76,7 @@ class World:
         s3.create_bucket(Bucket=self.bucket)
         self.dead_letter_queue = sqs.create_queue(QueueName="tasks-dead-letter")["QueueUrl"]
         self.callback_queue = sqs.create_queue(QueueName="callbacks")["QueueUrl"]
-        redrive = {"deadLetterTargetArn": self._arn(self.dead_letter_queue), "maxReceiveCount": attempts + 3}
+        redrive = {"deadLetterTargetArn": self._arn(self.dead_letter_queue), "maxReceiveCount": 1000}
         self.queue = sqs.create_queue(
             QueueName="tasks", Attributes={"VisibilityTimeout": "120", "RedrivePolicy": json.dumps(redrive)}
         )["QueueUrl"]

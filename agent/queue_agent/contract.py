@@ -63,7 +63,7 @@ class Task:
     content: Mapping[str, Any]
     request_sha256: str
     timeout_seconds: float  # of `Adapter.run`; after it the core cancels the run and calls `cancel`
-    attempt: int  # counted from 1
+    attempt: int  # counted from 1: those that have begun, this one included
     assets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # id → {key, name}
     size: int = 0  # of its message, in bytes
 

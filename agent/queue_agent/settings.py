@@ -85,7 +85,7 @@ class Settings:
     )
     max_attempts: int = _env(
         "MAX_ATTEMPTS",
-        parse=parsers.whole(1, 100),
+        parse=parsers.whole(1, 900),
         default=5,
         doc="Attempts at a task when the runtime or AWS fails; then it goes to the dead-letter queue.",
     )

@@ -66,9 +66,9 @@ def _runtime(solution: Solution, runtime: Runtime) -> _RuntimeContext:
         visibility_timeout=min(
             runtime.task_timeout_seconds + limits.STORE_SECONDS, SQS_MAX_VISIBILITY_SECONDS
         ),
-        # The agent moves a task to the dead-letter queue itself, with the reason. SQS does so only for
-        # tasks that crash every agent.
-        max_receive_count=runtime.max_attempts + 3,
+        # The agent counts attempts, and moves a task to the dead-letter queue itself, with the reason. A task
+        # whose pods end, or whose runtime is away, is delivered much more often than it is tried.
+        max_receive_count=limits.SQS_MAX_RECEIVE_COUNT,
         oldest_age=max(3600, 2 * runtime.task_timeout_seconds),
         filter_policy=_filter_policy(solution, runtime),
         bucket=runtime.output_bucket,

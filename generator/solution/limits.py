@@ -5,6 +5,8 @@ DAY_SECONDS = 86_400
 QUEUE_RETENTION_SECONDS = 10 * DAY_SECONDS
 # A message keeps its age in the dead-letter queue, whose retention must be longer than the queue's.
 DEAD_LETTER_RETENTION_SECONDS = 14 * DAY_SECONDS
+# The most that SQS takes. docs: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+SQS_MAX_RECEIVE_COUNT = 1000
 # Longer than a message can stay in a queue and then in its dead-letter queue.
 TASK_RECORD_DAYS = 30
 LOG_DAYS = 30

@@ -206,7 +206,6 @@ class Runtime:
     # The Karpenter NodePool that starts its nodes.
     node_pool: str
     task_timeout_seconds: int
-    max_attempts: int
     input_buckets: tuple[str, ...]
     scaling: Scaling
     nodes: Nodes

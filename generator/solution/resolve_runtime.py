@@ -81,7 +81,6 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         output_bucket=names.output_bucket(scope.stack, name, scope.account, scope.region),
         node_pool=names.node_pool(scope.stack, node_pool.pool(karpenter, name)),
         task_timeout_seconds=agent["taskTimeoutSeconds"],
-        max_attempts=agent["maxAttempts"],
         input_buckets=tuple(agent["inputBuckets"]),
         scaling=_scaling(pods["scaling"]),
         nodes=nodes,

@@ -18,6 +18,11 @@ fi
 if [[ -n "${SD_MODEL_CHECKPOINT:-}" && "${DYNAMIC_SD_MODEL:-}" != true ]]; then
   arguments+=(--ckpt "$PWD/models/Stable-diffusion/$SD_MODEL_CHECKPOINT")
 fi
+# What the program would fetch from Hugging Face's hub at each start, for the hub's cache: a volume of the pod.
+if [[ -d huggingface && -n "${TRANSFORMERS_CACHE:-}" ]]; then
+  mkdir -p "$TRANSFORMERS_CACHE"
+  cp -R huggingface/. "$TRANSFORMERS_CACHE"
+fi
 eval "extra=(${EXTRA_CMD_ARG:-})"
 
 # exec: SIGTERM must reach the server.

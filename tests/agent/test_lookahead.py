@@ -82,10 +82,10 @@ def test_nothing_is_taken_behind_a_task_that_takes_far_longer_than_the_others():
 def test_what_is_held_behind_such_a_task_goes_back_unless_it_has_been_given_back_often():
     late = replace(STEADY, running_for=10 + HOLD_SECONDS + 1)
 
-    assert held_too_long(late, waited=HOLD_SECONDS + 1, attempt=1, max_attempts=5, grouping=0)
-    assert not held_too_long(late, waited=HOLD_SECONDS - 1, attempt=1, max_attempts=5, grouping=0)
-    assert not held_too_long(late, waited=HOLD_SECONDS + 1, attempt=3, max_attempts=5, grouping=0)
-    assert not held_too_long(STEADY, waited=HOLD_SECONDS - 1, attempt=1, max_attempts=5, grouping=0)
+    assert held_too_long(late, waited=HOLD_SECONDS + 1, delivery=1, max_attempts=5, grouping=0)
+    assert not held_too_long(late, waited=HOLD_SECONDS - 1, delivery=1, max_attempts=5, grouping=0)
+    assert not held_too_long(late, waited=HOLD_SECONDS + 1, delivery=3, max_attempts=5, grouping=0)
+    assert not held_too_long(STEADY, waited=HOLD_SECONDS - 1, delivery=1, max_attempts=5, grouping=0)
 
 
 def test_a_task_for_the_loaded_checkpoint_goes_first():

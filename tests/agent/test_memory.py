@@ -14,7 +14,6 @@ from PIL import Image
 from queue_agent.task.protocol import MAX_CONTAINERS
 
 from local.processes import Child
-from testing.account import Account
 from testing.proxy import Fault, Proxy, calls_to
 from testing.world import World
 from tests.agent import limits
@@ -133,18 +132,12 @@ def test_the_largest_tasks_together_stay_within_the_limits_of_the_chart(
     ("kind", "tasktype", "count"), [("sdwebui", "text-to-image", 12), ("comfyui", "pipeline", 4)]
 )
 def test_messages_that_take_most_memory_when_parsed_stay_within_it_too(
-    account: Account, proxy: Proxy, tmp_path: Path, kind: str, tasktype: str, count: int
+    world: World, proxy: Proxy, kind: str, tasktype: str, count: int
 ):
-    # Each message takes seconds of CPU time: on a slow machine attempts are lost.
-    attempts = 100
-    with World(account.env, proxy.url, tmp_path, attempts) as world:
-        run_nested(world, proxy, kind, tasktype, count, attempts)
-
-
-def run_nested(world: World, proxy: Proxy, kind: str, tasktype: str, count: int, attempts: int) -> None:
-    """Send messages of lists in lists and of numbers, and check the agent's memory when all have ended."""
+    """Messages of lists in lists and of numbers."""
     runtime = world.runtime("--service-time", "0.05", *KINDS[kind][2], kind=kind)
-    agent = world.agent(runtime.url, RUNTIME_TYPE=kind, MAX_ATTEMPTS=attempts)
+    # Each message takes seconds of CPU time: on a slow machine attempts are lost.
+    agent = world.agent(runtime.url, RUNTIME_TYPE=kind, MAX_ATTEMPTS=100)
     nested: list[Any] = []
     for _ in range(50):
         nested = [nested]

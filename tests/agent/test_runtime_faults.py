@@ -6,6 +6,8 @@ import time
 import urllib.error
 import urllib.request
 
+from queue_agent.task.protocol import MAX_DELIVERIES
+
 from local import processes
 from local.processes import Child
 from testing.world import MAX_ATTEMPTS, World, log_records, port_of, wait_for
@@ -254,15 +256,34 @@ def test_a_runtime_that_is_silent_must_be_restarted(world: World):
     wait_for(lambda: "has not responded" in liveness(agent)[1])
 
 
-def test_a_task_without_attempts_left_is_announced_although_the_runtime_is_away(world: World):
+def deliver(world: World, times: int) -> None:
+    """Receive the only message and give it back, so often."""
+    for _ in range(times):
+        (message,) = world.sqs.receive_message(QueueUrl=world.queue, WaitTimeSeconds=2)["Messages"]
+        handle = {"QueueUrl": world.queue, "ReceiptHandle": message["ReceiptHandle"]}
+        world.sqs.change_message_visibility(**handle, VisibilityTimeout=0)
+
+
+def test_a_task_that_was_delivered_often_but_never_ran_has_all_its_attempts(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    world.send(["cat"])
+    deliver(world, 20)
+    world.agent(runtime.url, MAX_ATTEMPTS=1)
+
+    callback = world.callbacks_for(["cat"])["cat"]
+
+    assert (callback["status"], callback["attempt"]) == ("completed", 1)
+
+
+def test_a_task_that_sqs_is_about_to_give_up_is_announced_although_the_runtime_is_away(world: World):
     """Else it would be returned, and SQS would move it to the dead-letter queue without a callback."""
     runtime = world.runtime("--service-time", "0.1")
     world.send(["cat"])
-    for visible_after in (0, 0, 6):  # two attempts, and a third that another agent has for six seconds
-        (message,) = world.sqs.receive_message(QueueUrl=world.queue, WaitTimeSeconds=2)["Messages"]
-        handle = {"QueueUrl": world.queue, "ReceiptHandle": message["ReceiptHandle"]}
-        world.sqs.change_message_visibility(**handle, VisibilityTimeout=visible_after)
-    agent = world.agent(runtime.url, MAX_ATTEMPTS=2, RECEIVE_WAIT_SECONDS=20)
+    deliver(world, MAX_DELIVERIES - 2)
+    (message,) = world.sqs.receive_message(QueueUrl=world.queue, WaitTimeSeconds=2)["Messages"]
+    handle = {"QueueUrl": world.queue, "ReceiptHandle": message["ReceiptHandle"]}
+    world.sqs.change_message_visibility(**handle, VisibilityTimeout=6)
+    agent = world.agent(runtime.url, RECEIVE_WAIT_SECONDS=20)
     wait_for(lambda: [line for line in log_records(agent) if line["event"] == "the runtime is ready"])
     processes.stop([runtime.child], 0.05)
 

@@ -23,7 +23,7 @@ def test_what_is_needed_is_enough():
 
 def test_all_faults_are_said_at_once():
     with pytest.raises(SettingsError) as refused:
-        from_environment({"RUNTIME_TYPE": "paint", "MAX_ATTEMPTS": "0"})
+        from_environment({"RUNTIME_TYPE": "paint", "MAX_ATTEMPTS": "901"})
 
     named = {error.partition(":")[0] for error in refused.value.errors}
     assert {"RUNTIME_TYPE", "MAX_ATTEMPTS", "SQS_QUEUE_URL", "AWS_REGION"} <= named

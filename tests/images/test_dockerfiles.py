@@ -109,7 +109,7 @@ def run_serve(tmp_path: Path, **environment: str) -> list[str]:
     """The arguments that serve.sh gives to SD WebUI."""
     (tmp_path / "serve.sh").write_text((ROOT / "images" / "sdwebui" / "serve.sh").read_text())
     python = tmp_path / "bin" / "python"
-    python.parent.mkdir()
+    python.parent.mkdir(exist_ok=True)
     python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     python.chmod(0o755)
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
@@ -135,6 +135,34 @@ def test_a_dynamic_sd_webui_loads_no_checkpoint(tmp_path: Path) -> None:
 
     assert "--ckpt" not in arguments
     assert arguments[-2:] == ["--skip-load-model-at-start", "--xformers"]
+
+
+def test_what_the_hub_would_be_asked_for_is_copied_to_its_cache(tmp_path: Path) -> None:
+    baked, cache = tmp_path / "huggingface" / "models--a", tmp_path / "volume" / "cache"
+    baked.mkdir(parents=True)
+    (baked / "vocab.json").write_text("{}")
+    cache.parent.mkdir()
+
+    run_serve(tmp_path, TRANSFORMERS_CACHE=str(cache))
+    run_serve(tmp_path, TRANSFORMERS_CACHE=str(cache))  # again, as in a container that was restarted
+
+    assert (cache / "models--a" / "vocab.json").read_text() == "{}"
+
+
+def test_a_program_without_such_files_starts_too(tmp_path: Path) -> None:
+    assert run_serve(tmp_path, TRANSFORMERS_CACHE=str(tmp_path / "cache"))[0] == "launch.py"
+
+
+def test_the_tokenizer_is_made_where_the_start_looks_for_it() -> None:
+    text, start = dockerfile("sdwebui"), (ROOT / "images" / "sdwebui" / "serve.sh").read_text()
+
+    assert "python /build/tokenizer.py /opt/ml/code/huggingface\n" in text
+    assert "cp -R huggingface/. " in start and 'cd "$(dirname "$0")"' in start
+    commit = re.search(r"^ARG CLIP_COMMIT=(\w+)$", text, re.MULTILINE)
+    assert commit is not None
+    assert f'VERSION = "{commit[1]}"' in (ROOT / "images" / "sdwebui" / "tokenizer.py").read_text()
+    cache = profile("sdwebui")["env"]
+    assert isinstance(cache, dict) and cache["TRANSFORMERS_CACHE"]
 
 
 def test_the_config_file_is_copied_to_a_writable_path(tmp_path: Path) -> None:

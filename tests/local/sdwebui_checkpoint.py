@@ -1,26 +1,20 @@
-"""Writes a small random checkpoint of Stable Diffusion 1: `PYTHON sdwebui_checkpoint.py FILE HUGGINGFACE`.
+"""Writes a small random checkpoint of Stable Diffusion 1: `PYTHON sdwebui_checkpoint.py FILE`.
 
 Runs with SD WebUI's Python, in its folder. The U-Net has one level; a .yaml file next to the checkpoint tells
 A1111 so, and Forge sees it in the file. Text encoder and VAE have their full size, which Forge does not read
 from the file. Pictures are noise.
-
-HUGGINGFACE becomes a cache with the tokenizer that A1111 takes from the hub, so that it starts offline.
 """
 
-import json
 import sys
 from pathlib import Path
 
 import torch
 import yaml
-from clip.simple_tokenizer import SimpleTokenizer
 from safetensors.torch import save_file
 
 WIDTH, LAYERS, TOKENS, LENGTH = 768, 12, 49408, 77
 CHANNELS, TIME = 320, 1280
 VAE_CHANNELS = (128, 256, 512, 512)
-TOKENIZER = "models--openai--clip-vit-large-patch14"
-REVISION = "0" * 40
 # Only A1111 has it.
 CONFIG = Path("configs/v1-inference.yaml")
 
@@ -133,42 +127,13 @@ def config(text):
     return yaml.safe_dump(document)
 
 
-def tokenizer(folder):
-    """The files of CLIP's tokenizer, and its text encoder's config, as the hub has them."""
-    words = SimpleTokenizer()
-    merges = [" ".join(pair) for pair in sorted(words.bpe_ranks, key=words.bpe_ranks.get)]
-    special = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
-    text = {
-        "hidden_size": WIDTH,
-        "intermediate_size": 4 * WIDTH,
-        "num_hidden_layers": LAYERS,
-        "num_attention_heads": 12,
-    }
-    files = {
-        "vocab.json": json.dumps(words.encoder),
-        "merges.txt": "\n".join(["#version: 0.2", *merges, ""]),
-        "special_tokens_map.json": json.dumps({**special, "pad_token": "<|endoftext|>"}),
-        "tokenizer_config.json": json.dumps(
-            {**special, "tokenizer_class": "CLIPTokenizer", "do_lower_case": True}
-        ),
-        "config.json": json.dumps({"model_type": "clip", "projection_dim": WIDTH, "text_config": text}),
-    }
-    snapshot = folder / TOKENIZER / "snapshots" / REVISION
-    snapshot.mkdir(parents=True)
-    for name, content in files.items():
-        (snapshot / name).write_text(content)
-    (folder / TOKENIZER / "refs").mkdir()
-    (folder / TOKENIZER / "refs" / "main").write_text(REVISION)
-
-
 def main():
-    file, folder = (Path(argument) for argument in sys.argv[1:])
+    file = Path(sys.argv[1])
     torch.manual_seed(1)
     shapes = text_encoder() | unet() | vae()
     save_file({name: (torch.randn(shape) * 0.02).half() for name, shape in shapes.items()}, file)
     if CONFIG.exists():
         file.with_suffix(".yaml").write_text(config(CONFIG.read_text()))
-        tokenizer(folder)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,11 @@ def prepare(folder: Path) -> None:
     )
     for name in ("models", "embeddings"):
         (folder / "code" / name).mkdir()
-    shutil.copy(ROOT / "images" / "sdwebui" / "serve.sh", folder / "code")
+    image = ROOT / "images" / "sdwebui"
+    shutil.copy(image / "serve.sh", folder / "code")
+    if not is_forge():  # it has the tokenizer in its own files
+        command = [python, image / "tokenizer.py", folder / "code" / "huggingface"]
+        subprocess.run(command, check=True, capture_output=True)
     for path in [folder / "config", *(folder / "bucket" / name for name in FOLDERS)]:
         path.mkdir(parents=True)
     (folder / "config" / NO_SETTINGS).write_text('{"live_previews_enable": false}')
@@ -112,7 +116,7 @@ def prepare(folder: Path) -> None:
         shutil.copy(CHART / "files" / name, folder / "config")
     script = ROOT / "tests" / "local" / "sdwebui_checkpoint.py"
     checkpoint = folder / "bucket" / "Stable-diffusion" / CHECKPOINT
-    command = [python, script, checkpoint, folder / "huggingface"]
+    command = [python, script, checkpoint]
     subprocess.run(command, check=True, capture_output=True, cwd=folder / "code")
     for path in list(checkpoint.parent.iterdir()):
         shutil.copy(path, checkpoint.with_name(OTHER).with_suffix(path.suffix))

@@ -10,6 +10,7 @@ from typing import Any
 from queue_agent.aws.store import Store
 from queue_agent.contract import Task, TaskError
 from queue_agent.task import protocol, record
+from queue_agent.task.attempts import Attempts, of_claim, to_claim
 from queue_agent.task.protocol import ClaimState
 from queue_agent.task.record import TaskRecord
 
@@ -46,7 +47,7 @@ class Lease:
     """The right to run one task, for `seconds` from each renewal.
 
     `replaceable_result` is the ETag of a result that may be replaced, because the task was sent again from
-    the dead-letter queue.
+    the dead-letter queue. `attempts` are those before this lease.
     """
 
     def __init__(self, store: Store, key: str, claim: dict[str, Any], seconds: float) -> None:
@@ -57,13 +58,15 @@ class Lease:
         self._lock = asyncio.Lock()
         self._clock = asyncio.get_running_loop().time
         self._valid_until = 0.0  # by the clock of the event loop, which nobody sets
+        self._running = self._ending = False
         self.etag = ""
+        self.attempts = Attempts()
         self.replaceable_result: str | None = None
 
     async def acquire(self, etag: str | None) -> bool:
         """Write the claim: a new one, or over the version `etag`. False when another agent was faster."""
         sent = self._clock()
-        self._claim |= self._term()
+        self._claim |= self._term() | to_claim(self.attempts)
         data = json.dumps(self._claim).encode()
         if etag is None:
             written = await self._store.create(self._key, data)
@@ -79,9 +82,17 @@ class Lease:
         self.etag = etag
         self._valid_until = self._seconds + (self._clock() if sent is None else sent)
 
-    def shorten(self, seconds: float) -> None:
-        """From the next renewal on, the lease lasts for at most this many seconds."""
+    def expect_end(self, seconds: float) -> None:
+        """The pod is about to end: from the next renewal on, the lease lasts for at most so many seconds, and
+        the attempt does not count if the agent is killed.
+        """
         self._seconds = min(self._seconds, seconds)
+        self._ending = True
+
+    async def begin_attempt(self) -> None:
+        """Note that the task runs now. Raises `LeaseLost`."""
+        self._running = True
+        await self._extend({}, RELEASE_RETRY_SECONDS)
 
     async def renew(self, retry_seconds: float | None = None) -> None:
         """Extend the lease by its full duration from now. Raises `LeaseLost`."""
@@ -107,14 +118,25 @@ class Lease:
         if self._valid_until - self._clock() < self._seconds / 2:
             await self.renew()
 
-    async def release(self, state: ClaimState) -> None:
-        """End the lease, with RELEASED, or with DONE or CANCELLED, which stay. Raises `LeaseLost`."""
+    async def release(self, state: ClaimState, *, failed: bool = False) -> None:
+        """End the lease, with RELEASED, or with DONE or CANCELLED, which stay. Raises `LeaseLost`.
+
+        `failed`: the attempt has failed; otherwise it does not count.
+        """
         async with self._lock:
             if self._claim["state"] in (ClaimState.DONE, ClaimState.CANCELLED):
                 return
-            await self._update({"state": state, "expires": time.time()}, RELEASE_RETRY_SECONDS)
+            attempts = self.attempts.failed() if failed else self.attempts.given_up(running=self._running)
+            changes = {"state": state, "expires": time.time(), **to_claim(attempts)}
+            await self._update(changes, RELEASE_RETRY_SECONDS)
 
-    def _term(self) -> dict[str, float]:
+    def _now(self) -> Attempts:
+        """The attempts, if the agent is killed now."""
+        if self._ending:
+            return self.attempts.given_up(running=self._running)
+        return self.attempts.begun() if self._running else self.attempts
+
+    def _term(self) -> dict[str, Any]:
         """How long the lease lasts: `expires` is by this machine's clock, for people and for the API."""
         return {"seconds": self._seconds, "expires": time.time() + self._seconds}
 
@@ -122,7 +144,7 @@ class Lease:
         async with self._lock:
             if self._claim["state"] == ClaimState.RUNNING:
                 sent = self._clock()
-                await self._update({**self._term(), **changes}, retry_seconds)
+                await self._update({**self._term(), **to_claim(self._now()), **changes}, retry_seconds)
                 self._valid_until = sent + self._seconds
 
     async def _update(self, changes: Mapping[str, Any], retry_seconds: float | None) -> None:
@@ -168,7 +190,6 @@ class Claims:
         owner = f"{self._owner}/{self._number}"
         claim = {
             "owner": owner,
-            "attempt": task.attempt,
             "started": time.time(),
             "state": ClaimState.RUNNING,
             "message_id": message_id,
@@ -207,9 +228,12 @@ class Claims:
         left = _seconds_left(claim, stored.age)
         if state == ClaimState.RUNNING and left > 0:
             return Busy(time.time() + left, same_message)
+        lease.attempts = of_claim(claim, lost=state == ClaimState.RUNNING)
         existing, lease.replaceable_result = await self.result(task)
         if existing is not None and existing.message_id in (None, message_id):
             return AlreadyEnded(existing, announced=state == ClaimState.DONE and same_message)
+        if existing is not None and not same_message:  # sent again from the dead-letter queue
+            lease.attempts = Attempts()
         cancelled = protocol.CANCEL_FIELD in claim
         return CancelledBySender() if cancelled else await _acquired(lease, stored.etag)
 

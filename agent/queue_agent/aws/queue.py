@@ -26,7 +26,7 @@ class Message:
     id: str
     receipt_handle: str
     body: str
-    attempt: int  # deliveries so far, this one included
+    delivery: int  # counted from 1
     sent: float  # Unix time
     received: float  # Unix time
     trace: str  # AWSTraceHeader, or ""
@@ -132,7 +132,7 @@ def _message(entry: Mapping[str, Any]) -> Message:
         id=entry["MessageId"],
         receipt_handle=entry["ReceiptHandle"],
         body=entry["Body"],
-        attempt=int(system.get("ApproximateReceiveCount", 1)),
+        delivery=int(system.get("ApproximateReceiveCount", 1)),
         sent=int(system["SentTimestamp"]) / 1000 if "SentTimestamp" in system else now,
         received=now,
         trace=system.get("AWSTraceHeader", ""),

@@ -79,11 +79,13 @@ async def mark_cancelled(job: Job) -> None:
     await _release_claim(job, ClaimState.CANCELLED)
 
 
-async def return_to_queue(services: Services, job: Job, reason: str, after: float) -> None:
-    """Make the message visible again after `after` seconds, for any agent."""
+async def return_to_queue(
+    services: Services, job: Job, reason: str, after: float, *, failed: bool = False
+) -> None:
+    """Make the message visible again after `after` seconds, for any agent. `failed`: the attempt counts."""
     services.metrics.returned.labels(reason).inc()
     log.info("task returned to the queue", extra={**job.log_fields(), "reason": reason, "after": after})
-    await _release_claim(job, ClaimState.RELEASED)
+    await _release_claim(job, ClaimState.RELEASED, failed=failed)
     try:
         await services.queue.change_visibility(job.message, after)
     except AwsUnavailable as error:  # it becomes visible when its visibility timeout ends
@@ -93,16 +95,17 @@ async def return_to_queue(services: Services, job: Job, reason: str, after: floa
 
 async def retry_or_dead_letter(services: Services, job: Job, code: str, message: str) -> None:
     """Return a task that is not at fault to the queue, after its last attempt to the dead-letter queue."""
-    if job.message.attempt < services.settings.max_attempts:
-        after = min(FIRST_RETRY_SECONDS * 3.0 ** (job.message.attempt - 1), MAX_RETRY_SECONDS)
-        await return_to_queue(services, job, code, after)
+    if not job.is_last_attempt(services.settings.max_attempts):
+        failures = job.task.attempt if job.lease is not None else job.message.delivery
+        after = min(FIRST_RETRY_SECONDS * 3.0 ** (min(failures, 10) - 1), MAX_RETRY_SECONDS)
+        await return_to_queue(services, job, code, after, failed=True)
         return
     try:
         await dead_letter(services, job, code, message)
     except AwsUnavailable as error:
         extra = {**job.log_fields(), "error": str(error)}
         log.warning("the task could not be sent to the dead-letter queue", extra=extra)
-        await return_to_queue(services, job, code, MAX_RETRY_SECONDS)
+        await return_to_queue(services, job, code, MAX_RETRY_SECONDS, failed=True)
 
 
 async def dead_letter(services: Services, job: Job, code: str, message: str) -> None:
@@ -111,7 +114,7 @@ async def dead_letter(services: Services, job: Job, code: str, message: str) -> 
     await _ensure_lease(job)
     await services.queue.send_to_dead_letter_queue(job.message, f"{code}: {message}", seconds)
     services.metrics.dead_lettered.labels(code).inc()
-    reason = f"{job.message.attempt} attempts failed; the last error: {message}"
+    reason = f"{job.task.attempt} attempts failed; the last error: {message}"
     failed = replace(
         base_record(services, job, TaskState.FAILED),
         error=Error(code, reason),
@@ -127,7 +130,7 @@ async def dead_letter(services: Services, job: Job, code: str, message: str) -> 
             raise
         log.error("the callback was refused", extra={**job.log_fields(), "error": str(error)})
     await services.queue.delete(job.message, seconds)
-    await _release_claim(job, ClaimState.RELEASED)
+    await _release_claim(job, ClaimState.RELEASED, failed=True)
     services.metrics.tasks.labels(stored.status, code).inc()
     log.error("task sent to the dead-letter queue", extra={**job.log_fields(), **_log_fields(stored)})
 
@@ -141,7 +144,7 @@ async def reject_message(services: Services, message: Message, task_id: str | No
         await services.queue.send_to_dead_letter_queue(message, reason, seconds)
         if task_id is not None:
             runtime, error = services.settings.runtime_name, Error("malformed", reason)
-            failed = TaskRecord(runtime, task_id, TaskState.FAILED, "", {}, message.attempt, error=error)
+            failed = TaskRecord(runtime, task_id, TaskState.FAILED, "", {}, message.delivery, error=error)
             await services.callbacks.publish(failed, seconds)
         await services.queue.delete(message, seconds)
     except AwsUnavailable as fault:  # it is delivered again after its visibility timeout
@@ -200,12 +203,12 @@ async def _ensure_lease(job: Job) -> None:
         await job.lease.ensure_valid()
 
 
-async def _release_claim(job: Job, state: ClaimState) -> None:
+async def _release_claim(job: Job, state: ClaimState, *, failed: bool = False) -> None:
     """Release the claim. If this fails, the claim expires."""
     if job.lease is None:
         return
     try:
-        await job.lease.release(state)
+        await job.lease.release(state, failed=failed)
     except (LeaseLost, AwsUnavailable) as error:
         log.info("the claim could not be released", extra={**job.log_fields(), "error": str(error)})
 

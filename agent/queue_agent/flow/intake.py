@@ -1,7 +1,7 @@
 """From a received message to a claimed task."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from queue_agent.aws.claims import AlreadyEnded, Busy, CancelledBySender, Lease, id_in_use
 from queue_agent.aws.queue import Message
@@ -35,7 +35,7 @@ async def accept(services: Services, message: Message, now: float) -> Job:
     """The job of a message that was received at `now`. Raises `MalformedMessageError`."""
     settings = services.settings
     defaults = Defaults(settings.runtime_type, settings.task_timeout_seconds)
-    task = await off_loop(len(message.body), parse, message.body, defaults, message.attempt)
+    task = await off_loop(len(message.body), parse, message.body, defaults, message.delivery)
     try:
         model = services.adapter.model(task) if settings.dynamic_model else None
     except TaskError as error:
@@ -44,14 +44,19 @@ async def accept(services: Services, message: Message, now: float) -> Job:
 
 
 async def claim(services: Services, job: Job) -> Lease | Ended | ClaimedElsewhere:
-    """The lease of the job's task, or why there is none. Raises `TaskError` and `AwsUnavailable`."""
+    """The lease of the job's task, which the job then has, or why there is none.
+
+    Raises `TaskError` and `AwsUnavailable`.
+    """
     claim = await services.claims.acquire(job.task, job.message.id)
     match claim:
         case Lease():
+            job.lease = claim
+            job.task = replace(job.task, attempt=claim.attempts.counted + 1)
             return claim
         case Busy():
             visibility = services.settings.visibility_timeout_seconds
-            return ClaimedElsewhere(retry_after(claim, job.message.attempt, time.time(), visibility))
+            return ClaimedElsewhere(retry_after(claim, job.message.delivery, time.time(), visibility))
         case CancelledBySender():
             return Ended(cancelled_record(services, job))
         case AlreadyEnded(record, announced):

@@ -8,6 +8,7 @@ from queue_agent.aws.claims import Lease
 from queue_agent.aws.queue import Message
 from queue_agent.contract import Progress, Task
 from queue_agent.flow.budget import Room
+from queue_agent.task.attempts import Attempts
 
 
 class Stage(enum.Enum):
@@ -33,6 +34,7 @@ class Job:
     may_prepare: asyncio.Event = field(default_factory=asyncio.Event)
     may_run: asyncio.Event = field(default_factory=asyncio.Event)
     lease: Lease | None = None
+    has_result: bool = False  # of an earlier delivery
     room: Room | None = None  # for its inputs, until its run is over
     prepared_since: float = 0.0
     started: float = 0.0
@@ -55,6 +57,22 @@ class Job:
         """Its inputs are not needed any more."""
         if self.room is not None:
             self.room.shrink(0)
+
+    def exhausted(self, max_attempts: int) -> bool:
+        """Whether no attempt may begin any more."""
+        attempts = self.lease.attempts if self.lease is not None else Attempts()
+        return attempts.exhausted(max_attempts, self.message.delivery)
+
+    def is_last_attempt(self, max_attempts: int) -> bool:
+        """Whether none may follow this one.
+
+        Without a claim none counts, for nothing can be known of them. A task that has a result is only
+        announced: there each delivery counts.
+        """
+        if self.has_result:
+            return self.message.delivery >= max_attempts
+        attempts = self.lease.attempts.failed() if self.lease is not None else Attempts()
+        return attempts.exhausted(max_attempts, self.message.delivery)
 
     @property
     def message_bytes(self) -> int:

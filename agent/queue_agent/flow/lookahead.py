@@ -117,14 +117,14 @@ def remaining(now: Snapshot) -> float | None:
     return 0.0 if late < max(HOLD_SECONDS, total) else None
 
 
-def held_too_long(now: Snapshot, waited: float, attempt: int, max_attempts: int, grouping: float) -> bool:
+def held_too_long(now: Snapshot, waited: float, delivery: int, max_attempts: int, grouping: float) -> bool:
     """Whether a task that has waited here for `waited` seconds should be returned to the queue.
 
-    Each return costs one attempt, so a task that has used up half of them stays.
+    A task that came so often as half of the attempts at one does not go from pod to pod any longer.
     """
     left = remaining(now)
     long = left is None or left > HOLD_SECONDS + now.pace.margin
-    return long and waited > HOLD_SECONDS + grouping and attempt * 2 <= max_attempts
+    return long and waited > HOLD_SECONDS + grouping and delivery * 2 <= max_attempts
 
 
 def choose(

@@ -180,7 +180,7 @@ class Scheduler:
             job
             for job in self.waiting
             if lookahead.held_too_long(
-                snapshot, now - job.received_at, job.message.attempt, max_attempts, self._grouping
+                snapshot, now - job.received_at, job.message.delivery, max_attempts, self._grouping
             )
         ]
 

@@ -25,7 +25,7 @@ from queue_agent.contract import (
 from queue_agent.flow import budget, finish, intake, run
 from queue_agent.flow.budget import ByteBudget
 from queue_agent.flow.follow import CANCELLED, follow
-from queue_agent.flow.heartbeat import Heartbeat
+from queue_agent.flow.heartbeat import Heartbeat, count_attempt
 from queue_agent.flow.intake import ClaimedElsewhere, Ended
 from queue_agent.flow.job import Job, Stage
 from queue_agent.flow.scheduler import Scheduler
@@ -59,14 +59,14 @@ class TaskRunner:
         self._scheduler = scheduler
         self._supervisor = supervisor
         self._clock = asyncio.get_running_loop().time
+        self.heartbeat = Heartbeat(services)
         self.background: set[asyncio.Task[None]] = set()
         self.round_trip = 0.0  # seconds of a call that receives waiting messages
-        self._heartbeat = Heartbeat(services)
         self._inputs = ByteBudget(budget.INPUT_BYTES)
 
     async def run(self, job: Job) -> None:
         """Run all stages of a job, and handle every error. Returns when nothing is left to do."""
-        companions = [asyncio.ensure_future(work) for work in (self._heartbeat.run(job), follow(job))]
+        companions = [asyncio.ensure_future(work) for work in (self.heartbeat.keep(job), follow(job))]
         try:
             error = await exception_of(self._run_stages(job))
             for _ in range(MAX_HANDLED_ERRORS):
@@ -84,19 +84,16 @@ class TaskRunner:
                 if error is not None:  # the message comes again, and then says that it was cancelled
                     log.warning("the cancel was not announced", extra=job.log_fields(), exc_info=error)
             elif job.abandon_reason != "lease_lost":
-                after = LATE_RETRY_SECONDS if job.abandon_reason == "inputs_late" else 0
-                await finish.return_to_queue(self._services, job, job.abandon_reason, after)
+                late = job.abandon_reason == "inputs_late"
+                after = LATE_RETRY_SECONDS if late else 0
+                await finish.return_to_queue(self._services, job, job.abandon_reason, after, failed=late)
         finally:
             for companion in companions:
                 companion.cancel()
             job.free_room()
             self._scheduler.remove(job)
 
-    def expect_end(self) -> None:
-        """The pod may end at any moment: what it then takes along is to be visible again soon."""
-        self._heartbeat.expect_end()
-
-    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do this in parallel to the tasks."""
 
         async def logged() -> None:
@@ -106,6 +103,7 @@ class TaskRunner:
         task = asyncio.ensure_future(logged())
         self.background.add(task)
         task.add_done_callback(self.background.discard)
+        return task
 
     async def _run_stages(self, job: Job) -> None:
         # Inputs and outputs are freed before the callback is sent, which may take long.
@@ -121,7 +119,6 @@ class TaskRunner:
         with services.tracing.stage(trace, "prepare"):
             claim = await intake.claim(services, job)
             if isinstance(claim, Lease):
-                job.lease = claim
                 prepared = await self._prepare(job)
         if not isinstance(claim, Lease):
             await self._finish_without_run(job, claim)
@@ -130,9 +127,11 @@ class TaskRunner:
         with services.tracing.stage(trace, "run"):
             running = self._run_when_free(job, prepared)
             del prepared  # what it holds is freed at the end of the run
-            started, finished_run, seconds = await running
+            started, finished_run, seconds, counting = await running
         with services.tracing.stage(trace, "finish"):
             await asyncio.sleep(HEAD_START_SECONDS)
+            # An agent that is killed by what it reads now has begun the attempt.
+            await counting
             collecting = self._collect(job, finished_run)
             del finished_run  # the response is freed before the outputs are stored
             return await finish.store(services, job, await collecting, started, seconds)
@@ -140,7 +139,8 @@ class TaskRunner:
     async def _prepare(self, job: Job) -> Prepared:
         """The task, ready to run; its content is freed."""
         services, content = self._services, job.task.content
-        if job.message.attempt > services.settings.max_attempts:
+        if job.exhausted(services.settings.max_attempts):
+            job.task = replace(job.task, attempt=max(1, job.task.attempt - 1))
             raise RuntimeUnavailable("attempts_exhausted", "no attempt came to an end")
         fields = await off_loop(job.task.size, _fields, services.adapter, job.task)
         job.room = await self._inputs.take(budget.prepare_bytes(services.inputs.max_bytes(content, *fields)))
@@ -163,8 +163,13 @@ class TaskRunner:
         self._scheduler.mark_collected(job, sum(output.data.size for output in result.outputs))
         return result
 
-    async def _run_when_free(self, job: Job, prepared: Prepared) -> tuple[float, FinishedRun, float]:
-        """Wait for the runtime and run the task: Unix time of its start, the run, its seconds."""
+    async def _run_when_free(
+        self, job: Job, prepared: Prepared
+    ) -> tuple[float, FinishedRun, float, asyncio.Task[None]]:
+        """Wait for the runtime and run the task.
+
+        Returns the Unix time of its start, the run, its seconds, and the work that counts the attempt.
+        """
         try:
             await job.may_run.wait()
             if job.lease is not None:
@@ -172,6 +177,7 @@ class TaskRunner:
             job.stage, started = Stage.RUNNING, time.time()
             job.run_started = started
             self._announce_start(job, started)
+            counting = self.run_in_background(count_attempt(job))
             with self._reporting_failure(job):
                 finished_run = await run.run(
                     self._services.adapter,
@@ -180,7 +186,7 @@ class TaskRunner:
                     self._services.settings.runtime_silence_seconds,
                     self._services.settings.cancel_grace_seconds,
                 )
-            return started, finished_run, self._scheduler.mark_ran(job)
+            return started, finished_run, self._scheduler.mark_ran(job), counting
         except asyncio.CancelledError:
             if job.stage is Stage.RUNNING:
                 await self._stop_runtime(job)
@@ -202,6 +208,7 @@ class TaskRunner:
         job.stage = Stage.FINISHING
         match claim:
             case Ended(ended, announced):
+                job.has_result = True
                 await self._announce(job, ended, announced=announced)
             case ClaimedElsewhere(seconds):
                 await finish.return_to_queue(self._services, job, "taken_elsewhere", seconds)

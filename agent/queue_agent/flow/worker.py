@@ -12,6 +12,7 @@ from queue_agent.flow.stages import TaskRunner, exception_of
 from queue_agent.flow.supervisor import Supervisor
 from queue_agent.ops.logs import log
 from queue_agent.task.messages import MalformedMessageError
+from queue_agent.task.protocol import MAX_DELIVERIES
 
 # When the runtime is unavailable for longer, waiting tasks are returned to the queue.
 UNAVAILABLE_SECONDS = 1.0
@@ -69,7 +70,7 @@ class Worker:
         log.info("shutdown requested", extra={"tasks": len(self.scheduler.jobs)})
         end = self._clock() + grace_seconds
         self._stopping, self.scheduler.open = True, False
-        self._runner.expect_end()
+        self._runner.heartbeat.expect_end()
         self._abandon_waiting("shutdown")
         if not self._polling:
             running.cancel()
@@ -128,7 +129,7 @@ class Worker:
             rejection = finish.reject_message(self._services, message, error.task_id, error.reason)
             self._runner.run_in_background(rejection)
             return
-        if message.attempt > self._services.settings.max_attempts:
+        if message.delivery >= MAX_DELIVERIES:
             # It needs no runtime. If it were returned, SQS would soon move it to the dead-letter queue, and
             # no callback would be sent.
             job.may_prepare.set()

@@ -26,6 +26,10 @@ _INTEGER_MAX_CHARACTERS = 20  # of 2**64 - 1, and of -2**63
 # Attributes included: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 SNS_MAX_BYTES = 262_144
 
+# In this delivery of a message an agent announces that its task has failed. SQS moves the message to the
+# dead-letter queue some deliveries later, without a callback: its maximum is 1,000.
+MAX_DELIVERIES = 990
+
 RUNTIME_TYPES = ("sdwebui", "comfyui", "invokeai", "custom")
 # The task types of each runtime type. A custom runtime accepts any.
 TASK_TYPES: dict[str, tuple[str, ...]] = {
@@ -56,7 +60,7 @@ class TaskState(enum.StrEnum):
 
 
 class ClaimState(enum.StrEnum):
-    """The `state` of a claim: `{owner, attempt, started, expires, state}`, times in Unix seconds.
+    """The `state` of a claim: `{owner, attempts, started, expires, state}`, times in Unix seconds.
 
     A running claim that has expired counts as released: its agent was lost. The agent adds `progress`:
     `{value, step, steps, node, nodes_done, started}`; the API adds CANCEL_FIELD to cancel a running task.

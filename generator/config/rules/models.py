@@ -169,10 +169,10 @@ def storage_classes_are_used(case: Case) -> Iterator[Finding]:
 
 @rule("SD311", WARNING)
 def spot_tasks_have_several_attempts(case: Case) -> Iterator[Finding]:
-    """On spot nodes a task needs more than one attempt: each interruption counts as one."""
+    """On spot nodes a task needs more than one attempt: a node that ends without notice costs one."""
     for runtime in case.runtimes:
         attempts = agent(runtime).at("maxAttempts")
         spot = runtime.at("extraValues", "karpenter", "provisioner", "capacityType", "spot")
         if attempts.whole() == 1 and spot.flag():
-            message = "a task goes to the dead-letter queue after one spot interruption"
+            message = "a task goes to the dead-letter queue when its spot node ends without notice"
             yield Finding(attempts, message, "set 2 or more, or capacityType.spot: false")
