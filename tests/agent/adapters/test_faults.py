@@ -20,6 +20,11 @@ DEVICE = [
     ("RuntimeError", "CUDA unknown error - this may be due to an incorrectly set up environment"),
     ("RuntimeError", "HIP error: invalid device function"),
     ("AssertionError", "Torch not compiled with CUDA enabled"),
+    ("RuntimeError", "Triton Error [CUDA]: device kernel image is invalid"),
+    ("cupy_backends.cuda.api.driver.CUDADriverError", "CUDA_ERROR_ILLEGAL_ADDRESS: an error"),
+    ("RuntimeError", "NVML_SUCCESS == r INTERNAL ASSERT FAILED at CUDACachingAllocator.cpp:838"),
+    ("pynvml.NVMLError_GpuIsLost", "GPU is lost"),
+    ("RuntimeError", "hipErrorNoBinaryForGpu: Unable to find code object for all current devices"),
 ]
 MEMORY = [
     ("torch.OutOfMemoryError", "Allocation on device"),
@@ -37,6 +42,9 @@ NODE = [
     ("numpy._core._exceptions._ArrayMemoryError", "Unable to allocate 3.00 GiB for an array"),
     ("RuntimeError", "unable to mmap 4265146304 bytes from file: Cannot allocate memory (12)"),
     ("RuntimeError", "can't start new thread"),
+    ("RuntimeError", "DefaultCPUAllocator: not enough memory: you tried to allocate 4294967296 bytes"),
+    ("BlockingIOError", "[Errno 11] Resource temporarily unavailable"),
+    ("OSError", "[Errno 112] Host is down: '/opt/ml/code/models'"),
 ]
 NETWORK = [
     ("OSError", "We couldn't connect to 'https://huggingface.co' to load this file"),
@@ -45,6 +53,13 @@ NETWORK = [
     ("urllib3.exceptions.MaxRetryError", "Max retries exceeded with url: /api/models"),
     ("urllib.error.URLError", "<urlopen error [Errno -2] Name or service not known> https://github.com/x"),
     ("urllib.error.URLError", "<urlopen error [Errno -3] Temporary failure in name resolution>"),
+    ("urllib.error.URLError", "<urlopen error timed out>"),
+    ("http.client.RemoteDisconnected", "Remote end closed connection without response"),
+    ("requests.exceptions.HTTPError", "503 Server Error: Service Unavailable for url: https://hf.co/x"),
+    ("requests.exceptions.HTTPError", "429 Client Error: Too Many Requests for url: https://hf.co/x"),
+    ("requests.exceptions.SSLError", "certificate verify failed: unable to get local issuer certificate"),
+    ("requests.exceptions.ChunkedEncodingError", "Connection broken: IncompleteRead(5 bytes read)"),
+    ("huggingface_hub.errors.OfflineModeIsEnabled", "Cannot reach https://huggingface.co/x: offline mode"),
 ]
 TASK = [
     ("ValueError", "could not broadcast input array from shape (3,64,64) into shape (3,32,32)"),
@@ -59,6 +74,8 @@ TASK = [
     ("TypeError", "unsupported operand type(s) for +: 'int' and 'str'"),
     ("urllib.error.URLError", "<urlopen error [Errno -2] Name or service not known>"),
     ("huggingface_hub.errors.RepositoryNotFoundError", "404 Client Error. Repository Not Found for url"),
+    ("requests.exceptions.HTTPError", "404 Client Error: Not Found for url: https://example.com/a.png"),
+    ("ValueError", "steps timed out of range"),
     ("RuntimeError", "PytorchStreamReader failed reading zip archive: failed finding central directory"),
 ]
 
