@@ -30,7 +30,7 @@ MODELS = ("a.safetensors", "b.safetensors")
 LOAD_SECONDS = 2.0
 # A picture of 1024 x 1024 pixels as PNG.
 PICTURE_BYTES = 1_500_000
-RATIO_GOAL = 4.0
+RATIO_GOAL = 5.9
 IDLE_MEGABYTES_GOAL = 80.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -69,9 +69,9 @@ class Figures:
 
 
 WORKS = (
-    Work(1.5, 24, busy_goal=0.995),
-    Work(0.3, 80, busy_goal=0.99),
-    Work(0.05, 300, busy_goal=0.85),
+    Work(1.5, 24, busy_goal=0.998),
+    Work(0.3, 80, busy_goal=0.992),
+    Work(0.05, 300, busy_goal=0.93),
     Work(0.3, 40, gap_goal=8.0),
     Work(0.05, 40, gap_goal=8.0),
     Work(0.4, 40, gap_goal=15.0, pictures=4),

@@ -28,7 +28,7 @@ from local.runtimes.sdwebui.options import Options
 from local.runtimes.sdwebui.request import Generation
 from local.runtimes.shared import serve
 from local.runtimes.shared.gpu import Job, NodeFailedError, OutOfMemoryError
-from local.runtimes.shared.picture import Request, as_text, scaled
+from local.runtimes.shared.picture import Request, as_json, as_text, scaled
 from local.runtimes.shared.serve import Simulation
 
 API = "/sdapi/v1"
@@ -252,7 +252,7 @@ def json_route(act: Handler) -> Callable[[web.Request], Awaitable[web.Response]]
             body = await request.json()
             if not isinstance(body, Mapping):
                 raise FieldError([problem("type_error.dict", "value is not a valid dict")])
-            return web.json_response(await act(body))
+            return web.Response(body=as_json(await act(body)), content_type="application/json")
         except json.JSONDecodeError as error:
             return _error_response(FieldError([problem("value_error.jsondecode", str(error), error.pos)]))
         except (OutOfMemoryError, NodeFailedError) as error:

@@ -6,10 +6,13 @@ import base64
 import functools
 import hashlib
 import io
+import json
 import random
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from PIL import Image, PngImagePlugin
 
@@ -44,9 +47,7 @@ class Artist:
         """The picture as PNG."""
         if self.plain:
             texts = {"seed": str(request.seed), **request.texts}
-            return _with_chunks(
-                _flat(request.width, request.height), _text_chunks(texts) + _padding(self.size)
-            )
+            return _plain(request.width, request.height, tuple(texts.items()), self.size)
         digest = hashlib.sha256(request.prompt.encode()).digest()
         image = art.compose(request.prompt, request.seed, digest, (request.width, request.height))
         if request.source is not None:
@@ -81,6 +82,21 @@ def scaled(data: bytes, width: int, height: int) -> bytes:
 def as_text(data: bytes) -> str:
     """A picture as base64."""
     return base64.b64encode(data).decode()
+
+
+def as_json(answer: Any) -> bytes:
+    """The JSON text. Pictures go in as they are: to look for characters to escape in them takes long."""
+    if not isinstance(answer, Mapping) or "images" not in answer:
+        return json.dumps(answer).encode()
+    pictures = b", ".join(b'"%s"' % picture.encode("ascii") for picture in answer["images"])
+    rest = json.dumps({key: value for key, value in answer.items() if key != "images"})
+    return b'{"images": [%s], %s' % (pictures, rest[1:].encode())
+
+
+@functools.lru_cache(maxsize=8)
+def _plain(width: int, height: int, texts: tuple[tuple[str, str], ...], size: int) -> bytes:
+    """A picture in one color. A repeated request gets the same object, so that to draw it takes no time."""
+    return _with_chunks(_flat(width, height), _text_chunks(dict(texts)) + _padding(size))
 
 
 @functools.lru_cache(maxsize=64)
