@@ -4,10 +4,13 @@ It holds no key: API Gateway compares what it returns with the keys of the usage
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-key-source.html
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 KEY_HEADER, TOKEN_HEADER, TOKEN_SCHEME = "x-api-key", "authorization", "bearer"
+# A key that `generator keys` made: its name, and the secret part. Those that AWS makes have no hyphen.
+NAMED_KEY = re.compile(r"([a-z](?:[a-z0-9-]*[a-z0-9])?)-[A-Za-z0-9]{40}")
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
@@ -20,7 +23,10 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         "Resource": f"{api}/{stage}/*",
     }
     policy = {"Version": "2012-10-17", "Statement": [statement]}
-    return {"principalId": "client", "policyDocument": policy, **({"usageIdentifierKey": key} if key else {})}
+    answer: dict[str, Any] = {"principalId": "client", "policyDocument": policy}
+    if key:
+        answer |= {"usageIdentifierKey": key, "context": {"keyName": key_name(key)}}
+    return answer
 
 
 def api_key(headers: Mapping[str, str]) -> str:
@@ -30,3 +36,9 @@ def api_key(headers: Mapping[str, str]) -> str:
         return key
     scheme, _, token = values.get(TOKEN_HEADER, "").partition(" ")
     return token.strip() if scheme.lower() == TOKEN_SCHEME else ""
+
+
+def key_name(key: str) -> str:
+    """The name in a key; "" when it has none. It counts only once API Gateway has accepted the whole key."""
+    match = NAMED_KEY.fullmatch(key)
+    return match[1] if match else ""

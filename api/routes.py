@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import os
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -14,10 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from queue_agent.task.protocol import parse_json
 
 from api.comfy import COMFY_PATH, comfy_response
+from api.cors import cors_headers, preflight_headers
 from api.openapi import TASK_PATH, document
 from api.problem import FieldError, ProblemError, invalid_request, service_unavailable
 from api.records import Records
 from api.schema import legacy_task_schema, path_parameter, task_schema
+from api.sender import sender
 from api.settings import Runtime, Settings, read_settings
 from api.tasks import Task, cancel, new_id, status, submit
 from api.validation import limit_errors, schema_errors
@@ -47,7 +50,8 @@ VERBS = {
 def start(settings: str) -> Handler:
     """The handler for these settings. Creates the clients now: Lambda gives the start a whole CPU."""
     sns = boto3.client("sns", config=Config(connect_timeout=2, read_timeout=4, retries=CONFIG.retries))
-    return Api(read_settings(settings), boto3.client("s3", config=CONFIG), sns).handle
+    names = os.environ.get("KEY_NAMES", "{}")
+    return Api(read_settings(settings, names), boto3.client("s3", config=CONFIG), sns).handle
 
 
 class Api:
@@ -63,19 +67,28 @@ class Api:
     def handle(self, event: Event, _context: Any) -> Response:
         """Handle one request."""
         started = time.monotonic()
+        headers, origins = event.get("headers") or {}, self._settings.origins
+        if event["httpMethod"] == "OPTIONS" and origins:
+            verbs = VERBS[event["resource"]]
+            answer = {"statusCode": int(HTTPStatus.NO_CONTENT), "body": ""}
+            return {**answer, "headers": preflight_headers(headers, verbs) | cors_headers(headers, origins)}
         if event["resource"] == COMFY_PATH:
             response = comfy_response(event, self._settings, self._s3, self._publish)
-            _log(event, response, started)
-            return response
-        try:
-            response = _response(HTTPStatus.OK, self._route(event))
-        except ProblemError as problem:
-            response = _problem_of(problem)
-        except (BotoCoreError, ClientError) as error:
-            log.error("a call to AWS failed: %s", error)
-            response = _problem_of(service_unavailable())
+        else:
+            response = self._answer(event)
+        response["headers"] |= cors_headers(headers, origins)
         _log(event, response, started)
         return response
+
+    def _answer(self, event: Event) -> Response:
+        """The response to one request, whatever happens."""
+        try:
+            return _response(HTTPStatus.OK, self._route(event))
+        except ProblemError as problem:
+            return _problem_of(problem)
+        except (BotoCoreError, ClientError) as error:
+            log.error("a call to AWS failed: %s", error)
+            return _problem_of(service_unavailable())
 
     def _route(self, event: Event) -> dict[str, Any]:
         resource, verb = event["resource"], event["httpMethod"]
@@ -85,16 +98,17 @@ class Api:
             raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
         if resource == "/openapi.json":
             return document(self._settings, event["requestContext"]["stage"])
+        sent_by = sender(event["requestContext"], self._settings.key_names)
         if resource == "/v1alpha2":
-            return self._submit(_body(event))
+            return self._submit(_body(event), sent_by)
         if resource == "/v1alpha1":
-            return self._submit_legacy(_body(event))
+            return self._submit_legacy(_body(event), sent_by)
         runtime, task_id = self._task_of_path(event["pathParameters"])
         if verb == "GET":
-            return status(runtime, task_id, self._records(runtime), self._waits)
-        return cancel(runtime, task_id, self._records(runtime))
+            return status(runtime, task_id, self._records(runtime), sent_by, self._waits)
+        return cancel(runtime, task_id, self._records(runtime), sent_by)
 
-    def _submit(self, body: Any) -> dict[str, Any]:
+    def _submit(self, body: Any, sent_by: str) -> dict[str, Any]:
         _validate(body, task_schema(None, ()))
         metadata = body["task"]["metadata"]
         runtime = self._runtime(metadata["runtime"])
@@ -102,11 +116,11 @@ class Api:
         if errors := list(limit_errors(metadata, body["task"]["content"], "task")):
             raise invalid_request(errors)
         complete = {**metadata, **_identity(metadata.get("id"), metadata.get("prefix"))}
-        task = Task(runtime, complete, body["task"]["content"], ("runtime", runtime.name))
+        task = Task(runtime, complete, body["task"]["content"], ("runtime", runtime.name), sent_by)
         submit(task, self._records(runtime), self._publish)
         return {"id": task.id, "runtime": runtime.name, "output_location": task.location}
 
-    def _submit_legacy(self, body: Any) -> dict[str, Any]:
+    def _submit_legacy(self, body: Any, sent_by: str) -> dict[str, Any]:
         _validate(body, legacy_task_schema(()))
         if errors := list(limit_errors({}, body, "body")):
             raise invalid_request(errors)
@@ -119,7 +133,7 @@ class Api:
             )
         identity = _identity(scripts.get("id_task"), scripts.get("save_dir"))
         metadata = {"runtime": "legacy", "tasktype": scripts["task"], "context": {}, **identity}
-        task = Task(runtimes[model], metadata, body, ("sd_model_checkpoint", model))
+        task = Task(runtimes[model], metadata, body, ("sd_model_checkpoint", model), sent_by)
         submit(task, self._records(task.runtime), self._publish)
         return {
             "id_task": task.id,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,17 @@ class Retention:
 
 @dataclass(frozen=True)
 class Settings:
-    """The solution's name, its requests topic, its runtimes by name."""
+    """The solution's name, its requests topic, its runtimes by name, the names of its keys by their ids.
+
+    `origins`: those of the web pages that may call the API; `*` for all.
+    """
 
     stack: str
     topic: str
     runtimes: Mapping[str, Runtime]
     retention: Retention = Retention()
+    key_names: Mapping[str, str] = field(default_factory=dict)
+    origins: tuple[str, ...] = ()
 
     def of_type(self, runtime_type: str) -> list[str]:
         """The names of the runtimes of a type."""
@@ -49,11 +54,18 @@ class Settings:
         return by_model
 
 
-def read_settings(text: str) -> Settings:
+def read_settings(text: str, key_names: str) -> Settings:
     """The settings from the generator's JSON: `{stack, topic, runtimes: {name: {type, bucket, model}},
-    retention: {records, queue}}`.
+    retention: {records, queue}, origins}`.
+
+    `key_names` is JSON too: the names of the stack's API keys by their ids, which only the stack knows.
     """
     document = json.loads(text)
-    runtimes = {name: Runtime(name=name, **entry) for name, entry in document["runtimes"].items()}
-    retention = Retention(**document["retention"])
-    return Settings(document["stack"], document["topic"], runtimes, retention)
+    return Settings(
+        stack=document["stack"],
+        topic=document["topic"],
+        runtimes={name: Runtime(name=name, **entry) for name, entry in document["runtimes"].items()},
+        retention=Retention(**document["retention"]),
+        key_names=json.loads(key_names),
+        origins=tuple(document["origins"]),
+    )

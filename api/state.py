@@ -1,12 +1,14 @@
 """What the records in the bucket say about a task. Reads them once, and decides from what it has read."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from queue_agent.task.protocol import (
     CANCEL_FIELD,
+    DEFAULT_SENDER,
     ClaimState,
     TaskState,
     claim_key,
@@ -15,6 +17,12 @@ from queue_agent.task.protocol import (
 )
 
 from api.records import Records, StoredObject
+
+# The result of a task whose id a task of another sender has, which did not come by the API.
+ID_IN_USE: dict[str, Any] = {
+    "status": TaskState.FAILED,
+    "error": {"code": "id_in_use", "message": "another task has this id: choose a different one"},
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,11 @@ class TaskView:
     result: dict[str, Any] | None
     claim: dict[str, Any] | None
     now: float
+
+    @property
+    def sender(self) -> str:
+        """The name of the key that it was sent with."""
+        return sender_of(self.request or self.result or self.claim or {})
 
     @property
     def known(self) -> bool:
@@ -80,9 +93,16 @@ def read_task(task_id: str, records: Records) -> TaskView:
     final = result is not None and "message_id" not in result.value
     claim = None if final else records.read(claim_key(task_id))
     now = time.time()
+    if request and any(sender_of(other.value) != sender_of(request) for other in (result, claim) if other):
+        return TaskView(request, ID_IN_USE, None, now)
     if result and claim_state(_value(claim), now) is TaskState.RUNNING:
         result = None
     return TaskView(request, _value(result), _value(claim), now)
+
+
+def sender_of(record: Mapping[str, Any]) -> str:
+    """Who sent the task of a request, a result or a claim."""
+    return str(record.get("sender") or DEFAULT_SENDER)
 
 
 def claim_state(claim: dict[str, Any] | None, now: float) -> TaskState:

@@ -10,6 +10,7 @@ from typing import Any
 
 from queue_agent.task.protocol import (
     CANCEL_FIELD,
+    DEFAULT_SENDER,
     SNS_MAX_BYTES,
     ClaimState,
     TaskState,
@@ -24,7 +25,7 @@ from queue_agent.task.protocol import (
 from api.problem import ProblemError, service_unavailable
 from api.records import Records, StoredObject
 from api.settings import Runtime
-from api.state import TaskView, claim_state, read_task, timestamp
+from api.state import TaskView, claim_state, read_task, sender_of, timestamp
 from api.waits import Waits
 
 TOO_LARGE = "Send images as https:// or s3:// URLs, not inside the task"
@@ -39,12 +40,13 @@ Publish = Callable[[str, dict[str, str]], None]
 
 @dataclass(frozen=True)
 class Task:
-    """A validated task, and the message attribute (name, value) by which the topic routes it."""
+    """A validated task, its sender, and the message attribute (name, value) by which the topic routes it."""
 
     runtime: Runtime
     metadata: dict[str, Any]
     content: dict[str, Any]
     route: tuple[str, str]
+    sender: str
 
     @property
     def id(self) -> str:
@@ -58,14 +60,15 @@ class Task:
 
     @property
     def message(self) -> str:
-        """The message that is published."""
-        return canonical_json({"metadata": self.metadata, "content": self.content})
+        """The message that is published. The agent notes the sender in the result."""
+        sender = {} if self.sender == DEFAULT_SENDER else {"sender": self.sender}
+        return canonical_json({"metadata": {**self.metadata, **sender}, "content": self.content})
 
     @property
     def request(self) -> dict[str, Any]:
         """What distinguishes this task from another one with the same id."""
         digest = hashlib.sha256(canonical_json(self.content).encode()).hexdigest()
-        return {"metadata": self.metadata, "sha256": digest}
+        return {"metadata": self.metadata, "sender": self.sender, "sha256": digest}
 
 
 def new_id() -> str:
@@ -94,10 +97,12 @@ def submit(task: Task, records: Records, publish: Publish, notes: Mapping[str, A
     records.overwrite(key, {**record, "published": True})
 
 
-def status(runtime: Runtime, task_id: str, records: Records, waits: Waits) -> dict[str, Any]:
+def status(
+    runtime: Runtime, task_id: str, records: Records, sender: str, waits: Waits
+) -> dict[str, Any]:
     """The state of a task, with links to its images when it has any. Raises `ProblemError` (404)."""
     task = read_task(task_id, records)
-    if not task.known:
+    if not task.known or task.sender != sender:
         raise _unknown(runtime, task_id)
     document: dict[str, Any] = {
         "id": task_id,
@@ -129,17 +134,17 @@ def _times(task: TaskView) -> dict[str, Any]:
     return fields | ({"cancelling": True} if task.cancelling else {})
 
 
-def cancel(runtime: Runtime, task_id: str, records: Records) -> dict[str, Any]:
+def cancel(runtime: Runtime, task_id: str, records: Records, sender: str) -> dict[str, Any]:
     """Cancel a task: at once when it is queued, within seconds when it runs. Raises `ProblemError`: 404, or
     409 once it has ended.
     """
     request = records.read(request_key(task_id))
-    if request is None:
+    if request is None or sender_of(request.value) != sender:
         raise _unknown(runtime, task_id)
     if records.read(result_key(request.value["metadata"]["prefix"], task_id)):
         raise _ended(task_id)
     now = time.time()
-    claim = {"owner": "api", "started": now, "expires": now, "state": ClaimState.CANCELLED}
+    claim = {"owner": "api", "sender": sender, "started": now, "expires": now, "state": ClaimState.CANCELLED}
     answer = {"id": task_id, "runtime": runtime.name}
     if records.create(claim_key(task_id), claim) or _cancel_claimed(task_id, claim, records):
         return {**answer, "status": TaskState.CANCELLED}
@@ -152,7 +157,7 @@ def _cancel_claimed(task_id: str, cancelled: dict[str, Any], records: Records) -
         stored = records.read(claim_key(task_id))
         if stored is None:
             break  # it expired after 30 days
-        if stored.value["state"] == ClaimState.DONE:
+        if stored.value["state"] == ClaimState.DONE or sender_of(stored.value) != cancelled["sender"]:
             raise _ended(task_id)
         state = claim_state(stored.value, time.time())
         if state is TaskState.CANCELLED:
@@ -171,7 +176,8 @@ def _same_request(task: Task, record: StoredObject | None) -> dict[str, Any]:
     if record is None:
         # It expired between our two calls: nothing is left to compare with.
         raise service_unavailable()
-    if any(record.value[name] != value for name, value in task.request.items()):
+    known = {"sender": DEFAULT_SENDER, **record.value}
+    if any(known[name] != value for name, value in task.request.items()):
         raise ProblemError(HTTPStatus.CONFLICT, f"Another task has the id {task.id}: choose a different one.")
     return record.value
 

@@ -27,9 +27,10 @@ def schema_errors(value: Any, schema: Schema, field: str) -> Iterator[FieldError
 
 
 def limit_errors(metadata: dict[str, Any], content: dict[str, Any], field: str) -> Iterator[FieldError]:
-    """What JSON Schema cannot express: structure, size of the context, the field that is the API's own."""
-    if "assets" in metadata:
-        yield FieldError(f"{field}.metadata.assets", "is set by the API")
+    """What JSON Schema cannot express: structure, size of the context, the fields that are the API's own."""
+    for name in ("assets", "sender"):
+        if name in metadata:
+            yield FieldError(f"{field}.metadata.{name}", "is set by the API")
     if structure := structure_error({"metadata": metadata, "content": content}):
         yield FieldError(field, structure)
     elif (size := len(canonical_json(metadata.get("context")))) > CONTEXT_MAX_BYTES:

@@ -66,6 +66,7 @@ class Task:
     attempt: int  # counted from 1: those that have begun, this one included
     assets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # id → {key, name}
     size: int = 0  # of its message, in bytes
+    sender: str = ""  # the name of its API key, unless that is the solution's own
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ from generator.solution.model import Runtime, Solution
 FILES = (
     "agent/queue_agent/task/protocol.py",
     "api/problem.py",
+    "api/cors.py",
     "api/schema.py",
     "api/validation.py",
     "api/settings.py",
     "api/records.py",
+    "api/sender.py",
     "api/index.py",
     "api/state.py",
     "api/waits.py",
@@ -51,7 +53,7 @@ def joined(modules: Mapping[str, str], settings: str) -> str:
 
 
 def settings(solution: Solution) -> str:
-    """The function's settings as JSON: stack, requests topic, runtimes with their buckets and models."""
+    """The function's settings as JSON: stack, topic, origins, runtimes with their buckets and models."""
     values = {
         "stack": solution.stack,
         "topic": solution.requests_topic_arn,
@@ -59,6 +61,7 @@ def settings(solution: Solution) -> str:
             "records": limits.TASK_RECORD_DAYS * limits.DAY_SECONDS,
             "queue": limits.QUEUE_RETENTION_SECONDS,
         },
+        "origins": solution.api.origins,
         "runtimes": {runtime.name: _runtime(runtime) for runtime in solution.runtimes},
     }
     return json.dumps(values, separators=(",", ":"))

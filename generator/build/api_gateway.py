@@ -11,6 +11,7 @@ TOO_LARGE = (
     "A task may have at most 256 KB, an upload at most 4 MB: send larger pictures as https:// or s3:// URLs."
 )
 TOO_FAST = "This key exceeds the rate of its usage plan. Retry after one second, with exponential backoff."
+TOO_MANY = "This key has used up the quota of its usage plan. Retry when the next period begins."
 NO_OBJECT = (
     "The body must be a JSON object: with the key `task` for /v1alpha2, `alwayson_scripts` for /v1alpha1."
 )
@@ -37,13 +38,17 @@ class Model:
 
 @dataclass(frozen=True)
 class Method:
-    """One HTTP method of one resource. With `ANY` the function decides which methods are allowed."""
+    """One HTTP method of one resource. With `ANY` the function decides which methods are allowed.
+
+    `public`: without a key, as browsers send their preflight requests.
+    """
 
     id: str
     resource: str
     verb: str
     model: str | None = None
     parameters: tuple[str, ...] = ()
+    public: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,17 @@ class Refusal:
     detail: str
     retry_after_seconds: int | None = None
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """The response headers; API Gateway quotes constants."""
-        headers = {"gatewayresponse.header.Content-Type": PROBLEM}
+    def headers(self, *, cors: bool) -> dict[str, str]:
+        """The response headers; API Gateway quotes constants. With `cors` any web page may read them."""
+        headers = {"Content-Type": PROBLEM}
         if self.retry_after_seconds is not None:
-            headers["gatewayresponse.header.Retry-After"] = f"'{self.retry_after_seconds}'"
-        return headers
+            headers["Retry-After"] = f"'{self.retry_after_seconds}'"
+        if cors:
+            headers |= {
+                "Access-Control-Allow-Origin": "'*'",
+                "Access-Control-Expose-Headers": "'Retry-After'",
+            }
+        return {f"gatewayresponse.header.{name}": value for name, value in headers.items()}
 
     @property
     def template(self) -> str:
@@ -121,6 +130,7 @@ REFUSALS = (
     Refusal("NoSuchPath", "MISSING_AUTHENTICATION_TOKEN", 404, "not_found", NO_SUCH_PATH),
     Refusal("TooLarge", "REQUEST_TOO_LARGE", 413, "payload_too_large", TOO_LARGE),
     Refusal("TooFast", "THROTTLED", 429, "rate_limited", TOO_FAST, retry_after_seconds=1),
+    Refusal("TooMany", "QUOTA_EXCEEDED", 429, "rate_limited", TOO_MANY),
     Refusal("AnyOther4xx", "DEFAULT_4XX", None, "invalid_request", ""),
     Refusal("AnyOther5xx", "DEFAULT_5XX", None, "upstream_error", ""),
 )
@@ -137,6 +147,13 @@ LOG_FIELDS = {
     "error": "error.responseType",
     "trace": "xrayTraceId",
 }
+
+
+def methods(*, cors: bool) -> tuple[Method, ...]:
+    """Every method; with `cors` also those of the preflight requests."""
+    resources = dict.fromkeys(method.resource for method in METHODS)
+    preflight = (Method(f"Options{name}", name, "OPTIONS", public=True) for name in resources)
+    return (*METHODS, *(preflight if cors else ()))
 
 
 def invocation(partition: str, region: str) -> str:

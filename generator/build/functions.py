@@ -1,9 +1,11 @@
 """The Lambda functions of the HTTP API: the one that answers requests, and the one that finds their key."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from generator import paths
-from generator.build import api_function
+from generator.build import api_function, api_keys
 from generator.iam import roles
 from generator.iam.policy import Policy
 from generator.solution import limits, names
@@ -25,6 +27,7 @@ class Function:
     memory_mib: int
     timeout_seconds: int
     code: str
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 def functions(solution: Solution) -> tuple[Function, ...]:
@@ -42,6 +45,7 @@ def functions(solution: Solution) -> tuple[Function, ...]:
             memory_mib=limits.API_FUNCTION_MIB,
             timeout_seconds=20,
             code=code,
+            environment={"KEY_NAMES": api_keys.names_by_id(solution)},
         ),
         Function(
             id="ApiAuthorizerFunction",

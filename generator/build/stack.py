@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from generator.build import api_gateway, functions, identity, interruption, jinja, stack_layout
+from generator.build import api_gateway, api_keys, functions, identity, interruption, jinja, stack_layout
 from generator.build.resources import logical_id, tag_list
 from generator.iam import policy
 from generator.solution import limits, names
@@ -96,6 +96,7 @@ def _context(solution: Solution) -> dict[str, Any]:
         "tags": tag_list(solution.resource_tags()),
         "alarms_topic_arn": policy.arn(solution, "sns", names.alarms_topic(solution.stack)),
         "interruption_rules": interruption.rules(solution),
+        "api_keys": api_keys.resources(solution),
         "functions": functions.functions(solution),
         "api": _api(solution),
     }
@@ -103,17 +104,20 @@ def _context(solution: Solution) -> dict[str, Any]:
 
 def _api(solution: Solution) -> dict[str, Any]:
     """The parts of the HTTP API. Their digest names the deployment, so that each change creates a new one."""
-    parts = (api_gateway.RESOURCES, api_gateway.MODELS, api_gateway.METHODS, api_gateway.REFUSALS)
+    cors = bool(solution.api.origins)
+    methods = api_gateway.methods(cors=cors)
+    parts = (api_gateway.RESOURCES, api_gateway.MODELS, methods, api_gateway.REFUSALS, cors)
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
     refusals = [f"Api{refusal.id}" for refusal in api_gateway.REFUSALS]
     return {
         "resources": api_gateway.RESOURCES,
         "models": api_gateway.MODELS,
-        "methods": api_gateway.METHODS,
+        "methods": methods,
+        "cors": cors,
         "refusals": api_gateway.REFUSALS,
         "binary_types": api_gateway.BINARY_TYPES,
         "deployment": f"ApiDeployment{digest}",
-        "deployed": [*(method.id for method in api_gateway.METHODS), *refusals],
+        "deployed": [*(method.id for method in methods), *refusals],
         "log_format": api_gateway.log_format(),
         "invocation": api_gateway.invocation(solution.partition.name, solution.region),
     }

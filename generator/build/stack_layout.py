@@ -14,8 +14,8 @@ from generator.build import api_gateway, interruption
 from generator.iam import accounts
 from generator.solution.model import Runtime, Solution
 
-# CloudFormation takes 500 resources a stack; a runtime has 10, the shared part at most 100.
-RUNTIMES_PER_STACK = 40
+# CloudFormation takes 500 resources a stack; a runtime has 10, the shared part at most 150 with 20 API keys.
+RUNTIMES_PER_STACK = 35
 MAIN_FILE = "stack.yaml"
 # Applied after the cluster, whose VPC it needs.
 NETWORK_FILE = "network.yaml"
@@ -34,14 +34,11 @@ _PER_RUNTIME = {
 # Resources of the shared part of stack.yaml.j2 and of network.yaml.j2, without those of a table in Python.
 _SHARED = {
     "AWS::ApiGateway::Account": 1,
-    "AWS::ApiGateway::ApiKey": 1,
     "AWS::ApiGateway::Authorizer": 1,
     "AWS::ApiGateway::Deployment": 1,
     "AWS::ApiGateway::RequestValidator": 1,
     "AWS::ApiGateway::RestApi": 1,
     "AWS::ApiGateway::Stage": 1,
-    "AWS::ApiGateway::UsagePlan": 1,
-    "AWS::ApiGateway::UsagePlanKey": 1,
     "AWS::EC2::VPCEndpoint": 1,
     "AWS::IAM::Role": 4,
     "AWS::Lambda::Function": 2,
@@ -52,6 +49,7 @@ _SHARED = {
     "AWS::SQS::Queue": 1,
     "AWS::SQS::QueuePolicy": 1,
 }
+_PER_KEY = ("AWS::ApiGateway::ApiKey", "AWS::ApiGateway::UsagePlan", "AWS::ApiGateway::UsagePlanKey")
 
 
 @dataclass(frozen=True)
@@ -96,8 +94,9 @@ def resource_counts(solution: Solution) -> dict[str, int]:
     counts = Counter(_SHARED)
     counts.update(
         {
+            **dict.fromkeys(_PER_KEY, 1 + len(solution.api.keys)),
             "AWS::ApiGateway::GatewayResponse": len(api_gateway.REFUSALS),
-            "AWS::ApiGateway::Method": len(api_gateway.METHODS),
+            "AWS::ApiGateway::Method": len(api_gateway.methods(cors=bool(solution.api.origins))),
             "AWS::ApiGateway::Model": len(api_gateway.MODELS),
             "AWS::ApiGateway::Resource": len(api_gateway.RESOURCES),
             "AWS::Events::Rule": len(interruption.rules(solution)),

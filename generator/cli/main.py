@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("generator.cli.plan", "show what will exist, which quotas it needs and what it costs"),
     "preflight": ("generator.cli.preflight", "ask AWS whether the plan can work in this account"),
     "deploy": ("generator.cli.deploy", "deploy a config to its account, or what changed in it"),
+    "api": ("generator.cli.api", "print the URL of the deployed API and a key"),
+    "keys": ("generator.cli.keys", "list, add, rotate or revoke API keys"),
     "smoke": ("generator.cli.smoke", "send one task through the deployment"),
     "status": ("generator.cli.status", "show queues, pods and GPU nodes"),
     "logs": ("generator.cli.logs", "print the logs of a runtime, or the lines of a task"),

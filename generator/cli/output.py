@@ -92,7 +92,7 @@ def terminal(args: argparse.Namespace) -> Terminal:
 
     --yes answers them all with yes.
     """
-    return Terminal(ask=_answer(args), say=_say_error if getattr(args, "format", "") == "json" else say)
+    return Terminal(ask=_answer(args), say=say_error if getattr(args, "format", "") == "json" else say)
 
 
 def changing_terminal(args: argparse.Namespace) -> Terminal:
@@ -116,7 +116,8 @@ def _answer(args: argparse.Namespace) -> Callable[[str], bool]:
     return (lambda _: True) if getattr(args, "yes", False) else ask
 
 
-def _say_error(line: str) -> None:
+def say_error(line: str) -> None:
+    """One line on standard error."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -6,26 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from generator import client
-from generator.aws import errors
-from generator.client import ApiClient, TaskStatus
-from generator.deploy import account, runtimes, stacks
+from generator.client import TaskStatus
+from generator.deploy import account, api, runtimes
 from generator.deploy.job import Job, RefusedError
-from generator.errors import AwsError
 from generator.solution.model import Runtime, Solution
 
 PICTURE: Mapping[str, Any] = {"steps": 8, "width": 512, "height": 512, "seed": 1}
-
-
-def api_client(job: Job) -> ApiClient:
-    """A client of the deployed HTTP API, with the API key of the stack. Raises AwsError."""
-    stack = stacks.find(job, job.stack)
-    if stack is None or "ApiUrl" not in stack.outputs:
-        raise AwsError(f"stack {job.stack} does not exist or has no ApiUrl: `make cluster` creates it")
-    try:
-        key = job.aws.client("apigateway").get_api_key(apiKey=stack.outputs["ApiKeyId"], includeValue=True)
-    except errors.refusals() as error:
-        raise errors.refused(error, "the API key could not be read") from error
-    return ApiClient(stack.outputs["ApiUrl"], str(key["value"]))
 
 
 def choose(solution: Solution, name: str | None) -> Runtime:
@@ -54,10 +40,10 @@ def run(job: Job, task: dict[str, Any], seconds: float, folder: Path) -> tuple[T
     Raises AwsError and RefusedError.
     """
     account.check(job)
-    api = api_client(job)
-    receipt = api.submit(task)
+    client_of_api = api.client(job)
+    receipt = client_of_api.submit(task)
     job.say(f"{receipt.id} sent to {receipt.runtime}; if a node must start first, this takes some minutes")
     last = client.wait(
-        api, receipt, seconds, lambda status: job.say(f"  {status.status} {status.error}".rstrip())
+        client_of_api, receipt, seconds, lambda status: job.say(f"  {status.status} {status.error}".rstrip())
     )
     return last, client.save(last, folder) if last.status == "completed" else ()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from generator.aws import errors
 from generator.build import stack_layout
-from generator.deploy import eks, release, stacks, templates
+from generator.deploy import eks, keys, release, stacks, templates
 from generator.deploy.job import Job
 from generator.errors import AwsError
 
@@ -36,6 +36,7 @@ def run(job: Job, wait_seconds: float) -> None:
     if cluster is not None or job.dry_run or _eksctl_left(job):
         eks.delete(job)
     job.say("[5/5] alarms, topics, HTTP API, roles")
+    keys.remove_all(job)
     for part in reversed(stack_layout.parts(job.solution)):
         stacks.delete(job, stack_layout.stack_name(job.solution, part.file))
     templates.remove(job)

@@ -139,8 +139,9 @@ def _buckets(solution: Solution) -> list[Statement]:
     templates = bucket_arn(solution, solution.templates_bucket)
     # A policy, a lifecycle or another key gives pictures away, deletes them or makes them unreadable.
     shape = """
-        CreateBucket DeleteBucketPolicy PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock
-        PutBucketTagging PutEncryptionConfiguration PutLifecycleConfiguration TagResource UntagResource
+        CreateBucket DeleteBucketPolicy PutBucketCORS PutBucketOwnershipControls PutBucketPolicy
+        PutBucketPublicAccessBlock PutBucketTagging PutEncryptionConfiguration PutLifecycleConfiguration
+        TagResource UntagResource
     """
     # What CloudFormation reads of a bucket that it imports (`--adopt`): the settings of every feature.
     read = """

@@ -1,6 +1,6 @@
 """The permissions that deploying needs for the HTTP API: its functions, and API Gateway."""
 
-from generator.iam.conditions import having, via_cloudformation
+from generator.iam.conditions import giving, having, via_cloudformation
 from generator.iam.policy import Statement, actions, allow, arn
 from generator.solution import names
 from generator.solution.model import Solution
@@ -24,13 +24,17 @@ def statements(solution: Solution) -> list[Statement]:
     functions = [arn(solution, "lambda", f"function:{name}") for name in (api, authorizer)]
     # A tag is inherited by all that belongs to an API or to a usage plan.
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging-supported-resources.html
-    own = having({names.STACK_TAG: solution.stack})
+    own_tag = {names.STACK_TAG: solution.stack}
+    own = having(own_tag)
     every = "DELETE GET PATCH POST PUT"
     return [
         allow("FindApiFunctions", actions("lambda", _READ_FUNCTION), functions),
         allow("ManageApiFunctions", actions("lambda", _CHANGE_FUNCTION), functions, by_stack),
         allow("ManageApi", actions("apigateway", every), _paths(solution, *(f"{k}/*" for k in _KINDS)), own),
         allow("MakeApi", "apigateway:POST", _paths(solution, *_KINDS), by_stack),
+        # `generator keys`: it lists the keys and plans of the region, and makes those of the solution.
+        allow("ListKeys", "apigateway:GET", _paths(solution, "apikeys", "usageplans")),
+        allow("MakeKeys", "apigateway:POST", _paths(solution, "apikeys", "usageplans"), giving(own_tag)),
         # /account holds the log role of all APIs of the region.
         allow("TagApi", actions("apigateway", every), _paths(solution, "account", "tags/*"), by_stack),
     ]

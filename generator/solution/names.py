@@ -8,6 +8,10 @@ KUBERNETES_NAME_MAX = 63
 # The tags of a solution's resources, for cost allocation and for the conditions of the deployer's policy.
 STACK_TAG = "sd-on-eks/stack"
 RUNTIME_TAG = "sd-on-eks/runtime"
+# The name of a further API key, on the key and on its usage plan.
+API_KEY_TAG = "sd-on-eks/api-key"
+# The name of the solution's own key, which tasks that come from SNS belong to as well.
+OWN_API_KEY = "default"
 
 # The namespace of the Helm release, and the service accounts in the trust policies of the operators' roles.
 PLATFORM_NAMESPACE = "kube-system"
@@ -43,6 +47,11 @@ def alarms_topic(stack: str) -> str:
 def api(stack: str) -> str:
     """The HTTP API, its function, key and usage plan."""
     return f"{stack}-api"
+
+
+def api_key(stack: str, name: str) -> str:
+    """A further key of the HTTP API, and its usage plan."""
+    return f"{stack}-api-{name}"
 
 
 def api_authorizer(stack: str) -> str:

@@ -12,11 +12,13 @@ from generator.solution.defaults import Defaults
 from generator.solution.merge import merged
 from generator.solution.model import (
     Api,
+    ApiKey,
     ClusterComponents,
     KmsKeys,
     Logs,
     Monitors,
     Observability,
+    Quota,
     Solution,
 )
 from generator.solution.mounts import with_throughput
@@ -89,8 +91,18 @@ def _observability(config: Mapping[str, Any], defaults: Defaults, scope: Scope) 
 def _api(gateway: Mapping[str, Any]) -> Api:
     throttle = gateway["throttle"]
     return Api(
-        stage=gateway["stageName"], rate_limit=throttle["rateLimit"], burst_limit=throttle["burstLimit"]
+        stage=gateway["stageName"],
+        rate_limit=throttle["rateLimit"],
+        burst_limit=throttle["burstLimit"],
+        keys=tuple(_api_key(entry, throttle) for entry in gateway["keys"]),
+        origins=tuple(gateway["cors"]["allowOrigins"]),
     )
+
+
+def _api_key(entry: Mapping[str, Any], of_api: Mapping[str, int]) -> ApiKey:
+    limits = {**of_api, **entry.get("throttle", {})}
+    quota = Quota(**entry["quota"]) if "quota" in entry else None
+    return ApiKey(entry["name"], limits["rateLimit"], limits["burstLimit"], quota)
 
 
 def _keys(keys: Mapping[str, Any]) -> KmsKeys:

@@ -49,12 +49,13 @@ def test_a_task_that_the_api_takes_is_a_task_to_the_agent(
 ) -> None:
     if accepted_by_the_api(metadata, content):
         complete = {"id": "a", **metadata, "prefix": metadata.get("prefix", "").strip("/")}
-        task = Task(Runtime("a", "sdwebui", "bucket", None), complete, content, ("runtime", "a"))
+        task = Task(Runtime("a", "sdwebui", "bucket", None), complete, content, ("runtime", "a"), "web-shop")
 
         parsed = messages.parse(task.message, DEFAULTS, attempt=1)
 
         assert (parsed.id, parsed.prefix, parsed.content) == (complete["id"], complete["prefix"], content)
         assert parsed.request_sha256 == task.request["sha256"]
+        assert parsed.sender == "web-shop"
 
 
 @given(prefix=ODD | st.text(max_size=10))

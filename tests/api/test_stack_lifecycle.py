@@ -205,6 +205,7 @@ def test_the_function_does_its_work_with_its_own_role(strict: Cloud) -> None:
                 "resource": "/v1alpha2",
                 "path": "/v1alpha2",
                 "httpMethod": "POST",
+                "requestContext": {"identity": {}},
                 "body": json.dumps(
                     {
                         "task": {

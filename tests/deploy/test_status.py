@@ -10,6 +10,7 @@ import yaml
 
 from generator.cli import main
 from generator.cli.smoke import key_refused_help
+from generator.deploy import api as deployed_api
 from generator.deploy import smoke, status, steps
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError, Exit
@@ -188,10 +189,10 @@ def test_in_china_a_missing_icp_license_is_a_possible_reason_of_a_refusal(
 def test_the_api_client_has_the_key_of_the_stack(bench: MakeBench) -> None:
     bench_job = bench("one")
     with pytest.raises(AwsError):
-        smoke.api_client(bench_job.job)
+        deployed_api.client(bench_job.job)
     steps.run(bench_job.job, ["stack"])
 
-    api = smoke.api_client(bench_job.job)
+    api = deployed_api.client(bench_job.job)
 
     assert api.url.endswith("/prod")
     assert api.key

@@ -88,7 +88,14 @@ REQUIRED_KEYS: dict[str, Data] = {
 # The same for keys of the solution, which change what is built.
 REQUIRED_KEYS["kmsKeys.inputs"] = {"extraValues.runtime.queueAgent.inputBuckets": ["my-inputs"]}
 # The other keys outside modelsRuntime that a key there needs.
-REQUIRED_TOP: Data = {"observability.monitors.labels": {"observability.monitors.enabled": True}}
+QUOTA = {"limit": 10, "period": "DAY"}
+REQUIRED_TOP: Data = {
+    "observability.monitors.labels": {"observability.monitors.enabled": True},
+    **{
+        f"APIGW.keys[].{key}": {"APIGW.keys": [{"name": "newsroom", "quota": QUOTA}]}
+        for key in ("name", "throttle.rateLimit", "throttle.burstLimit", "quota.limit", "quota.period")
+    },
+}
 # Values where no example of the schema differs from the default, or is valid with the rest.
 VALUES: Data = {
     "stackName": "other",

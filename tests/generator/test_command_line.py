@@ -26,6 +26,8 @@ CALLS: dict[str, tuple[str, ...]] = {
     "plan": ("config.yaml", *WHERE),
     "preflight": ("config.yaml", *WHERE),
     "deploy": ("config.yaml", "--dry-run", *WHERE),
+    "api": ("config.yaml", *WHERE),
+    "keys": ("list", "config.yaml", *WHERE),
     "smoke": ("config.yaml", "--dry-run", *WHERE),
     "status": ("config.yaml", *WHERE),
     "logs": ("config.yaml", "sdxl", *WHERE),
@@ -39,7 +41,7 @@ CALLS: dict[str, tuple[str, ...]] = {
 # Commands whose standard output is data in UTF-8, whatever the locale is.
 DATA = {"init", "render", "schema", "completion"}
 # Their exit codes; 0 for the others. AWS does not answer, and one of the configs is wrong.
-EXITS = {"validate": 2, "preflight": 3, "status": 3, "logs": 3, "submit": 3}
+EXITS = {"validate": 2, "preflight": 3, "status": 3, "logs": 3, "submit": 3, "api": 3, "keys": 3}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Every key of the contract changes something that is deployed, or gives a warning that it does not."""
 
+import copy
 import re
 from datetime import date
 from typing import Any
@@ -127,8 +128,8 @@ def test_a_key_without_effect_gives_a_warning(path: str, reported: list[Problem]
 def test_a_key_of_the_solution_changes_what_is_built(path: str) -> None:
     plain, changed = config([runtime("comfy", path)]), config([runtime("comfy", path)])
     for key, value in REQUIRED_TOP.get(path, {}).items():
-        put(plain, key, value)
-        put(changed, key, value)
+        put(plain, key, copy.deepcopy(value))
+        put(changed, key, copy.deepcopy(value))
     put(changed, path, other_value(path, TOP[path]))
 
     assert deployed(plain) != deployed(changed)

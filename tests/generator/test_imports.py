@@ -24,9 +24,11 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 # What each part may import of the same package; for generator and agent docs/architecture.md has it.
 API = {
     "authorizer": set(),
+    "cors": set(),
     "problem": set(),
     "records": set(),
     "schema": set(),
+    "sender": set(),
     "settings": set(),
     "openapi": {"comfy_openapi", "schema", "settings"},
     "index": set(),
@@ -54,15 +56,8 @@ API = {
     "waits": {"state"},
     "tasks": {"problem", "records", "settings", "state", "waits"},
     "routes": {
-        "comfy",
-        "openapi",
-        "problem",
-        "records",
-        "schema",
-        "settings",
-        "tasks",
-        "validation",
-        "waits",
+        *("comfy", "cors", "openapi", "problem", "records", "schema", "sender", "settings", "tasks"),
+        *("validation", "waits"),
     },
 }
 LOCAL = {

@@ -23,7 +23,7 @@ from tests.iam.eksctl import EKSCTL_ACTIONS, EKSCTL_RESOURCES
 # What CloudFormation's handlers would need for properties that no template of ours sets, by feature.
 UNUSED = {
     r"s3tables:|s3:.*MetadataTable|s3:Update.*TableConfiguration": "metadata tables",
-    r"s3:(Put|Delete)(Bucket)?(Accelerate|Analytics|Abac|Acl|CORS|Cors|Logging|Notification)": "S3 features",
+    r"s3:(Put|Delete)(Bucket)?(Accelerate|Analytics|Abac|Acl|Logging|Notification)": "S3 features",
     r"s3:(Put|Delete)(Bucket)?(Intelligent|Inventory|Metrics|Replication|Versioning|Website)": "S3 features",
     r"s3:Put(Bucket)?ObjectLock|s3:PutObjectAcl|s3:GetBucketAcl": "object lock and ACLs",
     r"s3:DeleteBucket(Encryption|Lifecycle)": "every bucket has both, always",

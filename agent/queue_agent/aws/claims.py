@@ -194,6 +194,7 @@ class Claims:
             "state": ClaimState.RUNNING,
             "message_id": message_id,
             "prefix": task.prefix,
+            "sender": task.sender,
         }
         lease = Lease(self._store, protocol.claim_key(task.id), claim, self._seconds)
         if await lease.acquire(None):
@@ -223,7 +224,9 @@ class Claims:
         state, same_message = claim.get("state"), claim.get("message_id") == message_id
         if state == ClaimState.CANCELLED:
             return CancelledBySender()
-        if claim.get("prefix", task.prefix) != task.prefix:
+        if any(
+            claim.get(name, own) != own for name, own in (("prefix", task.prefix), ("sender", task.sender))
+        ):
             raise id_in_use()
         left = _seconds_left(claim, stored.age)
         if state == ClaimState.RUNNING and left > 0:

@@ -165,6 +165,7 @@ def base_record(services: Services, job: Job, status: TaskState) -> TaskRecord:
         context=job.task.context,
         attempt=job.task.attempt,
         request_sha256=job.task.request_sha256,
+        sender=job.task.sender,
     )
 
 

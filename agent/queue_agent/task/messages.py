@@ -9,10 +9,12 @@ from typing import Any
 from queue_agent.contract import Task
 from queue_agent.task.protocol import (
     CONTEXT_MAX_BYTES,
+    DEFAULT_SENDER,
     DEFAULT_TASK_TYPES,
     ID_PATTERN,
     PREFIX_MAX_CHARACTERS,
     PREFIX_PATTERN,
+    SENDER_MAX_CHARACTERS,
     canonical_json,
     parse_json,
     structure_error,
@@ -67,6 +69,7 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
         attempt=attempt,
         assets=_assets(metadata.get("assets"), task_id),
         size=len(body),
+        sender=_sender(metadata.get("sender"), task_id),
     )
 
 
@@ -142,6 +145,17 @@ def _assets(value: Any, task_id: str) -> Mapping[str, Mapping[str, str]]:
 
 def _is_asset(file: Any) -> bool:
     return isinstance(file, dict) and all(isinstance(file.get(name), str) for name in ("key", "name"))
+
+
+def _sender(value: Any, task_id: str) -> str:
+    """The API's function writes it; a sender that publishes to the topic itself may as well."""
+    if value is None or value == DEFAULT_SENDER:
+        return ""
+    if not isinstance(value, str) or len(value) > SENDER_MAX_CHARACTERS:
+        raise MalformedMessageError(
+            f"metadata.sender must be a string of at most {SENDER_MAX_CHARACTERS} characters", task_id
+        )
+    return value
 
 
 def _timeout(value: Any, defaults: Defaults, task_id: str) -> float:

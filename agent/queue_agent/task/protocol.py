@@ -47,6 +47,9 @@ TASK_TYPES: dict[str, tuple[str, ...]] = {
 DEFAULT_TASK_TYPES = {"comfyui": "pipeline", "invokeai": "graph", "custom": "custom"}
 
 RECORDS_FOLDER = ".tasks"
+# The name of the solution's own API key. A task that names no sender belongs to it, as one from SNS.
+DEFAULT_SENDER = "default"
+SENDER_MAX_CHARACTERS = 64
 
 
 class TaskState(enum.StrEnum):

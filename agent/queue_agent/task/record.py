@@ -58,13 +58,14 @@ class TaskRecord:
     started: float | None = None  # Unix time
     finished: float | None = None
     message_id: str | None = None
+    sender: str = ""  # see `Task`
 
 
 def to_json(record: TaskRecord) -> bytes:
     """The record as the bytes of result.json: the same record gives the same bytes."""
     document = {"result": record.status == TaskState.COMPLETED, **asdict(record)}
-    for name in ("error", "message_id"):
-        if document[name] is None:
+    for name in ("error", "message_id", "sender"):
+        if not document[name]:
             del document[name]
     try:
         text = json.dumps(document, sort_keys=True, allow_nan=False)

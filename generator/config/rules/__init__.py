@@ -32,6 +32,7 @@ THEMES = (
     "node_pools",
     "bottlerocket",
     "observability",
+    "api",
 )
 
 

@@ -1,0 +1,50 @@
+"""`generator api`: prints the URL of the deployed HTTP API and a key, as a shell sets them."""
+
+import argparse
+import shlex
+
+from generator import app
+from generator.cli import flags, output
+from generator.deploy import account, api
+from generator.deploy.job import RefusedError
+from generator.errors import AwsError, Exit
+from generator.solution import names
+
+DESCRIPTION = "Print the URL of the deployed HTTP API and a key, as lines that a shell can run."
+EXAMPLES = """\
+  eval "$(generator api config.yaml)"                    sets API_URL and API_KEY
+  generator api config.yaml --key web-shop               those of an application
+  generator api config.yaml --format json                for programs
+"""
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `api`."""
+    flags.add_config(parser)
+    flags.add_output(parser)
+    flags.add_format(parser)
+    parser.add_argument(
+        "--key",
+        metavar="NAME",
+        default=names.OWN_API_KEY,
+        help="the name of the key (default: the solution's own)",
+    )
+
+
+def run(args: argparse.Namespace) -> Exit:
+    """Ask API Gateway and print."""
+    try:
+        job = account.check(app.job(flags.solved(args).solution, args.output, output.terminal(args)))
+        client = api.client(job, args.key)
+    except (RefusedError, AwsError, OSError) as error:
+        return output.stopped("api", error)
+    if args.format == "json":
+        output.write_json({"apiUrl": client.url, "apiKey": client.key})
+    else:
+        print(exports(client.url, client.key))
+    return Exit.DONE
+
+
+def exports(url: str, key: str) -> str:
+    """The lines that set the variables of README's examples."""
+    return f"export API_URL={shlex.quote(url)} API_KEY={shlex.quote(key)}"
