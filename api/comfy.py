@@ -18,6 +18,7 @@ from api.comfy_events import event_stream
 from api.comfy_jobs import Jobs
 from api.problem import ProblemError, service_unavailable
 from api.records import LINK_SECONDS, Records
+from api.sender import sender
 from api.settings import Settings
 from api.tasks import Publish
 
@@ -104,7 +105,7 @@ def _request(event: Mapping[str, Any], settings: Settings, s3: Any, publish: Pub
         raise not_found(f"There is no ComfyUI runtime {name}. ComfyUI runtimes: {names}.")
     if not path.startswith(_API_ROOT):
         raise not_found(f"There is no such path: it must begin with /comfy/{name}/{_API_ROOT}.")
-    records, owner = Records(s3, runtime.bucket), _owner(event)
+    records, owner = Records(s3, runtime.bucket), sender(event["requestContext"], settings.key_names)
 
     def link(key: str) -> Link:
         return Link(records.link(key), time.time() + LINK_SECONDS)
@@ -115,10 +116,6 @@ def _request(event: Mapping[str, Any], settings: Settings, s3: Any, publish: Pub
     return Request(
         event["httpMethod"], tuple(path.removeprefix(_API_ROOT).rstrip("/").split("/")), event, jobs, assets
     )
-
-
-def _owner(event: Mapping[str, Any]) -> str:
-    return str(event["requestContext"]["identity"].get("apiKeyId") or "default")
 
 
 def _mount(event: Mapping[str, Any]) -> str:

@@ -63,13 +63,13 @@ class Jobs:
         if files := self.assets.files(references(workflow)):
             metadata["assets"] = files
         content = {"prompt": workflow, **({"extra_data": extra} if extra else {})}
-        task = Task(self.runtime, metadata, content, ("runtime", self.runtime.name))
+        task = Task(self.runtime, metadata, content, ("runtime", self.runtime.name), self.owner)
         self._refuse_reuse(job_id, task, key)
         self.records.overwrite(workflow_key(job_id), workflow)
         self.records.overwrite(index_folder(self.owner) + index_entry(time.time(), job_id), {})
         nodes = {node_id: node["class_type"] for node_id, node in workflow.items()}
         labels = job.get("metadata") or {}
-        submit(task, self.records, self.publish, {"sender": self.owner, "labels": labels, "nodes": nodes})
+        submit(task, self.records, self.publish, {"labels": labels, "nodes": nodes})
         return self.get(job_id)
 
     def get(self, job_id: str) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Jobs:
         """Ask for the end of a job; one that has ended stays as it is. Raises `ComfyError`: 404."""
         self._task(job_id)
         try:
-            cancel(self.runtime, job_id, self.records)
+            cancel(self.runtime, job_id, self.records, self.owner)
         except ProblemError as problem:
             if problem.status != 409:
                 raise
@@ -137,7 +137,7 @@ class Jobs:
         """The task of a job, if it is one of this owner."""
         task = read_task(job_id, self.records)
         request = task.request or {}
-        return task if request.get("sender") == self.owner and "nodes" in request else None
+        return task if task.sender == self.owner and "nodes" in request else None
 
 
 def _limit(query: Mapping[str, list[str]]) -> int:

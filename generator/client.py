@@ -1,6 +1,7 @@
 """The HTTP API from the client's side: send a task, ask for its status, download its pictures."""
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -98,6 +99,11 @@ class ApiClient:
 
     url: str
     key: str
+
+    @property
+    def exports(self) -> str:
+        """The line that sets the variables of README's examples in a shell."""
+        return f"export API_URL={shlex.quote(self.url)} API_KEY={shlex.quote(self.key)}"
 
     def submit(self, body: Body) -> Receipt:
         """Send a task, in the form of v1alpha2 or v1alpha1. Raises TaskRefusedError, ApiUnreachableError."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from generator.client import ApiClient
 from local import config, locks
 from local.pipeline import Pipeline, running
 from local.pods import Durations
@@ -35,7 +36,8 @@ def up(config_file: str, folder: Path, durations: Durations) -> str:
     )
     return (
         f"The pipeline is running (process {state['pid']}, logs in {folder / 'up'}):\n{runtimes}\n"
-        f"  API   {state['api_url']} (key {state['api_key']})\n  AWS   {state['endpoint']}\n{comfy}"
+        f"  AWS   {state['endpoint']}\n{comfy}"
+        f"Set:    {ApiClient(state['api_url'], state['api_key']).exports}\n"
         f'Try:    {_command()} submit --runtime {first} --prompt "a lighthouse at dusk"\nStop:   make down'
     )
 

@@ -1,7 +1,6 @@
 """`generator api`: prints the URL of the deployed HTTP API and a key, as a shell sets them."""
 
 import argparse
-import shlex
 
 from generator import app
 from generator.cli import flags, output
@@ -41,10 +40,5 @@ def run(args: argparse.Namespace) -> Exit:
     if args.format == "json":
         output.write_json({"apiUrl": client.url, "apiKey": client.key})
     else:
-        print(exports(client.url, client.key))
+        print(client.exports)
     return Exit.DONE
-
-
-def exports(url: str, key: str) -> str:
-    """The lines that set the variables of README's examples."""
-    return f"export API_URL={shlex.quote(url)} API_KEY={shlex.quote(key)}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from generator import app
 from generator.cli import flags, output
-from generator.cli.api import exports
+from generator.client import ApiClient
 from generator.deploy import account, api, keys
 from generator.deploy.job import Job, RefusedError
 from generator.deploy.keys import DeployedKey
@@ -157,7 +157,7 @@ def _print(args: argparse.Namespace, url: str, value: str) -> None:
     if args.format == "json":
         output.write_json({"name": args.name, "apiUrl": url, "apiKey": value})
     else:
-        print(exports(url, value))
+        print(ApiClient(url, value).exports)
 
 
 ACTIONS: Mapping[str, Callable[[Job, argparse.Namespace], None]] = {

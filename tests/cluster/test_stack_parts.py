@@ -132,6 +132,7 @@ REFUSALS = {
     "MISSING_AUTHENTICATION_TOKEN": (404, "Not Found"),
     "REQUEST_TOO_LARGE": (413, "Content Too Large"),
     "THROTTLED": (429, "Too Many Requests"),
+    "QUOTA_EXCEEDED": (429, "Too Many Requests"),
     "DEFAULT_4XX": (None, "Refused"),
     "DEFAULT_5XX": (None, "Refused"),
 }

@@ -48,7 +48,7 @@ API = {
     },
     "comfy": {
         *("comfy_assets", "comfy_documents", "comfy_errors", "comfy_events", "comfy_jobs", "problem"),
-        *("records", "settings", "tasks"),
+        *("records", "sender", "settings", "tasks"),
     },
     "comfy_openapi": {"comfy_assets", "comfy_errors", "comfy_ids", "comfy_workflow", "index"},
     "validation": {"problem", "schema"},

@@ -26,6 +26,7 @@ UNUSED = {
     r"s3:(Put|Delete)(Bucket)?(Accelerate|Analytics|Abac|Acl|Logging|Notification)": "S3 features",
     r"s3:(Put|Delete)(Bucket)?(Intelligent|Inventory|Metrics|Replication|Versioning|Website)": "S3 features",
     r"s3:Put(Bucket)?ObjectLock|s3:PutObjectAcl|s3:GetBucketAcl": "object lock and ACLs",
+    r"s3:DeleteBucketCors": "the action of IAM for it is PutBucketCORS",
     r"s3:DeleteBucket(Encryption|Lifecycle)": "every bucket has both, always",
     r"s3:GetObjectVersion|s3:REST": "code and logs in S3",
     r"kms:|elasticfilesystem:|s3files:|firehose:|vpc-lattice:|vpce:": "services that are not used",

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -153,6 +154,22 @@ def test_up_again_prints_the_addresses_and_starts_nothing(up):
     assert again.returncode == 0
     assert str(before["api_url"]) in output
     assert state(up.folder) == before
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="README's example is for curl")
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_readmes_curl_works_with_the_line_that_up_prints(up, readme):
+    printed, _ = local("up", up.folder).communicate(timeout=30)
+    [exports] = re.findall(r"^Set: +(export .*)$", printed, re.M)
+    [commands] = re.findall(r"```bash\n(curl .*?)```", (ROOT / readme).read_text("utf-8"), re.DOTALL)
+
+    script = f"set -e\n{exports}\n{commands}"
+    run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stderr
+    accepted, status = re.findall(r"\{.*?\}(?=\{|$)", run.stdout, re.DOTALL)
+    assert json.loads(accepted)["id"] == json.loads(status)["id"]
+    assert json.loads(status)["status"] in {"queued", "running", "completed"}
 
 
 def test_submit_sends_a_prompt_and_saves_its_picture(up):
