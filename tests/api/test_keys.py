@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from queue_agent.task import protocol
 
-from api import routes
+from api import comfy, routes
 from api.sender import sender
 from generator.solution import names
 from local.emulator import Emulator
@@ -23,7 +23,7 @@ def shared(api_emulator: Emulator, solve: Solve) -> Deployed:
     quota = {"limit": 3, "period": "DAY"}
     keys = [{"name": "web-shop"}, {"name": "newsroom"}, {"name": "guest", "quota": quota}]
     return deploy(
-        api_emulator, solve("minimal", stackName="tenants", APIGW={"throttle": throttle, "keys": keys})
+        api_emulator, solve("three-runtimes", stackName="tenants", APIGW={"throttle": throttle, "keys": keys})
     )
 
 
@@ -76,8 +76,53 @@ def test_no_route_gives_a_key_what_another_has_sent(
         ("/openapi.json", "GET"): task not in ids_in(shared.call("GET", "/openapi.json", key=theirs)),
     }
     assert [route for route, refused in tried.items() if not refused] == []
-    assert set(tried) == {(path, verb) for path, verbs in routes.VERBS.items() for verb in verbs}
+    every = {(path, verb) for path, verbs in routes.VERBS.items() for verb in verbs}
+    assert set(tried) == {(path, verb) for path, verb in every if path != comfy.COMFY_PATH}
     assert shared.call("GET", TASK + task, key=mine).body["status"] == "completed"
+
+
+COMFY = "/comfy/comfyui/api/v2/"
+WORKFLOW = {"9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}}
+PARTS = (
+    b'--b\r\nContent-Disposition: form-data; name="file_path"\r\n\r\na.png\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n'
+    b"Content-Type: image/png\r\n\r\nbytes\r\n--b--\r\n"
+)
+MULTIPART = {"content-type": "multipart/form-data; boundary=b"}
+
+
+def test_no_route_of_the_comfy_api_gives_a_key_what_another_has_sent(
+    shared: Deployed, values: dict[str, str]
+) -> None:
+    mine, theirs = values["web-shop"], values["newsroom"]
+    sent = shared.call("POST", COMFY + "jobs", {"workflow": WORKFLOW}, key=mine)
+    asset = shared.call("POST", COMFY + "assets", PARTS, key=mine, headers=MULTIPART)
+    assert (sent.status, asset.status) == (201, 201), (sent.body, asset.body)
+    job, upload, digest = sent.body["id"], asset.body["id"], asset.body["hash"]
+
+    def status(verb: str, path: str, body: Any = None) -> int:
+        return shared.call(verb, COMFY + path, body, key=theirs).status
+
+    same_bytes = {"hash": digest, "file_path": "a.png"}
+    tried = {
+        ("jobs", "GET"): job not in ids_in(shared.call("GET", COMFY + "jobs", key=theirs)),
+        ("jobs/*", "GET"): status("GET", f"jobs/{job}") == 404,
+        ("jobs/*/workflow", "GET"): status("GET", f"jobs/{job}/workflow") == 404,
+        ("jobs/*/events", "GET"): status("GET", f"jobs/{job}/events") == 404,
+        ("jobs/*/cancel", "POST"): status("POST", f"jobs/{job}/cancel", {}) == 404,
+        ("assets/from-hash", "POST"): status("POST", "assets/from-hash", same_bytes) == 404,
+        ("assets/*", "GET"): status("GET", f"assets/{upload}") == 404,
+        ("assets/*", "DELETE"): status("DELETE", f"assets/{upload}") == 404,
+        ("assets/*/content", "GET"): status("GET", f"assets/{upload}/content") == 404,
+    }
+    assert [route for route, refused in tried.items() if not refused] == []
+    # HEAD has no body to read, and what is sent anew is one's own.
+    heads = {("assets/by-hash/*", "HEAD"), ("assets/*/content", "HEAD")}
+    own = {("health", "GET"), ("jobs", "POST"), ("assets", "POST")}
+    served = {("/".join(pattern), verb) for pattern, verbs in comfy._ROUTES for verb in verbs}
+    assert set(tried) | heads | own == served
+    assert shared.call("GET", COMFY + f"jobs/{job}", key=mine).status == 200
+    assert shared.call("GET", COMFY + f"assets/{upload}", key=mine).status == 200
 
 
 def test_what_comes_by_sns_belongs_to_the_solutions_own_key(shared: Deployed, values: dict[str, str]) -> None:
