@@ -97,9 +97,7 @@ def submit(task: Task, records: Records, publish: Publish, notes: Mapping[str, A
     records.overwrite(key, {**record, "published": True})
 
 
-def status(
-    runtime: Runtime, task_id: str, records: Records, sender: str, waits: Waits
-) -> dict[str, Any]:
+def status(runtime: Runtime, task_id: str, records: Records, sender: str, waits: Waits) -> dict[str, Any]:
     """The state of a task, with links to its images when it has any. Raises `ProblemError` (404)."""
     task = read_task(task_id, records)
     if not task.known or task.sender != sender:
