@@ -196,17 +196,20 @@ def write(solved: Solved, chart: str, output: Path) -> tuple[Path, dict[str, str
     return folder, built
 
 
-def render(solved: Solved, chart: str | None = None) -> str:
-    """The Kubernetes manifests of a config. Raises HelmError.
+def render(solved: Solved, chart: str | None = None, *, whole: bool = False) -> str:
+    """The Kubernetes manifests of a config; `whole`: with CRDs, without hooks. Raises HelmError.
 
-    Without `chart`: of the umbrella chart where its dependencies are present, else of the runtimes' chart.
+    Without `chart`: of the runtimes' chart in an existing cluster, or where the dependencies of the umbrella
+    chart are not present; else of the umbrella chart.
     """
+    from generator.build.files import RUNTIMES_ALONE
     from generator.deploy import charts, helm
 
     solution = solved.solution
     eks = solution.versions.eks
-    name = chart or charts.best(eks)
-    return helm.template(solution.stack, charts.folder(name, eks), eks, build(solved, name))
+    name = chart or (RUNTIMES_ALONE if solution.existing_cluster else charts.best(eks))
+    files = build(solved, name)
+    return helm.template(solution.stack, charts.folder(name, eks), eks, files, whole=whole)
 
 
 def plan(solution: Solution, seconds: Mapping[str, float] | None = None, day: date | None = None) -> "Plan":
@@ -271,17 +274,18 @@ def difference(
 def job(solution: Solution, output: Path, terminal: Terminal, *, dry_run: bool = False) -> "Job":
     """One run over the build in `output`/STACK, for the modules of `deploy`."""
     from generator.aws.clients import Aws
-    from generator.build.files import UMBRELLA
+    from generator.build.files import RUNTIMES_ALONE, UMBRELLA
     from generator.deploy import charts
     from generator.deploy.job import Job
     from generator.deploy.tools import Tools, kubeconfig
 
     folder = output / solution.stack
+    chart = RUNTIMES_ALONE if solution.existing_cluster else UMBRELLA
     environment = {"KUBECONFIG": str(kubeconfig(folder).absolute()), "AWS_REGION": solution.region}
     return Job(
         solution=solution,
         folder=folder,
-        chart=charts.folder(UMBRELLA, solution.versions.eks, output),
+        chart=charts.folder(chart, solution.versions.eks, output),
         aws=Aws(solution.region),
         tools=Tools(terminal.say, dry_run=dry_run, environment=environment),
         facts=facts(),

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from generator.solution.names import STACK_TAG
 from testing.relay import Server, forward, respond
@@ -24,6 +24,10 @@ class FakeAws:
         self.versions = {"1.28": "UNSUPPORTED", "1.33": "EXTENDED_SUPPORT"}
         self.versions |= dict.fromkeys(standard, "STANDARD_SUPPORT")
         self.clusters: dict[str, str] = {}
+        # More of what EKS says of a cluster, and what it has: addon -> version, ARN of a role -> type.
+        self.cluster_fields: dict[str, Any] = {}
+        self.addons: dict[str, str] = {}
+        self.access_entries: dict[str, str] = {}
         # Those of `clusters` that another tool created.
         self.foreign_clusters: set[str] = set()
         # Operations that are answered with AccessDenied.
@@ -77,11 +81,22 @@ class FakeAws:
         if words[0] == "cluster-versions":
             rows = [{"clusterVersion": v, "versionStatus": status} for v, status in self.versions.items()]
             return 200, {"clusterVersions": rows}
+        if len(words) == 4 and words[1] in self.clusters:
+            return self._part_of_cluster(words[2], unquote(words[3]))
         if words[-1] not in self.clusters:
             return 404, {"__type": "ResourceNotFoundException", "message": f"No cluster found: {words[-1]}"}
         tags = {STACK_TAG: words[-1]} if words[-1] not in self.foreign_clusters else {}
         row = {"name": words[-1], "version": self.clusters[words[-1]], "status": "ACTIVE", "tags": tags}
-        return 200, {"cluster": row}
+        return 200, {"cluster": row | self.cluster_fields}
+
+    def _part_of_cluster(self, kind: str, name: str) -> Answer:
+        """An add-on or an access entry."""
+        parts = self.addons if kind == "addons" else self.access_entries
+        if name not in parts:
+            return 404, {"__type": "ResourceNotFoundException", "message": name}
+        if kind == "addons":
+            return 200, {"addon": {"addonName": name, "addonVersion": parts[name]}}
+        return 200, {"accessEntry": {"principalArn": name, "type": parts[name]}}
 
 
 def delayed_server(target: str, seconds: float) -> Server:

@@ -61,9 +61,11 @@ def _global(top: Schema) -> Schema:
         key: {**_bare(top[key]), "pattern": f"^$|{top[key]['pattern']}"}
         for key in ("stackName", "region", "accountId")
     }
-    key = top["kmsKeys"]["properties"]["volumes"]
+    key, cluster = top["kmsKeys"]["properties"]["volumes"], top["existingCluster"]["properties"]
     return _closed(
         **required,
+        clusterName={"type": "string", "pattern": f"^$|{cluster['name']['pattern']}"},
+        autoMode={"type": "boolean"},
         imageRegistry=_bare(top["imageRegistry"]),
         podIdentity=_bare(top["podIdentity"]),
         volumeKmsKeyArn={"type": "string", "pattern": f"^$|{key['pattern']}"},

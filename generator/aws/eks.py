@@ -20,6 +20,11 @@ class Cluster:
     private_endpoint: bool
     # The kinds of control plane logs that are on.
     logs: tuple[str, ...]
+    # Host and path of the OIDC issuer.
+    issuer: str
+    auto_mode: bool
+    # How principals get access: `API`, `CONFIG_MAP` or `API_AND_CONFIG_MAP`.
+    authentication: str
 
     def belongs_to(self, stack: str) -> bool:
         """Whether it was created for this solution."""
@@ -44,6 +49,9 @@ def cluster(client: Any, name: str) -> Cluster | None:
         public_endpoint=bool(network.get("endpointPublicAccess")),
         private_endpoint=bool(network.get("endpointPrivateAccess")),
         logs=tuple(sorted(kind for entry in logs if entry["enabled"] for kind in entry["types"])),
+        issuer=row.get("identity", {}).get("oidc", {}).get("issuer", "").rpartition("://")[2],
+        auto_mode=bool(row.get("computeConfig", {}).get("enabled")),
+        authentication=str(row.get("accessConfig", {}).get("authenticationMode", "CONFIG_MAP")),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from generator.build import cluster, stack
 from generator.build import values as chart_values
-from generator.iam import deployer, keys
+from generator.iam import controllers, deployer, keys
 from generator.plan import text as plan_text
 from generator.plan.model import Plan
 from generator.solution.model import Solution
@@ -51,15 +51,23 @@ def without_header(text: str) -> str:
 
 
 def _everything(solution: Solution, plan: Plan) -> dict[str, str]:
-    """All files of the umbrella chart, in the order in which they are applied; the plan is last."""
+    """All files, in the order in which they are applied; the plan is last."""
     return {
         **stack.files(solution),
-        **cluster.files(solution),
-        **chart_values.umbrella(solution),
+        **(_in_existing_cluster(solution) if solution.existing_cluster else _with_own_cluster(solution)),
         **deployer.files(solution),
         **keys.files(solution),
         **plan_text.files(plan),
     }
+
+
+def _with_own_cluster(solution: Solution) -> dict[str, str]:
+    return {**cluster.files(solution), **chart_values.umbrella(solution)}
+
+
+def _in_existing_cluster(solution: Solution) -> dict[str, str]:
+    """The values of the runtimes' chart, and what the cluster's own controllers must be allowed to do."""
+    return {**chart_values.runtimes_alone(solution), **controllers.files(solution)}
 
 
 def _with_header(path: str, text: str, config: ConfigFile) -> str:

@@ -27,9 +27,16 @@ def files(solution: Solution) -> dict[str, str]:
         )
         for index, part in enumerate(parts)
     }
+    return {**texts, **_network(solution, context), **identity.files(solution)}
+
+
+def _network(solution: Solution, context: dict[str, Any]) -> dict[str, str]:
+    """The S3 gateway endpoint; an existing cluster has a network of its own."""
+    if solution.existing_cluster:
+        return {}
     description = f"The network of {solution.stack}"
-    network = jinja.render("stack/network.yaml.j2", **context, description=description)
-    return {**texts, stack_layout.NETWORK_FILE: network, **identity.files(solution)}
+    text = jinja.render("stack/network.yaml.j2", **context, description=description)
+    return {stack_layout.NETWORK_FILE: text}
 
 
 def _description(solution: Solution, index: int, count: int) -> str:

@@ -19,7 +19,7 @@ RUNTIMES_PER_STACK = 35
 MAIN_FILE = "stack.yaml"
 # Applied after the cluster, whose VPC it needs.
 NETWORK_FILE = "network.yaml"
-# Applied after the cluster as well, which its associations name.
+# Applied after the cluster as well, which its associations, or the trust policies of its roles, name.
 IDENTITY = "identity"
 
 # Resources of queue.yaml.j2, bucket.yaml.j2 and alarms.yaml.j2. A test counts the templates' own.
@@ -31,7 +31,7 @@ _PER_RUNTIME = {
     "AWS::SQS::Queue": 2,
     "AWS::SQS::QueuePolicy": 2,
 }
-# Resources of the shared part of stack.yaml.j2 and of network.yaml.j2, without those of a table in Python.
+# Resources of the shared part of stack.yaml.j2, without those of a table in Python.
 _SHARED = {
     "AWS::ApiGateway::Account": 1,
     "AWS::ApiGateway::Authorizer": 1,
@@ -39,13 +39,17 @@ _SHARED = {
     "AWS::ApiGateway::RequestValidator": 1,
     "AWS::ApiGateway::RestApi": 1,
     "AWS::ApiGateway::Stage": 1,
-    "AWS::EC2::VPCEndpoint": 1,
-    "AWS::IAM::Role": 4,
+    "AWS::IAM::Role": 3,
     "AWS::Lambda::Function": 2,
     "AWS::Lambda::Permission": 2,
     "AWS::Logs::LogGroup": 3,
     "AWS::SNS::Topic": 3,
     "AWS::SNS::TopicPolicy": 3,
+}
+# What a cluster of the solution's own needs: karpenter.yaml.j2 and network.yaml.j2.
+_OF_CLUSTER = {
+    "AWS::EC2::VPCEndpoint": 1,
+    "AWS::IAM::Role": 1,
     "AWS::SQS::Queue": 1,
     "AWS::SQS::QueuePolicy": 1,
 }
@@ -72,15 +76,19 @@ def parts(solution: Solution) -> list[StackPart]:
 
 
 def identity_parts(solution: Solution) -> list[StackPart]:
-    """The stacks of roles and their EKS Pod Identity associations, which need the cluster; none with IRSA."""
-    if not solution.pod_identity:
+    """The stacks of the roles of service accounts, with EKS Pod Identity or in an existing cluster.
+
+    Otherwise eksctl creates the roles, for IRSA.
+    """
+    if not solution.pod_identity and solution.existing_cluster is None:
         return []
     return [StackPart(_file(IDENTITY, n), part.runtimes) for n, part in enumerate(parts(solution))]
 
 
 def after_cluster(solution: Solution) -> list[str]:
     """The files of the stacks that are applied after the cluster, in their order."""
-    return [NETWORK_FILE, *(part.file for part in identity_parts(solution))]
+    network = [] if solution.existing_cluster else [NETWORK_FILE]
+    return [*network, *(part.file for part in identity_parts(solution))]
 
 
 def stack_name(solution: Solution, file: str) -> str:
@@ -99,15 +107,17 @@ def resource_counts(solution: Solution) -> dict[str, int]:
             "AWS::ApiGateway::Method": len(api_gateway.methods(cors=bool(solution.api.origins))),
             "AWS::ApiGateway::Model": len(api_gateway.MODELS),
             "AWS::ApiGateway::Resource": len(api_gateway.RESOURCES),
-            "AWS::Events::Rule": len(interruption.rules(solution)),
         }
     )
+    if solution.existing_cluster is None:
+        counts.update({**_OF_CLUSTER, "AWS::Events::Rule": len(interruption.rules(solution))})
     if solution.observability.logs.enabled:
         counts["AWS::Logs::LogGroup"] += 1
     for kind, count in _PER_RUNTIME.items():
         counts[kind] += count * len(solution.runtimes)
-    if solution.pod_identity:
+    if identity_parts(solution):
         counts["AWS::IAM::Role"] += len(list(accounts.service_accounts(solution)))
+    if solution.pod_identity:
         controllers = len(list(accounts.of_controllers(solution)))
         counts["AWS::EKS::PodIdentityAssociation"] = controllers + len(solution.runtimes)
     return dict(counts)

@@ -27,7 +27,7 @@ def runtimes_alone(solution: Solution) -> dict[str, str]:
     files = {
         f"values/{runtime.name}.yaml": {
             "runtimes": {runtime.name: runtime_values(solution, runtime)},
-            **_metrics(solution),
+            **(_observability(solution) if solution.existing_cluster else _metrics(solution)),
         }
         for runtime in solution.runtimes
     }
@@ -53,6 +53,11 @@ def global_values(solution: Solution) -> Values:
         "podIdentity": solution.pod_identity,
         "tags": dict(solution.tags),
         "volumeKmsKeyArn": solution.keys.volumes or "",
+        **(
+            {"clusterName": solution.cluster, "autoMode": solution.auto_mode}
+            if solution.existing_cluster
+            else {}
+        ),
     }
 
 
@@ -64,12 +69,7 @@ def runtime_values(solution: Solution, runtime: Runtime) -> Values:
         "type": runtime.type,
         **model,
         "dynamicModel": runtime.dynamic_model,
-        "karpenter": {
-            "nodeTemplate": {
-                "iamRole": names.controller_role(solution.stack, "karpenter-node"),
-                "amiVersion": solution.versions.bottlerocket,
-            }
-        },
+        "karpenter": _nodes(solution),
         "runtime": {
             "serviceAccountName": runtime.service_account,
             "serviceAccountRoleArn": "" if solution.pod_identity else runtime.role_arn,
@@ -92,6 +92,16 @@ def runtime_values(solution: Solution, runtime: Runtime) -> Values:
         return values
     # The user's text, joined with the settings for image pulls: the chart cannot read TOML.
     return merged(values, {"karpenter": {"nodeTemplate": {"userData": runtime.user_data}}})
+
+
+def _nodes(solution: Solution) -> Values:
+    """The nodes' role, and the release of their operating system; of Auto Mode's nodes, their lifetime."""
+    if solution.existing_cluster and solution.auto_mode:
+        return {
+            "provisioner": {"disruption": {"expireAfter": solution.existing_cluster.expire_after}},
+            "nodeTemplate": {"iamRole": solution.node_role},
+        }
+    return {"nodeTemplate": {"iamRole": solution.node_role, "amiVersion": solution.versions.bottlerocket}}
 
 
 def _without_empty_names(user: Mapping[str, Any], generated: Mapping[str, Any]) -> Values:

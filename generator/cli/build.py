@@ -1,16 +1,19 @@
 """`generator build`: writes every file that is deployed."""
 
 import argparse
+from dataclasses import replace
 
 from generator import app
 from generator.build import files
 from generator.build.folder import NotOursError
 from generator.cli import flags, output
 from generator.errors import Exit
+from generator.solution import resolve
 
 EXAMPLES = """\
   generator build config.yaml                        writes build/STACK/
   generator build config.yaml -o out                 writes out/STACK/
+  generator build config.yaml --only runtimes        what the runtimes need in a cluster that exists
   generator build config.yaml --chart sd-runtimes    values for the sd-runtimes chart only
 """
 DESCRIPTION = """\
@@ -26,11 +29,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_output(parser)
     flags.add_format(parser)
     flags.add_chart(parser, files.UMBRELLA, files.UMBRELLA)
+    parser.add_argument(
+        "--only",
+        choices=("runtimes",),
+        help="roles, queues, buckets, HTTP API and chart values; no network, cluster or controllers "
+        "(default with `existingCluster`)",
+    )
 
 
 def run(args: argparse.Namespace) -> Exit:
     """Write the files of one config and print their paths."""
     solved = flags.solved(args)
+    if args.only:
+        solved = replace(solved, solution=resolve.in_existing_cluster(solved.solution, app.facts()))
     try:
         folder, written = app.write(solved, args.chart, args.output)
     except NotOursError as error:

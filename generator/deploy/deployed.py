@@ -49,7 +49,8 @@ def _questions(job: Job) -> Iterator[tuple[str, Callable[[], str | None]]]:
     before = [part.file for part in stack_layout.parts(job.solution)]
     for file in [*before, *stack_layout.after_cluster(job.solution)]:
         yield file, partial(_template, job, stack_layout.stack_name(job.solution, file))
-    yield comparable.CLUSTER, partial(_cluster, job)
+    if job.solution.existing_cluster is None:
+        yield comparable.CLUSTER, partial(_cluster, job)
     yield comparable.VALUES, partial(_values, job)
 
 

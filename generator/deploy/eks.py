@@ -13,11 +13,27 @@ from generator.solution import names
 
 
 def find(job: Job) -> Cluster | None:
-    """The cluster of the solution's name, if it exists. Raises AwsError."""
+    """The cluster of the solution, if it exists. Raises AwsError."""
+    name = job.solution.cluster
     try:
-        return aws_eks.cluster(job.aws.client("eks"), job.stack)
+        return aws_eks.cluster(job.aws.client("eks"), name)
     except errors.refusals() as error:
-        raise errors.refused(error, f"cluster {job.stack} could not be looked up") from error
+        raise errors.refused(error, f"cluster {name} could not be looked up") from error
+
+
+def need_existing(job: Job) -> Cluster | None:
+    """The existing cluster that the config names; None for a dry run that cannot ask AWS.
+
+    Raises AwsError, and RefusedError if there is no such cluster, or one of another version.
+    """
+    if job.offline:
+        return None
+    cluster, eks = find(job), job.solution.versions.eks
+    if cluster is None:
+        raise RefusedError(f"cluster {job.solution.cluster} does not exist: change existingCluster.name")
+    if cluster.version != eks:
+        raise RefusedError(f'the cluster runs EKS {cluster.version}: set eksVersion: "{cluster.version}"')
+    return cluster
 
 
 def guard(job: Job, existing: Cluster | None) -> None:
@@ -72,11 +88,15 @@ def _wait_until_active(job: Job) -> None:
 
 
 def own_cluster(job: Job) -> Cluster | None:
-    """The solution's cluster, if it exists. Raises RefusedError for a cluster that is not the solution's."""
+    """The solution's cluster, if it exists, or the one that the config names.
+
+    Raises RefusedError for a cluster that is neither.
+    """
     if job.offline:
         return None
     cluster = find(job)
-    if cluster and cluster.owner != job.stack:
+    named = job.solution.existing_cluster is not None
+    if cluster and not named and cluster.owner != job.stack:
         raise RefusedError(
             f"cluster {job.stack} was not created for this solution, which would change it: "
             f"choose another stackName. If it belongs to the solution, tag it {names.STACK_TAG}={job.stack}"
@@ -141,7 +161,7 @@ def kubeconfig(job: Job, scratch: Path) -> Path:
     if own.exists():
         return own
     path = tools.kubeconfig(scratch)
-    command = ["eksctl", "utils", "write-kubeconfig", "--cluster", job.stack, *region(job)]
+    command = ["eksctl", "utils", "write-kubeconfig", "--cluster", job.solution.cluster, *region(job)]
     answer = job.tools.answer(*command, "--kubeconfig", str(path))
     if answer.code:
         raise AwsError(f"`{' '.join(command[:3])}` failed: {answer.reason}")

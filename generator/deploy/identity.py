@@ -1,8 +1,9 @@
-"""How pods get their roles: the stacks of EKS Pod Identity, and a switch between it and IRSA."""
+"""How pods get their roles: the stacks of their roles, and a switch between EKS Pod Identity and IRSA."""
 
 from collections.abc import Iterator
 
 from generator.build import stack_layout
+from generator.build.identity import ISSUER
 from generator.deploy import eks, stacks
 from generator.deploy.job import Job, RefusedError
 from generator.iam import accounts
@@ -10,7 +11,7 @@ from generator.iam import accounts
 
 def guard(job: Job) -> None:
     """Raise RefusedError where the roles exist already, given the other way: both have the same names."""
-    if job.offline:
+    if job.offline or job.solution.existing_cluster:
         return
     commands = list(_of_the_other_way(job))
     if commands:
@@ -37,6 +38,14 @@ def _of_the_other_way(job: Job) -> Iterator[str]:
 
 
 def apply(job: Job) -> None:
-    """Create or update the roles and associations; none with IRSA, for which eksctl creates the roles."""
-    for part in stack_layout.identity_parts(job.solution):
-        stacks.apply(job, part.file, {})
+    """Create or update the roles and associations; none where eksctl creates the roles."""
+    parts = stack_layout.identity_parts(job.solution)
+    parameters = _issuer(job) if parts and not job.solution.pod_identity else {}
+    for part in parts:
+        stacks.apply(job, part.file, parameters)
+
+
+def _issuer(job: Job) -> dict[str, str]:
+    """The parameter of templates whose roles trust the issuer of an existing cluster."""
+    cluster = eks.need_existing(job)
+    return {ISSUER: cluster.issuer if cluster else "OIDC-ISSUER-OF-THE-CLUSTER"}

@@ -14,10 +14,11 @@ CSI_DRIVER = "s3.csi.aws.com"
 def sign_in(job: Job) -> None:
     """Write the kubeconfig that all later steps use."""
     job.tools.need("eksctl", "kubectl", "aws")
+    cluster = job.solution.cluster
     if not job.dry_run and eks.own_cluster(job) is None:
-        raise AwsError(f"cluster {job.stack} does not exist yet: `make cluster` creates it")
+        raise AwsError(f"cluster {cluster} does not exist yet: `make cluster` creates it")
     target = str(tools.kubeconfig(job.folder))
-    command = ["eksctl", "utils", "write-kubeconfig", "--cluster", job.stack, *eks.region(job)]
+    command = ["eksctl", "utils", "write-kubeconfig", "--cluster", cluster, *eks.region(job)]
     job.tools.run(*command, "--kubeconfig", target)
 
 
@@ -44,8 +45,11 @@ def crds(job: Job) -> None:
 
 
 def apply(job: Job) -> None:
-    """Install or upgrade the release, and wait for the operators."""
+    """Install or upgrade the release, and wait for the operators, which an existing cluster has already."""
     job.tools.need("helm", "kubectl")
+    if job.solution.existing_cluster:
+        job.tools.run(*_upgrade(job, all_values(job)))
+        return
     _renew_csi_driver(job)
     job.tools.run(*_upgrade(job, all_values(job)))
     # Not `helm --wait`: it would wait for runtimes, that is for GPU nodes.
@@ -77,7 +81,7 @@ def _renew_csi_driver(job: Job) -> None:
 
 def prune(job: Job) -> None:
     """Upgrade to a release without runtimes: Karpenter and KEDA still run, and clean up after them."""
-    job.tools.run(*_upgrade(job, [str(job.folder / "values" / "platform.yaml")]))
+    job.tools.run(*_upgrade(job, _platform_values(job)))
 
 
 def uninstall(job: Job) -> None:
@@ -95,8 +99,12 @@ def installed(job: Job) -> bool:
 def all_values(job: Job) -> list[str]:
     """The values files of the build, in the order of the config."""
     folder = job.folder / "values"
-    generated = [folder / "platform.yaml", *(folder / f"{r.name}.yaml" for r in job.solution.runtimes)]
-    return [str(path) for path in generated]
+    return [*_platform_values(job), *(str(folder / f"{one.name}.yaml") for one in job.solution.runtimes)]
+
+
+def _platform_values(job: Job) -> list[str]:
+    """The values of the controllers; none for an existing cluster, where the release has only runtimes."""
+    return [] if job.solution.existing_cluster else [str(job.folder / "values" / "platform.yaml")]
 
 
 def _upgrade(job: Job, values: list[str]) -> list[str]:

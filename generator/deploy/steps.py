@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from generator.build import stack_layout
 from generator.deploy import eks, identity, network, release, stacks
 from generator.deploy.job import Job
+from generator.solution.model import Solution
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,10 @@ class Step:
 
 def _data_plane(job: Job) -> None:
     # Refuse an EKS version here rather than after the queues and the API are created.
-    eks.guard(job, eks.own_cluster(job))
+    if job.solution.existing_cluster:
+        eks.need_existing(job)
+    else:
+        eks.guard(job, eks.own_cluster(job))
     for part in stack_layout.parts(job.solution):
         stacks.apply(job, part.file, {})
 
@@ -37,6 +41,11 @@ def _release(job: Job) -> None:
     release.apply(job)
 
 
+def _runtimes(job: Job) -> None:
+    release.sign_in(job)
+    release.apply(job)
+
+
 STEPS: Sequence[Step] = (
     Step("stack", "queues, buckets, topics, HTTP API (CloudFormation)", _data_plane),
     Step("cluster", "network and EKS cluster (eksctl), roles", _cluster),
@@ -45,9 +54,22 @@ STEPS: Sequence[Step] = (
 )
 
 
+# For a cluster that exists already.
+_IN_EXISTING_CLUSTER: Sequence[Step] = (
+    Step("stack", "queues, buckets, topics, HTTP API (CloudFormation)", _data_plane),
+    Step("cluster", "roles of the runtimes (CloudFormation)", identity.apply),
+    Step("release", "runtimes (Helm)", _runtimes),
+)
+
+
+def of(solution: Solution) -> Sequence[Step]:
+    """The steps of a deployment of this solution, in their order."""
+    return _IN_EXISTING_CLUSTER if solution.existing_cluster else STEPS
+
+
 def run(job: Job, names: Sequence[str]) -> None:
     """Run the named steps in order, and print the number of each. Raises AwsError, RefusedError."""
-    chosen = [step for step in STEPS if step.name in names]
+    chosen = [step for step in of(job.solution) if step.name in names]
     for number, step in enumerate(chosen, start=1):
         job.say(f"[{number}/{len(chosen)}] {step.name}: {step.description}")
         step.run(job)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from generator.aws import errors
 from generator.build import stack_layout
@@ -19,21 +20,23 @@ def run(job: Job, wait_seconds: float) -> None:
     job.confirm(
         f"Delete {job.stack} from {job.solution.account}, {job.solution.region}? Pictures and queues stay."
     )
+    existing = job.solution.existing_cluster is not None
     if cluster is not None or job.dry_run:
-        release.dependencies(job)
+        if not existing:
+            release.dependencies(job)
         release.sign_in(job)
         if job.dry_run or release.installed(job):
             job.say("[1/5] runtimes: pods finish their tasks, GPU nodes terminate")
             release.prune(job)
             wait_for_nodes(job, wait_seconds)
-            job.say("[2/5] release: Karpenter, KEDA, CSI driver")
+            job.say(f"[2/5] release{'' if existing else ': Karpenter, KEDA, CSI driver'}")
             release.uninstall(job)
         refuse_with_nodes(job)
-    job.say("[3/5] S3 gateway endpoint, roles of EKS Pod Identity")
+    job.say(f"[3/5] {'roles' if existing else 'S3 gateway endpoint, roles of EKS Pod Identity'}")
     for file in reversed(stack_layout.after_cluster(job.solution)):
         stacks.delete(job, stack_layout.stack_name(job.solution, file))
-    job.say("[4/5] cluster and network")
-    if cluster is not None or job.dry_run or _eksctl_left(job):
+    job.say(f"[4/5] cluster and network{': they stay' if existing else ''}")
+    if not existing and (cluster is not None or job.dry_run or _eksctl_left(job)):
         eks.delete(job)
     job.say("[5/5] alarms, topics, HTTP API, roles")
     keys.remove_all(job)
@@ -51,9 +54,8 @@ def _eksctl_left(job: Job) -> bool:
 def wait_for_nodes(job: Job, seconds: float) -> None:
     """Wait until Karpenter has terminated the GPU nodes. Raises AwsError when the time is up."""
     if job.dry_run:
-        names = ",".join(pool.name for pool in job.solution.node_pools)
-        job.say(f"$ kubectl wait nodeclaims --selector 'karpenter.sh/nodepool in ({names})' --for=delete")
-        job.say(f"$ kubectl wait ec2nodeclasses --selector {_classes(job)} --for=delete")
+        job.say(f"$ kubectl wait nodeclaims --selector '{_own_pools(job)}' --for=delete")
+        job.say(f"$ kubectl wait {_class_kind(job)} --selector {_classes(job)} --for=delete")
         return
     end = time.monotonic() + seconds
     while left := node_claims(job):
@@ -69,11 +71,10 @@ def wait_for_nodes(job: Job, seconds: float) -> None:
 
 def _wait_for_profiles(job: Job, end: float) -> None:
     """Wait until Karpenter has deleted the instance profiles: one that is left blocks the role's deletion."""
-    while left := _listed(job, "ec2nodeclasses", "--selector", _classes(job)):
+    while left := _listed(job, _class_kind(job), "--selector", _classes(job)):
         if time.monotonic() > end:
-            raise AwsError(
-                f"Karpenter has not deleted {', '.join(left)}: `kubectl describe ec2nodeclasses` shows why"
-            )
+            why = f"`kubectl describe {_class_kind(job)}` shows why"
+            raise AwsError(f"Karpenter has not deleted {', '.join(left)}: {why}")
         time.sleep(POLL_SECONDS)
 
 
@@ -81,9 +82,23 @@ def _classes(job: Job) -> str:
     return f"app.kubernetes.io/part-of={job.stack}"
 
 
+def _class_kind(job: Job) -> str:
+    return "nodeclasses.eks.amazonaws.com" if job.solution.auto_mode else "ec2nodeclasses"
+
+
+def _own_pools(job: Job) -> str:
+    """Selects the NodeClaims of the runtimes."""
+    names = ",".join(pool.name for pool in job.solution.node_pools)
+    return f"karpenter.sh/nodepool in ({names})"
+
+
 def node_claims(job: Job) -> list[str]:
-    """The names of Karpenter's NodeClaims. Raises AwsError when kubectl fails."""
-    return _listed(job, "nodeclaims")
+    """The names of Karpenter's NodeClaims, in an existing cluster those of the runtimes.
+
+    Raises AwsError when kubectl fails.
+    """
+    of_runtimes = ("--selector", _own_pools(job)) if job.solution.existing_cluster else ()
+    return _listed(job, "nodeclaims", *of_runtimes)
 
 
 def _listed(job: Job, *what: str) -> list[str]:
@@ -100,8 +115,7 @@ def refuse_with_nodes(job: Job) -> None:
     if job.dry_run:
         return
     filters = [
-        {"Name": f"tag:kubernetes.io/cluster/{job.stack}", "Values": ["owned"]},
-        {"Name": "tag-key", "Values": ["karpenter.sh/nodepool"]},
+        *_of_runtimes(job),
         {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
     ]
     try:
@@ -114,6 +128,18 @@ def refuse_with_nodes(job: Job) -> None:
             f"aws ec2 terminate-instances --instance-ids {' '.join(left)} --region {job.solution.region}"
         )
         raise AwsError(f"{len(left)} GPU nodes still run: run `{command}`, then this again")
+
+
+def _of_runtimes(job: Job) -> list[dict[str, Any]]:
+    """Filters for the nodes of the runtimes: all that Karpenter starts in a cluster of the solution's own."""
+    if job.solution.existing_cluster is None:
+        return [
+            {"Name": f"tag:kubernetes.io/cluster/{job.stack}", "Values": ["owned"]},
+            {"Name": "tag-key", "Values": ["karpenter.sh/nodepool"]},
+        ]
+    tag = "eks:kubernetes-node-pool-name" if job.solution.auto_mode else "karpenter.sh/nodepool"
+    pools = [pool.name for pool in job.solution.node_pools]
+    return [{"Name": f"tag:{tag}", "Values": pools}]
 
 
 def kept(job: Job) -> Iterator[str]:

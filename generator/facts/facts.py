@@ -14,6 +14,7 @@ from typing import Any
 from generator import paths
 from generator.facts import (
     agent_settings,
+    auto_mode,
     bottlerocket,
     karpenter,
     mount_options,
@@ -23,6 +24,7 @@ from generator.facts import (
     versions,
 )
 from generator.facts.agent_settings import AgentSettings
+from generator.facts.auto_mode import AutoMode
 from generator.facts.bottlerocket import Bottlerocket
 from generator.facts.instance_types import InstanceType
 from generator.facts.karpenter import NodePoolRules
@@ -239,6 +241,11 @@ class Facts:
     def bottlerocket(self) -> Bottlerocket:
         """What Bottlerocket accepts."""
         return bottlerocket.load(self._folder, self._charts)
+
+    @cached_property
+    def auto_mode(self) -> AutoMode:
+        """What differs on nodes of EKS Auto Mode."""
+        return auto_mode.load(self._charts)
 
     @cached_property
     def reserved(self) -> Reserved:

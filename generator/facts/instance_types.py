@@ -12,6 +12,9 @@ from generator.facts.quantity import GIB, MIB
 
 # Karpenter's own labels have this prefix, and their names no other.
 KARPENTER_PREFIX = "karpenter.k8s.aws/"
+# The prefix of the same labels on nodes of EKS Auto Mode.
+# https://docs.aws.amazon.com/eks/latest/userguide/create-node-pool.html
+AUTO_MODE_PREFIX = "eks.amazonaws.com/"
 
 _NAME = re.compile(r"([a-z]+)(?:-[0-9]+tb)?([0-9]+)")
 # Labels that no type with an NVIDIA GPU has: of AWS's own accelerators, of placement groups (the chart

@@ -28,12 +28,14 @@ def service_accounts(solution: Solution) -> Iterator[ServiceAccount]:
 
 
 def of_controllers(solution: Solution) -> Iterator[ServiceAccount]:
-    """The controllers of the platform, and the log collector."""
+    """The controllers of the platform, and the log collector. An existing cluster has controllers already."""
     controllers = [
         (names.KARPENTER_SERVICE_ACCOUNT, "karpenter-controller", karpenter.controller),
         (names.KEDA_SERVICE_ACCOUNT, "keda-operator", roles.keda_operator),
         (names.S3_CSI_SERVICE_ACCOUNT, "s3-csi-driver", roles.s3_csi_driver),
     ]
+    if solution.existing_cluster:
+        controllers = []
     if solution.observability.logs.enabled:
         controllers.append((names.LOG_COLLECTOR_SERVICE_ACCOUNT, "log-collector", roles.log_collector))
     for account, role, policy in controllers:

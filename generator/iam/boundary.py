@@ -49,8 +49,10 @@ def arn(solution: Solution) -> str:
 
 def policy(solution: Solution) -> Policy:
     """The policy document of the boundary."""
-    statements = [*_tasks(solution), *keys.boundary(solution), *_logs(solution), *_reads(solution)]
-    return document([*statements, *_nodes(solution)])
+    statements = [*_tasks(solution), *keys.boundary(solution), *_logs(solution)]
+    # The roles of an existing cluster, its controllers and its nodes are not the solution's.
+    of_cluster = [] if solution.existing_cluster else [*_reads(solution), *_nodes(solution)]
+    return document([*statements, *of_cluster])
 
 
 def _tasks(solution: Solution) -> list[Statement]:

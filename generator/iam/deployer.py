@@ -76,7 +76,7 @@ def _statements(solution: Solution) -> list[Statement]:
         *deployer_api.statements(solution),
         *_alarms_and_logs(solution),
         *deployer_roles.statements(solution),
-        *_cluster(solution),
+        *(_existing_cluster(solution) if solution.existing_cluster else _cluster(solution)),
         *deployer_identity.statements(solution),
         *deployer_network.statements(solution),
         *_preflight(solution),
@@ -226,6 +226,17 @@ def _cluster(solution: Solution) -> list[Statement]:
         allow("MakeCluster", "eks:CreateCluster", "*", made_here),
         allow("FindVersions", actions("eks", read), "*"),
     ]
+
+
+def _existing_cluster(solution: Solution) -> list[Statement]:
+    """What preflight reads of a cluster that is not the solution's, and nothing that changes it."""
+    kinds = (
+        f"cluster/{solution.cluster}",
+        f"addon/{solution.cluster}/*",
+        f"access-entry/{solution.cluster}/*",
+    )
+    read = "DescribeAccessEntry DescribeAddon DescribeCluster"
+    return [allow("FindCluster", actions("eks", read), [arn(solution, "eks", kind) for kind in kinds])]
 
 
 def _preflight(solution: Solution) -> list[Statement]:

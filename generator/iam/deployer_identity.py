@@ -14,7 +14,7 @@ def statements(solution: Solution) -> list[Statement]:
         CreatePodIdentityAssociation DeletePodIdentityAssociation DescribePodIdentityAssociation
         UpdatePodIdentityAssociation
     """
-    kinds = (f"cluster/{solution.stack}", f"podidentityassociation/{solution.stack}/*")
+    kinds = (f"cluster/{solution.cluster}", f"podidentityassociation/{solution.cluster}/*")
     return [
         allow("AssociateRoles", actions("eks", manage), [arn(solution, "eks", kind) for kind in kinds]),
         allow("ReadPodRoles", "iam:GetRole", _roles(solution)),
@@ -32,5 +32,5 @@ def _roles(solution: Solution) -> list[str]:
     controllers = [iam_arn(solution, f"role/{item.role_name}") for item in accounts.of_controllers(solution)]
     runtimes = iam_arn(solution, f"role/{names.runtime_role(solution.stack, '*')}")
     of_user = {item.role_arn for item in solution.runtimes if accounts.of_runtime(solution, item) is None}
-    plugin = iam_arn(solution, f"role/eksctl-{solution.stack}-*")
-    return [*controllers, runtimes, plugin, *sorted(of_user)]
+    plugin = [] if solution.existing_cluster else [iam_arn(solution, f"role/eksctl-{solution.stack}-*")]
+    return [*controllers, runtimes, *plugin, *sorted(of_user)]

@@ -43,11 +43,14 @@ def statements(solution: Solution) -> list[Statement]:
     """CloudFormation creates in the region; only what has the tags of this cluster is changed or deleted."""
     read = [*actions("ec2", _READ), *actions("elasticloadbalancing", "DescribeLoadBalancers DescribeTags")]
     read += actions("autoscaling", "DescribeAutoScalingGroups")
+    if solution.existing_cluster:
+        return [allow("FindNetwork", actions("ec2", _READ), "*"), *_node_images(solution)]
     return [
         *_create(solution),
         *_change(solution),
         *_tag(solution),
         *_node_group(solution),
+        *_node_images(solution),
         allow("FindNetwork", read, "*"),
     ]
 
@@ -102,7 +105,6 @@ def _node_group(solution: Solution) -> list[Statement]:
     ]
     new = _ec2(solution, "instance", "launch-template", "network-interface", "volume")
     template: Condition = {"ArnLike": {"ec2:LaunchTemplate": arn(solution, "ec2", "launch-template/*")}}
-    parameters = names.arn(solution.partition.name, "ssm", solution.region, "", "parameter/aws/service/*")
     by_run_instances = {"StringEquals": {"ec2:CreateAction": "RunInstances"}}
     network = _ec2(solution, "security-group", "subnet")
     run = "ec2:RunInstances"
@@ -111,8 +113,12 @@ def _node_group(solution: Solution) -> list[Statement]:
         allow("TryInOwnNetwork", run, network, all_of(template, _of_eksctl(solution))),
         allow("TryWithClusterGroup", run, network[:1], all_of(template, _of_eks(solution))),
         allow("TryNodeGroupTags", "ec2:CreateTags", arn(solution, "ec2", "*"), by_run_instances),
-        allow("FindNodeImages", actions("ssm", "GetParameter GetParameters"), parameters),
     ]
+
+
+def _node_images(solution: Solution) -> list[Statement]:
+    parameters = names.arn(solution.partition.name, "ssm", solution.region, "", "parameter/aws/service/*")
+    return [allow("FindNodeImages", actions("ssm", "GetParameter GetParameters"), parameters)]
 
 
 def _ec2(solution: Solution, *kinds: str) -> list[str]:

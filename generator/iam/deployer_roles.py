@@ -34,11 +34,15 @@ _ISSUER = """
 
 def statements(solution: Solution) -> list[Statement]:
     """No role without the boundary is created or given a policy, and only roles of the stack are changed."""
+    if solution.existing_cluster:
+        return [*_roles(solution), *_passed(solution), *_found_issuer(solution)]
     return [*_roles(solution), *_passed(solution), *_issuer(solution), *_service_linked(solution)]
 
 
 def _roles(solution: Solution) -> list[Statement]:
-    roles = [iam_arn(solution, f"role/{prefix}-*") for prefix in (solution.stack, f"eksctl-{solution.stack}")]
+    # eksctl creates roles for the cluster of the solution.
+    prefixes = [solution.stack, *([] if solution.existing_cluster else [f"eksctl-{solution.stack}"])]
+    roles = [iam_arn(solution, f"role/{prefix}-*") for prefix in prefixes]
     attachable = [
         names.arn(solution.partition.name, "iam", "", "aws", f"policy/{name}") for name in MANAGED_POLICIES
     ]
@@ -60,12 +64,15 @@ def _passed(solution: Solution) -> list[Statement]:
     """The roles by name and service: IAM knows neither tags nor boundary of a role that is passed."""
     stack, ec2 = solution.stack, ["ec2.amazonaws.com", solution.partition.ec2_principal]
     of_eksctl, function = f"eksctl-{stack}-*", ["lambda.amazonaws.com"]
+    of_cluster = (
+        ("GiveClusterRoles", of_eksctl, ["eks.amazonaws.com", *sorted(set(ec2))]),
+        ("GiveNodeRole", names.controller_role(stack, "karpenter-node"), sorted(set(ec2))),
+    )
     rows = (
         ("GiveApiLogRole", f"{stack}-ApiLogRole-*", ["apigateway.amazonaws.com"]),
         ("GiveFunctionRole", names.controller_role(stack, names.API_FUNCTION_ROLE), function),
         ("GiveAuthorizerRole", names.controller_role(stack, names.API_AUTHORIZER_ROLE), function),
-        ("GiveClusterRoles", of_eksctl, ["eks.amazonaws.com", *sorted(set(ec2))]),
-        ("GiveNodeRole", names.controller_role(stack, "karpenter-node"), sorted(set(ec2))),
+        *(() if solution.existing_cluster else of_cluster),
     )
     return [
         allow(
@@ -84,16 +91,24 @@ def _issuer(solution: Solution) -> list[Statement]:
     eksctl tags it with the request that creates it. IAM then takes the tags of the request as those of the
     resource: Karpenter's own policy gives `iam:TagInstanceProfile` on the same two conditions.
     """
-    issuer = f"oidc-provider/oidc.eks.{solution.region}.{solution.partition.dns_suffix}/id/*"
-    provider, cluster = iam_arn(solution, issuer), {EKSCTL_TAG: solution.stack}
+    provider, cluster = _issuers(solution), {EKSCTL_TAG: solution.stack}
     both = all_of(giving(cluster), having(cluster))
-    read = actions("iam", "GetOpenIDConnectProvider ListOpenIDConnectProviderTags")
     return [
-        allow("FindIssuers", read, provider),
+        *_found_issuer(solution),
         allow("MakeClusterIssuer", "iam:CreateOpenIDConnectProvider", provider, giving(cluster)),
         allow("TagClusterIssuer", "iam:TagOpenIDConnectProvider", provider, both),
         allow("ManageClusterIssuer", actions("iam", _ISSUER), provider, having(cluster)),
     ]
+
+
+def _found_issuer(solution: Solution) -> list[Statement]:
+    read = actions("iam", "GetOpenIDConnectProvider ListOpenIDConnectProviderTags")
+    return [allow("FindIssuers", read, _issuers(solution))]
+
+
+def _issuers(solution: Solution) -> str:
+    issuer = f"oidc-provider/oidc.eks.{solution.region}.{solution.partition.dns_suffix}/id/*"
+    return iam_arn(solution, issuer)
 
 
 def _service_linked(solution: Solution) -> list[Statement]:

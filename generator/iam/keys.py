@@ -91,7 +91,7 @@ def boundary(solution: Solution) -> list[Statement]:
     if data:
         via: Condition = {"StringLike": {"kms:ViaService": ["s3.*", "sns.*", "sqs.*"]}}
         statements.append(allow("Keys", WRITE, data, via))
-    if keys.volumes:
+    if keys.volumes and solution.existing_cluster is None:
         # Only CreateGrant has the second condition's key.
         for_ec2: Condition = {
             "StringLike": {"kms:ViaService": "ec2.*"},
@@ -106,7 +106,7 @@ def deployer(solution: Solution) -> list[Statement]:
     partition, account = solution.partition.name, solution.account
     keys = names.arn(partition, "kms", solution.region, account, "key/*")
     statements = [allow("AskKeys", ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"], keys)]
-    if secrets := solution.keys.secrets:
+    if (secrets := solution.keys.secrets) and solution.existing_cluster is None:
         cluster = names.arn(partition, "eks", solution.region, account, f"cluster/{solution.stack}")
         statements += [
             allow("GiveSecretsKey", CREATE_CLUSTER, secrets),
@@ -172,26 +172,37 @@ def uses(solution: Solution) -> Iterator[KeyUse]:
     karpenter, api = solution.role_arn("karpenter-controller"), solution.role_arn(names.API_FUNCTION_ROLE)
     every = _runtime_roles(solution, [runtime.role_arn for runtime in solution.runtimes])
     readers = [runtime.role_arn for runtime in solution.runtimes if runtime.input_buckets]
+    existing = solution.existing_cluster is not None
     for arn in keys.models:
-        yield KeyUse("models", arn, "s3", READ, (solution.role_arn("s3-csi-driver"),))
+        # The role of an existing cluster's driver is not known.
+        driver = () if existing else (solution.role_arn("s3-csi-driver"),)
+        yield KeyUse("models", arn, "s3", READ, driver)
     for arn in keys.inputs if readers else ():
         yield KeyUse("inputs", arn, "s3", READ, _runtime_roles(solution, readers))
     if keys.outputs:
         yield KeyUse("outputs", keys.outputs, "s3", WRITE, (*every, api))
     if keys.messages:
         yield KeyUse("messages", keys.messages, "sqs", WRITE, every)
-        yield KeyUse("messages", keys.messages, "sqs", READ, (karpenter,))
+        if not existing:
+            yield KeyUse("messages", keys.messages, "sqs", READ, (karpenter,))
         yield KeyUse("messages", keys.messages, "sns", WRITE, (*every, api))
         for service in SERVICES:
             yield KeyUse("messages", keys.messages, "", WRITE, principal=service)
     if keys.volumes:
         yield from volume_uses(solution, keys.volumes)
-    if keys.secrets:
+    if keys.secrets and not existing:
         yield KeyUse("secrets", keys.secrets, "", CREATE_CLUSTER)
 
 
 def volume_uses(solution: Solution, arn: str) -> Iterator[KeyUse]:
-    """What starts nodes uses the key of their volumes: Karpenter, and Auto Scaling for the node group."""
+    """What starts nodes uses the key of their volumes: Karpenter, and Auto Scaling for the node group.
+
+    In an existing cluster, the role of what starts GPU nodes is not known.
+    """
+    if solution.existing_cluster:
+        yield KeyUse("volumes", arn, "ec2", USE_VOLUMES)
+        yield KeyUse("volumes", arn, "ec2", (GRANT,))
+        return
     for role, in_iam in (
         (solution.role_arn("karpenter-controller"), True),
         # A service-linked role has no permission on customers' keys, and nobody can change that.

@@ -44,7 +44,7 @@ def cost(
         priced_as=f"{region_prices.region}, {region_prices.date}" if price_list else "unknown",
         note=_note(solution, price_list, prices),
         idle=(
-            _control_plane(solution, facts, region_prices, today),
+            *_of_cluster(solution, facts, region_prices, today),
             *_idle(solution, runtimes, region_prices, stack_resources),
         ),
         per_1000=tuple(_pictures(runtimes, region_prices, {**prices.seconds_per_image, **seconds})),
@@ -68,6 +68,20 @@ def _note(solution: Solution, price_list: PriceList | None, prices: Prices) -> s
     )
 
 
+def _of_cluster(solution: Solution, facts: Facts, prices: PriceList, today: date) -> Iterator[CostLine]:
+    """The cluster and its network; an existing one costs what it costs already."""
+    if solution.existing_cluster:
+        return
+    nodes, kind = solution.components.desired_count, solution.components.instance_type
+    hours, zones = HOURS_A_MONTH, len(solution.zones)
+    service = prices.service
+    yield _control_plane(solution, facts, prices, today)
+    yield _line(f"controllers: {nodes} × {kind}", nodes * hours, "h", prices.instance(kind))
+    yield _line("disks of the controllers", nodes * NODE_DISK_GB, "GB", service("ebs_gp3_gb_month"))
+    yield _line(f"{zones} NAT gateways", zones * hours, "h", service("nat_gateway_hour"))
+    yield _line(f"{zones} public IPv4 addresses", zones * hours, "h", service("public_ipv4_hour"))
+
+
 def _control_plane(solution: Solution, facts: Facts, prices: PriceList, today: date) -> CostLine:
     price = prices.control_plane()
     extended = facts.support(solution.versions.eks).is_extended(today)
@@ -82,15 +96,8 @@ def _idle(
     prices: PriceList,
     stack_resources: Mapping[str, int],
 ) -> Iterator[CostLine]:
-    nodes, kind = solution.components.desired_count, solution.components.instance_type
-    hours, zones = HOURS_A_MONTH, len(solution.zones)
-    service = prices.service
-    yield _line(f"controllers: {nodes} × {kind}", nodes * hours, "h", prices.instance(kind))
-    yield _line("disks of the controllers", nodes * NODE_DISK_GB, "GB", service("ebs_gp3_gb_month"))
-    yield _line(f"{zones} NAT gateways", zones * hours, "h", service("nat_gateway_hour"))
-    yield _line(f"{zones} public IPv4 addresses", zones * hours, "h", service("public_ipv4_hour"))
     alarms = stack_resources.get("AWS::CloudWatch::Alarm", 0)
-    yield _line(f"{alarms} alarms", alarms, "alarms", service("cloudwatch_alarm_month"))
+    yield _line(f"{alarms} alarms", alarms, "alarms", prices.service("cloudwatch_alarm_month"))
     if solution.observability.logs.enabled:
         what = "logs of the controllers, about"
         yield _line(what, CONTROLLER_LOGS_GB, "GB", _log_price(solution, prices))
@@ -100,7 +107,7 @@ def _idle(
             option = plan.options[0]
             kind, nodes = option.instance_type, math.ceil(pods / option.pods_per_node)
             text = f"GPU: {runtime.name} keeps {nodes} × {kind}"
-            yield _line(text, nodes * hours, "h", prices.instance(kind))
+            yield _line(text, nodes * HOURS_A_MONTH, "h", prices.instance(kind))
 
 
 def _log_price(solution: Solution, prices: PriceList) -> float | None:

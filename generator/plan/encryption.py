@@ -16,7 +16,8 @@ def encryption(solution: Solution) -> Iterator[Encryption]:
     yield Encryption("queues", keys.messages or "keys of SQS (SSE-SQS)")
     yield Encryption("topics", keys.messages or "not encrypted at rest")
     yield Encryption("volumes of nodes", keys.volumes or "the account's default key for EBS")
-    yield Encryption("Secrets of Kubernetes", keys.secrets or "a key that AWS owns")
+    if solution.existing_cluster is None:
+        yield Encryption("Secrets of Kubernetes", keys.secrets or "a key that AWS owns")
 
 
 def _listed(keys: Sequence[str], otherwise: str) -> str:

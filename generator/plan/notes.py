@@ -43,7 +43,16 @@ def _support(solution: Solution, facts: Facts, today: date) -> str:
 
 
 def _in_addition(solution: Solution) -> Iterator[str]:
-    """What the nodes of some runtimes cost that the plan does not count."""
+    """What the cluster, and the nodes of some runtimes, cost that the plan does not count."""
+    if solution.existing_cluster:
+        yield (
+            f"The cluster {solution.cluster} exists already: this plan has neither its cost nor its quotas."
+        )
+    if solution.auto_mode:
+        yield (
+            "EKS Auto Mode charges a fee for each instance in addition to the price of EC2, which the cost"
+            " below leaves out."
+        )
     reserved = [runtime.name for runtime in solution.runtimes if runtime.nodes.reservations]
     if reserved:
         yield (

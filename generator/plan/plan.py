@@ -32,7 +32,6 @@ MODEL_LICENCES = (
 
 # Roles that eksctl creates in addition to those of service accounts: control plane, node group, VPC CNI.
 EKSCTL_ROLES = 3
-KUBERNETES_PER_NODE_POOL = ("NodePool", "EC2NodeClass")
 KUBERNETES_PER_RUNTIME = ("Deployment", "ScaledObject", "PersistentVolume")
 
 
@@ -128,25 +127,10 @@ def _kinds(runtimes: Iterable[RuntimePlan], facts: Facts) -> list[InstanceType]:
 def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterator[ResourceCount]:
     for kind, count in sorted(stack_resources.items()):
         yield ResourceCount("stack.yaml", kind, count)
-    # With EKS Pod Identity, the roles of service accounts are in stacks of the solution.
-    given = 0 if solution.pod_identity else len(list(accounts.service_accounts(solution)))
-    roles = given + EKSCTL_ROLES
-    zones = len(solution.zones)
-    created = {
-        "EKS cluster": 1,
-        "node group": 1,
-        "controller node": solution.components.desired_count,
-        "IAM role": roles,
-        # The network: a public and a private subnet in each zone, with a NAT gateway and its address.
-        "VPC": 1,
-        "subnet": 2 * zones,
-        "internet gateway": 1,
-        "NAT gateway": zones,
-        "elastic IP": zones,
-    }
-    for kind, count in created.items():
-        yield ResourceCount("cluster.yaml", kind, count)
-    for kind in KUBERNETES_PER_NODE_POOL:
+    if solution.existing_cluster is None:
+        yield from _of_cluster(solution)
+    nodes = ("NodePool", "NodeClass" if solution.auto_mode else "EC2NodeClass")
+    for kind in nodes:
         yield ResourceCount("charts", kind, len(solution.node_pools))
     for kind in KUBERNETES_PER_RUNTIME:
         yield ResourceCount("charts", kind, len(solution.runtimes))
@@ -156,9 +140,40 @@ def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterat
         yield ResourceCount("charts", "DaemonSet", daemon_sets)
 
 
-def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) -> Iterator[QuotaNeed]:
+def _of_cluster(solution: Solution) -> Iterator[ResourceCount]:
+    """What eksctl creates."""
+    # With EKS Pod Identity, the roles of service accounts are in stacks of the solution.
+    given = 0 if solution.pod_identity else len(list(accounts.service_accounts(solution)))
     zones = len(solution.zones)
+    created = {
+        "EKS cluster": 1,
+        "node group": 1,
+        "controller node": solution.components.desired_count,
+        "IAM role": given + EKSCTL_ROLES,
+        # The network: a public and a private subnet in each zone, with a NAT gateway and its address.
+        "VPC": 1,
+        "subnet": 2 * zones,
+        "internet gateway": 1,
+        "NAT gateway": zones,
+        "elastic IP": zones,
+    }
+    for kind, count in created.items():
+        yield ResourceCount("cluster.yaml", kind, count)
+
+
+def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) -> Iterator[QuotaNeed]:
     yield from _gpu_needs(solution, runtimes, facts)
+    if solution.existing_cluster is None:
+        yield from _needs_of_cluster(solution, facts)
+    rate, burst = solution.api.rate_limit, solution.api.burst_limit
+    why = "tasks that the HTTP API lets in, at its rate and its burst, each announced twice (task, result)"
+    yield QuotaNeed(quotas.PUBLISHES, 2 * rate, 2 * max(rate, burst), why)
+    yield QuotaNeed(quotas.BUCKETS, len(runtimes), len(runtimes), "one output bucket for each runtime")
+
+
+def _needs_of_cluster(solution: Solution, facts: Facts) -> Iterator[QuotaNeed]:
+    """What the cluster and its network need."""
+    zones = len(solution.zones)
     controllers = facts.instance_type(solution.components.instance_type)
     standard = quotas.of_instance(solution.components.instance_type, "on-demand")
     if controllers and standard:
@@ -168,10 +183,6 @@ def _needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) 
     yield QuotaNeed(quotas.ADDRESSES, zones, zones, "one for each NAT gateway")
     yield QuotaNeed(quotas.VPCS, 1, 1, "the cluster's own network")
     yield QuotaNeed(quotas.NAT_GATEWAYS, 1, 1, "one in each of three zones")
-    rate, burst = solution.api.rate_limit, solution.api.burst_limit
-    why = "tasks that the HTTP API lets in, at its rate and its burst, each announced twice (task, result)"
-    yield QuotaNeed(quotas.PUBLISHES, 2 * rate, 2 * max(rate, burst), why)
-    yield QuotaNeed(quotas.BUCKETS, len(runtimes), len(runtimes), "one output bucket for each runtime")
 
 
 def _gpu_needs(solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts) -> Iterator[QuotaNeed]:

@@ -40,7 +40,9 @@ class Subject:
     forge_folders: tuple[str, ...] = ()
 
     def zones_of(self, nodes: Nodes) -> tuple[str, ...]:
-        """The zones in which the nodes of a runtime may be; empty for any."""
+        """The zones in which the nodes of a runtime may be; empty for any, as in an existing cluster."""
+        if self.solution.existing_cluster:
+            return ()
         place = Place(self.facts.region(self.solution.region), self.solution.zones)
         return capacity.zones(nodes, place)
 

@@ -49,7 +49,8 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
         if uses:
             name = f"{' and '.join(dict.fromkeys(f'kmsKeys.{use.key}' for use in uses))} ({arn})"
             yield Check(THEME, name, partial(key, solution, arn), partial(judge, solution, name, uses))
-    if solution.keys.volumes is None:
+    # Nodes of an existing cluster start with its default key already.
+    if solution.keys.volumes is None and solution.existing_cluster is None:
         yield Check(THEME, DEFAULT_EBS, partial(default_ebs_key, solution), partial(judge_default, solution))
 
 
@@ -177,7 +178,8 @@ def _foreign(uses: Sequence[KeyUse], key: Key) -> str:
 def _who(use: KeyUse) -> str:
     if use.principal:
         return use.principal
-    return use.roles[0].rpartition("/")[2] if use.roles else "the deployer"
+    others = {"models": "the CSI driver", "volumes": "what starts the nodes"}
+    return use.roles[0].rpartition("/")[2] if use.roles else others.get(use.key, "the deployer")
 
 
 def _verdict(solution: Solution, use: KeyUse, key: Key) -> bool | None:

@@ -13,7 +13,9 @@ THEME = "node images"
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
-    """One for each release that a runtime's nodes use."""
+    """One for each release that a runtime's nodes use. AWS chooses that of EKS Auto Mode."""
+    if subject.solution.auto_mode:
+        return
     versions = subject.solution.versions
     releases = {runtime.ami_version or versions.bottlerocket for runtime in subject.solution.runtimes}
     for release in sorted(releases):

@@ -33,7 +33,8 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
     yield Check(
         THEME, "region", partial(region_status, solution.region), partial(judge_region, solution.region)
     )
-    yield Check(THEME, "zones", zones, partial(judge_zones, solution.zones))
+    if solution.existing_cluster is None:
+        yield Check(THEME, "zones", zones, partial(judge_zones, solution.zones))
     offered = partial(offers, types=_types(subject))
     zones_of = tuple(subject.zones_of(runtime.nodes) for runtime in solution.runtimes)
     judge = partial(judge_offers, solution, subject.plan.runtimes, zones_of)
@@ -42,7 +43,8 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
 
 def _types(subject: Subject) -> tuple[str, ...]:
     gpu = {option.instance_type for runtime in subject.plan.runtimes for option in runtime.options}
-    return (*sorted(gpu), subject.solution.components.instance_type)
+    controllers = [] if subject.solution.existing_cluster else [subject.solution.components.instance_type]
+    return (*sorted(gpu), *controllers)
 
 
 def region_status(region: str, asker: Asker) -> str:
@@ -119,6 +121,8 @@ def judge_offers(
     """Each runtime needs one type in one of its zones (none: any); the controllers need theirs."""
     for runtime, names in zip(runtimes, zones, strict=True):
         yield _judge_runtime(runtime, names, offered)
+    if solution.existing_cluster:
+        return
     kind = solution.components.instance_type
     places = sorted(offered[kind] & set(solution.zones))
     check_name = f"{kind} for the controllers"

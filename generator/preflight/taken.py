@@ -43,7 +43,9 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
     for arn in (solution.requests_topic_arn, solution.results_topic_arn):
         yield _check(solution, "topic", arn.rpartition(":")[2], _topic(arn))
     roles = {account.role_name for account in accounts.service_accounts(solution)}
-    for role in sorted(roles | {names.controller_role(solution.stack, "karpenter-node")}):
+    if solution.existing_cluster is None:
+        roles.add(names.controller_role(solution.stack, "karpenter-node"))
+    for role in sorted(roles):
         yield _check(solution, "role", role, _role(role))
 
 
@@ -99,6 +101,8 @@ def deployed(solution: Solution, asker: Asker) -> bool:
         # AWS says this, and no code of its own, for a stack that does not exist.
         if errors.code(error) != "ValidationError":
             raise
+        if solution.existing_cluster:
+            return False
         cluster = asker.once("cluster", lambda a: eks.cluster(a.client("eks"), solution.stack))
         return cluster is not None and cluster.belongs_to(solution.stack)
     return True

@@ -6,6 +6,7 @@ from typing import Any
 from generator.preflight import (
     boundary,
     credentials,
+    existing_cluster,
     keys,
     limits,
     models,
@@ -26,6 +27,7 @@ THEMES = (
     credentials,
     places,
     versions,
+    existing_cluster,
     limits,
     spot,
     reservations,

@@ -18,8 +18,13 @@ THEME = "EKS version"
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
-    """Compare the config with the cluster that exists, or with the versions that AWS supports."""
+    """Compare the config with the cluster that exists, or with the versions that AWS supports.
+
+    A cluster that the config names has a theme of its own.
+    """
     solution = subject.solution
+    if solution.existing_cluster:
+        return
     yield Check(
         THEME,
         solution.versions.eks,

@@ -18,3 +18,5 @@ UNTAKEN_MINUTES = 15
 API_FUNCTION_MIB = 512
 # The authorizer reads two headers.
 API_AUTHORIZER_MIB = 128
+# How much longer than a task a node may take to drain: sd-runtimes.drain in the chart.
+DRAIN_SECONDS = 660

@@ -42,6 +42,20 @@ class ApiKey:
 
 
 @dataclass(frozen=True)
+class ExistingCluster:
+    """A cluster of the user's, to which only the runtimes are added.
+
+    `node_role`: the name of the GPU nodes' IAM role, where the runtimes share one. `auto_mode`: its nodes are
+    those of EKS Auto Mode, which live for `expire_after` unless a runtime sets another time.
+    """
+
+    name: str
+    node_role: str | None
+    auto_mode: bool
+    expire_after: str
+
+
+@dataclass(frozen=True)
 class Api:
     """The HTTP API: its stage, its limits in requests per second, its further keys.
 
@@ -285,6 +299,8 @@ class Solution:
     model_bucket: str
     model_bucket_arn: str
     components: ClusterComponents
+    # None: the solution has a cluster of its own.
+    existing_cluster: ExistingCluster | None
     # Whether pods get their roles by EKS Pod Identity, not by IRSA.
     pod_identity: bool
     keys: KmsKeys
@@ -297,6 +313,22 @@ class Solution:
     results_topic_arn: str
     observability: Observability
     runtimes: tuple[Runtime, ...]
+
+    @property
+    def cluster(self) -> str:
+        """The name of the EKS cluster."""
+        return self.existing_cluster.name if self.existing_cluster else self.stack
+
+    @property
+    def auto_mode(self) -> bool:
+        """Whether GPU nodes are those of EKS Auto Mode."""
+        return self.existing_cluster is not None and self.existing_cluster.auto_mode
+
+    @property
+    def node_role(self) -> str:
+        """The name of the IAM role of GPU nodes, where a runtime has none of its own."""
+        given = self.existing_cluster.node_role if self.existing_cluster else None
+        return given or names.controller_role(self.stack, "karpenter-node")
 
     @property
     def templates_bucket(self) -> str:

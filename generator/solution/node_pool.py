@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from generator.facts import footprint
-from generator.facts.instance_types import Resources
+from generator.facts.instance_types import AUTO_MODE_PREFIX, KARPENTER_PREFIX, Resources
 from generator.facts.quantity import parse
 from generator.solution.model import Nodes, Requirement, ReservationTerm, Volume
 
@@ -26,8 +26,13 @@ def pool(karpenter: Data, runtime: str) -> str:
     return runtime if named == OWN else str(named)
 
 
-def nodes(provisioner: Data, template: Data, daemons: Resources = footprint.DAEMONS) -> Nodes:
-    """The nodes that a NodePool and its EC2NodeClass describe. Both have their defaults."""
+def nodes(
+    provisioner: Data, template: Data, daemons: Resources = footprint.DAEMONS, *, auto_mode: bool = False
+) -> Nodes:
+    """The nodes that a NodePool and its EC2NodeClass, or NodeClass of EKS Auto Mode, describe.
+
+    Both have their defaults.
+    """
     limits = {name: parse(amount) for name, amount in provisioner["resourceLimits"].items()}
     data_volume = _volume(template["dataVolume"])
     return Nodes(
@@ -35,7 +40,7 @@ def nodes(provisioner: Data, template: Data, daemons: Resources = footprint.DAEM
         spot=provisioner["capacityType"]["spot"],
         on_demand=provisioner["capacityType"]["onDemand"],
         reservations=tuple(map(_reservation_term, template["capacityReservationSelectorTerms"])),
-        requirements=tuple(_requirements(provisioner)),
+        requirements=tuple(_requirements(provisioner, AUTO_MODE_PREFIX if auto_mode else KARPENTER_PREFIX)),
         limits={name: amount for name, amount in limits.items() if amount is not None},
         # A snapshot of images is on the data volume, which local disks would hide.
         local_disks=template["instanceStorePolicy"] == "RAID0" and not data_volume.snapshot_id,
@@ -69,18 +74,25 @@ def _reservation_term(term: Data) -> ReservationTerm:
     )
 
 
-def _requirements(provisioner: Data) -> Iterator[Requirement]:
-    """extraRequirements, and the labels of the nodes, which Karpenter treats as requirements too."""
+def _requirements(provisioner: Data, prefix: str) -> Iterator[Requirement]:
+    """extraRequirements, and the labels of the nodes, which Karpenter treats as requirements too.
+
+    Labels of instance types, which have this prefix, get Karpenter's, under which the facts have them.
+    """
+
+    def label(key: str) -> str:
+        return KARPENTER_PREFIX + key.removeprefix(prefix) if key.startswith(prefix) else key
+
     for index, entry in enumerate(provisioner["extraRequirements"]):
         yield Requirement(
-            key=entry.get("key", ""),
+            key=label(entry.get("key", "")),
             operator=entry.get("operator", ""),
             values=tuple(map(str, entry.get("values") or ())),
             min_values=entry.get("minValues"),
             path=(*PROVISIONER, "extraRequirements", index),
         )
     for key, value in provisioner["labels"].items():
-        yield Requirement(key, "In", (str(value),), None, (*PROVISIONER, "labels", key))
+        yield Requirement(label(key), "In", (str(value),), None, (*PROVISIONER, "labels", key))
 
 
 def pod_requests(runtime: Data, agent: Data, *, collector: bool) -> Resources:

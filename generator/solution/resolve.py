@@ -1,6 +1,7 @@
 """From a config that validates to the solution that every emitter reads."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from generator.facts import footprint
@@ -14,6 +15,7 @@ from generator.solution.model import (
     Api,
     ApiKey,
     ClusterComponents,
+    ExistingCluster,
     KmsKeys,
     Logs,
     Monitors,
@@ -33,6 +35,7 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
     if context.region is None or context.account is None:
         raise ValueError("names cannot be derived without a region and an account")
     config = merged(defaults.config, data)
+    existing = existing_cluster(config["existingCluster"], facts)
     scope = Scope(
         stack=config["stackName"],
         region=context.region,
@@ -44,6 +47,7 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
             logs=config["observability"]["logs"]["enabled"],
             gpu_metrics=config["observability"]["gpuMetrics"]["enabled"],
         ),
+        auto_mode=existing is not None and existing.auto_mode,
     )
     runtimes = tuple(resolve_runtime(entry, defaults, scope) for entry in config["modelsRuntime"])
     instance_types = node_pool.instance_types(runtime.nodes for runtime in runtimes)
@@ -64,6 +68,7 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
             instance_type=config["clusterComponents"]["instanceType"],
             desired_count=config["clusterComponents"]["desiredCount"],
         ),
+        existing_cluster=existing,
         pod_identity=config["podIdentity"],
         keys=_keys(config["kmsKeys"]),
         api=_api(config["APIGW"]),
@@ -75,6 +80,26 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
         observability=_observability(config["observability"], defaults, scope),
         runtimes=runtimes,
     )
+
+
+def existing_cluster(config: Mapping[str, Any], facts: Facts) -> ExistingCluster | None:
+    """The cluster that the config names; None where it names none."""
+    if not config.get("name"):
+        return None
+    return ExistingCluster(
+        name=config["name"],
+        node_role=config.get("nodeRole"),
+        auto_mode=config["autoMode"],
+        expire_after=facts.auto_mode.expire_after,
+    )
+
+
+def in_existing_cluster(solution: Solution, facts: Facts) -> Solution:
+    """The same for a cluster that exists: the one that the config names, else the one named as the stack."""
+    if solution.existing_cluster:
+        return solution
+    cluster = ExistingCluster(solution.stack, None, False, facts.auto_mode.expire_after)
+    return replace(solution, existing_cluster=cluster)
 
 
 def _observability(config: Mapping[str, Any], defaults: Defaults, scope: Scope) -> Observability:

@@ -36,6 +36,8 @@ class Scope:
     model_bucket: str
     # What the DaemonSets of a GPU node request.
     daemons: Resources
+    # Whether GPU nodes are those of EKS Auto Mode.
+    auto_mode: bool
 
     def arn(self, service: str, resource: str) -> str:
         """An ARN in the solution's region and account."""
@@ -62,7 +64,9 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
     dead_letter_queue = names.dead_letter_queue(scope.stack, name)
     role = names.runtime_role(scope.stack, name)
     extra_values = entry.get("extraValues", {})
-    nodes = node_pool.nodes(karpenter["provisioner"], karpenter["nodeTemplate"], scope.daemons)
+    nodes = node_pool.nodes(
+        karpenter["provisioner"], karpenter["nodeTemplate"], scope.daemons, auto_mode=scope.auto_mode
+    )
     return Runtime(
         name=name,
         namespace=full["namespace"],

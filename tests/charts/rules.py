@@ -97,8 +97,8 @@ SPECS: dict[str, Schema] = {
                 ("nodeClassRef", "requirements"),
                 nodeClassRef=closed(
                     ("group", "kind", "name"),
-                    group=one_of("karpenter.k8s.aws"),
-                    kind=one_of("EC2NodeClass"),
+                    group=one_of("karpenter.k8s.aws", "eks.amazonaws.com"),
+                    kind=one_of("EC2NodeClass", "NodeClass"),
                     name=TEXT,
                 ),
                 expireAfter=text(DURATION_OR_NEVER),
@@ -137,6 +137,28 @@ SPECS: dict[str, Schema] = {
         blockDeviceMappings=listed(closed(("deviceName", "ebs"), deviceName=TEXT, ebs=EBS), 2),
         userData={"type": "string"},
     ),
+    # Of EKS Auto Mode, from its CRD of 2025-02; kmsKeyID and reservations came later, from AWS's page:
+    # https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html
+    "NodeClass": closed(
+        ("role", "subnetSelectorTerms", "securityGroupSelectorTerms"),
+        role={"type": "string", "minLength": 1, "maxLength": 64},
+        subnetSelectorTerms={**listed(closed(("tags",), tags=TAGS), 1), "maxItems": 30},
+        securityGroupSelectorTerms={**listed(closed(("tags",), tags=TAGS), 1), "maxItems": 30},
+        capacityReservationSelectorTerms={
+            **listed(
+                closed((), id=text("^cr-[0-9a-z]+$"), owner=text("^[0-9]{12}$"), tags=TAGS),
+            ),
+            "maxItems": 30,
+        },
+        tags=MAP,
+        ephemeralStorage=closed(
+            (),
+            size=text("^[1-9][0-9]*(Gi|G|Ti|T)$"),
+            iops={"type": "integer", "minimum": 3000, "maximum": 16000},
+            throughput={"type": "integer", "minimum": 125, "maximum": 1000},
+            kmsKeyID={"type": "string"},
+        ),
+    ),
     "ScaledObject": closed(
         ("scaleTargetRef", "triggers"),
         scaleTargetRef=closed(("name",), name=TEXT),
@@ -157,6 +179,7 @@ SPECS: dict[str, Schema] = {
 VERSIONS = {
     "NodePool": "karpenter.sh/v1",
     "EC2NodeClass": "karpenter.k8s.aws/v1",
+    "NodeClass": "eks.amazonaws.com/v1",
     "ScaledObject": "keda.sh/v1alpha1",
     "TriggerAuthentication": "keda.sh/v1alpha1",
 }

@@ -9,6 +9,8 @@ import pytest
 from .conftest import BASE, PATHS, RUNTIMES, HelmError, Objects, Render, Values, merged, nested, template
 from .guard_cases import (
     API,
+    AUTO_MODE,
+    AUTO_MODE_CASES,
     CASES,
     LONG,
     OPTIONAL,
@@ -54,6 +56,35 @@ def test_a_name_that_is_too_long_says_by_how_much(refusals: dict[str, list[str]]
     (line,) = refusals[LONG]
     excess = len(f"{STACK}-{LONG}") - 63
     assert f"shorten the runtime's name or global.stackName by {excess}" in line
+
+
+# A lifetime that EKS Auto Mode allows: the chart's default is for other nodes.
+SHORT_LIVED = nested("karpenter.provisioner.disruption.expireAfter", "336h")
+
+
+@pytest.fixture(scope="module")
+def auto_mode_refusals() -> dict[str, str]:
+    """What one rendering of all runtimes that EKS Auto Mode cannot have says, by runtime."""
+    values = merged(BASE, {"global": AUTO_MODE, "defaults": SHORT_LIVED})
+    values["runtimes"] = {name: bad for name, (bad, _) in AUTO_MODE_CASES.items()}
+    lines = [line for line in refused(values).splitlines() if line.startswith("- runtimes.")]
+    assert len(lines) == len(AUTO_MODE_CASES)
+    return {line.removeprefix("- runtimes.").split(".")[0]: line for line in lines}
+
+
+@pytest.mark.parametrize("name", AUTO_MODE_CASES)
+def test_what_auto_mode_cannot_have_is_refused_there_and_only_there(
+    auto_mode_refusals: dict[str, str], render: Render, name: str
+) -> None:
+    values, message = AUTO_MODE_CASES[name]
+
+    assert message in auto_mode_refusals[name]
+    assert render({"global": {**AUTO_MODE, "autoMode": False}}, one=values)
+
+
+def test_auto_mode_needs_an_eks_version_that_has_it(render: Render) -> None:
+    with pytest.raises(HelmError, match=r"EKS Auto Mode needs EKS 1\.29 or later"):
+        render({"global": {**AUTO_MODE, "eksVersion": "1.28"}, "defaults": SHORT_LIVED}, one={})
 
 
 SOLUTION = [

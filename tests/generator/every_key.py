@@ -95,6 +95,8 @@ REQUIRED_TOP: Data = {
         f"APIGW.keys[].{key}": {"APIGW.keys": [{"name": "newsroom", "quota": QUOTA}]}
         for key in ("name", "throttle.rateLimit", "throttle.burstLimit", "quota.limit", "quota.period")
     },
+    "existingCluster.nodeRole": {"existingCluster.name": "platform"},
+    "existingCluster.autoMode": {"existingCluster.name": "platform", "eksVersion": "1.35"},
 }
 # Values where no example of the schema differs from the default, or is valid with the rest.
 VALUES: Data = {

@@ -9,7 +9,7 @@ from generator.config import document, explain, validate
 from generator.errors import Problem, Severity
 from generator.solution.context import Context
 from tests.charts.conftest import PATHS, Values, merged, nested
-from tests.charts.guard_cases import CASES, LONG, OPTIONAL, STACK
+from tests.charts.guard_cases import AUTO_MODE, AUTO_MODE_CASES, CASES, LONG, OPTIONAL, STACK
 from tests.charts.pool_cases import ALIKE, DIFFERENT, in_pool
 from tests.generator.configs import FACTS, SCHEMA, Config
 
@@ -72,6 +72,18 @@ def test_what_a_guard_refuses_validate_refuses_too(case: str) -> None:
         assert problem.path.startswith("modelsRuntime[0]")
         assert problem.message
         assert problem.help
+
+
+@pytest.mark.parametrize("case", AUTO_MODE_CASES)
+def test_what_a_guard_refuses_for_auto_mode_validate_refuses_there_too(case: str) -> None:
+    plain = config(AUTO_MODE_CASES[case][0]) | {"eksVersion": AUTO_MODE["eksVersion"]}
+    cluster = {"name": "platform", "nodeRole": "Nodes"}
+
+    problems = errors(plain | {"existingCluster": {**cluster, "autoMode": True}})
+
+    assert errors(plain | {"existingCluster": cluster}) == []
+    assert [problem.code for problem in problems] == ["SD967"]
+    assert problems[0].path.startswith("modelsRuntime[0]")
 
 
 @pytest.mark.parametrize("case", NOT_IN_A_CONFIG)

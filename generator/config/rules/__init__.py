@@ -33,6 +33,7 @@ THEMES = (
     "bottlerocket",
     "observability",
     "api",
+    "existing_cluster",
 )
 
 

@@ -48,10 +48,28 @@ class Case:
         logs, gpu_metrics = (observability[key]["enabled"] for key in ("logs", "gpuMetrics"))
         return footprint.daemons(logs=logs, gpu_metrics=gpu_metrics)
 
+    @property
+    def cluster(self) -> ConfigNode:
+        """The cluster that exists already, if the config names one."""
+        return self.config.at("existingCluster")
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether the config is for a cluster that exists already."""
+        return self.cluster.at("name").text() is not None
+
+    @property
+    def auto_mode(self) -> bool:
+        """Whether GPU nodes are those of EKS Auto Mode."""
+        return self.has_cluster and self.cluster.at("autoMode").flag() is True
+
     @cached_property
     def pools(self) -> list["Pool"]:
         """The node pool of each runtime, and the instance types that Karpenter can start in it."""
-        values = [(runtime, node_pool_of(runtime, self.daemons)) for runtime in self.runtimes]
+        values = [
+            (runtime, node_pool_of(runtime, self.daemons, auto_mode=self.auto_mode))
+            for runtime in self.runtimes
+        ]
         region = self.facts.region(self.context.region or "")
         try:
             listed = node_pool.instance_types(nodes for _, nodes in values)
@@ -208,9 +226,12 @@ def provisioner(runtime: ConfigNode) -> ConfigNode:
     return runtime.at("extraValues", "karpenter", "provisioner")
 
 
-def node_pool_of(runtime: ConfigNode, daemons: Resources = footprint.DAEMONS) -> Nodes:
+def node_pool_of(
+    runtime: ConfigNode, daemons: Resources = footprint.DAEMONS, *, auto_mode: bool = False
+) -> Nodes:
     """The nodes that Karpenter may start for a runtime, next to these DaemonSets."""
-    return node_pool.nodes(typed(provisioner(runtime)), typed(node_template(runtime)), daemons)
+    pool, template = typed(provisioner(runtime)), typed(node_template(runtime))
+    return node_pool.nodes(pool, template, daemons, auto_mode=auto_mode)
 
 
 def pod_requests_of(runtime: ConfigNode) -> Resources:

@@ -76,7 +76,7 @@ def pod_identity_is_offered(case: Case) -> Iterator[Finding]:
 def pod_identity_reaches_the_csi_driver(case: Case) -> Iterator[Finding]:
     """EKS Pod Identity needs an EKS version whose S3 CSI driver supports it."""
     node, row = case.config.at("podIdentity"), case.facts.versions(case.eks)
-    if node.flag() and not row.csi_has_pods:
+    if node.flag() and not case.has_cluster and not row.csi_has_pods:
         message = f"the S3 CSI driver {row.s3_csi} of EKS {case.eks} reads no models with EKS Pod Identity"
         enough = [eks for eks in case.facts.eks_versions() if case.facts.versions(eks).csi_has_pods]
         yield Finding(node, message, f"remove it, or set eksVersion to {enough[0]} or later")

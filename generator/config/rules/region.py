@@ -221,9 +221,10 @@ def replaced_resources_are_permitted(case: Case) -> Iterator[Finding]:
         role = node_template(runtime).at("iamRole")
         if role.given and role.text():
             message = "nodes with your own role can join only with an access entry"
+            kind = "EC2" if case.auto_mode else "EC2_LINUX"
             yield Finding(
                 role,
                 message,
-                "create an EKS access entry of type EC2_LINUX for the role, or remove the key",
+                f"create an EKS access entry of type {kind} for the role, or remove the key",
                 True,
             )

@@ -36,7 +36,7 @@ def eks_version_is_in_the_table(case: Case) -> Iterator[Finding]:
 def eks_version_can_be_created(case: Case) -> Iterator[Finding]:
     """AWS does not create new clusters with an EKS version after the end of its extended support."""
     eks = _eks(case)
-    if eks and not case.facts.support(eks).can_be_created(case.context.today):
+    if eks and not case.has_cluster and not case.facts.support(eks).can_be_created(case.context.today):
         ended = case.facts.support(eks).extended_ends
         message = f"AWS does not create new clusters with EKS {eks}: its extended support ended on {ended}"
         yield Finding(case.config.at("eksVersion"), message, _newer(case, eks))
@@ -80,7 +80,7 @@ def _extended_cost(case: Case) -> str:
 def components_are_tested_with_eks(case: Case) -> Iterator[Finding]:
     """Every component should be tested with the EKS version by its maintainers."""
     eks = _eks(case)
-    if eks is None:
+    if eks is None or case.has_cluster:
         return
     for component in case.facts.untested(eks):
         release = {"KEDA": case.facts.versions(eks).keda_app}[component]

@@ -11,9 +11,11 @@ true
 - key: kubernetes.io/arch
   operator: In
   values: [amd64]
+{{- if not .global.autoMode }}
 - key: kubernetes.io/os
   operator: In
   values: [linux]
+{{- end }}
 - key: karpenter.sh/capacity-type
   operator: In
   values:
@@ -35,8 +37,8 @@ true
     {{- end }}
 {{- end }}
 {{- if include "sd-runtimes.raid" . }}
-# An instance without NVMe disks does not boot with RAID0.
-- key: karpenter.k8s.aws/instance-local-nvme
+# Images are on NVMe disks. With RAID0, an instance without them does not boot.
+- key: {{ ternary "eks.amazonaws.com" "karpenter.k8s.aws" .global.autoMode }}/instance-local-nvme
   operator: Gt
   values: ["0"]
 {{- end }}

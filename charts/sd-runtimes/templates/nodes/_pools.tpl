@@ -24,3 +24,26 @@ labels of one runtime.
 {{- end -}}
 {{- include "sd-runtimes.labels" (dict "runtime" $owner "component" "nodes") -}}
 {{- end -}}
+
+{{- /* sd-runtimes.drain (grace): how long a node may take to drain, in seconds: longer than its pods take to stop. */ -}}
+{{- define "sd-runtimes.drain" -}}
+{{ add .grace 600 }}
+{{- end -}}
+
+{{- /* sd-runtimes.networkTerms (runtime): the selectors of the subnets and security groups of the nodes. */ -}}
+{{- define "sd-runtimes.networkTerms" -}}
+{{- $n := .karpenter.nodeTemplate -}}
+{{- $cluster := .global.clusterName | default .global.stackName -}}
+subnetSelectorTerms:
+  - tags:
+      {{- if $n.subnetSelector }}
+      {{- toYaml $n.subnetSelector | nindent 6 }}
+      {{- else }}
+      # Both tags: eksctl also puts the first one on public subnets.
+      karpenter.sh/discovery: {{ $cluster | quote }}
+      kubernetes.io/role/internal-elb: "1"
+      {{- end }}
+securityGroupSelectorTerms:
+  - tags:
+      {{- toYaml ($n.securityGroupSelector | default (dict "aws:eks:cluster-name" $cluster)) | nindent 6 }}
+{{- end -}}

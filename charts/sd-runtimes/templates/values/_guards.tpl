@@ -39,6 +39,7 @@ component are in its own _guards.tpl. Every check has a case in tests/charts/tes
 {{- include "sd-runtimes.problems.models" (dict "runtime" $rt "where" $where) }}
 {{- include "sd-runtimes.problems.nodes" (dict "runtime" $rt "where" $where) }}
 {{- include "sd-runtimes.problems.nodeTemplate" (dict "runtime" $rt "where" $where) }}
+{{- include "sd-runtimes.problems.autoMode" (dict "runtime" $rt "where" $where) }}
 {{- $account := printf "%s/%s" $rt.namespace (include "sd-runtimes.name.serviceAccount" $rt) }}
 {{- if hasKey $accounts $account }}
 - {{ printf "%s.runtime.serviceAccountName: %s is also the service account of %s, which has another role: choose another name" $where $account (get $accounts $account) | quote }}
