@@ -95,7 +95,7 @@ def _cloudformation(solution: Solution) -> list[Statement]:
     # A stack keeps the service role that somebody gave it: not `{stack}-*`, which other stacks may match.
     ours = (stack, *(f"{stack}-{part}" for part in ("??", "network", "identity", "identity-??")))
     of_eksctl = ("cluster", "nodegroup-*", "addon-*", "podidentityrole-*")
-    stacks = [*ours, *(f"eksctl-{stack}-{name}" for name in of_eksctl)]
+    stacks = [*ours, *(f"eksctl-{stack}-{name}" for name in of_eksctl if not solution.existing_cluster)]
     resources = [arn(solution, "cloudformation", f"stack/{name}/*") for name in stacks]
     imported: Condition = {
         "ForAnyValue:StringLike": {"cloudformation:ImportResourceTypes": list(NOT_IMPORTED)}
@@ -184,13 +184,16 @@ def _alarms_and_logs(solution: Solution) -> list[Statement]:
     rule_arn = arn(solution, "events", f"rule/{solution.stack}-*")
     api, pods = names.api(solution.stack), names.pod_log_group(solution.stack)
     groups = (f"/aws/lambda/{api}", f"/aws/apigateway/{api}", f"/aws/eks/{solution.stack}/cluster", pods)
+    # The rules are those of Karpenter's interruption events.
+    new_cluster = solution.existing_cluster is None
+    manage_rules = allow("ManageRules", actions("events", rules), rule_arn, via_cloudformation())
     return [
         allow(
             "ManageAlarms",
             actions("cloudwatch", alarms),
             arn(solution, "cloudwatch", f"alarm:{solution.stack}-*"),
         ),
-        allow("ManageRules", actions("events", rules), rule_arn, via_cloudformation()),
+        *([manage_rules] if new_cluster else []),
         allow(
             "ManageLogs",
             actions("logs", logs),

@@ -70,7 +70,10 @@ class Image:
 def images(solution: Solution) -> tuple[Image, ...]:
     """All images, each name once."""
     by_name: dict[str, Image] = {}
-    for image in (*_platform(solution), *_runtimes(solution), *_add_ons(solution)):
+    # An existing cluster has its controllers and add-ons already.
+    new = solution.existing_cluster is None
+    controllers, add_ons = (_controllers(solution), _add_ons(solution)) if new else ((), ())
+    for image in (*controllers, *_collectors(solution), *_runtimes(solution), *add_ons):
         by_name.setdefault(image.name, image)
     return tuple(by_name.values())
 
@@ -80,7 +83,7 @@ def pulled_names(solution: Solution) -> tuple[str, ...]:
     return tuple(image.name for image in images(solution) if image.how != "eks")
 
 
-def _platform(solution: Solution) -> Iterator[Image]:
+def _controllers(solution: Solution) -> Iterator[Image]:
     versions = solution.versions
     yield _public("Karpenter", f"{KARPENTER}:{versions.karpenter}", solution)
     for repository in KEDA:
@@ -88,6 +91,9 @@ def _platform(solution: Solution) -> Iterator[Image]:
     yield _public("S3 CSI driver", f"{S3_CSI_DRIVER}:v{versions.s3_csi}", solution)
     for repository, tag in S3_CSI_SIDECARS[versions.s3_csi].values():
         yield _public("S3 CSI driver", f"{repository}:{tag}", solution)
+
+
+def _collectors(solution: Solution) -> Iterator[Image]:
     observability = solution.observability
     if observability.logs.enabled:
         yield _container("log collector", observability.log_collector_image, "")

@@ -11,7 +11,9 @@ from cfnlint.config import ManualArgs
 
 from generator import app
 from generator.build import files, stack, stack_layout
+from generator.deploy import charts, helm
 from generator.iam import boundary, controllers, deployer
+from generator.images import images
 from generator.solution import resolve
 from generator.solution.model import Solution
 from testing import solving
@@ -183,6 +185,7 @@ def test_the_deployer_can_change_neither_network_nor_cluster(
         "iam:GetOpenIDConnectProvider",
         "iam:ListOpenIDConnectProviderTags",
     }
+    assert not {action for action in allowed if action.startswith("events:")}
     assert {"cloudformation:CreateStack", "iam:CreateRole", "sqs:CreateQueue"} <= allowed
 
 
@@ -235,3 +238,21 @@ def test_the_plan_of_auto_mode_counts_node_classes_of_aws(solution_of: Resolve) 
     assert "NodeClass" in kinds
     assert "EC2NodeClass" not in kinds
     assert any("fee for each instance" in note for note in plan.notes)
+
+
+def test_images_are_those_of_the_runtimes_and_collectors(solution_of: Resolve) -> None:
+    config = {"existingCluster": PLATFORM, "region": "cn-north-1"}
+    parts = {image.part for image in images.images(solution_of("china", **config))}
+
+    assert not parts & {"Karpenter", "KEDA", "S3 CSI driver", "EKS add-ons"}
+    assert {"log collector", "queue agent"} <= parts
+
+
+def test_runtimes_that_share_a_pool_share_its_node_class(solution_of: Resolve) -> None:
+    shared = {"karpenter": {"nodePool": "shared"}}
+    entries = [{"name": name, "type": "comfyui", "extraValues": shared} for name in ("one", "two")]
+    solution = solution_of("minimal", existingCluster=AUTO, modelsRuntime=entries, eksVersion="1.35")
+    text = helm.template("sd", charts.folder("sd-runtimes"), "1.35", solving.built(solution))
+
+    kinds = Counter(item["kind"] for item in yaml.safe_load_all(text) if item)
+    assert (kinds["NodeClass"], kinds["NodePool"], kinds["Deployment"]) == (1, 1, 2)
