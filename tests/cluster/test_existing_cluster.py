@@ -256,3 +256,23 @@ def test_runtimes_that_share_a_pool_share_its_node_class(solution_of: Resolve) -
 
     kinds = Counter(item["kind"] for item in yaml.safe_load_all(text) if item)
     assert (kinds["NodeClass"], kinds["NodePool"], kinds["Deployment"]) == (1, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "key", "families"),
+    [
+        (AUTO, "eks.amazonaws.com/instance-family", {"g6"}),
+        (PLATFORM, "karpenter.k8s.aws/instance-family", {"g6"}),
+        # Not a label of instance types there: Karpenter gives it to each node.
+        (PLATFORM, "eks.amazonaws.com/instance-family", {"g5", "g6"}),
+    ],
+)
+def test_labels_of_instance_types_limit_them(
+    solution_of: Resolve, cluster: dict[str, Any], key: str, families: set[str]
+) -> None:
+    provisioner = {"extraRequirements": [{"key": key, "operator": "In", "values": ["g6"]}]}
+    entry = {"name": "one", "type": "comfyui", "extraValues": {"karpenter": {"provisioner": provisioner}}}
+    solution = solution_of("minimal", existingCluster=cluster, modelsRuntime=[entry], eksVersion="1.35")
+
+    [runtime] = solving.plan(solution).runtimes
+    assert {option.instance_type.partition(".")[0] for option in runtime.options} == families
