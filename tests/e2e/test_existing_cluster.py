@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,9 @@ def test_the_release_has_objects_of_the_runtimes_only(installed: System) -> None
 
 
 def test_the_api_server_takes_a_rendered_folder(cluster: Cluster, solution: Solution, tmp_path: Path) -> None:
-    text = helm.template(
-        "grounded", charts.folder("sd-runtimes"), KUBERNETES, solving.built(solution), whole=True
-    )
+    # Another name than that of the release above: the reference of its NodePool cannot change.
+    values = solving.built(replace(solution, stack="rendered"))
+    text = helm.template("rendered", charts.folder("sd-runtimes"), KUBERNETES, values, whole=True)
     files = rendered_folder.files(text)
     build_folder.replace(tmp_path / "apps", files, build_folder.RENDER)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "grounded"}}
