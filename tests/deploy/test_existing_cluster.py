@@ -118,6 +118,7 @@ def test_status_and_diff_ask_about_the_named_cluster(account: Account, bench: Ma
     job = bench("one", existingCluster=PLATFORM)
     steps.run(job.job, ALL_STEPS)
     job.when("kubectl get", "echo '{\"items\": []}'")
+    job.when("helm get values", "echo '{}'")
 
     assert status.status(job.job).cluster.startswith("EKS 1.34")
     assert "cluster" not in deployed.read(job.job).documents
