@@ -36,15 +36,15 @@ def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):
 
 def test_tasks_with_slow_inputs_do_not_hold_the_others(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
-    slow, quick = [f"slow-{n}" for n in range(2)], [f"quick-{n}" for n in range(5)]
+    # Twice as many as are received before the first run.
+    slow, quick = [f"slow-{n}" for n in range(4)], [f"quick-{n}" for n in range(5)]
     for n in range(8):
         world.s3.put_object(Bucket=world.bucket, Key=f"input-{n}.png", Body=png())
     inputs = {"init_images": [f"s3://{world.bucket}/input-{n}.png" for n in range(8)]}
-    with proxy.failing(Fault(calls_to("GetObject", "input-"), times=-1, delay=6)):
-        world.agent(runtime.url, INPUT_BUCKETS=world.bucket)
+    with proxy.failing(Fault(calls_to("GetObject", "input-"), times=-1, delay=12)):
         world.send(slow, inputs, tasktype="image-to-image")
-        wait_for(lambda: world.messages_in_flight() >= 1)
         world.send(quick)
+        world.agent(runtime.url, INPUT_BUCKETS=world.bucket)
         world.callbacks_for([*slow, *quick], 60)
 
     assert sorted(runtime.runs()[:5]) == quick
