@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +62,18 @@ def test_the_release_has_objects_of_the_runtimes_only(installed: System) -> None
     assert deployment["metadata"]["name"] == "painter"
 
 
-def test_the_api_server_takes_a_rendered_folder(cluster: Cluster, solution: Solution, tmp_path: Path) -> None:
-    # Another name than that of the release above: the reference of its NodePool cannot change.
-    values = solving.built(replace(solution, stack="rendered"))
+def test_the_api_server_takes_a_rendered_folder(cluster: Cluster, tmp_path: Path) -> None:
+    # Other names than those of the release above, whose volumes and pools cannot be changed to these.
+    config = tmp_path / "rendered.yaml"
+    config.write_text(CONFIG.read_text().replace("grounded", "rendered"))
+    values = solving.built(load_solution(config))
     text = helm.template("rendered", charts.folder("sd-runtimes"), KUBERNETES, values, whole=True)
     files = rendered_folder.files(text)
     build_folder.replace(tmp_path / "apps", files, build_folder.RENDER)
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "grounded"}}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "rendered"}}
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(namespace))
 
-    check = ("--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts")
+    check = ("--server-side", "--dry-run=server", "--validate=strict")
     output = cluster.kubectl("apply", *check, "-k", str(tmp_path / "apps"))
 
     assert output.count("serverside-applied") == len(files) - 1
