@@ -36,6 +36,9 @@ CONFIG: dict[str, Any] = {
         }
     ],
 }
+# The same in a cluster that exists, which is asked about instead of versions and zones.
+EXISTING: dict[str, Any] = {**CONFIG, "existingCluster": {"name": "platform", "nodeRole": "Nodes"}}
+CONFIGS = pytest.mark.parametrize("config", [CONFIG, EXISTING], ids=["new cluster", "existing cluster"])
 # The images that are not in ECR.
 ELSEWHERE = "images elsewhere"
 
@@ -46,13 +49,15 @@ def server(status: int, code: str) -> Iterator[str]:
         yield running.url
 
 
-def results(monkeypatch: pytest.MonkeyPatch, url: str, others: str | None = None) -> list[Result]:
+def results(
+    monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], url: str, others: str | None = None
+) -> list[Result]:
     """The results of a run in which `url` answers for STS, and `others` for all other services."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA0123456789ABCDEF")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL", others or url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
-    subject: Subject = subject_of(ACCOUNT, CONFIG)
+    subject: Subject = subject_of(ACCOUNT, config)
     return run_all(list(themes.checks(subject)), Aws("us-east-1"))
 
 
@@ -66,16 +71,20 @@ def not_unknown(every: list[Result]) -> set[tuple[str, str]]:
     return {(one.theme, one.name) for one in every if one.status is not CheckStatus.UNKNOWN}
 
 
-def test_the_config_calls_for_every_theme() -> None:
-    subject = subject_of(ACCOUNT, CONFIG)
+def test_the_configs_call_for_every_theme() -> None:
+    subjects = [subject_of(ACCOUNT, config) for config in (CONFIG, EXISTING)]
 
-    assert [theme.THEME for theme in themes.THEMES if not list(theme.checks(subject))] == []
+    asked = {theme for theme in themes.THEMES for subject in subjects if list(theme.checks(subject))}
+    assert [theme.THEME for theme in themes.THEMES if theme not in asked] == []
 
 
+@CONFIGS
 @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"])
-def test_without_permissions_nothing_passes(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+def test_without_permissions_nothing_passes(
+    monkeypatch: pytest.MonkeyPatch, code: str, config: dict[str, Any]
+) -> None:
     with server(403, code) as url:
-        every = results(monkeypatch, url)
+        every = results(monkeypatch, config, url)
 
     # Only its owner may look at a key of another account.
     asked = [result for result in refused(every) if FOREIGN not in result.name]
@@ -84,22 +93,28 @@ def test_without_permissions_nothing_passes(monkeypatch: pytest.MonkeyPatch, cod
     assert ending(every) is Exit.AWS
 
 
+@CONFIGS
 @pytest.mark.parametrize(
     ("status", "code"),
     [(400, "ThrottlingException"), (503, "RequestLimitExceeded"), (503, "SlowDown"), (500, "InternalError")],
 )
-def test_what_is_throttled_is_not_checked(monkeypatch: pytest.MonkeyPatch, status: int, code: str) -> None:
+def test_what_is_throttled_is_not_checked(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, config: dict[str, Any]
+) -> None:
     with server(status, code) as url:
-        every = results(monkeypatch, url)
+        every = results(monkeypatch, config, url)
 
     assert not_unknown(refused(every)) == set()
     assert [result.name for result in refused(every) if not result.help.startswith("try again")] == []
     assert ending(every) is Exit.AWS
 
 
-def test_what_cannot_be_reached_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+@CONFIGS
+def test_what_cannot_be_reached_is_not_checked(
+    monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+) -> None:
     with server(403, "AccessDenied") as url:
-        every = results(monkeypatch, url, "http://127.0.0.1:9")
+        every = results(monkeypatch, config, url, "http://127.0.0.1:9")
 
     assert not_unknown(refused(every)) == set()
     assert [result.name for result in refused(every) if "check the network" not in result.help] == []
