@@ -62,7 +62,7 @@ def rendered(solution: Solution) -> list[Object]:
     return [manifest for manifest in yaml.load_all(text, GoYaml) if manifest]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(configs())
 def test_a_config_that_validates_renders_to_objects_that_kubernetes_accepts(config: Config) -> None:
     solution = solved(config)
@@ -94,7 +94,7 @@ def environment(objects: list[Object], name: str) -> dict[str, str]:
     return {variable["name"]: variable.get("value", "") for variable in container["env"]}
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(configs())
 def test_a_config_that_validates_builds_with_names_that_aws_accepts(config: Config) -> None:
     solution = solved(config)

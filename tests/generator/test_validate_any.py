@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator import app, paths
@@ -74,7 +74,7 @@ def put(data: Any, steps: tuple[str, ...], value: Any) -> None:
         data[steps[-1]] = value
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(st.lists(st.tuples(st.sampled_from(PATHS), ODD), min_size=1, max_size=6))
 def test_no_value_makes_validate_crash(changes: list[tuple[tuple[str, ...], Any]]) -> None:
     data = copy.deepcopy(BASE)
@@ -94,7 +94,7 @@ def test_no_value_makes_validate_crash(changes: list[tuple[tuple[str, ...], Any]
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
 def test_no_text_makes_validate_crash(text: str) -> None:
     try:
