@@ -54,9 +54,12 @@ def left(sim: Sim) -> list[int]:
     return [*counts, len(items)]
 
 
-async def settled(sim: Sim, invokeai: InvokeAi) -> list[int]:
-    """The same after one more task."""
-    await run_task(invokeai, task("graph", blank()))
+async def settled(sim: Sim, invokeai: InvokeAi, before: list[int]) -> list[int]:
+    """The same after one more task, or a few: on a busy machine a canceled item makes its image later."""
+    for _ in range(5):
+        await run_task(invokeai, task("graph", blank()))
+        if left(sim) == before:
+            break
     return left(sim)
 
 
@@ -151,7 +154,7 @@ async def test_what_a_batch_cannot_mean_is_refused_in_one_answer(
     with pytest.raises(TaskError, match="bad_graph") as caught:
         await run_task(invokeai, asked)
     assert text in caught.value.message
-    assert await settled(sim, invokeai) == before
+    assert await settled(sim, invokeai, before) == before
 
 
 @pytest.mark.parametrize(
@@ -193,7 +196,7 @@ async def test_the_failure_of_one_run_ends_the_others_and_leaves_nothing(sim: Si
 
     with pytest.raises(TaskError, match="ImageRecordNotFoundException"):
         await run_task(invokeai, task("graph", {"graph": graph, "runs": 50}))
-    assert await settled(sim, invokeai) == before
+    assert await settled(sim, invokeai, before) == before
 
 
 async def test_runs_that_an_agent_queued_in_part_are_not_joined(sim: Sim, invokeai: InvokeAi, http: Any):
@@ -205,7 +208,7 @@ async def test_runs_that_an_agent_queued_in_part_are_not_joined(sim: Sim, invoke
     outputs = (await run_task(InvokeAi(http(sim)), replace(asked, attempt=2))).result.outputs
 
     assert len(outputs) == 3
-    assert await settled(sim, invokeai) == before
+    assert await settled(sim, invokeai, before) == before
 
 
 async def test_all_runs_that_an_agent_queued_are_joined(sim: Sim, invokeai: InvokeAi, http: Any):
