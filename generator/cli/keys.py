@@ -30,7 +30,7 @@ COLUMNS = ("key", "from", "requests/s", "burst", "quota", "values", "newest")
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `keys`."""
-    parser.add_argument("action", choices=ACTIONS, help="what to do")
+    parser.add_argument("action", choices=tuple(ACTIONS), help="what to do")
     flags.add_config(parser)
     parser.add_argument("name", metavar="NAME", nargs="?", help="the name of the key")
     flags.add_output(parser)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 CREATE_ONLY: Mapping[str, frozenset[str]] = {
     "AWS::ApiGateway::ApiKey": frozenset({"GenerateDistinctId", "Name", "Value"}),
+    "AWS::ApiGateway::Authorizer": frozenset({"RestApiId"}),
     "AWS::ApiGateway::Deployment": frozenset({"DeploymentCanarySettings", "RestApiId"}),
     "AWS::ApiGateway::GatewayResponse": frozenset({"ResponseType", "RestApiId"}),
     "AWS::ApiGateway::Method": frozenset({"HttpMethod", "ResourceId", "RestApiId"}),
