@@ -17,8 +17,8 @@ EXAMPLES = """\
 """
 
 KEY_REFUSED = (
-    "The key is the one that the stack created. A new key works after about a minute; an older one was "
-    "disabled, or removed from its usage plan: the API Gateway console shows both."
+    "The key is active and in its usage plan. A new key works after about a minute; for an older one, see in "
+    "the API Gateway console whether the stage of the API was removed from the usage plan."
 )
 NO_ICP_LICENSE = (
     "In China, API Gateway answers an account without an ICP licence in this way: see docs/china.md."
