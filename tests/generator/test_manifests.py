@@ -1,6 +1,5 @@
 """`generator render --output`: a folder for Argo CD and Flux, the same bytes at each run."""
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -187,7 +186,6 @@ def test_the_umbrella_is_refused_for_an_existing_cluster(file: Path, cli: Cli) -
     assert not (file.parent / "out").exists()
 
 
-@pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
 def test_kustomize_reads_the_folder(file: Path, cli: Cli) -> None:
     cli("render", "config.yaml", "--output", "out")
 
