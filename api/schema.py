@@ -54,7 +54,11 @@ def task_schema(runtime_type: str | None, runtimes: Iterable[str]) -> Schema:
         {
             "task": _object(
                 ["metadata", "content"],
-                {"metadata": _object(["runtime", "tasktype"], metadata), "content": content},
+                {
+                    # A key that is misspelt would change nothing, silently.
+                    "metadata": _object(["runtime", "tasktype"], metadata) | {"additionalProperties": False},
+                    "content": content,
+                },
             )
         },
     )

@@ -27,10 +27,7 @@ def schema_errors(value: Any, schema: Schema, field: str) -> Iterator[FieldError
 
 
 def limit_errors(metadata: dict[str, Any], content: dict[str, Any], field: str) -> Iterator[FieldError]:
-    """What JSON Schema cannot express: structure, size of the context, the fields that are the API's own."""
-    for name in ("assets", "sender"):
-        if name in metadata:
-            yield FieldError(f"{field}.metadata.{name}", "is set by the API")
+    """What JSON Schema cannot express: structure, size of the context."""
     if structure := structure_error({"metadata": metadata, "content": content}):
         yield FieldError(field, structure)
     elif (size := len(canonical_json(metadata.get("context")))) > CONTEXT_MAX_BYTES:
@@ -51,6 +48,10 @@ def _object_errors(value: dict[str, Any], schema: Schema, field: str) -> Iterato
     for name, part in schema.get("properties", {}).items():
         if name in value:
             yield from schema_errors(value[name], part, _join(field, name))
+    if schema.get("additionalProperties") is False:
+        known = ", ".join(schema["properties"])
+        for name in sorted(value.keys() - schema["properties"].keys()):
+            yield FieldError(_join(field, name[:64]), f"is not a known key; the keys are {known}")
 
 
 def _string_errors(value: str, schema: Schema, field: str) -> Iterator[FieldError]:

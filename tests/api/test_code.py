@@ -115,8 +115,8 @@ def keywords(part: Any) -> set[str]:
 
 # The keywords that validation.schema_errors understands; `description` is for people.
 KEYWORDS = {
-    *("description", "enum", "exclusiveMinimum", "maxLength", "minLength", "minProperties", "pattern"),
-    *("properties", "required", "type"),
+    *("additionalProperties", "description", "enum", "exclusiveMinimum", "maxLength", "minLength"),
+    *("minProperties", "pattern", "properties", "required", "type"),
 }
 KINDS: list[str | None] = [None, *protocol.RUNTIME_TYPES]
 

@@ -169,6 +169,8 @@ BAD = [
     (a_task(timeoutSeconds=0), ["task.metadata.timeoutSeconds"]),
     (a_task(timeoutSeconds=True), ["task.metadata.timeoutSeconds"]),
     (a_task(context="x" * 65_536), ["task.metadata.context"]),
+    (a_task(tiemoutSeconds=60), ["task.metadata.tiemoutSeconds"]),
+    (a_task(assets={}, sender="x"), ["task.metadata.assets", "task.metadata.sender"]),
     (a_task(content={"a": nested(70)}), ["task"]),
     (a_task(content={}), ["task.content"]),
     (a_task(content="a dog"), ["task.content"]),
