@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from queue_agent.task.protocol import parse_json
 
+from api.addresses import mount
 from api.comfy_assets import Assets
 from api.comfy_documents import JobDocuments, Link
 from api.comfy_errors import ComfyError, bad_request, not_found, of_problem
@@ -111,21 +112,11 @@ def _request(event: Mapping[str, Any], settings: Settings, s3: Any, publish: Pub
         return Link(records.link(key), time.time() + LINK_SECONDS)
 
     assets = Assets(records, owner, settings.retention.records, link)
-    documents = JobDocuments(f"{_mount(event)}/comfy/{name}/api/v2", settings.retention, link)
+    documents = JobDocuments(f"{mount(event)}/comfy/{name}/api/v2", settings.retention, link)
     jobs = Jobs(runtime, owner, records, assets, documents, publish)
     return Request(
         event["httpMethod"], tuple(path.removeprefix(_API_ROOT).rstrip("/").split("/")), event, jobs, assets
     )
-
-
-def _mount(event: Mapping[str, Any]) -> str:
-    """What stands before /comfy in the path that the client called: the stage, or a domain's base path.
-
-    A proxy that changes the path says so by the stage variable `linkPrefix`.
-    """
-    variables = event.get("stageVariables") or {}
-    full, path = event["requestContext"]["path"], event["path"]
-    return str(variables.get("linkPrefix") or full.removesuffix(path))
 
 
 def _handle(request: Request) -> Answer:

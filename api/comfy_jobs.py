@@ -18,7 +18,7 @@ from api.comfy_documents import JobDocuments, labels_of, list_item
 from api.comfy_errors import bad_request, invalid, not_found
 from api.comfy_ids import is_job_id, job_id_of_key, new_job_id
 from api.comfy_workflow import check_job, filters, references
-from api.index import ENTRY_PATTERN, index_entry, index_folder
+from api.index import ENTRY_PATTERN, index_entry, jobs_folder, task_of_entry
 from api.problem import ProblemError
 from api.records import Records
 from api.settings import Runtime
@@ -66,7 +66,7 @@ class Jobs:
         task = Task(self.runtime, metadata, content, ("runtime", self.runtime.name), self.owner)
         self._refuse_reuse(job_id, task, key)
         self.records.overwrite(workflow_key(job_id), workflow)
-        self.records.overwrite(index_folder(self.owner) + index_entry(time.time(), job_id), {})
+        self.records.overwrite(jobs_folder(self.owner) + index_entry(time.time(), job_id), {})
         nodes = {node_id: node["class_type"] for node_id, node in workflow.items()}
         labels = job.get("metadata") or {}
         submit(task, self.records, self.publish, {"labels": labels, "nodes": nodes})
@@ -99,18 +99,18 @@ class Jobs:
 
     def list(self, query: Mapping[str, list[str]]) -> dict[str, Any]:
         """One page of jobs, newest first. Raises `ComfyError`: 400."""
-        limit, labels, folder = _limit(query), filters(query), index_folder(self.owner)
+        limit, labels, folder = _limit(query), filters(query), jobs_folder(self.owner)
         after = _position(query["cursor"][0]) if query.get("cursor") else ""
         scanned = _MAX_SCANNED if labels else limit
         names = self.records.names(folder, after, scanned + 1)
         page: list[dict[str, Any]] = []
         last = ""
         with ThreadPoolExecutor(_READERS) as readers:
-            views = readers.map(lambda name: self._view(_job_of_entry(name)), names[:scanned])
+            views = readers.map(lambda name: self._view(task_of_entry(name)), names[:scanned])
             for name, task in zip(names, views, strict=False):
                 last = name
                 if task is not None and labels.items() <= labels_of(task).items():
-                    item = list_item(_job_of_entry(name), task, self.runtime.name, self.documents.retention)
+                    item = list_item(task_of_entry(name), task, self.runtime.name, self.documents.retention)
                     page.append(item)
                 if len(page) == limit:
                     break
@@ -145,10 +145,6 @@ def _limit(query: Mapping[str, list[str]]) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MAX_LIMIT:
         raise bad_request(f"`limit` must be a number from 1 to {_MAX_LIMIT}.")
     return int(text)
-
-
-def _job_of_entry(name: str) -> str:
-    return name.partition("-")[2]
 
 
 def _position(cursor: str) -> str:

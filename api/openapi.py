@@ -5,11 +5,15 @@ from typing import Any
 from queue_agent.task.protocol import TaskState
 
 from api.comfy_openapi import comfy_paths, comfy_schemas
+from api.index import ENTRY_PATTERN
+from api.listing import DEFAULT_TASKS, MAX_TASKS
 from api.schema import legacy_task_schema, path_parameter, task_schema
 from api.settings import Settings
 
 TEXT = {"type": "string"}
+TEXTS = {"type": "array", "items": TEXT}
 LINK = {"type": "string", "format": "uri"}
+URLS = {"status_url": LINK, "cancel_url": LINK}
 TIME = {"type": "string", "format": "date-time"}
 CANCELLING = {"type": "boolean", "description": "The task runs; its agent stops it within seconds."}
 PROBLEMS = {
@@ -23,7 +27,9 @@ PROBLEMS = {
     500: "Internal error",
     503: "AWS did not answer: repeat the request, with the same id",
 }
+TASKS_PATH = "/v1alpha2/{runtime}"
 TASK_PATH = "/v1alpha2/{runtime}/{id}"
+RUNTIMES_PATH, RUNTIME_PATH, HEALTH_PATH = "/runtimes", "/runtimes/{runtime}", "/health"
 
 
 def document(settings: Settings, stage: str) -> dict[str, Any]:
@@ -40,11 +46,13 @@ def document(settings: Settings, stage: str) -> dict[str, Any]:
                 _accepted("id_task", "sd_model_checkpoint", "runtime"),
             )
         },
+        TASKS_PATH: {"parameters": [_parameter("runtime")], "get": _listing()},
         TASK_PATH: {
             "parameters": [_parameter("runtime"), _parameter("id")],
             "get": _operation("getTask", "Get the state of a task", _status(), 400, 404),
             "delete": _operation("cancelTask", "Cancel a task", _cancelled(), 400, 404, 409),
         },
+        **_discovery(),
         **comfy_paths(settings.of_type("comfyui")),
         "/openapi.json": {"get": _operation("getDescription", "Get this document", {"type": "object"})},
     }
@@ -62,6 +70,49 @@ def document(settings: Settings, stage: str) -> dict[str, Any]:
             "schemas": {"Problem": _problem(), **comfy_schemas()},
         },
     }
+
+
+def _discovery() -> dict[str, Any]:
+    """The paths that describe the solution."""
+    described = {"name": TEXT, "type": TEXT, "tasktypes": TEXTS, "tasks_url": LINK}
+    optional = {"model": TEXT, "timeout_seconds": {"type": "number"}, "comfy_url": LINK}
+    runtime = {**_all_required(described), "properties": described | optional}
+    counts = {name: {"type": "integer"} for name in ("waiting", "running", "dead_lettered")}
+    queue = {"queue": _all_required(counts)}
+    more = {"models": TEXTS, "expected_wait_seconds": {"type": "number"}}
+    whole = _all_required(described | queue)
+    whole["properties"] = described | queue | optional | more
+    limits = {"type": "object", "additionalProperties": {"type": "number"}}
+    every = _all_required({"runtimes": {"type": "array", "items": runtime}, "limits": limits})
+    return {
+        RUNTIMES_PATH: {"get": _operation("listRuntimes", "List the runtimes", every)},
+        RUNTIME_PATH: {
+            "parameters": [_parameter("runtime")],
+            "get": _operation("getRuntime", "Get a runtime, its models and its queue", whole, 400, 404),
+        },
+        HEALTH_PATH: {
+            "get": _operation("getApiHealth", "Is the API there?", _all_required({"status": TEXT}))
+        },
+    }
+
+
+def _listing() -> dict[str, Any]:
+    """The operation that lists tasks, with its parameters."""
+    whole = {"type": "integer", "minimum": 1, "maximum": MAX_TASKS, "default": DEFAULT_TASKS}
+    states = {"type": "array", "items": {"enum": list(TaskState)}}
+    schemas = {
+        "limit": whole,
+        "cursor": {"type": "string", "pattern": ENTRY_PATTERN, "description": "`next_cursor` of a page."},
+        "status": states,
+        "created_after": TIME,
+        "created_before": TIME,
+    }
+    parameters = [{"name": name, "in": "query", "schema": schema} for name, schema in schemas.items()]
+    item = {"id": TEXT, "runtime": TEXT, "status": {"enum": list(TaskState)}, **URLS}
+    page = {"runtime": TEXT, "tasks": {"type": "array", "items": _all_required(item)}}
+    result = {**_all_required(page), "properties": page | {"next_cursor": TEXT}}
+    operation = _operation("listTasks", "List your tasks on a runtime, newest first", result, 400, 404)
+    return {**operation, "parameters": parameters}
 
 
 def _tasks(settings: Settings) -> dict[str, Any]:
@@ -93,7 +144,7 @@ def _parameter(name: str) -> dict[str, Any]:
 
 
 def _accepted(*names: str) -> dict[str, Any]:
-    return _all_required(dict.fromkeys(names, TEXT) | {"output_location": TEXT})
+    return _all_required(dict.fromkeys(names, TEXT) | {"output_location": TEXT} | URLS)
 
 
 def _cancelled() -> dict[str, Any]:
@@ -110,6 +161,7 @@ def _status() -> dict[str, Any]:
         "status": {"enum": list(TaskState)},
         "images": {"type": "array", "items": LINK},
         "output_location": TEXT,
+        **URLS,
     }
     optional = {
         "attempt": {"type": "integer"},

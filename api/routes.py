@@ -14,9 +14,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from queue_agent.task.protocol import parse_json
 
+from api.addresses import root_url, task_urls
 from api.comfy import COMFY_PATH, comfy_response
 from api.cors import cors_headers, preflight_headers
-from api.openapi import TASK_PATH, document
+from api.discovery import describe_runtime, describe_runtimes
+from api.listing import list_tasks, selection
+from api.openapi import HEALTH_PATH, RUNTIME_PATH, RUNTIMES_PATH, TASK_PATH, TASKS_PATH, document
 from api.problem import FieldError, ProblemError, invalid_request, service_unavailable
 from api.records import Records
 from api.schema import legacy_task_schema, path_parameter, task_schema
@@ -41,7 +44,11 @@ CONFIG = Config(
 VERBS = {
     "/v1alpha2": ("POST",),
     "/v1alpha1": ("POST",),
+    TASKS_PATH: ("GET",),
     TASK_PATH: ("GET", "DELETE"),
+    RUNTIMES_PATH: ("GET",),
+    RUNTIME_PATH: ("GET",),
+    HEALTH_PATH: ("GET",),
     "/openapi.json": ("GET",),
     COMFY_PATH: ("GET", "HEAD", "POST", "DELETE"),
 }
@@ -49,18 +56,20 @@ VERBS = {
 
 def start(settings: str) -> Handler:
     """The handler for these settings. Creates the clients now: Lambda gives the start a whole CPU."""
-    sns = boto3.client("sns", config=Config(connect_timeout=2, read_timeout=4, retries=CONFIG.retries))
+    config = Config(connect_timeout=2, read_timeout=4, retries=CONFIG.retries)
+    sns, sqs = (boto3.client(service, config=config) for service in ("sns", "sqs"))
     names = os.environ.get("KEY_NAMES", "{}")
-    return Api(read_settings(settings, names), boto3.client("s3", config=CONFIG), sns).handle
+    return Api(read_settings(settings, names), boto3.client("s3", config=CONFIG), sns, sqs).handle
 
 
 class Api:
     """The routes of one solution's API."""
 
-    def __init__(self, settings: Settings, s3: Any, sns: Any) -> None:
+    def __init__(self, settings: Settings, s3: Any, sns: Any, sqs: Any) -> None:
         self._settings = settings
         self._s3 = s3
         self._sns = sns
+        self._sqs = sqs
         self._waits = Waits()
         log.setLevel(logging.INFO)
 
@@ -96,19 +105,40 @@ class Api:
             allowed = ", ".join(VERBS[resource])
             detail = f"{resource} supports {allowed}."
             raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
-        if resource == "/openapi.json":
-            return document(self._settings, event["requestContext"]["stage"])
-        sent_by = sender(event["requestContext"], self._settings.key_names)
+        described = self._description(event)
+        if described is not None:
+            return described
+        sent_by, root = sender(event["requestContext"], self._settings.key_names), root_url(event)
         if resource == "/v1alpha2":
-            return self._submit(_body(event), sent_by)
+            return self._submit(_body(event), sent_by, root)
         if resource == "/v1alpha1":
-            return self._submit_legacy(_body(event), sent_by)
-        runtime, task_id = self._task_of_path(event["pathParameters"])
+            return self._submit_legacy(_body(event), sent_by, root)
+        runtime = self._runtime_of_path(event["pathParameters"])
+        records = Records(self._s3, runtime.bucket)
+        if resource == TASKS_PATH:
+            query = event.get("multiValueQueryStringParameters") or {}
+            return list_tasks(runtime, sent_by, selection(query), records, root)
+        task_id = str(event["pathParameters"]["id"])
         if verb == "GET":
-            return status(runtime, task_id, self._records(runtime), sent_by, self._waits)
-        return cancel(runtime, task_id, self._records(runtime), sent_by)
+            state = status(runtime, task_id, records, sent_by, self._waits)
+            return state | task_urls(root, runtime.name, task_id)
+        return cancel(runtime, task_id, records, sent_by)
 
-    def _submit(self, body: Any, sent_by: str) -> dict[str, Any]:
+    def _description(self, event: Event) -> dict[str, Any] | None:
+        """What does not depend on the sender; None for another resource."""
+        match event["resource"]:
+            case "/openapi.json":
+                return document(self._settings, event["requestContext"]["stage"])
+            case str(path) if path == HEALTH_PATH:
+                return {"status": "ok"}
+            case str(path) if path == RUNTIMES_PATH:
+                return describe_runtimes(self._settings, root_url(event))
+            case str(path) if path == RUNTIME_PATH:
+                runtime = self._runtime_of_path(event["pathParameters"])
+                return describe_runtime(runtime, root_url(event), self._s3, self._sqs, self._waits)
+        return None
+
+    def _submit(self, body: Any, sent_by: str, root: str) -> dict[str, Any]:
         _validate(body, task_schema(None, ()))
         metadata = body["task"]["metadata"]
         runtime = self._runtime(metadata["runtime"])
@@ -117,10 +147,11 @@ class Api:
             raise invalid_request(errors)
         complete = {**metadata, **_identity(metadata.get("id"), metadata.get("prefix"))}
         task = Task(runtime, complete, body["task"]["content"], ("runtime", runtime.name), sent_by)
-        submit(task, self._records(runtime), self._publish)
-        return {"id": task.id, "runtime": runtime.name, "output_location": task.location}
+        submit(task, Records(self._s3, runtime.bucket), self._publish)
+        urls = task_urls(root, runtime.name, task.id)
+        return {"id": task.id, "runtime": runtime.name, "output_location": task.location, **urls}
 
-    def _submit_legacy(self, body: Any, sent_by: str) -> dict[str, Any]:
+    def _submit_legacy(self, body: Any, sent_by: str, root: str) -> dict[str, Any]:
         _validate(body, legacy_task_schema(()))
         if errors := list(limit_errors({}, body, "body")):
             raise invalid_request(errors)
@@ -134,12 +165,13 @@ class Api:
         identity = _identity(scripts.get("id_task"), scripts.get("save_dir"))
         metadata = {"runtime": "legacy", "tasktype": scripts["task"], "context": {}, **identity}
         task = Task(runtimes[model], metadata, body, ("sd_model_checkpoint", model), sent_by)
-        submit(task, self._records(task.runtime), self._publish)
+        submit(task, Records(self._s3, task.runtime.bucket), self._publish)
         return {
             "id_task": task.id,
             "sd_model_checkpoint": model,
             "runtime": task.runtime.name,
             "output_location": task.location,
+            **task_urls(root, task.runtime.name, task.id),
         }
 
     def _runtime(self, name: str) -> Runtime:
@@ -148,19 +180,16 @@ class Api:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no runtime {name}. Runtimes: {names}.")
         return self._settings.runtimes[name]
 
-    def _task_of_path(self, parameters: dict[str, str]) -> tuple[Runtime, str]:
-        """The runtime and the task id that the path names."""
+    def _runtime_of_path(self, parameters: dict[str, str]) -> Runtime:
+        """The runtime that the path names, once every part of the path is valid."""
         errors = [
             error
-            for name in ("runtime", "id")
-            for error in schema_errors(parameters[name], path_parameter(name), name)
+            for name, value in parameters.items()
+            for error in schema_errors(value, path_parameter(name), name)
         ]
         if errors:
             raise invalid_request(errors)
-        return self._runtime(parameters["runtime"]), parameters["id"]
-
-    def _records(self, runtime: Runtime) -> Records:
-        return Records(self._s3, runtime.bucket)
+        return self._runtime(parameters["runtime"])
 
     def _publish(self, message: str, attributes: dict[str, str]) -> None:
         typed = {key: {"DataType": "String", "StringValue": value} for key, value in attributes.items()}

@@ -7,12 +7,22 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Runtime:
-    """A runtime that accepts tasks; `model` is its checkpoint, whose v1alpha1 tasks go there."""
+    """A runtime that accepts tasks; `model` is its checkpoint, whose v1alpha1 tasks go there.
+
+    `model_file`: the model that it was given, of any type of runtime. `timeout`: the longest run in seconds.
+    `models_bucket` is empty where the models are not in a bucket.
+    """
 
     name: str
     type: str
     bucket: str
     model: str | None
+    model_file: str | None = None
+    timeout: float = 0
+    queue_url: str = ""
+    dead_letter_url: str = ""
+    models_bucket: str = ""
+    models_prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ class Settings:
 
 
 def read_settings(text: str, key_names: str) -> Settings:
-    """The settings from the generator's JSON: `{stack, topic, runtimes: {name: {type, bucket, model}},
+    """The settings from the generator's JSON: `{stack, topic, runtimes: {name: fields of Runtime},
     retention: {records, queue}, origins}`.
 
     `key_names` is JSON too: the names of the stack's API keys by their ids, which only the stack knows.

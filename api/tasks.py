@@ -22,6 +22,7 @@ from queue_agent.task.protocol import (
     s3_url,
 )
 
+from api.index import index_entry, tasks_folder
 from api.problem import ProblemError, service_unavailable
 from api.records import Records, StoredObject
 from api.settings import Runtime
@@ -92,6 +93,8 @@ def submit(task: Task, records: Records, publish: Publish, notes: Mapping[str, A
         earlier = _same_request(task, records.read(key))
         if earlier["published"]:
             return
+        record["submitted"] = earlier["submitted"]  # so that the index has one entry for the task
+    records.overwrite(tasks_folder(task.sender) + index_entry(record["submitted"], task.id), {})
     # A function that is stopped here leaves `published` false: the next request publishes.
     publish(message, attributes)
     records.overwrite(key, {**record, "published": True})
@@ -113,14 +116,14 @@ def status(runtime: Runtime, task_id: str, records: Records, sender: str, waits:
         document["images"] = [records.link(output["key"]) for output in task.result.get("outputs", [])]
         document |= {name: task.result.get(name) for name in RESULT_FIELDS}
     waits.note(runtime.name, task_id, task)
-    fields = {**document, **_times(task)}
+    fields = {**document, **task_times(task)}
     if "queued_seconds" in fields:
         expected = waits.expected(runtime.name, fields["queued_seconds"])
         fields["expected_wait_seconds"] = None if expected is None else round(expected, 3)
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _times(task: TaskView) -> dict[str, Any]:
+def task_times(task: TaskView) -> dict[str, Any]:
     """When the task was sent, started and ended, how long it waits, and how far it is."""
     times = {"created": task.created, "started_at": task.started, "finished_at": task.finished}
     fields: dict[str, Any] = {name: timestamp(value) for name, value in times.items() if value is not None}

@@ -1,7 +1,7 @@
 """The emulated AWS account: the generated stacks, the HTTP API, the queues."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,9 +48,8 @@ class Cloud:
 
     def _create(self, name: str, template: str) -> dict[str, str]:
         formation, s3, bucket = self.client("cloudformation"), self.client("s3"), f"{name}-template"
-        location = {"CreateBucketConfiguration": {"LocationConstraint": self.solution.region}}
         # CloudFormation accepts 51,200 bytes in a call; a larger template is read from a bucket.
-        s3.create_bucket(Bucket=bucket, **({} if self.solution.region == "us-east-1" else location))
+        self._create_bucket(bucket)
         s3.put_object(Bucket=bucket, Key=name, Body=template.encode())
         url = f"{self.emulator.url}/{bucket}/{name}"
         try:
@@ -72,6 +71,22 @@ class Cloud:
         prefix = {"op": "replace", "path": "/variables/linkPrefix", "value": urlsplit(url).path}
         gateway.update_stage(restApiId=api, stageName=stage, patchOperations=[prefix])
         return ApiClient(url, key)
+
+    def name_models(self, models: Mapping[str, Iterable[str]]) -> None:
+        """Name the models of each runtime in its bucket: the API lists them there, nobody reads them."""
+        s3 = self.client("s3")
+        for runtime in self.solution.runtimes:
+            bucket = runtime.models.bucket
+            if bucket not in {entry["Name"] for entry in s3.list_buckets()["Buckets"]}:
+                self._create_bucket(bucket)
+            for name in models[runtime.name]:
+                s3.put_object(Bucket=bucket, Key=runtime.models.prefix + name, Body=b"")
+
+    def _create_bucket(self, bucket: str) -> None:
+        region = self.solution.region
+        # us-east-1 is not a valid location constraint: it is the default.
+        location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        self.client("s3").create_bucket(Bucket=bucket, **({} if region == "us-east-1" else location))
 
     def subscribe_to_results(self) -> str:
         """Subscribe a queue to the results topic, as an application does; the URL of the queue."""

@@ -48,6 +48,7 @@ def running(built: Built, durations: Durations, logs: Path) -> Iterator[Pipeline
                 runtime.name: dict.fromkeys((runtime.model_filename or MODELS[0], *MODELS))
                 for runtime in solution.runtimes
             }
+            cloud.name_models(models)
             started = pods.start(solution.runtimes, built.manifests, models)
             yield Pipeline(built, cloud, cloud.api_client(outputs), started, pods.check)
         except (ApiUnreachableError, BotoCoreError) as error:

@@ -13,6 +13,7 @@ FILES = (
     "agent/queue_agent/task/protocol.py",
     "api/problem.py",
     "api/cors.py",
+    "api/addresses.py",
     "api/schema.py",
     "api/validation.py",
     "api/settings.py",
@@ -22,6 +23,8 @@ FILES = (
     "api/state.py",
     "api/waits.py",
     "api/tasks.py",
+    "api/listing.py",
+    "api/discovery.py",
     "api/blake3.py",
     "api/multipart.py",
     "api/comfy_errors.py",
@@ -67,11 +70,17 @@ def settings(solution: Solution) -> str:
     return json.dumps(values, separators=(",", ":"))
 
 
-def _runtime(runtime: Runtime) -> dict[str, str | None]:
+def _runtime(runtime: Runtime) -> dict[str, str | float | None]:
     return {
         "type": runtime.type,
         "bucket": runtime.output_bucket,
         "model": runtime.default_model,
+        "model_file": None if runtime.dynamic_model else runtime.model_filename,
+        "timeout": runtime.task_timeout_seconds,
+        "queue_url": runtime.queue_url,
+        "dead_letter_url": runtime.dead_letter_queue_url,
+        "models_bucket": runtime.models.bucket if runtime.models.mounted else "",
+        "models_prefix": runtime.models.prefix,
     }
 
 

@@ -72,9 +72,15 @@ def runtime(solution: Solution, runtime: Runtime) -> Policy:
 
 
 def api_function(solution: Solution) -> Policy:
-    """The function of the HTTP API: publish tasks, store task records, read results (for presigned URLs)."""
-    exact = _api([bucket_arn(solution, r.output_bucket) for r in solution.runtimes], solution)
-    return exact if size(exact) <= INLINE_POLICY_MAX else _api([any_bucket(solution)], solution)
+    """The function of the HTTP API: publish tasks, store task records, read results (for presigned URLs).
+
+    For `GET /runtimes/{runtime}` it counts the messages of queues and lists the names of models.
+    """
+    queues = [arn for r in solution.runtimes for arn in (r.queue_arn, r.dead_letter_queue_arn)]
+    exact = _api([bucket_arn(solution, r.output_bucket) for r in solution.runtimes], queues, solution)
+    if size(exact) <= INLINE_POLICY_MAX:
+        return exact
+    return _api([any_bucket(solution)], [any_queue(solution)], solution)
 
 
 def api_authorizer(solution: Solution) -> Policy:
@@ -104,7 +110,7 @@ def _keda(queues: list[str]) -> Policy:
     return document([allow("CountTasks", "sqs:GetQueueAttributes", queues)])
 
 
-def _api(buckets: list[str], solution: Solution) -> Policy:
+def _api(buckets: list[str], queues: list[str], solution: Solution) -> Policy:
     return document(
         [
             allow("PublishTasks", "sns:Publish", solution.requests_topic_arn),
@@ -117,6 +123,8 @@ def _api(buckets: list[str], solution: Solution) -> Policy:
             ),
             allow("ReadResults", "s3:GetObject", [f"{bucket}/*" for bucket in buckets]),
             allow("TellAbsentFromForbidden", "s3:ListBucket", buckets),
+            allow("ListModels", "s3:ListBucket", model_buckets(solution)),
+            allow("CountTasks", "sqs:GetQueueAttributes", queues),
             _write_log(names.api(solution.stack), solution),
             allow("SendTraces", XRAY_WRITE, "*"),
             *keys.write("EncryptRecords", solution.keys.outputs, ("s3",), solution),

@@ -14,7 +14,7 @@ NODE_DISK_GB = 80  # eksctl's default for a managed node
 # Requests of one task. SQS: receive, delete and some heartbeats.
 SQS_CALLS = 5
 SNS_PUBLISHES = 2  # the task, the result
-S3_PUTS = 6  # the record of the request and the claim, each twice; one picture, result.json
+S3_PUTS = 7  # the record of the request and the claim, each twice; index entry, one picture, result.json
 # Lines of the agent, and the progress bars of the runtime.
 LOG_KB = 10
 # Lines of Karpenter, KEDA, the CSI driver and the add-ons in a month.

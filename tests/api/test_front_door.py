@@ -61,7 +61,7 @@ def test_too_many_requests_are_429_and_say_when_to_try_again(api_emulator: Emula
     assert late[0].body["title"] == "Too Many Requests"
 
 
-@pytest.mark.parametrize("path", ["/", "/v1alpha3", "/v1alpha2/sdxl-turbo", "/v1alpha2/a/b/c"])
+@pytest.mark.parametrize("path", ["/", "/v1alpha3", "/v1alpha2/a/b/c", "/runtimes/a/b", "/health/a"])
 def test_a_path_that_is_not_there_is_404(api: Deployed, path: str) -> None:
     reply = api.call("GET", path)
 
@@ -74,6 +74,10 @@ def test_a_path_that_is_not_there_is_404(api: Deployed, path: str) -> None:
         ("GET", "/v1alpha2", "POST"),
         ("PUT", "/v1alpha1", "POST"),
         ("POST", "/v1alpha2/sdxl-turbo/a", "GET, DELETE"),
+        ("POST", "/v1alpha2/sdxl-turbo", "GET"),
+        ("POST", "/runtimes", "GET"),
+        ("PUT", "/runtimes/sdxl-turbo", "GET"),
+        ("DELETE", "/health", "GET"),
         ("DELETE", "/openapi.json", "GET"),
     ],
 )

@@ -73,12 +73,18 @@ def test_no_route_gives_a_key_what_another_has_sent(
         ("/v1alpha1", "POST"): shared.call("POST", "/v1alpha1", legacy(task), key=theirs).status == 409,
         (routes.TASK_PATH, "GET"): shared.call("GET", TASK + task, key=theirs).status == 404,
         (routes.TASK_PATH, "DELETE"): shared.call("DELETE", TASK + task, key=theirs).status == 404,
+        (routes.TASKS_PATH, "GET"): task not in ids_in(shared.call("GET", TASK[:-1], key=theirs)),
+        (routes.RUNTIMES_PATH, "GET"): task not in ids_in(shared.call("GET", "/runtimes", key=theirs)),
+        (routes.RUNTIME_PATH, "GET"): task
+        not in ids_in(shared.call("GET", f"/runtimes/{RUNTIME}", key=theirs)),
+        (routes.HEALTH_PATH, "GET"): task not in ids_in(shared.call("GET", "/health", key=theirs)),
         ("/openapi.json", "GET"): task not in ids_in(shared.call("GET", "/openapi.json", key=theirs)),
     }
     assert [route for route, refused in tried.items() if not refused] == []
     every = {(path, verb) for path, verbs in routes.VERBS.items() for verb in verbs}
     assert set(tried) == {(path, verb) for path, verb in every if path != comfy.COMFY_PATH}
     assert shared.call("GET", TASK + task, key=mine).body["status"] == "completed"
+    assert task in ids_in(shared.call("GET", TASK[:-1], key=mine))
 
 
 COMFY = "/comfy/comfyui/api/v2/"

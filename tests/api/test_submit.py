@@ -40,6 +40,8 @@ def test_a_task_goes_to_the_queue_of_its_runtime_alone(api: Deployed) -> None:
             "id": "only-here",
             "runtime": "sdxl-turbo",
             "output_location": f"s3://{bucket}/out/2026/only-here/",
+            "status_url": f"{api.door.url}/v1alpha2/sdxl-turbo/only-here",
+            "cancel_url": f"{api.door.url}/v1alpha2/sdxl-turbo/only-here",
         },
     )
     [message] = api.messages("sdxl-turbo")

@@ -30,7 +30,12 @@ API = {
     "schema": set(),
     "sender": set(),
     "settings": set(),
-    "openapi": {"comfy_openapi", "schema", "settings"},
+    "openapi": {"comfy_openapi", "index", "listing", "schema", "settings"},
+    "addresses": {"cors"},
+    "discovery": {"records", "settings", "waits"},
+    "listing": {
+        *("addresses", "index", "problem", "records", "schema", "settings", "state", "tasks", "validation"),
+    },
     "index": set(),
     "blake3": set(),
     "multipart": set(),
@@ -48,16 +53,16 @@ API = {
     },
     "comfy": {
         *("comfy_assets", "comfy_documents", "comfy_errors", "comfy_events", "comfy_jobs", "problem"),
-        *("records", "sender", "settings", "tasks"),
+        *("addresses", "records", "sender", "settings", "tasks"),
     },
     "comfy_openapi": {"comfy_assets", "comfy_errors", "comfy_ids", "comfy_workflow", "index"},
     "validation": {"problem", "schema"},
     "state": {"records"},
     "waits": {"state"},
-    "tasks": {"problem", "records", "settings", "state", "waits"},
+    "tasks": {"index", "problem", "records", "settings", "state", "waits"},
     "routes": {
         *("comfy", "cors", "openapi", "problem", "records", "schema", "sender", "settings", "tasks"),
-        *("validation", "waits"),
+        *("addresses", "discovery", "listing", "validation", "waits"),
     },
 }
 LOCAL = {

@@ -80,7 +80,9 @@ def test_the_function_of_the_http_api(solution: Solution) -> None:
         "s3:PutObject": {f"{bucket}/{RECORDS_FOLDER}/*", f"{bucket}/{ASSETS_FOLDER}/*"},
         "s3:DeleteObject": {f"{bucket}/{ASSETS_FOLDER}/*"},
         "s3:GetObject": {f"{bucket}/*"},
-        "s3:ListBucket": {bucket},
+        # Of the models, for GET /runtimes/{runtime}.
+        "s3:ListBucket": {bucket, solution.model_bucket_arn},
+        "sqs:GetQueueAttributes": {runtime.queue_arn, runtime.dead_letter_queue_arn},
         "logs:CreateLogStream": {log},
         "logs:PutLogEvents": {log},
         "xray:PutTelemetryRecords": {"*"},

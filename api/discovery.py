@@ -1,0 +1,89 @@
+"""What there is: the runtimes with their task types, models, limits, and how many tasks wait for each."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+from queue_agent.task.protocol import CONTEXT_MAX_BYTES, SNS_MAX_BYTES, TASK_TYPES
+
+from api.records import LINK_SECONDS
+from api.settings import Runtime, Settings
+from api.waits import Waits
+
+WAITING, RUNNING = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
+MODEL_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx", ".sft")
+UNLISTED_CODES = ("AccessDenied", "NoSuchBucket", "403", "404")
+# One call lists so many objects; a bucket with more files of models shows the first of them.
+MAX_LISTED = 1000
+
+
+def describe_runtimes(settings: Settings, root: str) -> dict[str, Any]:
+    """Every runtime of the solution, and the limits that all tasks have."""
+    runtimes = [_description(runtime, root) for _, runtime in sorted(settings.runtimes.items())]
+    limits = {
+        "task_bytes": SNS_MAX_BYTES,
+        "context_bytes": CONTEXT_MAX_BYTES,
+        "link_seconds": LINK_SECONDS,
+        "record_seconds": settings.retention.records,
+        "queue_seconds": settings.retention.queue,
+    }
+    return {"runtimes": runtimes, "limits": limits}
+
+
+def describe_runtime(runtime: Runtime, root: str, s3: Any, sqs: Any, waits: Waits) -> dict[str, Any]:
+    """One runtime: also the models in its bucket, and its queue. No GPU is started for the answer."""
+    expected = waits.expected(runtime.name, 0.0)
+    fields = {
+        **_description(runtime, root),
+        "models": _models(runtime, s3),
+        "queue": _queue(runtime, sqs),
+        "expected_wait_seconds": None if expected is None else round(expected, 3),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _description(runtime: Runtime, root: str) -> dict[str, Any]:
+    fields = {
+        "name": runtime.name,
+        "type": runtime.type,
+        "tasktypes": list(TASK_TYPES.get(runtime.type, ())),
+        "model": runtime.model_file,
+        "timeout_seconds": runtime.timeout,
+        "tasks_url": f"{root}/v1alpha2/{runtime.name}",
+        "comfy_url": f"{root}/comfy/{runtime.name}" if runtime.type == "comfyui" else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _models(runtime: Runtime, s3: Any) -> list[str] | None:
+    """The files of models in the runtime's bucket, as paths below the folder that it has mounted.
+
+    None for models that are elsewhere, or in a bucket of another account that allows only its readers.
+    """
+    if not runtime.models_bucket:
+        return None
+    prefix = runtime.models_prefix
+    try:
+        answer = s3.list_objects_v2(Bucket=runtime.models_bucket, Prefix=prefix, MaxKeys=MAX_LISTED)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in UNLISTED_CODES:
+            return None
+        raise
+    keys = [str(item["Key"]).removeprefix(prefix) for item in answer.get("Contents", ())]
+    return [key for key in keys if key.lower().endswith(MODEL_SUFFIXES)]
+
+
+def _queue(runtime: Runtime, sqs: Any) -> dict[str, int]:
+    """How many tasks wait, how many an agent has, and how many failed in every attempt; SQS approximates."""
+    waiting = _counts(runtime.queue_url, sqs)
+    return {
+        "waiting": int(waiting[WAITING]),
+        "running": int(waiting[RUNNING]),
+        "dead_lettered": int(_counts(runtime.dead_letter_url, sqs)[WAITING]),
+    }
+
+
+def _counts(url: str, sqs: Any) -> Mapping[str, str]:
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[WAITING, RUNNING])
+    attributes: Mapping[str, str] = answer["Attributes"]
+    return attributes
