@@ -7,11 +7,10 @@ from pathlib import Path
 
 from queue_agent.task.protocol import TaskState
 
-from generator import client
-from generator.client import ApiClient
 from local.cloud import Cloud
 from local.examples import PlannedTask
 from local.progress import Callback, Progress, TaskOutcome, task_times
+from sd_on_eks import ENDED, Client, TaskRefusedError
 
 POLL_SECONDS = 1
 
@@ -21,7 +20,7 @@ class Application:
     """Sends tasks through the HTTP API and receives callbacks from the queue with the URL `callbacks`."""
 
     cloud: Cloud
-    api: ApiClient
+    api: Client
     callbacks: str
 
     def run(self, progress: Progress, seconds: float, show: Callable[[], None]) -> None:
@@ -47,15 +46,15 @@ class Application:
     def _send(self, task: PlannedTask, progress: Progress) -> None:
         before = time.time()
         try:
-            self.api.submit(task.request.body)
+            self.api.send(task.request.body)
             progress.sent[task.id] = before
-        except client.TaskRefusedError as refusal:
+        except TaskRefusedError as refusal:
             progress.refused[task.id] = str(refusal)
 
     def _receive(self, progress: Progress, seconds: int) -> None:
         ids = {task.id for task in progress.planned}
         for callback in self.cloud.receive_callbacks(self.callbacks, seconds):
-            if callback["status"] in client.ENDED and callback["id"] in ids:
+            if callback["status"] in ENDED and callback["id"] in ids:
                 progress.callbacks.setdefault(callback["id"], Callback(callback["status"], time.time()))
 
     def _outcome(self, task: PlannedTask, progress: Progress, folder: Path) -> TaskOutcome:
@@ -68,4 +67,4 @@ class Application:
         if TaskState.COMPLETED not in (callback.status, status.status) or not status.images:
             return TaskOutcome(task, status, problem=status.error or f"{status.status}, without pictures")
         times = task_times(status, progress.sent[task.id], callback.received)
-        return TaskOutcome(task, status, client.save(status, folder), times=times)
+        return TaskOutcome(task, status, self.api.save(status, folder), times=times)

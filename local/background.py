@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from generator.client import ApiClient
+from generator.client import exports
 from local import config, locks
 from local.pipeline import Pipeline, running
 from local.pods import Durations
 from local.processes import LocalError
+from sd_on_eks import Client
 
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
@@ -37,7 +38,7 @@ def up(config_file: str, folder: Path, durations: Durations) -> str:
     return (
         f"The pipeline is running (process {state['pid']}, logs in {folder / 'up'}):\n{runtimes}\n"
         f"  AWS   {state['endpoint']}\n{comfy}"
-        f"Set:    {ApiClient(state['api_url'], state['api_key']).exports}\n"
+        f"Set:    {exports(Client(state['api_url'], state['api_key']))}\n"
         f'Try:    {_command()} submit --runtime {first} --prompt "a lighthouse at dusk"\nStop:   make down'
     )
 

@@ -10,11 +10,11 @@ import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
-from generator.client import ApiClient
 from generator.solution.model import Runtime, Solution
 from local.emulator import Emulator
 from local.processes import LocalError
 from local.progress import QueueDepth
+from sd_on_eks import Client
 
 CALLBACKS = "callbacks"
 
@@ -62,7 +62,7 @@ class Cloud:
         outputs = formation.describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
         return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
-    def api_client(self, outputs: Mapping[str, str]) -> ApiClient:
+    def api_client(self, outputs: Mapping[str, str]) -> Client:
         """A client of the HTTP API of a stack with these outputs."""
         gateway, url = self.client("apigateway"), api_url(self.emulator.url, outputs["ApiUrl"])
         key = gateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
@@ -70,7 +70,7 @@ class Cloud:
         _, _, api, stage, _ = urlsplit(url).path.split("/")
         prefix = {"op": "replace", "path": "/variables/linkPrefix", "value": urlsplit(url).path}
         gateway.update_stage(restApiId=api, stageName=stage, patchOperations=[prefix])
-        return ApiClient(url, key)
+        return Client(url, key)
 
     def name_models(self, models: Mapping[str, Iterable[str]]) -> None:
         """Name the models of each runtime in its bucket: the API lists them there, nobody reads them."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
 
-from generator.client import ApiClient, ApiUnreachableError
 from local import processes
 from local.cloud import Cloud
 from local.config import Built
 from local.emulator import Emulator
 from local.pods import Durations, Pod, Pods
 from local.processes import LocalError
+from sd_on_eks import ApiUnreachableError, Client
 
 # The files of the models bucket; each simulated runtime can load all of them.
 MODELS = ("sd_xl_turbo_1.0.safetensors", "sd_xl_base_1.0.safetensors", "dreamshaper_8.safetensors")
@@ -25,7 +25,7 @@ class Pipeline:
 
     built: Built
     cloud: Cloud
-    api: ApiClient
+    api: Client
     pods: tuple[Pod, ...]
     check: Callable[[], None]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from queue_agent.task.protocol import TaskState
 
-from generator.client import TaskStatus
 from generator.solution.model import Runtime
 from local.examples import PlannedTask
+from sd_on_eks import TaskStatus
 
 
 @dataclass(frozen=True)

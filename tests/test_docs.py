@@ -42,6 +42,7 @@ TOP_FOLDERS = (
     "local",
     "make",
     "requirements",
+    "sd_on_eks",
     "testing",
 )
 PATH = re.compile(rf"(?<![\w./{{-])((?:{'|'.join(TOP_FOLDERS)}|tests|tools|bench)/[\w./-]*[\w-])")

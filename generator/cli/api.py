@@ -4,6 +4,7 @@ import argparse
 
 from generator import app
 from generator.cli import flags, output
+from generator.client import exports
 from generator.deploy import account, api
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError, Exit
@@ -40,5 +41,5 @@ def run(args: argparse.Namespace) -> Exit:
     if args.format == "json":
         output.write_json({"apiUrl": client.url, "apiKey": client.key})
     else:
-        print(client.exports)
+        print(exports(client))
     return Exit.DONE

@@ -7,13 +7,14 @@ from typing import Any
 
 from generator import app
 from generator.cli import flags, output
-from generator.client import ApiClient
+from generator.client import exports
 from generator.deploy import account, api, keys
 from generator.deploy.job import Job, RefusedError
 from generator.deploy.keys import DeployedKey
 from generator.errors import AwsError, Exit
 from generator.solution import names
 from generator.solution.model import ApiKey, Quota
+from sd_on_eks import Client
 
 DESCRIPTION = "List, add, rotate or revoke the API keys of a deployed solution, one for each application."
 EXAMPLES = """\
@@ -157,7 +158,7 @@ def _print(args: argparse.Namespace, url: str, value: str) -> None:
     if args.format == "json":
         output.write_json({"name": args.name, "apiUrl": url, "apiKey": value})
     else:
-        print(ApiClient(url, value).exports)
+        print(exports(Client(url, value)))
 
 
 ACTIONS: Mapping[str, Callable[[Job, argparse.Namespace], None]] = {

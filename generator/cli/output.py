@@ -16,7 +16,7 @@ from generator.errors import AwsError, CredentialsError, Exit, Problem
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from generator.client import TaskStatus
+    from sd_on_eks import TaskStatus
 
 # Width of a table that is not on a terminal: more than any row needs, so that no cell is cut or folded.
 UNLIMITED_COLUMNS = 10_000

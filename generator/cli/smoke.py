@@ -8,6 +8,7 @@ from generator.cli import flags, output
 from generator.deploy import smoke
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError, Exit
+from sd_on_eks import ApiUnreachableError, KeyRefusedError, TaskRefusedError, TooLongError
 
 DESCRIPTION = "Send one task through the deployed HTTP API, wait for it and save its picture."
 EXAMPLES = """\
@@ -46,9 +47,9 @@ def run(args: argparse.Namespace) -> Exit:
         return _run(args)
     except (RefusedError, AwsError, OSError) as error:
         return output.stopped("smoke", error)
-    except client.TaskRefusedError as error:
+    except TaskRefusedError as error:
         return output.fail("smoke", error, Exit.CONFIG)
-    except (client.ApiUnreachableError, client.TooLongError) as error:
+    except (ApiUnreachableError, TooLongError) as error:
         return output.fail("smoke", error, Exit.AWS)
 
 
@@ -62,7 +63,7 @@ def _run(args: argparse.Namespace) -> Exit:
     job = app.job(solution, args.output, output.terminal(args))
     try:
         status, pictures = smoke.run(job, body, args.wait * 60, args.out)
-    except client.KeyRefusedError as error:
+    except KeyRefusedError as error:
         return output.fail("smoke", f"{error}\n{key_refused_help(solution.partition.name)}", Exit.AWS)
     if status.status != "completed":
         reason = f"{status.id} {status.status}: {status.error or 'no reason given'}"

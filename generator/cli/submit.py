@@ -11,8 +11,8 @@ from typing import Any
 
 from generator import app, client
 from generator.cli import flags, output
-from generator.client import ApiClient, TaskStatus
 from generator.errors import Exit
+from sd_on_eks import ApiUnreachableError, Client, TaskRefusedError, TaskStatus, TooLongError
 
 STATE = Path(".demo/state.json")
 KEY_VARIABLE = "SD_API_KEY"
@@ -71,15 +71,15 @@ def run(args: argparse.Namespace) -> Exit:
     """Send, wait, save; print the reason on standard error when that is not possible."""
     try:
         return _run(args)
-    except (_UsageError, client.TaskRefusedError) as error:
+    except (_UsageError, TaskRefusedError) as error:
         return output.fail("submit", error, Exit.CONFIG)
-    except (client.ApiUnreachableError, client.TooLongError) as error:
+    except (ApiUnreachableError, TooLongError) as error:
         return output.fail("submit", error, Exit.AWS)
 
 
 def _run(args: argparse.Namespace) -> Exit:
     task, api = _task(args), _api(args)
-    receipt = api.submit(task)
+    receipt = api.send(task)
     print(f"{receipt.id} → {receipt.runtime}: accepted", file=sys.stderr)
     if args.no_wait:
         if args.format == "json":
@@ -89,8 +89,8 @@ def _run(args: argparse.Namespace) -> Exit:
         else:
             print(receipt.output_location)
         return Exit.DONE
-    status = client.wait(api, receipt, args.timeout, _print_status)
-    output.print_files(status, client.save(status, args.out), args)
+    status = api.wait(receipt, args.timeout, _print_status)
+    output.print_files(status, api.save(status, args.out), args)
     return Exit.DONE if status.status == "completed" else Exit.CONFIG
 
 
@@ -98,16 +98,16 @@ def _print_status(status: TaskStatus) -> None:
     print(f"{status.id}: {status.status}{f' ({status.error})' if status.error else ''}", file=sys.stderr)
 
 
-def _api(args: argparse.Namespace) -> ApiClient:
+def _api(args: argparse.Namespace) -> Client:
     """The API of --api-url, or that of the local pipeline."""
     if args.api_url:
         key = os.environ.get(args.api_key_env)
         if not key:
             raise _UsageError(f"the environment variable {args.api_key_env} is empty: set it to the API key")
-        return ApiClient(args.api_url, key)
+        return Client(args.api_url, key)
     try:
         state = json.loads(STATE.read_text("utf-8"))
-        return ApiClient(str(state["api_url"]), str(state["api_key"]))
+        return Client(str(state["api_url"]), str(state["api_key"]))
     except FileNotFoundError:
         raise _UsageError(
             f"no local pipeline is running ({STATE} does not exist): start one with `make up`, "

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from generator.client import ApiClient
 from generator.deploy import keys, stacks
 from generator.deploy.job import Job, RefusedError
 from generator.errors import AwsError
 from generator.solution import names
+from sd_on_eks import Client
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def endpoint(job: Job) -> Endpoint:
     return Endpoint(stack.outputs["ApiUrl"])
 
 
-def client(job: Job, name: str = names.OWN_API_KEY) -> ApiClient:
+def client(job: Job, name: str = names.OWN_API_KEY) -> Client:
     """A client of the API with the newest value of a key. Raises AwsError and RefusedError."""
     url = endpoint(job).url
     key = keys.find(job, name)
@@ -40,4 +40,4 @@ def client(job: Job, name: str = names.OWN_API_KEY) -> ApiClient:
         raise RefusedError(
             f"the API key {name!r} has no valid value: `generator keys rotate` makes a new one"
         )
-    return ApiClient(url, keys.secret(job, active[-1].id))
+    return Client(url, keys.secret(job, active[-1].id))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from generator import client
-from generator.client import TaskStatus
 from generator.deploy import account, api, runtimes
 from generator.deploy.job import Job, RefusedError
 from generator.solution.model import Runtime, Solution
+from sd_on_eks import TaskStatus
 
 PICTURE: Mapping[str, Any] = {"steps": 8, "width": 512, "height": 512, "seed": 1}
 
@@ -41,9 +41,9 @@ def run(job: Job, task: dict[str, Any], seconds: float, folder: Path) -> tuple[T
     """
     account.check(job)
     client_of_api = api.client(job)
-    receipt = client_of_api.submit(task)
+    receipt = client_of_api.send(task)
     job.say(f"{receipt.id} sent to {receipt.runtime}; if a node must start first, this takes some minutes")
-    last = client.wait(
-        client_of_api, receipt, seconds, lambda status: job.say(f"  {status.status} {status.error}".rstrip())
+    last = client_of_api.wait(
+        receipt, seconds, lambda status: job.say(f"  {status.status} {status.error}".rstrip())
     )
-    return last, client.save(last, folder) if last.status == "completed" else ()
+    return last, client_of_api.save(last, folder) if last.status == "completed" else ()

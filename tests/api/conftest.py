@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from generator.build import stack, stack_layout
-from generator.client import ApiClient
 from generator.config import document
 from generator.solution.context import Context
 from generator.solution.model import Solution
 from local.cloud import Cloud
 from local.emulator import Emulator
+from sd_on_eks import Client
 from testing import solving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ class Deployed:
     solution: Solution
     cloud: Cloud
     outputs: dict[str, str]
-    door: ApiClient
+    door: Client
 
     def call(
         self,

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from queue_agent.task import messages, protocol
 
+import sd_on_eks
 from api import schema, validation
 from api.settings import Runtime
 from api.tasks import Task
-from generator import client
 
 DEFAULTS = messages.Defaults(runtime_type="sdwebui", timeout_seconds=1800)
 JSON = st.recursive(
@@ -108,5 +108,5 @@ def test_both_accept_the_most_containers_and_refuse_one_more() -> None:
 
 
 def test_the_client_waits_for_the_states_in_which_a_task_has_ended() -> None:
-    # The generator's wheel holds no agent: client.ENDED is a copy.
-    assert {*protocol.TaskState} - {protocol.TaskState.QUEUED, protocol.TaskState.RUNNING} == client.ENDED
+    # The generator's wheel holds no agent: sd_on_eks.ENDED is a copy.
+    assert {*protocol.TaskState} - {protocol.TaskState.QUEUED, protocol.TaskState.RUNNING} == sd_on_eks.ENDED

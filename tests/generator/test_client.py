@@ -6,12 +6,12 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from generator.client import ApiClient, ApiUnreachableError, KeyRefusedError, TaskRefusedError
+from sd_on_eks import ApiUnreachableError, Client, KeyRefusedError, TaskRefusedError
 from testing.relay import Server
 
 STATUS = b'{"id": "a", "runtime": "sdxl", "status": "running"}'
 Reply = tuple[int, dict[str, str], bytes]
-Serve = Callable[..., ApiClient]
+Serve = Callable[..., Client]
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def serve() -> Iterator[Serve]:
     """Starts an API that gives these replies in turn, repeating the last one; returns its client."""
     servers: list[Server] = []
 
-    def serve(*replies: Reply) -> ApiClient:
+    def serve(*replies: Reply) -> Client:
         remaining = list(replies)
 
         def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
@@ -32,7 +32,7 @@ def serve() -> Iterator[Serve]:
 
         server = Server(answer)
         servers.append(server)
-        return ApiClient(server.__enter__().url, "key")
+        return Client(server.__enter__().url, "key")
 
     yield serve
     for server in servers:

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from generator.client import TaskStatus
 from local import config, demo, display, examples, gallery, summary
 from local.cloud import without_unsupported
 from local.examples import PlannedTask, Request
 from local.progress import Callback, Progress, QueueDepth, TaskOutcome, TaskTimes, task_times
+from sd_on_eks import TaskStatus
 
 ROOT = Path(__file__).parents[2]
 REQUESTS = examples.read(ROOT / "examples" / "requests")

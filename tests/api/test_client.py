@@ -1,0 +1,152 @@
+"""`sd_on_eks.Client` and `AsyncClient` against the API of a stack."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sd_on_eks import (
+    ApiUnreachableError,
+    AsyncClient,
+    Client,
+    KeyRefusedError,
+    TaskFailedError,
+    TaskRefusedError,
+    TaskStatus,
+    TooLongError,
+)
+from tests.api.conftest import Deployed
+
+RUNTIME = "sdxl-turbo"
+
+
+class Blocking:
+    """The same calls as those of `Client`, by an `AsyncClient`."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+
+        async def collected(*args: Any, **options: Any) -> list[Any]:
+            return [item async for item in method(*args, **options)]
+
+        call = collected if inspect.isasyncgenfunction(method) else method
+        return lambda *args, **options: asyncio.run(call(*args, **options))
+
+
+@pytest.fixture(params=["sync", "async"])
+def client(api: Deployed, request: pytest.FixtureRequest) -> Any:
+    url, key = api.door.url, api.door.key
+    return Client(url, key) if request.param == "sync" else Blocking(AsyncClient(url, key))
+
+
+def end(api: Deployed, task: str, status: str = "completed", **fields: Any) -> None:
+    key = f"client/{task}/{task}-1.png"
+    api.write(RUNTIME, key, "a picture")
+    outputs = [{"key": key}] if status == "completed" else []
+    api.write(RUNTIME, f"client/{task}/result.json", {"status": status, "outputs": outputs, **fields})
+
+
+def test_a_task_is_sent_waited_for_and_saved(
+    api: Deployed, client: Client, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    name = request.node.callspec.id
+    sent = client.submit(
+        RUNTIME, {"prompt": "x"}, id=f"c-{name}", prefix="client", context={"n": 1}, timeout_seconds=60
+    )
+    end(api, sent.id, seed=7, context={"n": 1})
+    seen: list[TaskStatus] = []
+
+    status = client.wait(sent, on_change=seen.append)
+
+    assert (status.status, status.seed, status.context) == ("completed", 7, {"n": 1})
+    assert [entry.status for entry in seen] == ["completed"]
+    [file] = client.save(status, tmp_path / "new")
+    assert file.read_text() == '"a picture"'
+    assert sent.status_url == f"{api.door.url}/v1alpha2/{RUNTIME}/{sent.id}"
+    request_record = api.read(RUNTIME, f".tasks/{sent.id}/request.json")
+    assert request_record["metadata"]["timeoutSeconds"] == 60
+
+
+def test_a_task_without_an_id_gets_one_each_time(client: Client) -> None:
+    first, second = (client.submit(RUNTIME, {"prompt": "x"}) for _ in range(2))
+
+    assert first.id != second.id
+    assert client.status(RUNTIME, first.id).status == "queued"
+
+
+def test_a_task_is_cancelled_and_listed(client: Client) -> None:
+    sent = client.submit(RUNTIME, {"prompt": "x"})
+
+    assert client.cancel(sent) is True
+
+    created = client.status(RUNTIME, sent.id).created
+    cancelled = list(client.list(RUNTIME, status="cancelled", created_after=created))
+    assert sent.id in {task.id for task in cancelled}
+    assert {task.status for task in cancelled} == {"cancelled"}
+
+
+def test_a_list_goes_over_all_pages(api: Deployed, client: Client) -> None:
+    ids = {client.submit("invokeai", {"graph": {}}, "graph").id for _ in range(22)}
+
+    assert ids <= {task.id for task in client.list("invokeai")}
+
+
+def test_a_task_that_does_not_end_in_time_goes_on(client: Client) -> None:
+    sent = client.submit(RUNTIME, {"prompt": "x"})
+
+    with pytest.raises(TooLongError, match="still queued"):
+        client.wait(sent, timeout=0.1)
+
+
+def test_a_failed_task_raises_its_code(api: Deployed, client: Client, request: pytest.FixtureRequest) -> None:
+    task = f"fails-{request.node.callspec.id}"
+    client.submit(RUNTIME, {"prompt": "x"}, id=task, prefix="client")
+    end(api, task, "failed", error={"code": "rejected", "message": "no such sampler"})
+
+    with pytest.raises(TaskFailedError, match="no such sampler") as failure:
+        client.run(RUNTIME, {"prompt": "x"}, id=task, prefix="client", timeout=10)
+
+    assert failure.value.code == "rejected"
+
+
+def test_what_the_api_refuses_is_an_error_that_says_why(api: Deployed, client: Client) -> None:
+    with pytest.raises(TaskRefusedError, match="tasktype"):
+        client.submit(RUNTIME, {"prompt": "x"}, "workflow")
+    with pytest.raises(KeyRefusedError):
+        Client(api.door.url, "wrong").runtimes()
+
+
+def test_runtimes_are_described(client: Client) -> None:
+    names = {runtime.name for runtime in client.runtimes()}
+
+    assert {"sdxl-turbo", "comfyui", "invokeai"} <= names
+    assert client.runtime(RUNTIME).model == "sd_xl_turbo_1.0.safetensors"
+    assert client.runtime(RUNTIME).waiting is not None
+
+
+def test_url_and_key_come_from_the_environment(api: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_URL", api.door.url)
+    monkeypatch.setenv("API_KEY", api.door.key)
+    assert Client().runtimes()
+    assert asyncio.run(AsyncClient().runtimes())
+    assert api.door.key not in repr(Client())
+
+    monkeypatch.delenv("API_KEY")
+    with pytest.raises(ApiUnreachableError, match="API_KEY"):
+        Client()
+
+
+def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
+    def methods(of: type) -> dict[str, list[str]]:
+        public = inspect.getmembers(of, inspect.isfunction)
+        return {name: list(inspect.signature(method).parameters) for name, method in public if name[0] != "_"}
+
+    blocking = methods(Client)
+    blocking.pop("page")  # a step of `list`
+    assert methods(AsyncClient) == blocking
