@@ -79,11 +79,11 @@ def run(python: Path, folder: Path) -> Run:
     return run
 
 
-def test_it_holds_the_generator_and_no_other_package(wheel: Path) -> None:
+def test_it_holds_the_generator_the_client_and_no_other_package(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         folders = {name.partition("/")[0] for name in archive.namelist()}
 
-    assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"generator"}
+    assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"generator", "sd_on_eks"}
 
 
 @pytest.mark.parametrize(
