@@ -1,9 +1,10 @@
 """A kubelet for tests: runs each pod bound to a kwok node as real processes on loopback.
 
 The `queue-agent` container runs the real agent, the `runtime` container the simulation of its runtime type,
-each with exactly the environment of the pod spec. Since all pods share 127.0.0.1, container ports are mapped
-to free ports, and `RUNTIME_URL` and `AGENT_PORT` to those. Probes, preStop hooks, SIGTERM and the grace
-period follow the pod spec.
+each with exactly the environment of the pod spec. Each is PID 1 of a process namespace, or run by the init of
+the pod's command, unless the containers of the pod share one. Since all pods share 127.0.0.1, container ports
+are mapped to free ports, and `RUNTIME_URL` and `AGENT_PORT` to those. Probes, preStop hooks, SIGTERM and the
+grace period follow the pod spec.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from typing import Any
 import urllib3
 from kubernetes import client, config
 
+from testing import containers
 from testing.cluster.controlplane import Cluster
 from testing.cluster.pods import POLL_SECONDS, PodRunner
 
@@ -50,6 +52,7 @@ class Kubelet(threading.Thread):
         simulation: Simulation = Simulation(),
     ) -> None:
         super().__init__(name="kubelet", daemon=True)
+        containers.require_namespaces()
         self.cluster, self.aws, self.delays, self.simulation = cluster, dict(aws), delays, simulation
         self.folder = cluster.folder / "pods"
         self.folder.mkdir(exist_ok=True)
@@ -81,7 +84,9 @@ class Kubelet(threading.Thread):
             *("--load-time", str(self.delays.model_load)),
             *(word for model in models for word in ("--model", model)),
         ]
-        return [sys.executable, "-m", f"local.runtimes.{settings['RUNTIME_TYPE']}", *arguments], base | env
+        simulated = [sys.executable, "-m", f"local.runtimes.{settings['RUNTIME_TYPE']}", *arguments]
+        command = containers.expand(spec.get("command", []), env)
+        return containers.program_replaced(command, simulated), base | env
 
     def environment(self, pod: dict[str, Any], spec: dict[str, Any]) -> dict[str, str]:
         """`envFrom` ConfigMaps, then `env`, as a kubelet resolves them."""

@@ -20,6 +20,7 @@ from kubernetes import client
 from local import processes
 from local.emulator import free_port
 from local.processes import Child
+from testing.containers import start as start_as_pid_1
 
 if TYPE_CHECKING:
     from testing.cluster.kubelet import Kubelet
@@ -171,7 +172,10 @@ class PodRunner(threading.Thread):
         containers = []
         for spec in specs:
             command, env = self.kubelet.command(self.pod, spec, ports)
-            start = functools.partial(processes.start, spec["name"], command, env, self.folder)
+            # In a shared namespace PID 1 is not the container's, but that of the pod.
+            shared = self.pod["spec"].get("shareProcessNamespace", False)
+            program = processes.start if shared else start_as_pid_1
+            start = functools.partial(program, spec["name"], command, env, self.folder)
             containers.append(Container(spec, ports, start))
         return containers
 

@@ -1,11 +1,15 @@
 """SIGTERM: scale-in, a drained node, a spot interruption."""
 
 import signal
+import sys
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
+from local import processes
 from local.processes import Child
+from testing import containers
 from testing.proxy import Fault, Proxy, calls_to
 from testing.world import World, log_records, port_of, wait_for
 
@@ -24,6 +28,21 @@ def test_an_agent_that_waits_for_its_runtime_ends_at_once(world: World):
     wait_for(lambda: [line for line in log_records(agent) if line["event"] == "waiting for the runtime"])
 
     assert ends(agent, 2) == 0
+
+
+def test_an_agent_that_is_still_starting_ends_at_once(world: World, tmp_path: Path):
+    agent = containers.start(
+        "agent", [sys.executable, "-m", "queue_agent"], world.environment("http://127.0.0.1:1"), tmp_path
+    )
+    try:
+        # As PID 1 it would not get the signal before it has a handler.
+        wait_for(lambda: agent.handles(signal.SIGTERM))
+        still_importing = "uvloop" not in Path(f"/proc/{agent.first()}/maps").read_text()
+
+        assert ends(agent, 2) == 0
+        assert still_importing
+    finally:
+        processes.stop([agent], 0)
 
 
 def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: World):

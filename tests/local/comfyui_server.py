@@ -16,6 +16,7 @@ import yaml
 from local import processes
 from local.emulator import free_port
 from local.processes import Child
+from testing import containers
 from testing.world import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +126,7 @@ def running(folder: Path, without: str = "") -> Iterator[Server]:
     }
     command = [part.replace(CODE, str(code)).replace(CONFIG, str(config)) for part in profile["command"]]
     command = [part.replace(f" {without}", "") for part in command] if without else command
-    child = processes.start("comfyui", command, environment, folder)
+    child = containers.start("comfyui", containers.with_init(command), environment, folder)
     server = Server(f"http://127.0.0.1:{port}", child, data, environment)
     try:
         wait_for(lambda: _answers(server.url) or not child.alive, START_SECONDS)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from local import processes
+from testing import containers
 from testing.world import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +47,7 @@ def running(folder: Path) -> Iterator[str]:
     env |= {**homes, "INVOKEAI_HOST": "127.0.0.1", "INVOKEAI_PORT": str(port), "PATH": os.environ["PATH"]}
     for path in homes.values():
         Path(path).mkdir(parents=True)
-    child = processes.start("invokeai", [str(PROGRAM)], env, folder)
+    child = containers.start("invokeai", containers.with_init([str(PROGRAM)]), env, folder)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for(lambda: _answers(url) or not child.alive, START_SECONDS)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import signal
 import subprocess
 import urllib.error
 import urllib.request
@@ -112,6 +113,12 @@ def test_a_model_is_read_and_not_mapped(server: Server, tmp_path: Path, shim: bo
         [python, "-c", program], env=environment, capture_output=True, text=True, check=True, cwd=tmp_path
     ).stdout
     assert output.split()[-1] == mapped
+
+
+def test_it_ends_when_it_is_told(tmp_path: Path):
+    with running(tmp_path / "pod") as pod:
+        pod.child.signal(signal.SIGTERM)
+        pod.child.process.wait(5)
 
 
 # Tasks

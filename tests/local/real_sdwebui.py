@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import re
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -315,3 +316,11 @@ def test_the_agent_runs_tasks(world: World, server: Server):
         "bad": "failed",
     }
     assert agent.alive and world.take_dead_letters() == []
+
+
+# The end: the last test, since it ends the server that the others use.
+
+
+def test_it_ends_when_it_is_told(server: Server) -> None:
+    server.child.signal(signal.SIGTERM)
+    server.child.process.wait(15)

@@ -17,7 +17,8 @@ import yaml
 
 from local import processes
 from local.emulator import free_port
-from local.processes import Child
+from testing import containers
+from testing.containers import Contained
 from testing.world import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +55,7 @@ class Server:
     """A running SD WebUI: its URL, its process, and the folder that stands for the bucket."""
 
     url: str
-    child: Child
+    child: Contained
     bucket: Path
 
     def ask(self, path: str, body: object = None) -> Any:
@@ -77,7 +78,7 @@ class Server:
 
     def maps(self, file: str) -> bool:
         """Whether a file of this name is mapped into its memory."""
-        return file in Path(f"/proc/{self.child.process.pid}/maps").read_text()
+        return file in Path(f"/proc/{self.child.program()}/maps").read_text()
 
     def log(self) -> str:
         """What it has written so far."""
@@ -154,8 +155,8 @@ def running(folder: Path, *, bare: bool = False) -> Iterator[Server]:
         bucket = folder / "bare"
         shutil.copytree(folder / "bucket" / "Stable-diffusion", bucket / "Stable-diffusion")
     command = [part.replace(CODE, str(code)) for part in PROFILE["command"]]
-    mounted = _mounted(bucket, code / "models", command, writable=bare)
-    child = processes.start(f"sdwebui-{port}", mounted, environment(folder, port) | own, folder)
+    mounted = _mounted(bucket, code / "models", containers.with_init(command), writable=bare)
+    child = containers.start(f"sdwebui-{port}", mounted, environment(folder, port) | own, folder)
     server = Server(f"http://127.0.0.1:{port}", child, bucket)
     try:
         wait_for(lambda: _answers(server) or not child.alive, START_SECONDS)

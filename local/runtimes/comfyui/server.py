@@ -294,4 +294,5 @@ async def run() -> None:
     options.model = options.model or [DEFAULT_MODEL, "model.safetensors"]
     simulation = serve.build("comfyui", options)
     server = ComfyUi(simulation, tuple(int(part) for part in options.version.split(".")))
-    await serve.serve(simulation, serve.application(simulation, server.routes()), server.work())
+    app = serve.application(simulation, server.routes())
+    await serve.serve(simulation, app, server.work(), handlers=False)

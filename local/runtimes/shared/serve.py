@@ -96,8 +96,13 @@ def application(simulation: Simulation, routes: list[web.RouteDef]) -> web.Appli
     return app
 
 
-async def serve(simulation: Simulation, app: web.Application, *background: Awaitable[None]) -> None:
-    """Listen until SIGTERM or SIGINT; the URL is printed as one line of JSON."""
+async def serve(
+    simulation: Simulation, app: web.Application, *background: Awaitable[None], handlers: bool = True
+) -> None:
+    """Listen until SIGTERM or SIGINT; the URL is printed as one line of JSON.
+
+    `handlers`: whether the real program has handlers of these signals.
+    """
     options = simulation.options
     await asyncio.sleep(options.start_delay)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -115,7 +120,7 @@ async def serve(simulation: Simulation, app: web.Application, *background: Await
     sys.stdout.flush()
     tasks = [asyncio.ensure_future(work) for work in background]
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT) if handlers else ():
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
     for task in tasks:

@@ -31,6 +31,11 @@ livenessProbe:
   terminationGracePeriodSeconds: 30
 {{- end -}}
 
+{{- /* sd-runtimes.command (runtime, words): the command of a program, run by files/init.sh. */ -}}
+{{- define "sd-runtimes.command" -}}
+{{- concat (list "/bin/sh" "-c" (.runtime.files.Get "files/init.sh") "init") .words | toYaml -}}
+{{- end -}}
+
 {{- /* sd-runtimes.mounts.runtime (runtime, profile): volume mounts of the runtime's container. */ -}}
 {{- define "sd-runtimes.mounts.runtime" -}}
 - name: models
@@ -96,7 +101,7 @@ livenessProbe:
   resources:
     {{- toYaml $agent.resources | nindent 4 }}
   securityContext:
-    {{- include "sd-runtimes.securityContext" (dict "readOnly" true) | nindent 4 }}
+    {{- include "sd-runtimes.securityContext.agent" . | nindent 4 }}
   volumeMounts:
     - name: agent-scratch
       mountPath: /tmp
@@ -119,7 +124,7 @@ livenessProbe:
     requests: {cpu: 50m, memory: 64Mi}
     limits: {memory: 256Mi}
   securityContext:
-    {{- include "sd-runtimes.securityContext" (dict "readOnly" true) | nindent 4 }}
+    {{- include "sd-runtimes.securityContext.agent" . | nindent 4 }}
   volumeMounts:
     - name: runtime-config
       mountPath: /etc/sd-on-eks

@@ -86,6 +86,16 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
+{{- /*
+sd-runtimes.securityContext.agent: of the containers with AWS credentials. They have a user of their own, which is that of
+the agent's image: the runtime, user 1000, cannot read their environment and files by way of /proc.
+*/ -}}
+{{- define "sd-runtimes.securityContext.agent" -}}
+{{- include "sd-runtimes.securityContext" (dict "readOnly" true) }}
+runAsUser: 65532
+runAsGroup: 65532
+{{- end -}}
+
 {{- /* sd-runtimes.config.agent (runtime): data of the ConfigMap with the queue agent's settings. */ -}}
 {{- define "sd-runtimes.config.agent" -}}
 {{- $a := .runtime.queueAgent -}}
