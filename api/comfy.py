@@ -17,6 +17,7 @@ from api.comfy_documents import JobDocuments, Link
 from api.comfy_errors import ComfyError, bad_request, not_found, of_problem
 from api.comfy_events import event_stream
 from api.comfy_jobs import Jobs
+from api.node_lists import NodeLists
 from api.problem import ProblemError, service_unavailable
 from api.records import LINK_SECONDS, Records
 from api.sender import sender
@@ -85,10 +86,12 @@ class Request:
 Handlers = Mapping[str, Callable[[Request, str], Answer]]
 
 
-def comfy_response(event: Mapping[str, Any], settings: Settings, s3: Any, publish: Publish) -> dict[str, Any]:
+def comfy_response(
+    event: Mapping[str, Any], settings: Settings, s3: Any, publish: Publish, nodes: NodeLists
+) -> dict[str, Any]:
     """The response to a request below /comfy."""
     try:
-        return _handle(_request(event, settings, s3, publish)).response()
+        return _handle(_request(event, settings, s3, publish, nodes)).response()
     except ProblemError as problem:
         error = of_problem(problem)
     except ComfyError as comfy_error:
@@ -98,7 +101,9 @@ def comfy_response(event: Mapping[str, Any], settings: Settings, s3: Any, publis
     return Answer(error.envelope(), error.status, headers=error.headers).response()
 
 
-def _request(event: Mapping[str, Any], settings: Settings, s3: Any, publish: Publish) -> Request:
+def _request(
+    event: Mapping[str, Any], settings: Settings, s3: Any, publish: Publish, nodes: NodeLists
+) -> Request:
     name, path = event["pathParameters"]["runtime"], event["pathParameters"]["proxy"]
     runtime = settings.runtimes.get(name)
     if runtime is None or runtime.type != "comfyui":
@@ -113,7 +118,7 @@ def _request(event: Mapping[str, Any], settings: Settings, s3: Any, publish: Pub
 
     assets = Assets(records, owner, settings.retention.records, link)
     documents = JobDocuments(f"{mount(event)}/comfy/{name}/api/v2", settings.retention, link)
-    jobs = Jobs(runtime, owner, records, assets, documents, publish)
+    jobs = Jobs(runtime, owner, records, assets, documents, publish, nodes)
     return Request(
         event["httpMethod"], tuple(path.removeprefix(_API_ROOT).rstrip("/").split("/")), event, jobs, assets
     )

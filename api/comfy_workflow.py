@@ -1,12 +1,13 @@
 """What a job of the Comfy API v2 may hold: its workflow, its asset references, its labels. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from queue_agent.task.protocol import ASSET_TYPE
 
 from api.comfy_errors import ComfyError, bad_request, invalid
+from api.node_checks import NodeError, title_of
 
 _BODY_KEYS = ("workflow", "extra_data", "metadata")
 _RESERVED_KEYS = ("webhook_url", "inputs")
@@ -16,6 +17,8 @@ LABEL_KEY_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 # Without control characters, and those that turn the direction of a text.
 LABEL_VALUE_PATTERN = "^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$"
 _FILTER = re.compile(r"metadata\[(.*)\]", re.DOTALL)
+# So many errors fit into a response, whatever was sent.
+_MAX_REASONS = 200
 EXPORT_HELP = "In ComfyUI: Workflow > Export (API)"
 
 
@@ -32,6 +35,17 @@ def check_job(body: Any) -> dict[str, Any]:
     _check_labels(body.get("metadata", {}))
     _check_workflow(body.get("workflow"))
     return body
+
+
+def check_nodes(workflow: Mapping[str, Any], errors: Sequence[NodeError]) -> None:
+    """Raise `ComfyError` with the errors that the runtime would find in the workflow, if there are any."""
+    if whole := [error.reason for error in errors if not error.node]:
+        raise invalid(f"{whole[0][:1].upper()}{whole[0][1:]}.", "invalid_workflow")
+    reasons: dict[str, list[dict[str, str]]] = {}
+    for error in errors[:_MAX_REASONS]:
+        reasons.setdefault(error.node, []).append({"field": error.input, "reason": error.reason})
+    if reasons:
+        raise _node_problem(reasons, workflow)
 
 
 def references(workflow: Any) -> Iterator[Mapping[str, Any]]:
@@ -123,10 +137,7 @@ def _node_errors(node: Any, workflow: Mapping[str, Any]) -> Iterator[dict[str, s
 
 def _node_problem(errors: Mapping[str, list[dict[str, str]]], workflow: Mapping[str, Any]) -> ComfyError:
     node_id, (first, *_) = next(iter(errors.items()))
-    node = workflow[node_id]
-    meta = node.get("_meta") if isinstance(node, dict) else None
-    title = meta.get("title") if isinstance(meta, dict) else None
-    kind = title or (node.get("class_type") if isinstance(node, dict) else None) or "no class"
+    kind = title_of(workflow[node_id])
     place = " ".join(part for part in (first["field"], first["reason"]) if part)
     more = f" ({len(errors) - 1} more nodes have errors)" if len(errors) > 1 else ""
     return invalid(f"Node {node_id} ({kind}): {place}{more}.", "invalid_workflow", node_errors=dict(errors))

@@ -5,6 +5,7 @@ from typing import Any
 from queue_agent.task.protocol import TaskState
 
 from api.comfy_openapi import comfy_paths, comfy_schemas
+from api.content_schema import content_schema
 from api.index import ENTRY_PATTERN
 from api.listing import DEFAULT_TASKS, MAX_TASKS
 from api.schema import legacy_task_schema, path_parameter, task_schema
@@ -116,8 +117,15 @@ def _listing() -> dict[str, Any]:
 
 
 def _tasks(settings: Settings) -> dict[str, Any]:
-    variants = [task_schema(name, settings.of_type(name)) for name in settings.types()]
+    variants = [_described(name, task_schema(name, settings.of_type(name))) for name in settings.types()]
     return variants[0] if len(variants) == 1 else {"anyOf": variants}
+
+
+def _described(runtime_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a task with what is known of its content."""
+    content = schema["properties"]["task"]["properties"]["content"]
+    content |= content_schema(runtime_type)
+    return schema
 
 
 def _post(name: str, summary: str, schema: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:

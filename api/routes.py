@@ -16,9 +16,11 @@ from queue_agent.task.protocol import parse_json
 
 from api.addresses import root_url, task_urls
 from api.comfy import COMFY_PATH, comfy_response
+from api.content import content_errors
 from api.cors import cors_headers, preflight_headers
 from api.discovery import describe_runtime, describe_runtimes
 from api.listing import list_tasks, selection
+from api.node_lists import NodeLists
 from api.openapi import HEALTH_PATH, RUNTIME_PATH, RUNTIMES_PATH, TASK_PATH, TASKS_PATH, document
 from api.problem import FieldError, ProblemError, invalid_request, service_unavailable
 from api.records import Records
@@ -71,6 +73,7 @@ class Api:
         self._sns = sns
         self._sqs = sqs
         self._waits = Waits()
+        self._nodes = NodeLists(s3)
         log.setLevel(logging.INFO)
 
     def handle(self, event: Event, _context: Any) -> Response:
@@ -82,7 +85,7 @@ class Api:
             answer = {"statusCode": int(HTTPStatus.NO_CONTENT), "body": ""}
             return {**answer, "headers": preflight_headers(headers, verbs) | cors_headers(headers, origins)}
         if event["resource"] == COMFY_PATH:
-            response = comfy_response(event, self._settings, self._s3, self._publish)
+            response = comfy_response(event, self._settings, self._s3, self._publish, self._nodes)
         else:
             response = self._answer(event)
         response["headers"] |= cors_headers(headers, origins)
@@ -144,6 +147,8 @@ class Api:
         runtime = self._runtime(metadata["runtime"])
         _validate(body, task_schema(runtime.type, self._settings.of_type(runtime.type)))
         if errors := list(limit_errors(metadata, body["task"]["content"], "task")):
+            raise invalid_request(errors)
+        if errors := content_errors(runtime, body["task"]["content"], self._nodes):
             raise invalid_request(errors)
         complete = {**metadata, **_identity(metadata.get("id"), metadata.get("prefix"))}
         task = Task(runtime, complete, body["task"]["content"], ("runtime", runtime.name), sent_by)

@@ -10,7 +10,7 @@ class Runtime:
     """A runtime that accepts tasks; `model` is its checkpoint, whose v1alpha1 tasks go there.
 
     `model_file`: the model that it was given, of any type of runtime. `timeout`: the longest run in seconds.
-    `models_bucket` is empty where the models are not in a bucket.
+    `models_bucket` is empty where the models are not in a bucket. `image`: as in its pods.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Runtime:
     dead_letter_url: str = ""
     models_bucket: str = ""
     models_prefix: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from queue_agent.aws.claims import Claims
 from queue_agent.aws.queue import Queue
 from queue_agent.aws.store import Store
 from queue_agent.blobs import Scratch
+from queue_agent.flow.describe import keep_nodes
 from queue_agent.flow.services import Services
 from queue_agent.flow.worker import Worker
 from queue_agent.ops import tracing
@@ -91,6 +92,7 @@ async def _run(settings: Settings) -> int:
         log.info("agent started", extra={"port": port, "runtime_type": settings.runtime_type})
         watching = asyncio.ensure_future(worker.supervisor.watch())
         working = asyncio.ensure_future(worker.run())
+        describing = asyncio.ensure_future(keep_nodes(services, supervisor.available))
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({watching, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         failed = next((task for task in (watching, working) if task.done()), None)
@@ -98,6 +100,7 @@ async def _run(settings: Settings) -> int:
             log.critical("agent failed", exc_info=failed.exception())
         await worker.shutdown(working, settings.shutdown_grace_seconds)
         watching.cancel()
+        describing.cancel()
         await health.stop()
         log.info("agent stopped")
         return EXIT_BUG if failed is not None else 0

@@ -162,3 +162,9 @@ class Adapter(Protocol):
 
     async def clear(self) -> None:
         """Stop the work that a killed agent left running, if its outputs could not be fetched."""
+
+    async def nodes(self) -> Mapping[str, Any] | None:
+        """The nodes that the runtime has, with which the API checks workflows: `{classes, replaced}`.
+
+        None for a runtime that does not describe them. Called while other tasks run.
+        """

@@ -48,6 +48,12 @@ class Settings:
         parse=parsers.one_of(RUNTIME_TYPES),
         doc="`sdwebui`, `comfyui`, `invokeai` or `custom`.",
     )
+    runtime_image: str = _env(
+        "RUNTIME_IMAGE",
+        parse=parsers.text,
+        default="",
+        doc="ComfyUI: image of the runtime; its nodes are kept in the bucket under it, for the API.",
+    )
     runtime_url: str = _env(
         "RUNTIME_URL", parse=parsers.base_url, default="http://127.0.0.1:8080", doc="URL of the runtime."
     )

@@ -11,12 +11,18 @@ from generator.solution.model import Runtime, Solution
 # Below paths.root(), in the order in which they need each other.
 FILES = (
     "agent/queue_agent/task/protocol.py",
+    "agent/queue_agent/task/workflow.py",
     "api/problem.py",
     "api/cors.py",
     "api/addresses.py",
     "api/schema.py",
     "api/validation.py",
     "api/settings.py",
+    "api/node_inputs.py",
+    "api/node_checks.py",
+    "api/node_lists.py",
+    "api/content.py",
+    "api/content_schema.py",
     "api/records.py",
     "api/sender.py",
     "api/index.py",
@@ -81,6 +87,7 @@ def _runtime(runtime: Runtime) -> dict[str, str | float | None]:
         "dead_letter_url": runtime.dead_letter_queue_url,
         "models_bucket": runtime.models.bucket if runtime.models.mounted else "",
         "models_prefix": runtime.models.prefix,
+        "image": runtime.runtime_image.name,
     }
 
 

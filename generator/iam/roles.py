@@ -74,7 +74,8 @@ def runtime(solution: Solution, runtime: Runtime) -> Policy:
 def api_function(solution: Solution) -> Policy:
     """The function of the HTTP API: publish tasks, store task records, read results (for presigned URLs).
 
-    For `GET /runtimes/{runtime}` it counts the messages of queues and lists the names of models.
+    For `GET /runtimes/{runtime}` it counts the messages of queues and lists the names of models; these also
+    before it refuses a workflow for its model.
     """
     queues = [arn for r in solution.runtimes for arn in (r.queue_arn, r.dead_letter_queue_arn)]
     exact = _api([bucket_arn(solution, r.output_bucket) for r in solution.runtimes], queues, solution)

@@ -22,7 +22,10 @@ def test_each_runtime_of_the_example_gets_its_own_tasks(
     for runtime in deployed.solution.runtimes:
         tasktype = TASK_TYPES.get(runtime.type, ("any",))[0]
         metadata = {"id": f"for-{runtime.name}", "runtime": runtime.name, "tasktype": tasktype}
-        body = {"task": {"metadata": metadata, "content": {"prompt": "x"}}}
+        content = (
+            {"1": {"class_type": "SaveImage", "inputs": {}}} if runtime.type == "comfyui" else {"prompt": "x"}
+        )
+        body = {"task": {"metadata": metadata, "content": content}}
         assert deployed.call("POST", "/v1alpha2", body).status == 200
 
     for runtime in deployed.solution.runtimes:

@@ -210,7 +210,7 @@ def test_the_function_does_its_work_with_its_own_role(strict: Cloud) -> None:
                     {
                         "task": {
                             "metadata": {"runtime": "comfyui", "tasktype": "pipeline"},
-                            "content": {"1": {}},
+                            "content": {"1": {"class_type": "SaveImage", "inputs": {}}},
                         }
                     }
                 ),

@@ -59,13 +59,37 @@ def test_a_task_goes_to_the_queue_of_its_runtime_alone(api: Deployed) -> None:
 def test_the_api_accepts_every_task_type_that_the_agent_runs(
     api: Deployed, runtime: str, tasktype: str
 ) -> None:
-    reply = api.call("POST", "/v1alpha2", a_task(runtime=runtime, tasktype=tasktype))
+    content = (
+        {"1": {"class_type": "SaveImage", "inputs": {}}} if runtime == "comfyui" else {"prompt": "a dog"}
+    )
+
+    reply = api.call("POST", "/v1alpha2", a_task(runtime=runtime, tasktype=tasktype, content=content))
 
     assert reply.status == 200
     [message] = [
         candidate for candidate in api.messages(runtime) if candidate["metadata"]["tasktype"] == tasktype
     ]
     assert message["metadata"]["id"] == reply.body["id"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"prompt": "a dog"}, "must be a workflow in API format"),
+        ({"nodes": [], "links": []}, "has the UI format"),
+        ({"workflow": {"1": {"class_type": "A", "inputs": {}}}}, "inside of content.workflow"),
+        ({"input": {"x": 1}}, "RunPod"),
+        ({"1": {"class_type": "A"}}, "must be a workflow in API format"),
+        ({"1": {"class_type": "VHS_LoadVideoPath", "inputs": {"video": "https://a.b/c"}}}, "takes a path"),
+    ],
+)
+def test_what_is_not_a_workflow_is_refused_in_the_words_of_the_agent(
+    api: Deployed, content: Any, words: str
+) -> None:
+    reply = api.call("POST", "/v1alpha2", a_task(runtime="comfyui", tasktype="workflow", content=content))
+
+    assert (reply.status, reply.fields) == (400, ["task.content"])
+    assert words in reply.body["detail"]
 
 
 def test_a_v1alpha1_task_goes_where_its_model_is(api: Deployed) -> None:

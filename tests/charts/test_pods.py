@@ -268,6 +268,17 @@ def test_the_agent_gets_every_address_by_its_environment(types: Objects) -> None
     }
 
 
+def test_the_agent_of_a_comfyui_knows_the_image_of_its_runtime(types: Objects) -> None:
+    [name] = [name for name in TYPES if types.agent(name)["RUNTIME_TYPE"] == "comfyui"]
+    container = next(
+        container
+        for container in types[f"Deployment/{name}"]["spec"]["template"]["spec"]["containers"]
+        if container["name"] not in ("queue-agent", "trace-collector")
+    )
+
+    assert types.agent(name)["RUNTIME_IMAGE"] == container["image"]
+
+
 def test_what_the_chart_sets_itself_is_what_the_rules_reserve(types: Objects) -> None:
     names = set().union(*(types.agent(name) for name in TYPES))
     templates = [types[f"Deployment/{name}"]["spec"]["template"]["metadata"] for name in TYPES]

@@ -30,7 +30,7 @@ API = {
     "schema": set(),
     "sender": set(),
     "settings": set(),
-    "openapi": {"comfy_openapi", "index", "listing", "schema", "settings"},
+    "openapi": {"comfy_openapi", "content_schema", "index", "listing", "schema", "settings"},
     "addresses": {"cors"},
     "discovery": {"records", "settings", "waits"},
     "listing": {
@@ -41,7 +41,7 @@ API = {
     "multipart": set(),
     "comfy_errors": {"problem"},
     "comfy_ids": set(),
-    "comfy_workflow": {"comfy_errors"},
+    "comfy_workflow": {"comfy_errors", "node_checks"},
     "comfy_documents": {"comfy_ids", "settings", "state"},
     "comfy_events": {"comfy_documents"},
     "comfy_assets": {
@@ -49,20 +49,25 @@ API = {
     },
     "comfy_jobs": {
         *("comfy_assets", "comfy_documents", "comfy_errors", "comfy_ids", "comfy_workflow", "index"),
-        *("problem", "records", "settings", "state", "tasks"),
+        *("node_lists", "problem", "records", "settings", "state", "tasks"),
     },
     "comfy": {
-        *("comfy_assets", "comfy_documents", "comfy_errors", "comfy_events", "comfy_jobs", "problem"),
-        *("addresses", "records", "sender", "settings", "tasks"),
+        *("comfy_assets", "comfy_documents", "comfy_errors", "comfy_events", "comfy_jobs", "node_lists"),
+        *("addresses", "problem", "records", "sender", "settings", "tasks"),
     },
+    "node_inputs": set(),
+    "node_checks": {"node_inputs"},
+    "node_lists": {"node_checks", "settings"},
+    "content_schema": {"schema"},
+    "content": {"node_lists", "problem", "settings"},
     "comfy_openapi": {"comfy_assets", "comfy_errors", "comfy_ids", "comfy_workflow", "index"},
     "validation": {"problem", "schema"},
     "state": {"records"},
     "waits": {"state"},
     "tasks": {"index", "problem", "records", "settings", "state", "waits"},
     "routes": {
-        *("comfy", "cors", "openapi", "problem", "records", "schema", "sender", "settings", "tasks"),
-        *("addresses", "discovery", "listing", "validation", "waits"),
+        *("comfy", "content", "cors", "node_lists", "openapi", "problem", "records", "schema", "sender"),
+        *("addresses", "discovery", "listing", "settings", "tasks", "validation", "waits"),
     },
 }
 LOCAL = {
@@ -122,6 +127,11 @@ FOLDERS = folders()
 # These connect all parts of their package.
 ENTRY = ("__init__", "__main__")
 TASK_CONTRACT = "queue_agent.task.protocol"
+# What others may import of the agent: the contract; the API too how the content of a task is read.
+OF_THE_AGENT = {
+    "api": (TASK_CONTRACT, "queue_agent.task.workflow"),
+    "local": (TASK_CONTRACT,),
+}
 # Parts that decide: no file, clock, environment, process or network.
 PURE = {
     "generator": ("errors", "solution", "config", "facts", "images", "iam", "plan", "build"),
@@ -192,18 +202,19 @@ def test_a_folder_imports_only_what_the_architecture_lists(package: str) -> None
 
 
 def test_the_task_contract_needs_nothing_but_the_standard_library() -> None:
-    file = ROOT / "agent" / (TASK_CONTRACT.replace(".", "/") + ".py")
+    for module in OF_THE_AGENT["api"]:
+        file = ROOT / "agent" / (module.replace(".", "/") + ".py")
+        names = {name for name in imported_names(file) if not name.startswith(OF_THE_AGENT["api"])}
 
-    assert {name.partition(".")[0] for name in imported_names(file)} <= sys.stdlib_module_names
+        assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("package", ["api", "local"])
 def test_the_api_and_the_local_pipeline_import_only_the_task_contract_of_the_agent(package: str) -> None:
     for file in folder(package).rglob("*.py"):
         names = {name for name in imported_names(file) if name.startswith("queue_agent")}
-        assert all(
-            f"{name}.".startswith(f"{TASK_CONTRACT}.") or name == "queue_agent.task" for name in names
-        ), file
+        allowed = tuple(f"{module}." for module in OF_THE_AGENT[package])
+        assert all(f"{name}.".startswith(allowed) or name == "queue_agent.task" for name in names), file
 
 
 @pytest.mark.parametrize(("package", "name"), [(p, name) for p, names in PURE.items() for name in names])

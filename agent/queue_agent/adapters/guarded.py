@@ -97,6 +97,10 @@ class GuardedAdapter:
         """As in the contract."""
         await _guarded(self._adapter.clear())
 
+    async def nodes(self) -> Mapping[str, Any] | None:
+        """As in the contract."""
+        return await _guarded(self._adapter.nodes())
+
 
 async def _of_task(call: Coroutine[Any, Any, T]) -> T:
     try:

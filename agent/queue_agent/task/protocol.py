@@ -5,6 +5,7 @@ API's Lambda function. So it needs nothing but the standard library.
 """
 
 import enum
+import hashlib
 import json
 import math
 from typing import Any
@@ -85,6 +86,14 @@ ASSET_TYPE = "core/ASSET"
 CANCEL_FIELD = "cancel_requested"
 
 
+# What ComfyUI runtimes answer to /object_info: written by the agents, for the API to check workflows.
+NODES_FOLDER = ".nodes"
+# The maximum size of such an object, and of the JSON in it. That of ComfyUI 0.28.1 has 60 KB, and 0.6 MB.
+NODES_MAX_BYTES, NODES_MAX_JSON_BYTES = 2 * 2**20, 24 * 2**20
+# A tag can be moved to another image while no pod runs: after this time its object counts no more.
+NODES_DAYS = 7
+
+
 def canonical_json(value: Any) -> str:
     """The same text for equal values, in ASCII: SQS refuses some characters that JSON allows."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -162,6 +171,16 @@ def asset_key(owner: str, asset_id: str) -> str:
 def workflow_key(task_id: str) -> str:
     """The key of the workflow of a job, as its sender wrote it."""
     return f"{RECORDS_FOLDER}/{task_id}/workflow.json"
+
+
+def nodes_key(image: str) -> str:
+    """The key of the nodes of a runtime's image, given as in a pod: gzipped JSON `{classes, replaced}`."""
+    return f"{NODES_FOLDER}/{hashlib.sha256(image.encode()).hexdigest()[:40]}.json.gz"
+
+
+def nodes_expire(image: str) -> bool:
+    """Whether the nodes of an image may change: its reference has no digest."""
+    return "@sha256:" not in image
 
 
 def s3_url(bucket: str, key: str) -> str:

@@ -85,7 +85,15 @@ def described(name: str, node: Node, models: list[str]) -> dict[str, Any]:
         limits = {"min": value.min, "max": value.max} if value.min is not None else {}
         part = "optional" if value.optional else "required"
         inputs[part][key] = [choices if value.type == "COMBO" else value.type, limits]
-    return {"input": inputs, "name": name, "output": node.outputs or [], "output_node": node.saves}
+    # ComfyUI's own nodes, and those of extensions, whose outputs are unknown.
+    module = "nodes" if node.outputs is not None else "custom_nodes.extensions"
+    return {
+        "input": inputs,
+        "name": name,
+        "output": node.outputs or [],
+        "output_node": node.saves,
+        "python_module": module,
+    }
 
 
 def _node(entry: dict[str, Any]) -> Node:

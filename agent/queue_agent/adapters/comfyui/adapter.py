@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import FormData, WSMsgType
 
-from queue_agent.adapters.comfyui import files, history
+from queue_agent.adapters.comfyui import files, history, nodes
 from queue_agent.adapters.comfyui import graph as graphs
 from queue_agent.adapters.comfyui.progress import GraphProgress
 from queue_agent.adapters.comfyui.prompts import Prompt, Prompts, prompt_id
@@ -35,10 +35,14 @@ from queue_agent.contract import (
 )
 from queue_agent.task.assets import is_reference, replace_at, value_at
 from queue_agent.task.protocol import TASK_TYPES
+from queue_agent.task.workflow import graph_of, loaded_files
 
 ACCEPTED_TASK_TYPES = TASK_TYPES["comfyui"]
 # For this long a prompt without a history entry counts as queued, without a look at the queue.
 ASSUME_QUEUED_SECONDS = 0.5
+# It lists the files of all models, which are in a bucket.
+OBJECT_INFO_SECONDS = 120.0
+OBJECT_INFO_MAX_BYTES = 32 * 2**20
 
 
 class ComfyUi:
@@ -50,7 +54,7 @@ class ComfyUi:
 
     def model(self, task: Task) -> str | None:
         """The first model that the workflow loads."""
-        return graphs.model(graphs.graph_of(task.content))
+        return graphs.model(graph_of(task.content))
 
     def image_fields(self, task: Task) -> Sequence[FieldPath]:
         """The image of every node that loads one."""
@@ -65,6 +69,15 @@ class ComfyUi:
         response = await self._http.probe("/prompt")
         return response is not None and response.ok and b"queue_remaining" in response.body.read()
 
+    async def nodes(self) -> Mapping[str, Any] | None:
+        """Its classes of nodes, and those that it replaces by others (since 2026)."""
+        response = await self._http.call("GET", "/object_info", seconds=OBJECT_INFO_SECONDS)
+        if not response.ok or response.body.size > OBJECT_INFO_MAX_BYTES:
+            return None
+        replaced = await self._http.call("GET", "/node_replacements")
+        replacements = replaced.json() if replaced.ok else {}
+        return await off_loop(response.body.size, lambda: nodes.described(response.json(), replacements))
+
     async def warm_up(self) -> None:
         """Nothing to check: the workflow chooses the model."""
 
@@ -78,7 +91,7 @@ class ComfyUi:
         files.check_paths(graph)
         assets = await self._upload_assets(task, graph, images)
         by_input = {path[-3:]: image for path, image in images.items() if path not in assets}
-        for n, file in enumerate(files.loaded_files(graph)):
+        for n, file in enumerate(loaded_files(graph)):
             image = by_input.get((file.node, "inputs", file.name))
             image = image or await data_uris.input_file(file.value, file.place, media=file.media)
             if image is not None:

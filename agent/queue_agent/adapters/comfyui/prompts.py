@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from queue_agent.adapters.comfyui import graph as graphs
 from queue_agent.adapters.comfyui import history
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import RuntimeUnavailable, TaskError
+from queue_agent.task.workflow import class_of
 
 NAMESPACE = uuid.UUID("6f9d4b0e-2c55-4f0a-9d52-0c8f3f6b7a11")
 # The place of the extra data in a prompt's row, in `/queue` and in the history.
@@ -101,7 +101,7 @@ class Prompts:
 
     async def _unknown_node(self, graph: Mapping[str, Any]) -> TaskError | None:
         """The error when the workflow has a node that the server lacks: versions of 2024 answer 500 to it."""
-        for name in sorted({graphs.class_of(node) for node in graph.values()}):
+        for name in sorted({class_of(node) for node in graph.values()}):
             response = await self._http.call("GET", f"/object_info/{quote(name, safe='')}")
             if response.ok and response.json() == {}:
                 return TaskError("bad_workflow", f"this ComfyUI has no node {name}")

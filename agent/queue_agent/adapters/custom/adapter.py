@@ -63,6 +63,9 @@ class Custom:
         """None: the fields of a custom task are images."""
         return ()
 
+    async def nodes(self) -> None:
+        """None: its tasks have no nodes that the API could check."""
+
     async def ready(self) -> bool:
         """Whether its readiness path returns 2xx."""
         response = await self._http.probe(self._ready_path)

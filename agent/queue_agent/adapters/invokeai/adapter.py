@@ -69,6 +69,9 @@ class InvokeAi:
         """`video_name` of every field that takes a video, in the same way."""
         return contents.video_fields(task.content)
 
+    async def nodes(self) -> None:
+        """None: its tasks have no nodes that the API could check."""
+
     async def ready(self) -> bool:
         """Whether the queue responds, which means that database and processor are up."""
         return await self._queue.responds()

@@ -89,6 +89,9 @@ class SdWebUi:
         """None: SD WebUI has no inputs of this kind."""
         return ()
 
+    async def nodes(self) -> None:
+        """None: its tasks have no nodes that the API could check."""
+
     async def ready(self) -> bool:
         """Whether it responds. That its model is loaded only a request for an image shows."""
         response = await self._http.probe(PROGRESS)

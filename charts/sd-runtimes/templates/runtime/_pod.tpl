@@ -118,6 +118,9 @@ runAsGroup: 65532
 {{- if eq .type "sdwebui" -}}
 {{- with .modelFilename }}{{ $_ := set $env "MODEL_FILENAME" . }}{{ end -}}
 {{- if .dynamicModel }}{{ $_ := set $env "DYNAMIC_SD_MODEL" "true" }}{{ end -}}
+{{- else if eq .type "comfyui" -}}
+{{- $profile := include "sd-runtimes.profile" . | fromYaml -}}
+{{- $_ := set $env "RUNTIME_IMAGE" (include "sd-runtimes.image.runtime" (dict "runtime" . "profile" $profile)) -}}
 {{- else if eq .type "custom" -}}
 {{- $_ := set $env "TASK_PATH" .runtime.inferenceApi.taskPath -}}
 {{- $_ := set $env "READY_PATH" .runtime.inferenceApi.probePath -}}
