@@ -74,6 +74,7 @@ class Api:
         self._sqs = sqs
         self._waits = Waits()
         self._nodes = NodeLists(s3)
+        self._fair = True
         log.setLevel(logging.INFO)
 
     def handle(self, event: Event, _context: Any) -> Response:
@@ -196,9 +197,19 @@ class Api:
             raise invalid_request(errors)
         return self._runtime(parameters["runtime"])
 
-    def _publish(self, message: str, attributes: dict[str, str]) -> None:
+    def _publish(self, message: str, attributes: dict[str, str], group: str) -> None:
         typed = {key: {"DataType": "String", "StringValue": value} for key, value in attributes.items()}
-        self._sns.publish(TopicArn=self._settings.topic, Message=message, MessageAttributes=typed)
+        call = {"TopicArn": self._settings.topic, "Message": message, "MessageAttributes": typed}
+        if self._fair:
+            try:
+                self._sns.publish(**call, MessageGroupId=group)
+            except ClientError as error:
+                if "MessageGroupId" not in error.response["Error"].get("Message", ""):
+                    raise
+                self._fair = False  # a region where a standard topic takes no groups yet
+            else:
+                return
+        self._sns.publish(**call)
 
 
 def _body(event: Event) -> Any:

@@ -3,7 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
-from queue_agent.task.protocol import ID_PATTERN, PREFIX_MAX_CHARACTERS, PREFIX_PATTERN, TASK_TYPES
+from queue_agent.task.protocol import (
+    HIGH,
+    ID_PATTERN,
+    NORMAL,
+    PREFIX_MAX_CHARACTERS,
+    PREFIX_PATTERN,
+    TASK_TYPES,
+    TTL_MAX_SECONDS,
+)
 
 Schema = dict[str, Any]
 
@@ -26,6 +34,17 @@ _TIMEOUT = {
     "exclusiveMinimum": 0,
     "description": "The longest run in seconds, if that is less than the runtime allows.",
 }
+_TTL = {
+    "type": "number",
+    "exclusiveMinimum": 0,
+    "maximum": TTL_MAX_SECONDS,
+    "description": "How many seconds the task may wait for its run; after them it fails with `expired`.",
+}
+_PRIORITY = {
+    "type": "string",
+    "enum": [NORMAL, HIGH],
+    "description": "`high`: before your other tasks that wait.",
+}
 
 
 def task_schema(runtime_type: str | None, runtimes: Iterable[str]) -> Schema:
@@ -43,6 +62,8 @@ def task_schema(runtime_type: str | None, runtimes: Iterable[str]) -> Schema:
         "prefix": _PREFIX,
         "context": {"description": "Returned with the result, unchanged. At most 64 KB."},
         "timeoutSeconds": _TIMEOUT,
+        "ttlSeconds": _TTL,
+        "priority": _PRIORITY,
     }
     content = {
         "type": "object",

@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from queue_agent.task.protocol import (
     CANCEL_FIELD,
     DEFAULT_SENDER,
+    EXPIRED,
+    EXPIRED_MARGIN_SECONDS,
     ClaimState,
     TaskState,
     claim_key,
+    expired_message,
     request_key,
     result_key,
 )
@@ -97,7 +100,20 @@ def read_task(task_id: str, records: Records) -> TaskView:
         return TaskView(request, ID_IN_USE, None, now)
     if result and claim_state(_value(claim), now) is TaskState.RUNNING:
         result = None
-    return TaskView(request, _value(result), _value(claim), now)
+    view = TaskView(request, _value(result), _value(claim), now)
+    return replace(view, result=_expired(ttl)) if (ttl := _ended_ttl(view)) else view
+
+
+def _ended_ttl(task: TaskView) -> float:
+    """The time to live of a task that waits and has had its time, though no agent has said so yet; else 0."""
+    if task.request is None or task.state is not TaskState.QUEUED:
+        return 0.0
+    ttl = float(task.request["metadata"].get("ttlSeconds", 0.0))
+    return ttl if ttl and task.now > task.request["submitted"] + ttl + EXPIRED_MARGIN_SECONDS else 0.0
+
+
+def _expired(ttl: float) -> dict[str, Any]:
+    return {"status": TaskState.FAILED, "error": {"code": EXPIRED, "message": expired_message(ttl)}}
 
 
 def sender_of(record: Mapping[str, Any]) -> str:

@@ -11,11 +11,13 @@ from typing import Any
 from queue_agent.task.protocol import (
     CANCEL_FIELD,
     DEFAULT_SENDER,
+    NORMAL,
     SNS_MAX_BYTES,
     ClaimState,
     TaskState,
     canonical_json,
     claim_key,
+    message_group,
     request_key,
     result_folder,
     result_key,
@@ -36,7 +38,8 @@ PROGRESS_FIELDS = ("step", "steps", "node")
 # An agent writes the claim of a running task a few times a minute.
 CLAIM_RACES = 5
 
-Publish = Callable[[str, dict[str, str]], None]
+# Message, attributes, group.
+Publish = Callable[[str, dict[str, str], str], None]
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def submit(task: Task, records: Records, publish: Publish, notes: Mapping[str, A
         record["submitted"] = earlier["submitted"]  # so that the index has one entry for the task
     records.overwrite(tasks_folder(task.sender) + index_entry(record["submitted"], task.id), {})
     # A function that is stopped here leaves `published` false: the next request publishes.
-    publish(message, attributes)
+    publish(message, attributes, message_group(task.sender, task.metadata.get("priority", NORMAL)))
     records.overwrite(key, {**record, "published": True})
 
 

@@ -1,5 +1,6 @@
 """Validates a value against the part of JSON Schema that schema.py uses; Lambda has no jsonschema."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -22,8 +23,8 @@ def schema_errors(value: Any, schema: Schema, field: str) -> Iterator[FieldError
         yield from _object_errors(value, schema, field)
     elif isinstance(value, str):
         yield from _string_errors(value, schema, field)
-    elif "exclusiveMinimum" in schema and value <= schema["exclusiveMinimum"]:
-        yield FieldError(field, f"must be greater than {schema['exclusiveMinimum']}")
+    elif isinstance(value, int | float):
+        yield from _number_errors(value, schema, field)
 
 
 def limit_errors(metadata: dict[str, Any], content: dict[str, Any], field: str) -> Iterator[FieldError]:
@@ -52,6 +53,13 @@ def _object_errors(value: dict[str, Any], schema: Schema, field: str) -> Iterato
         known = ", ".join(schema["properties"])
         for name in sorted(value.keys() - schema["properties"].keys()):
             yield FieldError(_join(field, name[:64]), f"is not a known key; the keys are {known}")
+
+
+def _number_errors(value: float, schema: Schema, field: str) -> Iterator[FieldError]:
+    if value <= schema.get("exclusiveMinimum", -math.inf):
+        yield FieldError(field, f"must be greater than {schema['exclusiveMinimum']}")
+    if value > schema.get("maximum", math.inf):
+        yield FieldError(field, f"must be at most {schema['maximum']}")
 
 
 def _string_errors(value: str, schema: Schema, field: str) -> Iterator[FieldError]:

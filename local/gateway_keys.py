@@ -1,4 +1,6 @@
-"""Starts the emulator with what its API Gateway lacks of API keys. Runs in the emulator's own environment.
+"""Starts the emulator with fair queues, and with what its API Gateway lacks of API keys.
+
+Runs in the emulator's own environment.
 
 An API with the key source AUTHORIZER takes the key that its authorizer returns, and a proxy integration gets
 the id of the key:
@@ -18,6 +20,8 @@ ACCEPTED: ContextVar[dict[str, Any] | None] = ContextVar("ACCEPTED", default=Non
 def main() -> None:
     """Start ministack."""
     extend(importlib.import_module("ministack.services.apigateway_v1"))
+    # Next to this file: the emulator's environment has no package `local`.
+    importlib.import_module("fair_queues").extend(importlib.import_module("ministack.services.sqs"))
     importlib.import_module("ministack.app").main()
 
 

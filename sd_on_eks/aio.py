@@ -38,6 +38,8 @@ class AsyncClient:
         prefix: str | None = None,
         context: Any = None,
         timeout_seconds: float | None = None,
+        ttl_seconds: float | None = None,
+        priority: str | None = None,
         metadata: Body | None = None,
     ) -> Receipt:
         """Send a task; see `Client.submit`."""
@@ -50,6 +52,8 @@ class AsyncClient:
             prefix=prefix,
             context=context,
             timeout_seconds=timeout_seconds,
+            ttl_seconds=ttl_seconds,
+            priority=priority,
             metadata=metadata,
         )
 

@@ -55,13 +55,23 @@ class Client:
         prefix: str | None = None,
         context: Any = None,
         timeout_seconds: float | None = None,
+        ttl_seconds: float | None = None,
+        priority: str | None = None,
         metadata: Body | None = None,
     ) -> Receipt:
         """Send a task. Without an `id` it gets a new one; sent again under the same id it runs once.
 
-        `timeout_seconds`: the longest run. `metadata`: further keys of the task's metadata.
+        `timeout_seconds`: the longest run; `ttl_seconds`: the longest wait for it. `priority`: "high" goes
+        before the key's other tasks. `metadata`: further keys of the task's metadata.
         """
-        given = {"prefix": prefix, "context": context, "timeoutSeconds": timeout_seconds, **(metadata or {})}
+        given = {
+            "prefix": prefix,
+            "context": context,
+            "timeoutSeconds": timeout_seconds,
+            "ttlSeconds": ttl_seconds,
+            "priority": priority,
+            **(metadata or {}),
+        }
         named = {"id": id or uuid.uuid4().hex, "runtime": runtime, "tasktype": tasktype}
         values = {name: value for name, value in given.items() if value is not None}
         return self.send({"task": {"metadata": {**named, **values}, "content": content}})

@@ -1,5 +1,6 @@
 """The contract between the agent's core and the adapters of the runtimes: types only."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -67,6 +68,7 @@ class Task:
     assets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # id → {key, name}
     size: int = 0  # of its message, in bytes
     sender: str = ""  # the name of its API key, unless that is the solution's own
+    ttl_seconds: float = math.inf  # it may wait so long in the queue and here
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 import hashlib
 import json
+import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -64,3 +66,15 @@ def test_any_body_gives_a_task_or_malformed(text: str):
         parse(text, DEFAULTS, 1)
     except MalformedMessageError as fault:
         assert fault.reason
+
+
+def test_a_task_may_wait_as_long_as_it_says() -> None:
+    waits = [parse(body(**fields), DEFAULTS, 1).ttl_seconds for fields in ({}, {"ttlSeconds": 90})]
+
+    assert waits == [math.inf, 90.0]
+
+
+@pytest.mark.parametrize("ttl", [0, -1, True, "60", [60]])
+def test_a_time_to_live_is_a_positive_number(ttl: Any) -> None:
+    with pytest.raises(MalformedMessageError, match="ttlSeconds"):
+        parse(body(ttlSeconds=ttl), DEFAULTS, 1)

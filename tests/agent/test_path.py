@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import urllib.error
 import urllib.request
 
@@ -101,6 +102,33 @@ def test_a_task_that_its_sender_cancelled_is_not_run(world: World):
     assert world.callbacks_for(["cat"])["cat"]["status"] == "cancelled"
     assert wait_for(lambda: world.messages_left() == 0)
     assert runtime.runs() == []
+
+
+def test_a_task_that_waited_longer_than_its_sender_wants_is_not_run(world: World):
+    runtime = world.runtime("--service-time", "0.1")
+    world.send(["late"], ttlSeconds=0.5)
+    world.send(["patient"], ttlSeconds=600)
+    time.sleep(1)
+    world.agent(runtime.url)
+
+    callbacks = world.callbacks_for(["late", "patient"])
+
+    assert callbacks["late"]["error"]["code"] == "expired"
+    assert "0.5" in callbacks["late"]["error"]["message"]
+    assert world.object("late/result.json")["status"] == "failed"
+    assert callbacks["patient"]["status"] == "completed"
+    assert runtime.runs() == ["patient"]
+    assert wait_for(lambda: world.messages_left() == 0)
+
+
+def test_a_task_expires_while_another_runs(world: World):
+    runtime = world.runtime("--service-time", "5")
+    world.agent(runtime.url)
+    world.send(["first"])
+    world.send(["second"], ttlSeconds=3)
+
+    assert world.callbacks_for(["first", "second"])["second"]["error"]["code"] == "expired"
+    assert runtime.runs() == ["first"]
 
 
 def test_tasks_for_one_checkpoint_are_run_together(world: World):

@@ -116,7 +116,7 @@ def keywords(part: Any) -> set[str]:
 
 # The keywords that validation.schema_errors understands; `description` is for people.
 KEYWORDS = {
-    *("additionalProperties", "description", "enum", "exclusiveMinimum", "maxLength", "minLength"),
+    *("additionalProperties", "description", "enum", "exclusiveMinimum", "maximum", "maxLength", "minLength"),
     *("minProperties", "pattern", "properties", "required", "type"),
 }
 KINDS: list[str | None] = [None, *protocol.RUNTIME_TYPES]

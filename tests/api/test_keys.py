@@ -171,6 +171,32 @@ def test_the_agent_learns_who_has_sent_a_task(shared: Deployed, values: dict[str
     assert "sender" not in sent["from-default"], "messages of the own key stay as they were"
 
 
+@pytest.mark.parametrize(
+    ("key", "priority", "group"),
+    [
+        ("default", {}, "default"),
+        ("web-shop", {}, "web-shop"),
+        ("web-shop", {"priority": "normal"}, "web-shop"),
+        ("web-shop", {"priority": "high"}, "web-shop.high"),
+    ],
+)
+def test_the_queue_is_fair_between_keys_and_classes(
+    shared: Deployed, values: dict[str, str], key: str, priority: dict[str, str], group: str
+) -> None:
+    shared.messages(RUNTIME)
+    task = body(f"fair-{key}-{len(group)}-{len(priority)}")
+    task["task"]["metadata"] |= priority
+    assert shared.call("POST", "/v1alpha2", task, key=values[key]).status == 200
+
+    sqs = shared.cloud.client("sqs")
+    name = next(entry.queue_name for entry in shared.solution.runtimes if entry.name == RUNTIME)
+    [message] = sqs.receive_message(
+        QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"],
+        MessageSystemAttributeNames=["All"],
+    )["Messages"]
+    assert message["Attributes"]["MessageGroupId"] == group
+
+
 def test_nobody_can_name_another_sender(shared: Deployed, values: dict[str, str]) -> None:
     task = body("forged")
     task["task"]["metadata"]["sender"] = "newsroom"

@@ -189,6 +189,23 @@ def test_what_is_being_stored_cannot_be_cancelled(api: Deployed) -> None:
     assert api.call("DELETE", TASK + "late-done").status == 409
 
 
+def test_a_waiting_task_has_expired_after_its_time_though_no_agent_has_said_so(api: Deployed) -> None:
+    metadata = {"id": "mayfly", "runtime": "sdxl-turbo", "tasktype": "text-to-image", "ttlSeconds": 60}
+    body = {"task": {"metadata": metadata, "content": {"prompt": "x"}}}
+    assert api.call("POST", "/v1alpha2", body).status == 200
+    assert status(api, "mayfly") == "queued"
+    request = api.read("sdxl-turbo", ".tasks/mayfly/request.json")
+
+    api.write("sdxl-turbo", ".tasks/mayfly/request.json", {**request, "submitted": request["submitted"] - 65})
+    assert status(api, "mayfly") == "queued", "an agent may just be claiming it"
+    api.write("sdxl-turbo", ".tasks/mayfly/request.json", {**request, "submitted": request["submitted"] - 75})
+    state = api.call("GET", TASK + "mayfly").body
+    assert (state["status"], state["error"]["code"]) == ("failed", "expired")
+
+    api.write("sdxl-turbo", ".tasks/mayfly/claim.json", claim("running"))
+    assert status(api, "mayfly") == "running"
+
+
 RFC3339 = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 

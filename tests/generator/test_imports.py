@@ -72,6 +72,7 @@ API = {
 }
 LOCAL = {
     "die_with_parent": set(),
+    "fair_queues": set(),
     "gateway_keys": set(),
     "examples": set(),
     "manifests": set(),

@@ -15,6 +15,7 @@ SQS_MAX_RECEIVE = 10
 SQS_MAX_ATTRIBUTES = 10
 # A receipt handle that is no longer valid: the message was deleted, or has been delivered again.
 STALE_RECEIPT_CODES = ("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue")
+SYSTEM_ATTRIBUTES = ("ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader", "MessageGroupId")
 RETURN_RETRY_SECONDS = 10.0
 REASON_MAX_CHARACTERS = 256
 
@@ -31,6 +32,7 @@ class Message:
     received: float  # Unix time
     trace: str  # AWSTraceHeader, or ""
     attributes: Mapping[str, Any]
+    group: str = ""  # MessageGroupId: whose share of a fair queue it counts towards
 
 
 class Queue:
@@ -55,7 +57,7 @@ class Queue:
                 WaitTimeSeconds=wait_seconds,
                 VisibilityTimeout=self._visibility_timeout,
                 MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader"],
+                MessageSystemAttributeNames=SYSTEM_ATTRIBUTES,
             ),
             float("inf"),
             self._on_retry,
@@ -92,17 +94,22 @@ class Queue:
             "reason": {"DataType": "String", "StringValue": text or "?"},
         }
         try:
-            await self._send(message.body, attributes, retry_seconds)
+            await self._send(message, attributes, retry_seconds)
         except ClientError as error:
             if error_code(error) != "InvalidParameterValue":
                 raise
-            await self._send(message.body, {}, retry_seconds)  # attributes count towards the maximum size
+            await self._send(message, {}, retry_seconds)  # attributes count towards the maximum size
 
-    async def _send(self, body: str, attributes: Mapping[str, Any], retry_seconds: float) -> None:
+    async def _send(self, message: Message, attributes: Mapping[str, Any], retry_seconds: float) -> None:
+        # It is sent again from there with its group.
+        group = {"MessageGroupId": message.group} if message.group else {}
         await call_with_retry(
             "SendMessage",
             lambda: self._sqs.send_message(
-                QueueUrl=self._dead_letter_url, MessageBody=body, MessageAttributes=attributes
+                QueueUrl=self._dead_letter_url,
+                MessageBody=message.body,
+                MessageAttributes=attributes,
+                **group,
             ),
             retry_seconds,
             self._on_retry,
@@ -137,6 +144,7 @@ def _message(entry: Mapping[str, Any]) -> Message:
         received=now,
         trace=system.get("AWSTraceHeader", ""),
         attributes=entry.get("MessageAttributes", {}),
+        group=system.get("MessageGroupId", ""),
     )
 
 

@@ -10,7 +10,7 @@ from queue_agent.contract import TaskError
 from queue_agent.flow.job import Job
 from queue_agent.flow.services import Services
 from queue_agent.task.messages import Defaults, MalformedMessageError, parse
-from queue_agent.task.protocol import TaskState
+from queue_agent.task.protocol import EXPIRED, TaskState, expired_message
 from queue_agent.task.record import TaskRecord
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
@@ -63,6 +63,12 @@ async def claim(services: Services, job: Job) -> Lease | Ended | ClaimedElsewher
             if record.request_sha256 not in ("", job.task.request_sha256):
                 raise id_in_use()
             return Ended(record, announced)
+
+
+def refuse_expired(job: Job, now: float) -> None:
+    """Raise `TaskError` for a task that has waited longer than its sender wants; `now` is a Unix time."""
+    if now - job.message.sent > job.task.ttl_seconds:
+        raise TaskError(EXPIRED, expired_message(job.task.ttl_seconds))
 
 
 def retry_after(busy: Busy, attempt: int, now: float, visibility: float) -> float:

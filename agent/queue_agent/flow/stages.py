@@ -139,6 +139,7 @@ class TaskRunner:
     async def _prepare(self, job: Job) -> Prepared:
         """The task, ready to run; its content is freed."""
         services, content = self._services, job.task.content
+        intake.refuse_expired(job, time.time())
         if job.exhausted(services.settings.max_attempts):
             job.task = replace(job.task, attempt=max(1, job.task.attempt - 1))
             raise RuntimeUnavailable("attempts_exhausted", "no attempt came to an end")
@@ -172,6 +173,7 @@ class TaskRunner:
         """
         try:
             await job.may_run.wait()
+            intake.refuse_expired(job, time.time())
             if job.lease is not None:
                 await job.lease.ensure_valid()
             job.stage, started = Stage.RUNNING, time.time()

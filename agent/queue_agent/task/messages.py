@@ -1,6 +1,7 @@
 """Parses the body of a queue message: v1alpha2 or v1alpha1, in an SNS envelope or raw. Trusts nothing."""
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
         assets=_assets(metadata.get("assets"), task_id),
         size=len(body),
         sender=_sender(metadata.get("sender"), task_id),
+        ttl_seconds=_ttl(metadata.get("ttlSeconds"), task_id),
     )
 
 
@@ -162,6 +164,15 @@ def _timeout(value: Any, defaults: Defaults, task_id: str) -> float:
     """The message may ask for less time than the runtime allows, not for more."""
     if value is None:
         return defaults.timeout_seconds
+    return min(_positive(value, "timeoutSeconds", task_id), defaults.timeout_seconds)
+
+
+def _ttl(value: Any, task_id: str) -> float:
+    """How long the task may wait for its run; without limit when it does not say."""
+    return math.inf if value is None else _positive(value, "ttlSeconds", task_id)
+
+
+def _positive(value: Any, name: str, task_id: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise MalformedMessageError("metadata.timeoutSeconds must be a number greater than 0", task_id)
-    return min(float(value), defaults.timeout_seconds)
+        raise MalformedMessageError(f"metadata.{name} must be a number greater than 0", task_id)
+    return float(value)

@@ -47,6 +47,14 @@ TASK_TYPES: dict[str, tuple[str, ...]] = {
 # The task type of a message that names none. SD WebUI has no default.
 DEFAULT_TASK_TYPES = {"comfyui": "pipeline", "invokeai": "graph", "custom": "custom"}
 
+# The classes of `metadata.priority`.
+NORMAL, HIGH = "normal", "high"
+# The code of a task that waited longer than its `metadata.ttlSeconds`, and how much later the API says so of
+# one that no agent has received: an agent may just be claiming it.
+EXPIRED, EXPIRED_MARGIN_SECONDS = "expired", 10.0
+# A message is not kept longer in its queue.
+TTL_MAX_SECONDS = 864_000
+
 RECORDS_FOLDER = ".tasks"
 # The name of the solution's own API key. A task that names no sender belongs to it, as one from SNS.
 DEFAULT_SENDER = "default"
@@ -92,6 +100,20 @@ NODES_FOLDER = ".nodes"
 NODES_MAX_BYTES, NODES_MAX_JSON_BYTES = 2 * 2**20, 24 * 2**20
 # A tag can be moved to another image while no pod runs: after this time its object counts no more.
 NODES_DAYS = 7
+
+
+def expired_message(ttl_seconds: float) -> str:
+    """What a task's error says that waited too long."""
+    return f"the task waited longer than its ttlSeconds of {ttl_seconds:g}"
+
+
+def message_group(sender: str, priority: str) -> str:
+    """The group of a task's message, by which SQS is fair: a key's tasks of high priority have their own.
+
+    SQS delivers messages of groups that have had little of the agents' time before those of groups that have
+    had much. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
+    """
+    return f"{sender}.{HIGH}" if priority == HIGH else sender
 
 
 def canonical_json(value: Any) -> str:
