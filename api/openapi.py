@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from queue_agent.task.protocol import TaskState
+from queue_agent.task.protocol import TaskState, WebhookState
 
 from api.comfy_openapi import comfy_paths, comfy_schemas
 from api.content_schema import content_schema
@@ -10,6 +10,7 @@ from api.index import ENTRY_PATTERN
 from api.listing import DEFAULT_TASKS, MAX_TASKS
 from api.schema import legacy_task_schema, path_parameter, task_schema
 from api.settings import Settings
+from api.webhook_signatures import SECRET_PREFIX
 
 TEXT = {"type": "string"}
 TEXTS = {"type": "array", "items": TEXT}
@@ -31,6 +32,7 @@ PROBLEMS = {
 TASKS_PATH = "/v1alpha2/{runtime}"
 TASK_PATH = "/v1alpha2/{runtime}/{id}"
 RUNTIMES_PATH, RUNTIME_PATH, HEALTH_PATH = "/runtimes", "/runtimes/{runtime}", "/health"
+WEBHOOK_SECRET_PATH = "/webhook-secret"  # noqa: S105 (a path)
 
 
 def document(settings: Settings, stage: str) -> dict[str, Any]:
@@ -54,6 +56,13 @@ def document(settings: Settings, stage: str) -> dict[str, Any]:
             "delete": _operation("cancelTask", "Cancel a task", _cancelled(), 400, 404, 409),
         },
         **_discovery(),
+        WEBHOOK_SECRET_PATH: {
+            "get": _operation(
+                "getWebhookSecret",
+                "Get the secret with which this key's webhooks are signed (https://www.standardwebhooks.com)",
+                _all_required({"secret": {"type": "string", "pattern": f"^{SECRET_PREFIX}"}}),
+            )
+        },
         **comfy_paths(settings.of_type("comfyui")),
         "/openapi.json": {"get": _operation("getDescription", "Get this document", {"type": "object"})},
     }
@@ -190,6 +199,20 @@ def _status() -> dict[str, Any]:
         "started_at": TIME,
         "step": {"type": "integer"},
         "steps": {"type": "integer"},
+        "webhook": _webhook_schema(),
+    }
+    return {**_all_required(required), "properties": required | optional}
+
+
+def _webhook_schema() -> dict[str, Any]:
+    """The state of the webhook of a task that has ended."""
+    required = {"state": {"enum": list(WebhookState)}}
+    optional = {
+        "attempts": {"type": "integer"},
+        "last_attempt_at": TIME,
+        "next_attempt_at": TIME,
+        "http_status": {"type": "integer"},
+        "error": TEXT,
     }
     return {**_all_required(required), "properties": required | optional}
 

@@ -21,7 +21,15 @@ from api.cors import cors_headers, preflight_headers
 from api.discovery import describe_runtime, describe_runtimes
 from api.listing import list_tasks, selection
 from api.node_lists import NodeLists
-from api.openapi import HEALTH_PATH, RUNTIME_PATH, RUNTIMES_PATH, TASK_PATH, TASKS_PATH, document
+from api.openapi import (
+    HEALTH_PATH,
+    RUNTIME_PATH,
+    RUNTIMES_PATH,
+    TASK_PATH,
+    TASKS_PATH,
+    WEBHOOK_SECRET_PATH,
+    document,
+)
 from api.problem import FieldError, ProblemError, invalid_request, service_unavailable
 from api.records import Records
 from api.schema import legacy_task_schema, path_parameter, task_schema
@@ -30,6 +38,7 @@ from api.settings import Runtime, Settings, read_settings
 from api.tasks import Task, cancel, new_id, status, submit
 from api.validation import limit_errors, schema_errors
 from api.waits import Waits
+from api.webhook_signatures import StackSecrets, webhook_secret
 
 Event = dict[str, Any]
 Response = dict[str, Any]
@@ -51,6 +60,7 @@ VERBS = {
     RUNTIMES_PATH: ("GET",),
     RUNTIME_PATH: ("GET",),
     HEALTH_PATH: ("GET",),
+    WEBHOOK_SECRET_PATH: ("GET",),
     "/openapi.json": ("GET",),
     COMFY_PATH: ("GET", "HEAD", "POST", "DELETE"),
 }
@@ -58,20 +68,22 @@ VERBS = {
 
 def start(settings: str) -> Handler:
     """The handler for these settings. Creates the clients now: Lambda gives the start a whole CPU."""
-    config = Config(connect_timeout=2, read_timeout=4, retries=CONFIG.retries)
-    sns, sqs = (boto3.client(service, config=config) for service in ("sns", "sqs"))
-    names = os.environ.get("KEY_NAMES", "{}")
-    return Api(read_settings(settings, names), boto3.client("s3", config=CONFIG), sns, sqs).handle
+    plain = Config(connect_timeout=2, read_timeout=4, retries=CONFIG.retries)
+    sns, sqs, manager = (boto3.client(name, config=plain) for name in ("sns", "sqs", "secretsmanager"))
+    solution = read_settings(settings, os.environ)
+    secrets = StackSecrets(manager, solution.webhook_secret)
+    return Api(solution, boto3.client("s3", config=CONFIG), sns, sqs, secrets).handle
 
 
 class Api:
     """The routes of one solution's API."""
 
-    def __init__(self, settings: Settings, s3: Any, sns: Any, sqs: Any) -> None:
+    def __init__(self, settings: Settings, s3: Any, sns: Any, sqs: Any, secrets: StackSecrets) -> None:
         self._settings = settings
         self._s3 = s3
         self._sns = sns
         self._sqs = sqs
+        self._secrets = secrets
         self._waits = Waits()
         self._nodes = NodeLists(s3)
         self._fair = True
@@ -117,13 +129,19 @@ class Api:
             return self._submit(_body(event), sent_by, root)
         if resource == "/v1alpha1":
             return self._submit_legacy(_body(event), sent_by, root)
+        if resource == WEBHOOK_SECRET_PATH:
+            return {"secret": webhook_secret(self._secrets.current()[0], sent_by)}
+        return self._of_runtime(event, sent_by, root)
+
+    def _of_runtime(self, event: Event, sent_by: str, root: str) -> dict[str, Any]:
+        """What concerns the tasks of one runtime."""
         runtime = self._runtime_of_path(event["pathParameters"])
         records = Records(self._s3, runtime.bucket)
-        if resource == TASKS_PATH:
+        if event["resource"] == TASKS_PATH:
             query = event.get("multiValueQueryStringParameters") or {}
             return list_tasks(runtime, sent_by, selection(query), records, root)
         task_id = str(event["pathParameters"]["id"])
-        if verb == "GET":
+        if event["httpMethod"] == "GET":
             state = status(runtime, task_id, records, sent_by, self._waits)
             return state | task_urls(root, runtime.name, task_id)
         return cancel(runtime, task_id, records, sent_by)
@@ -147,7 +165,9 @@ class Api:
         metadata = body["task"]["metadata"]
         runtime = self._runtime(metadata["runtime"])
         _validate(body, task_schema(runtime.type, self._settings.of_type(runtime.type)))
-        if errors := list(limit_errors(metadata, body["task"]["content"], "task")):
+        if errors := list(
+            limit_errors(metadata, body["task"]["content"], "task", local=self._settings.local)
+        ):
             raise invalid_request(errors)
         if errors := content_errors(runtime, body["task"]["content"], self._nodes):
             raise invalid_request(errors)

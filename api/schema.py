@@ -11,7 +11,10 @@ from queue_agent.task.protocol import (
     PREFIX_PATTERN,
     TASK_TYPES,
     TTL_MAX_SECONDS,
+    WEBHOOK_MAX_CHARACTERS,
 )
+
+from api.webhook_urls import WEBHOOK_PATTERN
 
 Schema = dict[str, Any]
 
@@ -45,6 +48,16 @@ _PRIORITY = {
     "enum": [NORMAL, HIGH],
     "description": "`high`: before your other tasks that wait.",
 }
+_WEBHOOK = {
+    "type": "string",
+    "pattern": WEBHOOK_PATTERN,
+    "maxLength": WEBHOOK_MAX_CHARACTERS,
+    "description": "An https:// URL at a public host, which gets the result by POST, signed.",
+}
+_LINKS = {
+    "type": "boolean",
+    "description": "Whether the callback of the results topic has https links to the outputs.",
+}
 
 
 def task_schema(runtime_type: str | None, runtimes: Iterable[str]) -> Schema:
@@ -64,6 +77,8 @@ def task_schema(runtime_type: str | None, runtimes: Iterable[str]) -> Schema:
         "timeoutSeconds": _TIMEOUT,
         "ttlSeconds": _TTL,
         "priority": _PRIORITY,
+        "webhook": _WEBHOOK,
+        "links": _LINKS,
     }
     content = {
         "type": "object",

@@ -4,6 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from api.webhook_signatures import SECRET_VARIABLE
+from api.webhook_urls import allows_local
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -38,7 +41,8 @@ class Retention:
 class Settings:
     """The solution's name, its requests topic, its runtimes by name, the names of its keys by their ids.
 
-    `origins`: those of the web pages that may call the API; `*` for all.
+    `origins`: those of the web pages that may call the API; `*` for all. `webhook_secret`: where the secret
+    of webhooks is; `local`: whether webhooks may lead to this machine.
     """
 
     stack: str
@@ -47,6 +51,8 @@ class Settings:
     retention: Retention = Retention()
     key_names: Mapping[str, str] = field(default_factory=dict)
     origins: tuple[str, ...] = ()
+    webhook_secret: str = ""
+    local: bool = False
 
     def of_type(self, runtime_type: str) -> list[str]:
         """The names of the runtimes of a type."""
@@ -65,11 +71,12 @@ class Settings:
         return by_model
 
 
-def read_settings(text: str, key_names: str) -> Settings:
+def read_settings(text: str, environment: Mapping[str, str]) -> Settings:
     """The settings from the generator's JSON: `{stack, topic, runtimes: {name: fields of Runtime},
     retention: {records, queue}, origins}`.
 
-    `key_names` is JSON too: the names of the stack's API keys by their ids, which only the stack knows.
+    The environment has what only the stack knows: in KEY_NAMES, as JSON, the names of its API keys by their
+    ids, and where the secret of webhooks is.
     """
     document = json.loads(text)
     return Settings(
@@ -77,6 +84,8 @@ def read_settings(text: str, key_names: str) -> Settings:
         topic=document["topic"],
         runtimes={name: Runtime(name=name, **entry) for name, entry in document["runtimes"].items()},
         retention=Retention(**document["retention"]),
-        key_names=json.loads(key_names),
+        key_names=json.loads(environment.get("KEY_NAMES", "{}")),
         origins=tuple(document["origins"]),
+        webhook_secret=environment.get(SECRET_VARIABLE, ""),
+        local=allows_local(environment),
     )

@@ -53,6 +53,11 @@ class TaskView:
         return str(self.request["metadata"]["prefix"]) if self.request else ""
 
     @property
+    def webhook(self) -> str:
+        """The URL that is called at its end, if its sender named one."""
+        return str(self.request["metadata"].get("webhook") or "") if self.request else ""
+
+    @property
     def state(self) -> TaskState:
         """The state of the task."""
         return TaskState(self.result["status"]) if self.result else claim_state(self.claim, self.now)

@@ -15,6 +15,7 @@ from queue_agent.task.protocol import (
     SNS_MAX_BYTES,
     ClaimState,
     TaskState,
+    WebhookState,
     canonical_json,
     claim_key,
     message_group,
@@ -22,6 +23,7 @@ from queue_agent.task.protocol import (
     result_folder,
     result_key,
     s3_url,
+    webhook_key,
 )
 
 from api.index import index_entry, tasks_folder
@@ -35,6 +37,7 @@ TOO_LARGE = "Send images as https:// or s3:// URLs, not inside the task"
 # Fields of result.json that the API returns when they are set.
 RESULT_FIELDS = ("attempt", "context", "duration", "error", "finished", "model", "seed", "started")
 PROGRESS_FIELDS = ("step", "steps", "node")
+ENDED = (TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELLED)
 # An agent writes the claim of a running task a few times a minute.
 CLAIM_RACES = 5
 
@@ -118,6 +121,8 @@ def status(runtime: Runtime, task_id: str, records: Records, sender: str, waits:
     if task.result:
         document["images"] = [records.link(output["key"]) for output in task.result.get("outputs", [])]
         document |= {name: task.result.get(name) for name in RESULT_FIELDS}
+    if task.webhook:
+        document["webhook"] = _webhook_state(task_id, task, records)
     waits.note(runtime.name, task_id, task)
     fields = {**document, **task_times(task)}
     if "queued_seconds" in fields:
@@ -136,6 +141,17 @@ def task_times(task: TaskView) -> dict[str, Any]:
         fields["progress"] = task.progress.get("value", 0.0)
         fields |= {name: task.progress.get(name) for name in PROGRESS_FIELDS}
     return fields | ({"cancelling": True} if task.cancelling else {})
+
+
+def _webhook_state(task_id: str, task: TaskView, records: Records) -> dict[str, Any]:
+    """How it went with the webhook of a task; the function that calls it has noted that."""
+    stored = records.read(webhook_key(task_id)) if task.state in ENDED else None
+    if stored is None:
+        return {"state": WebhookState.PENDING}
+    times = {"last_attempt_at": stored.value.get("at"), "next_attempt_at": stored.value.get("next_at")}
+    known = {name: stored.value.get(name) for name in ("state", "attempts", "http_status", "error")}
+    fields = known | {name: timestamp(value) for name, value in times.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def cancel(runtime: Runtime, task_id: str, records: Records, sender: str) -> dict[str, Any]:

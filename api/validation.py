@@ -9,8 +9,14 @@ from queue_agent.task.protocol import CONTEXT_MAX_BYTES, canonical_json, structu
 
 from api.problem import FieldError
 from api.schema import Schema
+from api.webhook_urls import webhook_error
 
-TYPES: dict[str, tuple[type, ...]] = {"object": (dict,), "string": (str,), "number": (int, float)}
+TYPES: dict[str, tuple[type, ...]] = {
+    "boolean": (bool,),
+    "object": (dict,),
+    "string": (str,),
+    "number": (int, float),
+}
 
 
 def schema_errors(value: Any, schema: Schema, field: str) -> Iterator[FieldError]:
@@ -27,8 +33,15 @@ def schema_errors(value: Any, schema: Schema, field: str) -> Iterator[FieldError
         yield from _number_errors(value, schema, field)
 
 
-def limit_errors(metadata: dict[str, Any], content: dict[str, Any], field: str) -> Iterator[FieldError]:
-    """What JSON Schema cannot express: structure, size of the context."""
+def limit_errors(
+    metadata: dict[str, Any], content: dict[str, Any], field: str, *, local: bool = False
+) -> Iterator[FieldError]:
+    """What JSON Schema cannot express: structure, size of the context, where a webhook leads.
+
+    `local`: it may lead to this machine too.
+    """
+    if "webhook" in metadata and (error := webhook_error(metadata["webhook"], local=local)):
+        yield FieldError(f"{field}.metadata.webhook", error)
     if structure := structure_error({"metadata": metadata, "content": content}):
         yield FieldError(field, structure)
     elif (size := len(canonical_json(metadata.get("context")))) > CONTEXT_MAX_BYTES:
@@ -37,7 +50,7 @@ def limit_errors(metadata: dict[str, Any], content: dict[str, Any], field: str) 
 
 def _has_type(value: Any, name: str) -> bool:
     # In Python a boolean is a number too.
-    return isinstance(value, TYPES[name]) and not isinstance(value, bool)
+    return isinstance(value, TYPES[name]) and (name == "boolean" or not isinstance(value, bool))
 
 
 def _object_errors(value: dict[str, Any], schema: Schema, field: str) -> Iterator[FieldError]:

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 from generator.solution.model import Runtime, Solution
-from local.emulator import Emulator
+from local.emulator import SECRET_KEY, Emulator
 from local.processes import LocalError
 from local.progress import QueueDepth
 from sd_on_eks import Client
@@ -34,7 +34,7 @@ class Cloud:
                 endpoint_url=self.emulator.url,
                 region_name=self.solution.region,
                 aws_access_key_id=self.solution.account,
-                aws_secret_access_key="local",  # noqa: S106 (the emulator takes any)
+                aws_secret_access_key=SECRET_KEY,
                 config=Config(retries={"mode": "standard"}, proxies={}),
             )
         return self._clients[service]
@@ -43,7 +43,7 @@ class Cloud:
         """Create CloudFormation stacks (templates by stack name) in this order; all their outputs."""
         outputs: dict[str, str] = {}
         for name, template in stacks.items():
-            outputs |= self._create(name, without_unsupported(template))
+            outputs |= self._create(name, for_emulator(template))
         return outputs
 
     def _create(self, name: str, template: str) -> dict[str, str]:
@@ -136,11 +136,18 @@ def api_url(endpoint: str, url: str) -> str:
     return f"{endpoint}/restapis/{api}/{stage}/_user_request_"
 
 
-def without_unsupported(template: str) -> str:
-    """The template as JSON, without the resources that the emulator refuses: alarms on metric math."""
+def for_emulator(template: str) -> str:
+    """The template as JSON, without the resources that the emulator refuses: alarms on metric math.
+
+    Its functions also accept webhooks on this machine, by http.
+    """
     document = yaml.load(template, yaml.CSafeLoader)
     resources = document["Resources"].items()
     supported = {
         name: resource for name, resource in resources if "Metrics" not in resource.get("Properties", {})
     }
+    for resource in supported.values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            variables = resource["Properties"].setdefault("Environment", {}).setdefault("Variables", {})
+            variables["LOCAL_WEBHOOKS"] = "true"
     return json.dumps({**document, "Resources": supported})

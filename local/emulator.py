@@ -23,6 +23,7 @@ START_TRIES = 3
 # The emulator takes an access key of twelve digits as the account id.
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
+SECRET_KEY = "local"  # noqa: S105 (nothing outside this machine takes it)
 
 
 class Emulator:
@@ -93,7 +94,7 @@ class Emulator:
         return without_aws_settings(os.environ) | {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": account,
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
         }
@@ -102,7 +103,9 @@ class Emulator:
         folder = str(self.folder)
         folders = {"TMPDIR": folder, "STATE_DIR": f"{folder}/state", "S3_DATA_DIR": f"{folder}/s3"}
         listen = {"BIND_HOST": "127.0.0.1", "MINISTACK_HOST": "127.0.0.1", "GATEWAY_PORT": str(self.port)}
-        return without_aws_settings(os.environ) | folders | listen | self._settings
+        # It checks the signatures of links by this key, and gives it to functions.
+        secret = {"AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+        return without_aws_settings(os.environ) | folders | listen | secret | self._settings
 
     @property
     def _alive(self) -> bool:

@@ -70,6 +70,8 @@ class World:
         self._children: list[Child] = []
         self.endpoint = endpoint
         self.last_sent = ""
+        # The message attributes of the last callback of each task.
+        self.attributes: dict[str, dict[str, str]] = {}
         sqs, s3, sns = self.sqs, self.s3, self.sns = [self._client(name) for name in ("sqs", "s3", "sns")]
         # As on AWS, bucket names are unique across accounts.
         self.bucket = f"pictures-{self._environment['AWS_ACCESS_KEY_ID']}"
@@ -153,7 +155,12 @@ class World:
 
     def receive_callbacks(self, wait: int = 0) -> list[dict[str, Any]]:
         """At most ten callbacks; waits `wait` seconds for the first."""
-        return [json.loads(json.loads(body)["Message"]) for body in self._receive(self.callback_queue, wait)]
+        received = [json.loads(body) for body in self._receive(self.callback_queue, wait)]
+        for envelope in received:
+            message = json.loads(envelope["Message"])
+            attributes = envelope.get("MessageAttributes", {})
+            self.attributes[message["id"]] = {name: value["Value"] for name, value in attributes.items()}
+        return [json.loads(envelope["Message"]) for envelope in received]
 
     def callbacks_for(self, ids: Iterable[str], seconds: float = 20) -> dict[str, dict[str, Any]]:
         """The last callback of each of these tasks, once all have one."""

@@ -55,6 +55,8 @@ AWS = AioConfig(
     user_agent="sd-on-eks-queue-agent",
     parameter_validation=False,
 )
+# Without it the SDK signs links by an old scheme, which newer regions refuse.
+S3 = AWS.merge(AioConfig(signature_version="s3v4"))
 
 
 def main() -> None:
@@ -113,9 +115,9 @@ async def _connected(settings: Settings) -> AsyncIterator[Services]:
     async with contextlib.AsyncExitStack() as stack:
         sqs, s3, sns = [
             await stack.enter_async_context(
-                session.create_client(service, region_name=settings.region, config=AWS)
+                session.create_client(service, region_name=settings.region, config=config)
             )
-            for service in ("sqs", "s3", "sns")
+            for service, config in (("sqs", AWS), ("s3", S3), ("sns", AWS))
         ]
         scratch = Scratch()
         http = await stack.enter_async_context(runtime_session())

@@ -1,8 +1,8 @@
-"""The code of the HTTP API's function: api/ and the task contract, joined into one file for the template."""
+"""The code of the functions: modules of api/ and the task contract, joined into one file for the template."""
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from generator.solution import limits
@@ -12,9 +12,12 @@ from generator.solution.model import Runtime, Solution
 FILES = (
     "agent/queue_agent/task/protocol.py",
     "agent/queue_agent/task/workflow.py",
+    "agent/queue_agent/task/public_addresses.py",
     "api/problem.py",
     "api/cors.py",
     "api/addresses.py",
+    "api/webhook_urls.py",
+    "api/webhook_signatures.py",
     "api/schema.py",
     "api/validation.py",
     "api/settings.py",
@@ -45,18 +48,28 @@ FILES = (
     "api/openapi.py",
     "api/routes.py",
 )
+# Those of the function that sends webhooks.
+WEBHOOK_FILES = (
+    "agent/queue_agent/task/protocol.py",
+    "agent/queue_agent/task/public_addresses.py",
+    "api/records.py",
+    "api/webhook_urls.py",
+    "api/webhook_signatures.py",
+    "api/webhook_calls.py",
+    "api/webhooks.py",
+)
 OWN_PACKAGES = ("api", "queue_agent")
 HEADER = "# Joined from api/*.py and the task contract by `generator build`: edit those files.\n"
 
 
-def read(root: Path) -> dict[str, str]:
-    """The text of each file by its path below `root`."""
-    return {name: (root / name).read_text(encoding="utf-8") for name in FILES}
+def read(root: Path, files: Sequence[str] = FILES) -> dict[str, str]:
+    """The text of each file by its path below `root`, in their order."""
+    return {name: (root / name).read_text(encoding="utf-8") for name in files}
 
 
 def joined(modules: Mapping[str, str], settings: str) -> str:
-    """One file that does what the modules do together, for these settings."""
-    parts = [HEADER, *(_without_own_imports(modules[name]) for name in FILES)]
+    """One file that does what the modules do together, in their order, for these settings."""
+    parts = [HEADER, *map(_without_own_imports, modules.values())]
     # repr() is a Python literal of any text, in ASCII and without a line break.
     return "\n".join([*parts, f"handler = start({settings!a})\n"])
 
@@ -74,6 +87,12 @@ def settings(solution: Solution) -> str:
         "runtimes": {runtime.name: _runtime(runtime) for runtime in solution.runtimes},
     }
     return json.dumps(values, separators=(",", ":"))
+
+
+def webhook_settings(solution: Solution) -> str:
+    """The settings of the function that sends webhooks, as JSON."""
+    buckets = {runtime.name: runtime.output_bucket for runtime in solution.runtimes}
+    return json.dumps({"attempts": limits.WEBHOOK_ATTEMPTS, "buckets": buckets}, separators=(",", ":"))
 
 
 def _runtime(runtime: Runtime) -> dict[str, str | float | None]:

@@ -103,6 +103,7 @@ RESOURCES = (
     Resource("Runtimes", "runtimes"),
     Resource("RuntimesRuntime", "{runtime}", "Runtimes"),
     Resource("Health", "health"),
+    Resource("WebhookSecretResource", "webhook-secret"),
     Resource("OpenApi", "openapi.json"),
     Resource("Comfy", "comfy"),
     Resource("ComfyRuntime", "{runtime}", "Comfy"),
@@ -123,6 +124,7 @@ METHODS = (
     Method("AnyRuntimes", "Runtimes", "ANY"),
     Method("AnyRuntimesRuntime", "RuntimesRuntime", "ANY", parameters=("runtime",)),
     Method("AnyHealth", "Health", "ANY"),
+    Method("AnyWebhookSecret", "WebhookSecretResource", "ANY"),
     Method("AnyOpenApi", "OpenApi", "ANY"),
     Method("AnyComfyPath", "ComfyPath", "ANY", parameters=("runtime", "proxy")),
 )

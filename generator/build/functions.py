@@ -1,7 +1,8 @@
-"""The Lambda functions of the HTTP API: the one that answers requests, and the one that finds their key."""
+"""The Lambda functions: the one that answers requests, the one that finds their key, the one of webhooks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from generator import paths
@@ -28,6 +29,7 @@ class Function:
     timeout_seconds: int
     code: str
     environment: Mapping[str, Any] = field(default_factory=dict)
+    of_api: bool = True  # API Gateway invokes it
 
 
 def functions(solution: Solution) -> tuple[Function, ...]:
@@ -45,7 +47,10 @@ def functions(solution: Solution) -> tuple[Function, ...]:
             memory_mib=limits.API_FUNCTION_MIB,
             timeout_seconds=20,
             code=code,
-            environment={"KEY_NAMES": api_keys.names_by_id(solution)},
+            environment={
+                "KEY_NAMES": api_keys.names_by_id(solution),
+                "WEBHOOK_SECRET": {"Ref": "WebhookSecret"},
+            },
         ),
         Function(
             id="ApiAuthorizerFunction",
@@ -58,4 +63,22 @@ def functions(solution: Solution) -> tuple[Function, ...]:
             timeout_seconds=5,
             code=(root / AUTHORIZER_FILE).read_text(encoding="utf-8"),
         ),
+        _webhooks(solution, root),
+    )
+
+
+def _webhooks(solution: Solution, root: Path) -> Function:
+    files = api_function.read(root, api_function.WEBHOOK_FILES)
+    return Function(
+        id="WebhooksFunction",
+        name=names.webhooks(solution.stack),
+        description="Calls the webhooks of tasks that have ended",
+        role=names.WEBHOOKS_ROLE,
+        role_description="The webhooks",
+        policy=roles.webhooks(solution),
+        memory_mib=limits.WEBHOOKS_FUNCTION_MIB,
+        timeout_seconds=limits.WEBHOOKS_FUNCTION_SECONDS,
+        code=api_function.joined(files, api_function.webhook_settings(solution)),
+        environment={"QUEUE_URL": {"Ref": "WebhooksQueue"}, "WEBHOOK_SECRET": {"Ref": "WebhookSecret"}},
+        of_api=False,
     )

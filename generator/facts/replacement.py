@@ -31,6 +31,9 @@ CREATE_ONLY: Mapping[str, frozenset[str]] = {
     ),
     "AWS::Events::Rule": frozenset({"Name"}),
     "AWS::IAM::Role": frozenset({"Path", "RoleName"}),
+    "AWS::Lambda::EventSourceMapping": frozenset(
+        {"EventSourceArn", "SelfManagedEventSource", "StartingPosition", "StartingPositionTimestamp"}
+    ),
     "AWS::Lambda::Function": frozenset({"FunctionName", "PackageType", "TenancyConfig"}),
     "AWS::Lambda::Permission": frozenset(
         {
@@ -51,6 +54,7 @@ CREATE_ONLY: Mapping[str, frozenset[str]] = {
     "AWS::SNS::Subscription": frozenset({"Endpoint", "Protocol", "TopicArn"}),
     "AWS::SNS::Topic": frozenset({"FifoTopic", "TopicName"}),
     "AWS::SQS::Queue": frozenset({"FifoQueue", "QueueName"}),
+    "AWS::SecretsManager::Secret": frozenset({"Name"}),
 }
 # Types that hold data of users.
 HOLD_DATA = frozenset({"AWS::S3::Bucket", "AWS::SQS::Queue"})

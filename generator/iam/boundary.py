@@ -71,6 +71,7 @@ def _tasks(solution: Solution) -> list[Statement]:
             actions("s3", "AbortMultipartUpload GetObject ListBucket PutObject"),
             [pictures, f"{pictures}/*"],
         ),
+        allow("WebhookSecret", "secretsmanager:GetSecretValue", roles.webhook_secret(solution)),
         allow("Uploads", "s3:DeleteObject", f"{pictures}/.assets/*"),
         allow(
             "ModelsAndInputs",

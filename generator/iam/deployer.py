@@ -183,7 +183,8 @@ def _alarms_and_logs(solution: Solution) -> list[Statement]:
     """
     rule_arn = arn(solution, "events", f"rule/{solution.stack}-*")
     api, pods = names.api(solution.stack), names.pod_log_group(solution.stack)
-    groups = (f"/aws/lambda/{api}", f"/aws/apigateway/{api}", f"/aws/eks/{solution.stack}/cluster", pods)
+    lambdas = [f"/aws/lambda/{name}" for name in (api, names.webhooks(solution.stack))]
+    groups = (*lambdas, f"/aws/apigateway/{api}", f"/aws/eks/{solution.stack}/cluster", pods)
     # The rules are those of Karpenter's interruption events.
     new_cluster = solution.existing_cluster is None
     manage_rules = allow("ManageRules", actions("events", rules), rule_arn, via_cloudformation())

@@ -72,6 +72,7 @@ def _passed(solution: Solution) -> list[Statement]:
         ("GiveApiLogRole", f"{stack}-ApiLogRole-*", ["apigateway.amazonaws.com"]),
         ("GiveFunctionRole", names.controller_role(stack, names.API_FUNCTION_ROLE), function),
         ("GiveAuthorizerRole", names.controller_role(stack, names.API_AUTHORIZER_ROLE), function),
+        ("GiveWebhooksRole", names.controller_role(stack, names.WEBHOOKS_ROLE), function),
         *(() if solution.existing_cluster else of_cluster),
     )
     return [

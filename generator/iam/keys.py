@@ -170,6 +170,7 @@ def uses(solution: Solution) -> Iterator[KeyUse]:
     """What the principals of a solution do with each key of kmsKeys."""
     keys = solution.keys
     karpenter, api = solution.role_arn("karpenter-controller"), solution.role_arn(names.API_FUNCTION_ROLE)
+    webhooks = solution.role_arn(names.WEBHOOKS_ROLE)
     every = _runtime_roles(solution, [runtime.role_arn for runtime in solution.runtimes])
     readers = [runtime.role_arn for runtime in solution.runtimes if runtime.input_buckets]
     existing = solution.existing_cluster is not None
@@ -180,11 +181,12 @@ def uses(solution: Solution) -> Iterator[KeyUse]:
     for arn in keys.inputs if readers else ():
         yield KeyUse("inputs", arn, "s3", READ, _runtime_roles(solution, readers))
     if keys.outputs:
-        yield KeyUse("outputs", keys.outputs, "s3", WRITE, (*every, api))
+        yield KeyUse("outputs", keys.outputs, "s3", WRITE, (*every, api, webhooks))
     if keys.messages:
         yield KeyUse("messages", keys.messages, "sqs", WRITE, every)
         if not existing:
             yield KeyUse("messages", keys.messages, "sqs", READ, (karpenter,))
+        yield KeyUse("messages", keys.messages, "sqs", READ, (webhooks,))
         yield KeyUse("messages", keys.messages, "sns", WRITE, (*every, api))
         for service in SERVICES:
             yield KeyUse("messages", keys.messages, "", WRITE, principal=service)

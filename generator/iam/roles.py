@@ -91,6 +91,17 @@ def api_authorizer(solution: Solution) -> Policy:
     )
 
 
+def webhooks(solution: Solution) -> Policy:
+    """The function that sends webhooks: its queue, the secret, links to results, a note on each webhook."""
+    exact = _webhooks([bucket_arn(solution, r.output_bucket) for r in solution.runtimes], solution)
+    return exact if size(exact) <= INLINE_POLICY_MAX else _webhooks([any_bucket(solution)], solution)
+
+
+def webhook_secret(solution: Solution) -> str:
+    """An ARN pattern for the secret of webhooks: Secrets Manager adds six characters to its name."""
+    return arn(solution, "secretsmanager", f"secret:{names.webhooks(solution.stack)}-??????")
+
+
 def node_roles(solution: Solution) -> list[str]:
     """The names of the roles that GPU nodes may have: the stack's, and those that the config names."""
     own = names.controller_role(solution.stack, "karpenter-node")
@@ -126,12 +137,36 @@ def _api(buckets: list[str], queues: list[str], solution: Solution) -> Policy:
             allow("TellAbsentFromForbidden", "s3:ListBucket", buckets),
             allow("ListModels", "s3:ListBucket", model_buckets(solution)),
             allow("CountTasks", "sqs:GetQueueAttributes", queues),
+            # Each key may ask for the secret of its own webhooks, which is derived from this one.
+            allow("DeriveWebhookSecrets", "secretsmanager:GetSecretValue", webhook_secret(solution)),
             _write_log(names.api(solution.stack), solution),
             allow("SendTraces", XRAY_WRITE, "*"),
             *keys.write("EncryptRecords", solution.keys.outputs, ("s3",), solution),
             *keys.write("EncryptTasks", solution.keys.messages, ("sns",), solution),
         ]
     )
+
+
+def _webhooks(buckets: list[str], solution: Solution) -> Policy:
+    take = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+    queue = arn(solution, "sqs", names.webhooks(solution.stack))
+    return document(
+        [
+            allow("TakeResults", [f"sqs:{action}" for action in take], queue),
+            allow("SignWebhooks", "secretsmanager:GetSecretValue", webhook_secret(solution)),
+            allow("NoteWebhooks", "s3:PutObject", [f"{bucket}/.tasks/*/webhook.json" for bucket in buckets]),
+            # A link to a picture opens what its maker may read.
+            allow("LinkResults", "s3:GetObject", [f"{bucket}/*" for bucket in buckets]),
+            _write_log(names.webhooks(solution.stack), solution),
+            allow("SendTraces", XRAY_WRITE, "*"),
+            *keys.write("EncryptNotes", solution.keys.outputs, ("s3",), solution),
+            *keys.read("DecryptResults", _of(solution.keys.messages), "sqs", solution),
+        ]
+    )
+
+
+def _of(key: str | None) -> tuple[str, ...]:
+    return (key,) if key else ()
 
 
 def _write_log(function: str, solution: Solution) -> Statement:

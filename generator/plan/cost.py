@@ -15,6 +15,9 @@ NODE_DISK_GB = 80  # eksctl's default for a managed node
 SQS_CALLS = 5
 SNS_PUBLISHES = 2  # the task, the result
 S3_PUTS = 7  # the record of the request and the claim, each twice; index entry, one picture, result.json
+# Lambda asks an idle queue with five connections, each for 20 s at a time.
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+WEBHOOK_POLLS = 5 * 3 * 60 * HOURS_A_MONTH
 # Lines of the agent, and the progress bars of the runtime.
 LOG_KB = 10
 # Lines of Karpenter, KEDA, the CSI driver and the add-ons in a month.
@@ -96,6 +99,10 @@ def _idle(
     prices: PriceList,
     stack_resources: Mapping[str, int],
 ) -> Iterator[CostLine]:
+    yield _line("the secret of webhooks", 1, "secret", prices.service("secret_month"))
+    million = prices.service("sqs_million")
+    each = None if million is None else million / 1e6
+    yield _line("polls of the queue of webhooks", WEBHOOK_POLLS, "requests", each)
     alarms = stack_resources.get("AWS::CloudWatch::Alarm", 0)
     yield _line(f"{alarms} alarms", alarms, "alarms", prices.service("cloudwatch_alarm_month"))
     if solution.observability.logs.enabled:

@@ -18,5 +18,14 @@ UNTAKEN_MINUTES = 15
 API_FUNCTION_MIB = 512
 # The authorizer reads two headers.
 API_AUTHORIZER_MIB = 128
+# Calls of a webhook: after the first, within a minute, and the last about 19 hours later.
+WEBHOOK_ATTEMPTS = 10
+WEBHOOKS_FUNCTION_MIB = 256
+# Names are looked up, connections made, and an answer waited for, of all webhooks of a batch at once.
+WEBHOOKS_FUNCTION_SECONDS = 60
+# Six times the function's timeout: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+WEBHOOKS_VISIBILITY_SECONDS = 6 * WEBHOOKS_FUNCTION_SECONDS
+# Batches of ten at the same time: receivers that are slow leave the account's other functions room.
+WEBHOOKS_CONCURRENCY = 10
 # How much longer than a task a node may take to drain: sd-runtimes.drain in the chart.
 DRAIN_SECONDS = 660

@@ -23,6 +23,7 @@ LOG_COLLECTOR_SERVICE_ACCOUNT = "log-collector"
 # The roles of the HTTP API's functions, without the stack.
 API_FUNCTION_ROLE = "api-function"
 API_AUTHORIZER_ROLE = "api-authorizer"
+WEBHOOKS_ROLE = "webhooks"
 
 # Log streams are named after it, the namespace, the pod and the container, with dots between the last three:
 # charts/sd-runtimes/templates/logs/_helpers.tpl.
@@ -57,6 +58,16 @@ def api_key(stack: str, name: str) -> str:
 def api_authorizer(stack: str) -> str:
     """The function that finds the API key in a request."""
     return f"{stack}-api-authorizer"
+
+
+def webhooks(stack: str) -> str:
+    """The function that sends webhooks, its queue, and the secret with which it signs."""
+    return f"{stack}-webhooks"
+
+
+def webhooks_dead_letter(stack: str) -> str:
+    """SQS queue of the webhooks that nobody accepted."""
+    return f"{stack}-webhooks-dead-letter"
 
 
 def queue(stack: str, runtime: str) -> str:

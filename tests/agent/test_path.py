@@ -35,6 +35,27 @@ def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):
     assert wait_for(lambda: world.messages_left() == 0)
 
 
+def test_a_callback_has_the_links_and_the_webhook_that_the_sender_asked_for(world: World):
+    runtime = world.runtime("--service-time", "0.05")
+    world.agent(runtime.url)
+    url = "https://example.com/hook"
+
+    world.send(["asked"], links=True, webhook=url, sender="web-shop")
+    world.send(["refused"], {"sampler_name": "Nonsense"}, links=True, webhook=url)
+    world.send(["plain"])
+    callbacks = world.callbacks_for(["asked", "refused", "plain"])
+
+    [link] = callbacks["asked"]["images"]
+    with urllib.request.urlopen(link, timeout=10) as answer:
+        assert answer.read()[:8] == png()[:8]
+    assert "X-Amz-Signature" in link
+    routing = {"webhook": url, "sender": "web-shop"}
+    assert world.attributes["asked"] == {"runtime": "painter", "status": "completed", **routing}
+    assert world.attributes["refused"].items() >= {"webhook": url, "sender": "default"}.items()
+    assert not {"images", "webhook"} & {*callbacks["plain"], *callbacks["refused"]}
+    assert world.attributes["plain"] == {"runtime": "painter", "status": "completed"}
+
+
 def test_tasks_with_slow_inputs_do_not_hold_the_others(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
     # Twice as many as are received before the first run.

@@ -72,6 +72,21 @@ def test_a_callback_for_thousands_of_images_fits_sns_and_says_that_it_is_cut():
     assert fields["image_url_truncated"] is True and len(fields["image_url"]) > 900
 
 
+def test_the_links_that_a_sender_asked_for_are_an_addition():
+    plain, linked = json.loads(payload(DONE)), json.loads(payload(DONE, ["https://a/1", "https://a/2"]))
+
+    assert linked == {**plain, "images": ["https://a/1", "https://a/2"]}
+
+
+def test_links_that_do_not_fit_are_left_out_and_it_says_so():
+    text = payload(DONE, [f"https://a/{n}?{'s' * 1500}" for n in range(300)])
+
+    fields = json.loads(text)
+    assert len(text) <= PAYLOAD_MAX_BYTES
+    assert fields["images_truncated"] is True and 100 < len(fields["images"]) < 300
+    assert fields["image_url"] == ["s3://b/cat/cat-1.png"]
+
+
 WIDE = "\U0001f600"  # twelve bytes as JSON
 
 

@@ -20,6 +20,8 @@ from generator.solution import names
 from tests.api.conftest import Solve
 
 MODULES = api_function.read(paths.root())
+WEBHOOK_MODULES = api_function.read(paths.root(), api_function.WEBHOOK_FILES)
+OF_THE_AGENT = {f"agent/queue_agent/task/{name}.py" for name in ("protocol", "public_addresses", "workflow")}
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-lambda-function-code.html
 INLINE_CODE_MAX = 4 * 1024 * 1024
 
@@ -40,21 +42,24 @@ def test_every_module_of_api_is_deployed() -> None:
     root = paths.root()
     files = {str(path.relative_to(root)) for path in (root / "api").glob("*.py")} - {"api/__init__.py"}
 
-    of_the_agent = {f"agent/queue_agent/task/{name}.py" for name in ("protocol", "workflow")}
-    assert {*MODULES, functions.AUTHORIZER_FILE} == files | of_the_agent
+    assert {*MODULES, *WEBHOOK_MODULES, functions.AUTHORIZER_FILE} == files | OF_THE_AGENT
 
 
-def test_no_two_modules_define_the_same_name() -> None:
-    counted = Counter(name for text in MODULES.values() for name in top_level_names(text))
+@pytest.mark.parametrize("modules", [MODULES, WEBHOOK_MODULES])
+def test_no_two_modules_define_the_same_name(modules: dict[str, str]) -> None:
+    counted = Counter(name for text in modules.values() for name in top_level_names(text))
 
     assert [name for name, count in counted.items() if count > 1] == []
 
 
-def test_the_joined_file_imports_nothing_of_ours_and_little_of_others(solve: Solve) -> None:
-    joined = api_function.joined(MODULES, api_function.settings(solve("minimal")))
+@pytest.mark.parametrize("modules", [MODULES, WEBHOOK_MODULES])
+def test_the_joined_file_imports_nothing_of_ours_and_little_of_others(
+    modules: dict[str, str], solve: Solve
+) -> None:
+    joined = api_function.joined(modules, api_function.settings(solve("minimal")))
 
     imported = {
-        (node.module or "").split(".")[0] if isinstance(node, ast.ImportFrom) else node.names[0].name
+        ((node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name).split(".")[0]
         for node in ast.walk(ast.parse(joined))
         if isinstance(node, ast.Import | ast.ImportFrom)
     }

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from generator.build import stack
 from generator.iam import roles
-from local.cloud import Cloud, without_unsupported
+from local.cloud import Cloud, for_emulator
 from local.emulator import Emulator
 from local.processes import LocalError
 from tests.api.conftest import ACCOUNT, REGION, Solve, deploy
@@ -54,7 +54,7 @@ def refused(act: Callable[[], Any]) -> bool:
 def test_nothing_is_updated_when_nothing_changed(api_emulator: Emulator, solve: Solve) -> None:
     same = deploy(api_emulator, solve("minimal", stackName="same"))
     formation = same.cloud.client("cloudformation")
-    text = without_unsupported(stack.files(solve("minimal", stackName="same"))["stack.yaml"])
+    text = for_emulator(stack.files(solve("minimal", stackName="same"))["stack.yaml"])
     same.cloud.client("s3").put_object(Bucket="same-template", Key="again", Body=text.encode())
 
     with pytest.raises(formation.exceptions.ClientError, match="No updates are to be performed"):

@@ -120,7 +120,7 @@ def test_the_stage_is_held_to_the_configs_rate_and_logs_no_body(
 def test_the_functions_traces_begin_with_each_request(template: Template) -> None:
     functions = template.of("AWS::Lambda::Function").values()
 
-    assert len(functions) == 2
+    assert len(functions) == 3
     assert all(function["Properties"]["TracingConfig"] == {"Mode": "Active"} for function in functions)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
-from queue_agent.task.protocol import ASSETS_FOLDER, MAX_DELIVERIES, RECORDS_FOLDER
+from queue_agent.task.protocol import ASSETS_FOLDER, MAX_DELIVERIES, RECORDS_FOLDER, WEBHOOK_ATTRIBUTE
 
 from generator.build import stack
-from generator.solution import names
+from generator.solution import limits, names
 from generator.solution.model import Solution
 from tests.cluster.conftest import ROOT, Resolve
 from tests.cluster.stack_template import Template
@@ -54,7 +54,7 @@ def test_everything_is_encrypted_with_the_keys_of_the_config(solution_of: Resolv
     template = Template(stack.files(solution)["stack.yaml"])
 
     encrypted = [*template.of(QUEUE).values(), *template.of(TOPIC).values()]
-    assert len(encrypted) == 6
+    assert len(encrypted) == 8
     for resource in encrypted:
         assert encryption(resource) == {"KmsMasterKeyId": solution.keys.messages}
     [bucket] = template.of(BUCKET).values()
@@ -138,7 +138,9 @@ def test_only_the_requests_topic_may_fill_a_queue(template: Template, solution: 
 def test_what_holds_work_outlives_the_stack(template: Template) -> None:
     for name, resource in (template.of(QUEUE) | template.of(BUCKET)).items():
         policies = [resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")]
-        assert policies == ([None] * 2 if name == "InterruptionQueue" else ["RetainExceptOnCreate", "Retain"])
+        # What webhooks tell is in the bucket.
+        ends = name == "InterruptionQueue" or name.startswith("Webhooks")
+        assert policies == ([None] * 2 if ends else ["RetainExceptOnCreate", "Retain"])
 
 
 def test_a_task_has_time_in_the_dead_letter_queue_even_when_sqs_moved_it_at_the_last_moment(
@@ -181,7 +183,9 @@ def test_names_are_those_of_the_config(template: Template, solution: Solution) -
     expected = {
         name for runtime in solution.runtimes for name in (runtime.queue_name, runtime.dead_letter_queue_name)
     }
-    assert queues == expected | {names.interruption_queue(solution.stack)}
+    stack_name = solution.stack
+    shared = {names.webhooks(stack_name), names.webhooks_dead_letter(stack_name)}
+    assert queues == expected | shared | {names.interruption_queue(stack_name)}
     assert buckets == {runtime.output_bucket for runtime in solution.runtimes}
     assert {
         topic.rpartition(":")[2] for topic in (solution.requests_topic_arn, solution.results_topic_arn)
@@ -213,15 +217,37 @@ def test_each_runtime_is_subscribed_to_what_names_it(template: Template, solutio
             assert policy == {"runtime": [runtime.name]}
 
 
+def to_requests(template: Template) -> list[dict[str, Any]]:
+    """The subscriptions of the requests topic."""
+    every = [entry["Properties"] for entry in template.of("AWS::SNS::Subscription").values()]
+    return [entry for entry in every if entry["TopicArn"] == {"Ref": "RequestsTopic"}]
+
+
+def test_only_results_of_tasks_with_a_webhook_reach_its_queue(template: Template) -> None:
+    [subscription] = [
+        entry["Properties"]
+        for entry in template.of("AWS::SNS::Subscription").values()
+        if entry["Properties"]["TopicArn"] == {"Ref": "ResultsTopic"}
+    ]
+
+    assert subscription["FilterPolicy"] == {WEBHOOK_ATTRIBUTE: [{"exists": True}]}
+    assert subscription["Endpoint"] == {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
+
+
+def test_a_webhook_is_hidden_until_its_function_must_have_ended(template: Template) -> None:
+    function = template.of("AWS::Lambda::Function")["WebhooksFunction"]["Properties"]
+    queue = template.of(QUEUE)["WebhooksQueue"]["Properties"]
+
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == limits.WEBHOOK_ATTEMPTS
+
+
 def test_a_v1alpha1_task_goes_to_one_runtime_when_two_have_its_model(solution_of: Resolve) -> None:
     twins = [{"name": name, "type": "sdwebui", "modelFilename": "m.safetensors"} for name in ("a", "b")]
 
     template = Template(stack.files(solution_of("minimal", modelsRuntime=twins))["stack.yaml"])
 
-    policies = [
-        subscription["Properties"]["FilterPolicy"]
-        for subscription in template.of("AWS::SNS::Subscription").values()
-    ]
+    policies = [subscription["FilterPolicy"] for subscription in to_requests(template)]
     assert [json.dumps(policy).count("m.safetensors") for policy in policies] == [1, 0]
 
 
@@ -230,18 +256,18 @@ def test_a_v1alpha1_task_for_the_checkpoint_of_a_dynamic_runtime_goes_there(solu
 
     template = Template(stack.files(solution_of("minimal", modelsRuntime=[runtime]))["stack.yaml"])
 
-    [subscription] = template.of("AWS::SNS::Subscription").values()
+    [subscription] = to_requests(template)
     expected = [{"runtime": ["any"]}, {"sd_model_checkpoint": ["my model.ckpt"]}]
-    assert subscription["Properties"]["FilterPolicy"] == {"$or": expected}
+    assert subscription["FilterPolicy"] == {"$or": expected}
 
 
-def test_each_runtime_has_its_three_alarms_and_each_notifies_a_topic(
+def test_each_runtime_has_its_three_alarms_webhooks_one_and_each_notifies_a_topic(
     template: Template, solution: Solution
 ) -> None:
     alarms = [alarm["Properties"] for alarm in template.of("AWS::CloudWatch::Alarm").values()]
     topics = [topic["Properties"]["TopicName"] for topic in template.of(TOPIC).values()]
 
-    assert len(alarms) == 3 * len(solution.runtimes)
+    assert len(alarms) == 3 * len(solution.runtimes) + 1
     for alarm in alarms:
         [action] = alarm["AlarmActions"]
         assert action.rpartition(":")[2] in topics
@@ -251,7 +277,7 @@ def test_each_runtime_has_its_three_alarms_and_each_notifies_a_topic(
 def test_logs_end_some_day(template: Template) -> None:
     logs = template.of("AWS::Logs::LogGroup")
 
-    assert len(logs) == 4
+    assert len(logs) == 5
     assert all(log["Properties"]["RetentionInDays"] == 30 for log in logs.values())
 
 

@@ -20,7 +20,7 @@ from generator.deploy.tools import Tools, kubeconfig
 from generator.facts.facts import Facts
 from generator.solution.context import Context
 from generator.solution.model import Solution
-from local.cloud import without_unsupported
+from local.cloud import for_emulator
 from testing import solving
 from testing.account import Account
 from testing.botocore_models import shared_models
@@ -88,7 +88,7 @@ def solve(account: str, runtimes: list[dict[str, Any]], **top: Any) -> Solution:
 def built(solution: Solution, folder: Path) -> dict[str, str]:
     """Write the solution's files; their text."""
     files = solving.built(solution)
-    files |= {"stack.yaml": without_unsupported(files["stack.yaml"])}
+    files |= {"stack.yaml": for_emulator(files["stack.yaml"])}
     build_folder.replace(folder, files)
     return files
 

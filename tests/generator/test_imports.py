@@ -27,10 +27,12 @@ API = {
     "cors": set(),
     "problem": set(),
     "records": set(),
-    "schema": set(),
+    "schema": {"webhook_urls"},
     "sender": set(),
-    "settings": set(),
-    "openapi": {"comfy_openapi", "content_schema", "index", "listing", "schema", "settings"},
+    "settings": {"webhook_signatures", "webhook_urls"},
+    "openapi": {
+        *("comfy_openapi", "content_schema", "index", "listing", "schema", "settings", "webhook_signatures"),
+    },
     "addresses": {"cors"},
     "discovery": {"records", "settings", "waits"},
     "listing": {
@@ -61,13 +63,18 @@ API = {
     "content_schema": {"schema"},
     "content": {"node_lists", "problem", "settings"},
     "comfy_openapi": {"comfy_assets", "comfy_errors", "comfy_ids", "comfy_workflow", "index"},
-    "validation": {"problem", "schema"},
+    "webhook_urls": set(),
+    "webhook_signatures": set(),
+    "webhook_calls": {"webhook_urls"},
+    "webhooks": {"records", "webhook_calls", "webhook_signatures", "webhook_urls"},
+    "validation": {"problem", "schema", "webhook_urls"},
     "state": {"records"},
     "waits": {"state"},
     "tasks": {"index", "problem", "records", "settings", "state", "waits"},
     "routes": {
         *("comfy", "content", "cors", "node_lists", "openapi", "problem", "records", "schema", "sender"),
         *("addresses", "discovery", "listing", "settings", "tasks", "validation", "waits"),
+        "webhook_signatures",
     },
 }
 LOCAL = {
@@ -128,9 +135,10 @@ FOLDERS = folders()
 # These connect all parts of their package.
 ENTRY = ("__init__", "__main__")
 TASK_CONTRACT = "queue_agent.task.protocol"
-# What others may import of the agent: the contract; the API too how the content of a task is read.
+# What others may import of the agent: the contract; the API too how the content of a task is read, and which
+# addresses are public.
 OF_THE_AGENT = {
-    "api": (TASK_CONTRACT, "queue_agent.task.workflow"),
+    "api": (TASK_CONTRACT, "queue_agent.task.workflow", "queue_agent.task.public_addresses"),
     "local": (TASK_CONTRACT,),
 }
 # Parts that decide: no file, clock, environment, process or network.

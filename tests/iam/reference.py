@@ -26,9 +26,11 @@ def fits(action: str, arn: str) -> bool:
         arn.endswith(":*") or service == "apigateway"
     ):  # all of a service; a service whose forms are not listed
         return bool(kinds)
-    forms = [
-        form
-        for kind in kinds
-        for form in IAM_SERVICES[service]["Resources"].get(kind, {}).get("ARNFormats", ())
-    ]
+    forms = [form for kind in kinds for form in _resource(service, kind).get("ARNFormats", ())]
     return any(re.fullmatch(re.sub(r"\$\{\w+\}", "[^:]*", form), arn.replace("*", "x")) for form in forms)
+
+
+def _resource(service: str, kind: str) -> dict[str, Any]:
+    """A resource type of a service; the list names `Secret` in actions and `secret` among the types."""
+    kinds: dict[str, dict[str, Any]] = IAM_SERVICES[service]["Resources"]
+    return kinds.get(kind) or kinds.get(kind.lower()) or {}

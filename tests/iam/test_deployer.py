@@ -33,6 +33,7 @@ UNUSED = {
     r"lambda:.*(CapacityProvider|Concurrency|RuntimeAlias|LayerVersion|PublishVersion)": "Lambda's features",
     r"lambda:(Put|Delete).*(CodeSigning|Recursion|Scaling|RuntimeManagement)": "Lambda's features",
     r"lambda:GetCodeSigningConfig": "the code is not signed",
+    r"secretsmanager:(Replicate|RemoveRegions)": "the secret is in one region",
     r"logs:.*(Bearer|DataProtection|IndexPolic|LogDelivery|KmsKey|DeletionProt)": "log groups' features",
     r"logs:(Put|Delete)ResourcePolicy": "the log of REST APIs is written by the account's role",
     r"apigateway:UpdateRestApiPolicy": "the API has a key, not a policy of its own",

@@ -136,11 +136,12 @@ def test_the_policy_of_each_key_names_who_uses_it(solution: Solution) -> None:
     runtime, stack = solution.runtimes[0].role_name, solution.stack
     services = {"cloudwatch.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com"}
     controller = f"{stack}-karpenter-controller"
+    functions = {f"{stack}-api-function", f"{stack}-webhooks"}
 
     assert principals(solution, key(1)) == {f"{stack}-s3-csi-driver"}
     assert principals(solution, key(3)) == {runtime}
-    assert principals(solution, key(5)) == {runtime, f"{stack}-api-function"}
-    assert principals(solution, key(6)) == {runtime, f"{stack}-api-function", controller, *services}
+    assert principals(solution, key(5)) == {runtime, *functions}
+    assert principals(solution, key(6)) == {runtime, *functions, controller, *services}
     assert principals(solution, key(7)) == {controller, "AWSServiceRoleForAutoScaling"}
 
 
@@ -149,7 +150,7 @@ def test_a_key_for_several_purposes_has_one_file(solution: Solution) -> None:
 
     [path] = keys.files(one)
     assert path == "iam/key-policy-5.json"
-    assert len(keys.key_policy(key(5), one)["Statement"]) == 11
+    assert len(keys.key_policy(key(5), one)["Statement"]) == 12
 
 
 def test_the_statements_for_a_thousand_runtimes_fit_a_key_policy(solution: Solution) -> None:

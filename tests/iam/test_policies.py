@@ -28,6 +28,8 @@ ANY_RESOURCE = {
     "MakeCluster": "a cluster that is not there yet is no resource; held to the region",
     "FindVersions": "versions of EKS and add-ons, and the list of clusters, have no resource",
     "FindNetwork": "EC2's and ELB's Describe actions take no resource",
+    "MakeMappings": "a mapping that is not there yet is no resource; held to the stack's functions",
+    "MakePasswords": "a random text, which Secrets Manager generates for a new secret, is no resource",
     "FindLogs": "lists of log groups and their policies have no resource",
     "AskBuckets": "the list of buckets, which counts against a quota, has no resource",
     "WriteLogs": "X-Ray has no resource; the log role of API Gateway is one for all APIs of the region",
@@ -55,6 +57,7 @@ def policies(solution: Solution) -> Iterator[Policy]:
         "csi": iam.s3_csi_driver(solution),
         "logs": iam.log_collector(solution),
         "api": iam.api_function(solution),
+        "webhooks": iam.webhooks(solution),
         **{runtime.name: iam.runtime(solution, runtime) for runtime in solution.runtimes},
     }
     for name, document in roles.items():
@@ -138,7 +141,8 @@ def test_the_policies_are_those_that_are_deployed(solution: Solution) -> None:
     config = yaml.safe_load(cluster.files(solution)["cluster.yaml"])
     attached = [account["attachPolicy"] for account in config["iam"]["serviceAccounts"]]
     stacks = yaml.safe_load(stack.files(solution)["stack.yaml"])["Resources"]
-    attached += [policy["PolicyDocument"] for policy in stacks["ApiFunctionRole"]["Properties"]["Policies"]]
+    for role in ("ApiFunctionRole", "WebhooksFunctionRole"):
+        attached += [policy["PolicyDocument"] for policy in stacks[role]["Properties"]["Policies"]]
 
     expected = [
         item.document for item in policies(solution) if not item.name.startswith(("boundary", "deployer"))

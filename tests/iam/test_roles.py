@@ -69,6 +69,10 @@ def test_the_log_collector(solution: Solution) -> None:
     }
 
 
+# Secrets Manager adds six characters to a name.
+SECRET = "sdoneks-webhooks-??????"
+
+
 def test_the_function_of_the_http_api(solution: Solution) -> None:
     [runtime] = solution.runtimes
     bucket = f"arn:aws:s3:::{runtime.output_bucket}"
@@ -83,6 +87,29 @@ def test_the_function_of_the_http_api(solution: Solution) -> None:
         # Of the models, for GET /runtimes/{runtime}.
         "s3:ListBucket": {bucket, solution.model_bucket_arn},
         "sqs:GetQueueAttributes": {runtime.queue_arn, runtime.dead_letter_queue_arn},
+        "secretsmanager:GetSecretValue": {f"arn:aws:secretsmanager:{location}:secret:{SECRET}"},
+        "logs:CreateLogStream": {log},
+        "logs:PutLogEvents": {log},
+        "xray:PutTelemetryRecords": {"*"},
+        "xray:PutTraceSegments": {"*"},
+    }
+
+
+def test_the_function_of_webhooks(solution: Solution) -> None:
+    [runtime] = solution.runtimes
+    bucket = f"arn:aws:s3:::{runtime.output_bucket}"
+    location = f"{solution.region}:{solution.account}"
+    queue = f"arn:aws:sqs:{location}:{solution.stack}-webhooks"
+    log = f"arn:aws:logs:{location}:log-group:/aws/lambda/{solution.stack}-webhooks:*"
+
+    assert grants(roles.webhooks(solution)) == {
+        "sqs:ChangeMessageVisibility": {queue},
+        "sqs:DeleteMessage": {queue},
+        "sqs:GetQueueAttributes": {queue},
+        "sqs:ReceiveMessage": {queue},
+        "s3:PutObject": {f"{bucket}/{RECORDS_FOLDER}/*/webhook.json"},
+        "s3:GetObject": {f"{bucket}/*"},
+        "secretsmanager:GetSecretValue": {f"arn:aws:secretsmanager:{location}:secret:{SECRET}"},
         "logs:CreateLogStream": {log},
         "logs:PutLogEvents": {log},
         "xray:PutTelemetryRecords": {"*"},

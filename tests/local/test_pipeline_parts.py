@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from local import config, demo, display, examples, gallery, summary
-from local.cloud import without_unsupported
+from local.cloud import for_emulator
 from local.examples import PlannedTask, Request
 from local.progress import Callback, Progress, QueueDepth, TaskOutcome, TaskTimes, task_times
 from sd_on_eks import TaskStatus
@@ -100,7 +100,7 @@ def test_the_environment_of_the_agent_is_that_of_its_config_map(built):
 
 def test_the_alarm_that_the_emulator_refuses_is_all_that_is_left_out(built):
     resources = yaml.safe_load(built.stacks["demo"])["Resources"]
-    supported = json.loads(without_unsupported(built.stacks["demo"]))["Resources"]
+    supported = json.loads(for_emulator(built.stacks["demo"]))["Resources"]
 
     assert {resources[name]["Type"] for name in resources.keys() - supported.keys()} == {
         "AWS::CloudWatch::Alarm"

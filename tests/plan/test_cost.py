@@ -26,9 +26,10 @@ def test_idle_cost_is_the_sum_of_its_lines_and_holds_no_gpu() -> None:
     plan = planned(solve(runtime(), eksVersion="1.34"))
 
     assert plan.cost.unknown == ()
-    # 730 h × (0.10 + 2 × 0.0816 + 3 × 0.045 + 3 × 0.005) + 160 GB × 0.08, 0.10 for each alarm, 0.53 for logs.
+    # 730 h × (0.10 + 2 × 0.0816 + 3 × 0.045 + 3 × 0.005) + 160 GB × 0.08, 0.10 for each alarm, 0.53 for logs,
+    # 0.40 for the secret of webhooks, 657,000 polls of their queue at 0.40 a million.
     alarms = stack_layout.resource_counts(solve(runtime()))["AWS::CloudWatch::Alarm"]
-    assert plan.cost.idle_total == pytest.approx(730 * 0.4132 + 12.8 + 0.1 * alarms + 0.53)
+    assert plan.cost.idle_total == pytest.approx(730 * 0.4132 + 12.8 + 0.1 * alarms + 0.53 + 0.4 + 0.2628)
     assert not any("GPU" in line.what for line in plan.cost.idle)
 
 
@@ -46,8 +47,8 @@ def test_logs_that_are_off_cost_nothing_and_make_nothing() -> None:
 
     assert on.cost.idle_total - off.cost.idle_total == pytest.approx(0.53)
     assert "KB of logs" not in off.cost.requests.formula
-    assert [row.count for row in on.resources if row.kind == "AWS::Logs::LogGroup"] == [4]
-    assert [row.count for row in off.resources if row.kind == "AWS::Logs::LogGroup"] == [3]
+    assert [row.count for row in on.resources if row.kind == "AWS::Logs::LogGroup"] == [5]
+    assert [row.count for row in off.resources if row.kind == "AWS::Logs::LogGroup"] == [4]
     assert not [row for row in off.resources if row.kind == "DaemonSet"]
 
 

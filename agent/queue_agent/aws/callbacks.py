@@ -1,6 +1,7 @@
 """Publishes callbacks to the results topic."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -9,8 +10,8 @@ from queue_agent.aws.retry import AwsUnavailable, OnRetry, call_with_retry, erro
 from queue_agent.task.protocol import SNS_MAX_BYTES
 from queue_agent.task.record import TaskRecord, callback
 
-# The rest is for the message attributes.
-PAYLOAD_MAX_BYTES = SNS_MAX_BYTES - 2_144
+# The rest is for the message attributes, of which the URL of a webhook is the longest.
+PAYLOAD_MAX_BYTES = SNS_MAX_BYTES - 4_096
 
 
 class Callbacks:
@@ -21,12 +22,22 @@ class Callbacks:
         self._topic_arn = topic_arn
         self._on_retry = on_retry
 
-    async def publish(self, record: TaskRecord, retry_seconds: float) -> None:
+    async def publish(
+        self,
+        record: TaskRecord,
+        retry_seconds: float,
+        *,
+        routing: Mapping[str, str] | None = None,
+        links: Sequence[str] = (),
+    ) -> None:
         """Publish the callback of a record. Raises `AwsUnavailable` after `retry_seconds`, or sooner when
         SNS refuses the callback whatever the time.
+
+        `routing`: message attributes for the function that sends webhooks; `links`: those to the outputs,
+        when the sender of the task wants them.
         """
-        attributes = {"runtime": record.runtime, "status": record.status}
-        message = payload(record)
+        attributes = {"runtime": record.runtime, "status": record.status, **(routing or {})}
+        message = payload(record, links)
         try:
             await call_with_retry(
                 "Publish",
@@ -46,17 +57,28 @@ class Callbacks:
             raise AwsUnavailable("Publish", error_code(error)) from error
 
 
-def payload(record: TaskRecord) -> str:
+def payload(record: TaskRecord, links: Sequence[str] = ()) -> str:
     """The callback as text that fits into an SNS message: of very many images only the first are listed.
 
-    It then has the field `image_url_truncated`. It is ASCII: SNS refuses some characters that JSON allows.
+    It then has the field `image_url_truncated`, or `images_truncated` where links had to be left out. It is
+    ASCII: SNS refuses some characters that JSON allows.
     """
     fields = callback(record)
+    text = _shortened(fields, "image_url")
+    if links:
+        fields["images"] = list(links)
+        text = _shortened(fields, "images")
+    return text
+
+
+def _shortened(fields: dict[str, Any], name: str) -> str:
+    """The fields as text; of the list `name` only so many items are kept that the text fits."""
+    mark = f"{name}_truncated"
     text = json.dumps(fields)
-    while len(text) > PAYLOAD_MAX_BYTES and fields["image_url"]:
-        urls = fields["image_url"]
-        excess = len(text) + len('"image_url_truncated": true, ') - PAYLOAD_MAX_BYTES
+    while len(text) > PAYLOAD_MAX_BYTES and fields[name]:
+        urls = fields[name]
+        excess = len(text) + len(f'"{mark}": true, ') - PAYLOAD_MAX_BYTES
         fewer = max(1, excess * len(urls) // len(json.dumps(urls)) + 1)
-        fields |= {"image_url": urls[:-fewer] if fewer < len(urls) else [], "image_url_truncated": True}
+        fields |= {name: urls[:-fewer] if fewer < len(urls) else [], mark: True}
         text = json.dumps(fields)
     return text

@@ -17,6 +17,8 @@ ABSENT_CODES = ("NoSuchKey", "NotFound", "404")
 CONFLICT_CODES = ("PreconditionFailed", "412", *ABSENT_CODES)
 # Hashing this much takes about a millisecond. More is hashed in a thread, so that the next task can start.
 INLINE_HASH_BYTES = 2**20
+# A link expires after this time, or earlier with the credentials of the pod.
+LINK_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Store:
     ) -> str | None:
         """Replace the version `etag` of a JSON object and return the new ETag; None when it has changed."""
         return await self._put_json(key, data, {"IfMatch": etag}, retry_seconds)
+
+    async def link(self, key: str) -> str:
+        """A presigned URL by which anyone may read the object, for at most LINK_SECONDS. Asks nobody."""
+        place = {"Bucket": self.bucket, "Key": key}
+        return str(await self._s3.generate_presigned_url("get_object", place, ExpiresIn=LINK_SECONDS))
 
     async def read(self, key: str) -> StoredObject | None:
         """The object; None when there is none."""

@@ -68,7 +68,7 @@ async def announce(
     an agent that is killed after either of the two does not let the task be announced twice.
     """
     if not announced:
-        await services.callbacks.publish(ended, seconds)
+        await _publish(services, job, ended, seconds)
     await asyncio.gather(services.queue.delete(job.message, seconds), _release_claim(job, ClaimState.DONE))
     services.metrics.tasks.labels(ended.status, ended.error.code if ended.error else "").inc()
     log.info("task ended", extra={**job.log_fields(), **_log_fields(ended)})
@@ -124,7 +124,7 @@ async def dead_letter(services: Services, job: Job, code: str, message: str) -> 
     # A task whose callback was refused has a result already: that one is announced.
     stored = await _write_record(services, job, failed)
     try:
-        await services.callbacks.publish(stored, seconds)
+        await _publish(services, job, stored, seconds)
     except AwsUnavailable as error:
         if not error.permanent:
             raise
@@ -172,6 +172,15 @@ def base_record(services: Services, job: Job, status: TaskState) -> TaskRecord:
 def running_record(services: Services, job: Job, started: float) -> TaskRecord:
     """The record that is announced when a task starts, at Unix time `started`."""
     return replace(base_record(services, job, TaskState.RUNNING), output_url="", started=started)
+
+
+async def _publish(services: Services, job: Job, ended: TaskRecord, seconds: float) -> None:
+    """Publish the callback of a task that has ended, in the way that its sender asked for."""
+    task = job.task
+    links = [await services.store.link(output.key) for output in (ended.outputs if task.links else ())]
+    sender = task.sender or protocol.DEFAULT_SENDER
+    routing = {protocol.WEBHOOK_ATTRIBUTE: task.webhook, protocol.SENDER_ATTRIBUTE: sender}
+    await services.callbacks.publish(ended, seconds, routing=routing if task.webhook else None, links=links)
 
 
 async def _store_output(services: Services, job: Job, number: int, output: Output) -> StoredOutput:

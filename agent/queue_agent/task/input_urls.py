@@ -7,8 +7,8 @@ from typing import Any
 from yarl import URL
 
 from queue_agent.contract import FieldPath, TaskError
-from queue_agent.task.addresses import is_literal
 from queue_agent.task.assets import value_at
+from queue_agent.task.public_addresses import is_literal
 
 SCHEMES = ("https", "s3")
 MAX_URL_CHARACTERS = 4096

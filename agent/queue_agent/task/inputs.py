@@ -23,10 +23,11 @@ from yarl import URL
 from queue_agent.blobs import Blob, Scratch
 from queue_agent.concurrency import gather_or_cancel
 from queue_agent.contract import FieldPath, InputImage, RuntimeUnavailable, TaskError
-from queue_agent.task.addresses import RefusedAddressError, is_public
+from queue_agent.task.addresses import RefusedAddressError
 from queue_agent.task.assets import Reference
 from queue_agent.task.images import look, look_any
 from queue_agent.task.input_urls import checked_url, urls_in, without_query
+from queue_agent.task.public_addresses import is_public
 
 MAX_REDIRECTS = 5
 # The total size of the inputs of one task, as a multiple of the maximum for one input, and at most.

@@ -16,6 +16,7 @@ from queue_agent.task.protocol import (
     PREFIX_MAX_CHARACTERS,
     PREFIX_PATTERN,
     SENDER_MAX_CHARACTERS,
+    WEBHOOK_MAX_CHARACTERS,
     canonical_json,
     parse_json,
     structure_error,
@@ -72,6 +73,8 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
         size=len(body),
         sender=_sender(metadata.get("sender"), task_id),
         ttl_seconds=_ttl(metadata.get("ttlSeconds"), task_id),
+        webhook=_webhook(metadata.get("webhook"), task_id),
+        links=_links(metadata.get("links"), task_id),
     )
 
 
@@ -158,6 +161,24 @@ def _sender(value: Any, task_id: str) -> str:
             f"metadata.sender must be a string of at most {SENDER_MAX_CHARACTERS} characters", task_id
         )
     return value
+
+
+def _webhook(value: Any, task_id: str) -> str:
+    """What becomes a message attribute. The function that calls the URL checks whether it may be called."""
+    if value is None:
+        return ""
+    valid = isinstance(value, str) and value.isascii() and value.isprintable()
+    if not valid or not 0 < len(value) <= WEBHOOK_MAX_CHARACTERS:
+        raise MalformedMessageError(
+            f"metadata.webhook must be a URL of at most {WEBHOOK_MAX_CHARACTERS} ASCII characters", task_id
+        )
+    return str(value)
+
+
+def _links(value: Any, task_id: str) -> bool:
+    if value is not None and not isinstance(value, bool):
+        raise MalformedMessageError("metadata.links must be true or false", task_id)
+    return bool(value)
 
 
 def _timeout(value: Any, defaults: Defaults, task_id: str) -> float:

@@ -59,6 +59,10 @@ RECORDS_FOLDER = ".tasks"
 # The name of the solution's own API key. A task that names no sender belongs to it, as one from SNS.
 DEFAULT_SENDER = "default"
 SENDER_MAX_CHARACTERS = 64
+# With the other attributes of a callback, whose value it becomes, it fits into an SNS message.
+WEBHOOK_MAX_CHARACTERS = 2048
+# The message attributes by which the function that sends webhooks gets URL and sender.
+WEBHOOK_ATTRIBUTE, SENDER_ATTRIBUTE = "webhook", "sender"
 
 
 class TaskState(enum.StrEnum):
@@ -82,6 +86,15 @@ class ClaimState(enum.StrEnum):
     DONE = "done"
     RELEASED = "released"
     CANCELLED = "cancelled"
+
+
+class WebhookState(enum.StrEnum):
+    """The state of a task's webhook. PENDING: its task has not ended, or its first call is still to come."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    RETRYING = "retrying"
+    FAILED = "failed"
 
 
 # Uploads of the API's clients: `{owner}/{id}` below it.
@@ -188,6 +201,11 @@ def claim_key(task_id: str) -> str:
 def asset_key(owner: str, asset_id: str) -> str:
     """The key of an upload."""
     return f"{ASSETS_FOLDER}/{owner}/{asset_id}"
+
+
+def webhook_key(task_id: str) -> str:
+    """The key of the state of a task's webhook: `{state, attempts, at, next_at, http_status, error}`."""
+    return f"{RECORDS_FOLDER}/{task_id}/webhook.json"
 
 
 def workflow_key(task_id: str) -> str:

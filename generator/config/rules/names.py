@@ -55,7 +55,11 @@ def _lengths(stack: str, runtime: str, case: Case) -> list[tuple[int, str, str, 
 def derived_names_are_unique(case: Case) -> Iterator[Finding]:
     """A runtime's queue and file names must not be those of another part of the solution."""
     stack = case.stack or "stack"
-    reserved = {names.interruption_queue(stack): "the queue of spot interruptions"}
+    reserved = {
+        names.interruption_queue(stack): "the queue of spot interruptions",
+        names.webhooks(stack): "the queue of webhooks",
+        names.webhooks_dead_letter(stack): "the dead-letter queue of webhooks",
+    }
     for runtime in case.runtimes:
         if name := runtime.at("name").text():
             reserved[names.dead_letter_queue(stack, name)] = f"the dead-letter queue of runtime {name!r}"
