@@ -18,6 +18,8 @@ from local.processes import Child
 
 REGION = "us-east-1"
 MAX_ATTEMPTS = 3
+PATIENCE = 150.0
+"""Seconds that a test waits for what must happen: far more than a busy machine needs."""
 # Text of which each character has six bytes in JSON.
 LARGEST_CONTEXT = "\u00e9" * ((CONTEXT_MAX_BYTES - 2) // 6)
 
@@ -95,7 +97,7 @@ class World:
         """Start a simulated runtime that draws plain pictures, and wait until it listens."""
         command = (sys.executable, "-m", f"local.runtimes.{kind}", "--plain", *options)
         child = self._start("runtime", [*command, "--port", str(port)], os.environ)
-        line = wait_for(lambda: _first_line(child), 20)
+        line = wait_for(lambda: _first_line(child))
         return Runtime(json.loads(line)["url"], child, command)
 
     def restart(self, runtime: Runtime, *options: str) -> Runtime:
@@ -142,7 +144,7 @@ class World:
         self.last_sent = body
 
     def wait_for_callbacks(
-        self, complete: Callable[[list[dict[str, Any]]], bool], seconds: float = 20
+        self, complete: Callable[[list[dict[str, Any]]], bool], seconds: float = PATIENCE
     ) -> list[dict[str, Any]]:
         """Receive callbacks until `complete` holds for all of them. Raises TimeoutError, which lists them."""
         callbacks: list[dict[str, Any]] = []
@@ -162,7 +164,7 @@ class World:
             self.attributes[message["id"]] = {name: value["Value"] for name, value in attributes.items()}
         return [json.loads(envelope["Message"]) for envelope in received]
 
-    def callbacks_for(self, ids: Iterable[str], seconds: float = 20) -> dict[str, dict[str, Any]]:
+    def callbacks_for(self, ids: Iterable[str], seconds: float = PATIENCE) -> dict[str, dict[str, Any]]:
         """The last callback of each of these tasks, once all have one."""
         expected = set(ids)
         callbacks = self.wait_for_callbacks(
@@ -226,7 +228,7 @@ class World:
         return str(attributes["QueueArn"])
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 15, pause: float = 0.02) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE, pause: float = 0.02) -> Any:
     """Call `condition` until its result is true; that result. Raises TimeoutError."""
     end = time.monotonic() + seconds
     while not (result := condition()):
@@ -241,7 +243,7 @@ def log_records(child: Child) -> list[dict[str, Any]]:
     return [json.loads(line) for line in child.log.read_text().splitlines() if line.startswith("{")]
 
 
-def port_of(agent: Child, seconds: float = 15) -> int:
+def port_of(agent: Child, seconds: float = PATIENCE) -> int:
     """The port of the agent's own endpoints, once it listens: the one record that has a `port`.
 
     Raises TimeoutError when it does not within `seconds`.

@@ -50,7 +50,7 @@ def test_a_file_in_the_bucket_becomes_an_input_of_the_workflow(world: World):
     send(world, "wrapped", {"prompt": graph(reference("u-1"))})
     send(world, "unknown", graph(reference("u-2")))
     send(world, "gone", graph(reference("u-1")), {"u-1": {"key": ".assets/default/none", "name": "a.png"}})
-    callbacks = world.callbacks_for(["plain", "wrapped", "unknown", "gone"], 40)
+    callbacks = world.callbacks_for(["plain", "wrapped", "unknown", "gone"])
 
     assert {task: callback["status"] for task, callback in callbacks.items()} == {
         "plain": "completed",

@@ -21,6 +21,7 @@ CALLS = {
 }
 
 
+@pytest.mark.thorough
 def test_calls_that_are_refused_are_repeated_without_the_work_on_the_gpu(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
     faults = {name: Fault(call, times=4, answer="503 ServiceUnavailable") for name, call in CALLS.items()}
@@ -56,6 +57,7 @@ def test_calls_whose_answer_is_lost_are_repeated_without_harm(world: World, prox
     assert runtime.runs() == ["cat"]
 
 
+@pytest.mark.thorough
 def test_a_finished_task_that_s3_never_takes_is_given_back_in_the_end(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
     with proxy.failing(Fault(calls_to("PutObject", "cat-1.png"), times=-1, answer="503 SlowDown")):
@@ -67,6 +69,7 @@ def test_a_finished_task_that_s3_never_takes_is_given_back_in_the_end(world: Wor
     assert world.callbacks_for(["cat"])["cat"]["status"] == "completed"
 
 
+@pytest.mark.thorough
 def test_the_gpu_goes_on_while_s3_is_slow(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
     ids = [f"t{n}" for n in range(8)]
@@ -80,20 +83,22 @@ def test_the_gpu_goes_on_while_s3_is_slow(world: World, proxy: Proxy):
     assert runs[-1]["ended"] - runs[0]["started"] < 8 * 1.5 / 2
 
 
+@pytest.mark.thorough
 def test_the_gpu_waits_before_too_many_pictures_are_held(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.02")
     with proxy.failing(Fault(calls_to("PutObject", ".png"), times=-1, answer="503 SlowDown")):
         ids = [f"t{n}" for n in range(MAX_FINISHING + 4)]
         world.send(ids)
         world.agent(runtime.url)
-        wait_for(lambda: len(runtime.runs()) == MAX_FINISHING, 30)
+        wait_for(lambda: len(runtime.runs()) == MAX_FINISHING)
         time.sleep(0.5)
         held = len(runtime.runs())
 
     assert held == MAX_FINISHING
-    assert world.callbacks_for(ids, 40).keys() == set(ids)
+    assert world.callbacks_for(ids).keys() == set(ids)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answer", ["404 NotFound", "403 AuthorizationError", "400 InvalidParameter"])
 def test_callbacks_that_sns_refuses_hold_neither_the_gpu_nor_the_tasks(
     world: World, proxy: Proxy, answer: str
@@ -103,14 +108,15 @@ def test_callbacks_that_sns_refuses_hold_neither_the_gpu_nor_the_tasks(
     with proxy.failing(Fault(calls_to("Publish"), times=-1, answer=answer)):
         world.send(ids)
         world.agent(runtime.url)
-        wait_for(lambda: len(runtime.runs()) == len(ids), 30)
+        wait_for(lambda: len(runtime.runs()) == len(ids))
 
-    callbacks = world.callbacks_for(ids, 60)
+    callbacks = world.callbacks_for(ids)
     assert {callback["status"] for callback in callbacks.values()} == {"completed"}
     assert sorted(runtime.runs()) == sorted(ids)
     assert world.take_dead_letters() == []
 
 
+@pytest.mark.thorough
 def test_a_callback_that_sns_never_takes_ends_in_the_dead_letter_queue_once_with_its_picture_stored(
     world: World, proxy: Proxy
 ):
@@ -118,7 +124,7 @@ def test_a_callback_that_sns_never_takes_ends_in_the_dead_letter_queue_once_with
     with proxy.failing(Fault(calls_to("Publish"), times=-1, answer="404 NotFound")):
         world.send(["cat"])
         world.agent(runtime.url, MAX_ATTEMPTS=2)
-        letters = wait_for(world.take_dead_letters, 30)
+        letters = wait_for(world.take_dead_letters)
         wait_for(lambda: world.messages_left() == 0)
 
     assert len(letters) == 1 and world.take_dead_letters() == []
@@ -129,6 +135,7 @@ def test_a_callback_that_sns_never_takes_ends_in_the_dead_letter_queue_once_with
     assert runtime.runs() == ["cat"]
 
 
+@pytest.mark.thorough
 def test_a_task_that_another_agent_claimed_during_a_stall_is_not_started(world: World):
     slow, quick = world.runtime("--service-time", "1"), world.runtime("--service-time", "0.05")
     world.send(["one", "two"])
@@ -162,6 +169,7 @@ def test_a_task_longer_than_the_visibility_timeout_is_run_once(world: World):
     assert wait_for(lambda: world.messages_left() == 0)
 
 
+@pytest.mark.thorough
 def test_an_agent_that_stalls_past_its_lease_does_not_end_the_task_that_another_has_taken(world: World):
     slow = world.runtime("--service-time", "1")
     slow.fault("slow", match="cat")
@@ -187,6 +195,7 @@ def test_an_agent_that_stalls_past_its_lease_does_not_end_the_task_that_another_
     )
 
 
+@pytest.mark.thorough
 def test_a_record_on_its_way_when_its_agent_stalls_does_not_replace_that_of_another(
     world: World, proxy: Proxy
 ):
@@ -216,6 +225,7 @@ def test_the_same_task_sent_twice_is_run_once(world: World):
     assert len(first.runs() + second.runs()) == 1
 
 
+@pytest.mark.thorough
 def test_a_finished_task_sent_again_is_announced_again_and_not_run(world: World):
     runtime = world.runtime("--service-time", "0.1")
     world.agent(runtime.url)
@@ -278,6 +288,7 @@ def test_s3_that_answers_200_with_an_error_is_asked_again(world: World, proxy: P
     assert runtime.runs() == ["cat"]
 
 
+@pytest.mark.thorough
 def test_a_claim_that_s3_answers_with_an_error_at_200_is_not_taken_for_free(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "1")
     world.send(["cat"])

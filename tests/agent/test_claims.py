@@ -22,6 +22,9 @@ from testing.account import Account
 TASK = Task("cat", "painter", "text-to-image", "", {}, {}, "ab", 10, 1)
 DONE = TaskRecord("painter", "cat", "completed", "s3://b/cat/result.json", {}, 1)
 
+# One for all tests: it keeps the API models of AWS that each client needs.
+SESSION = get_session()
+
 
 @dataclass(frozen=True)
 class Bucket:
@@ -36,7 +39,7 @@ async def bucket(account: Account) -> AsyncIterator[Bucket]:
         "aws_access_key_id": account.id,
         "aws_secret_access_key": "local",
     }
-    async with get_session().create_client("s3", endpoint_url=account.endpoint, config=AWS, **options) as s3:
+    async with SESSION.create_client("s3", endpoint_url=account.endpoint, config=AWS, **options) as s3:
         name = f"claims-{account.id}"
         await s3.create_bucket(Bucket=name)
         store = Store(s3, name, 5, lambda call, code: None)

@@ -59,9 +59,10 @@ def test_a_running_task_that_is_cancelled_ends_within_seconds_and_the_next_one_r
     assert wait_for(lambda: world.messages_left() == 0)
     assert [run["outcome"] for run in runtime.report()["runs"]][-1] == "interrupted"
     send(world, kind, "dog")
-    assert world.callbacks_for(["dog"], 30)["dog"]["status"] == "completed"
+    assert world.callbacks_for(["dog"])["dog"]["status"] == "completed"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["comfyui", "sdwebui"])
 def test_the_progress_of_a_long_task_is_in_its_claim(world: World, kind: str):
     start(world, kind)
@@ -75,6 +76,7 @@ def test_the_progress_of_a_long_task_is_in_its_claim(world: World, kind: str):
         assert progress["node"] == "3"
 
 
+@pytest.mark.thorough
 def test_a_short_task_costs_no_call_for_its_progress(world: World):
     runtime = world.runtime("--service-time", "0.1")
     world.agent(runtime.url)

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from queue_agent.task.protocol import MAX_CONTAINERS
 
 from testing.world import World, log_records, wait_for
@@ -99,6 +100,7 @@ NUMBERS = {
 }
 
 
+@pytest.mark.thorough
 def test_numbers_and_structures_that_no_runtime_takes_are_answered_with_the_id(world: World):
     runtime = world.runtime("--service-time", "0.05")
     world.agent(runtime.url)
@@ -113,6 +115,7 @@ def test_numbers_and_structures_that_no_runtime_takes_are_answered_with_the_id(w
     assert sorted(world.take_dead_letters()) == sorted(NUMBERS.values())
 
 
+@pytest.mark.thorough
 def test_content_of_a_strange_shape_is_answered_by_a_dynamic_runtime_too(world: World):
     runtime = world.runtime("--service-time", "0.05", "--dynamic", "--model", "a.safetensors")
     agent = world.agent(runtime.url, DYNAMIC_SD_MODEL="true", MODEL_FILENAME="", MAX_ATTEMPTS=1)
@@ -133,6 +136,7 @@ def test_content_of_a_strange_shape_is_answered_by_a_dynamic_runtime_too(world: 
     assert not [line for line in log_records(agent) if "traceback" in line]
 
 
+@pytest.mark.thorough
 def test_a_body_as_large_as_sqs_takes_is_dead_lettered_whole(world: World):
     runtime = world.runtime("--service-time", "0.05")
     world.agent(runtime.url)

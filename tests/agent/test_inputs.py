@@ -112,22 +112,25 @@ ROUTES = [
     web.get("/loop", answering(b"", status=302, headers={"Location": "/loop"})),
 ]
 
+# Both take long to create, and no test changes them.
+SESSION = get_session()
+AUTHORITY = trustme.CA()
+CERTIFICATE = AUTHORITY.issue_cert(HOST)
+
 
 @pytest.fixture
 async def fetch(account: Account) -> AsyncIterator:
     """Fetches the inputs of one task; gives the first."""
-    authority = trustme.CA()
     serving, trusting = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    authority.issue_cert(HOST).configure_cert(serving)
-    authority.configure_trust(trusting)
+    CERTIFICATE.configure_cert(serving)
+    AUTHORITY.configure_trust(trusting)
     app = web.Application()
     app.add_routes(ROUTES)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=serving).start()
     port = runner.addresses[0][1]
-    session = get_session()
-    async with session.create_client("s3", **keys(account)) as s3:
+    async with SESSION.create_client("s3", **keys(account)) as s3:
         limits = InputLimits(max_bytes=100_000, seconds=2, buckets=(f"inputs-{account.id}",))
         inputs = Inputs(s3, limits, Here(), tls=trusting)
 

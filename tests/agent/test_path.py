@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 
+import pytest
 from PIL import Image
 
 from testing.proxy import Fault, Proxy, calls_to
@@ -56,6 +57,7 @@ def test_a_callback_has_the_links_and_the_webhook_that_the_sender_asked_for(worl
     assert world.attributes["plain"] == {"runtime": "painter", "status": "completed"}
 
 
+@pytest.mark.thorough
 def test_tasks_with_slow_inputs_do_not_hold_the_others(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
     # Twice as many as are received before the first run.
@@ -67,7 +69,7 @@ def test_tasks_with_slow_inputs_do_not_hold_the_others(world: World, proxy: Prox
         world.send(slow, inputs, tasktype="image-to-image")
         world.send(quick)
         world.agent(runtime.url, INPUT_BUCKETS=world.bucket)
-        world.callbacks_for([*slow, *quick], 60)
+        world.callbacks_for([*slow, *quick])
 
     assert sorted(runtime.runs()[:5]) == quick
 
@@ -192,6 +194,7 @@ def test_its_endpoints_tell_kubelet_and_prometheus_how_it_is(world: World):
     assert "queue_agent_run_seconds_count 1.0" in metrics
 
 
+@pytest.mark.thorough
 def test_prometheus_reads_how_long_each_part_took_and_what_was_repeated(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
     with proxy.failing(Fault(calls_to("PutObject", "cat/result.json"), answer="503 SlowDown")):

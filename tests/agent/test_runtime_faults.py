@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 
+import pytest
 from queue_agent.task.protocol import MAX_DELIVERIES
 
 from local import processes
@@ -31,6 +32,7 @@ def test_a_task_whose_runtime_crashed_is_done_once_it_is_back(world: World):
     assert agent.alive
 
 
+@pytest.mark.thorough
 def test_a_task_that_runs_while_the_outputs_of_another_prove_broken_is_left_alone(world: World):
     runtime = world.runtime("--service-time", "1")
     runtime.fault("broken-output", match="cat")
@@ -43,6 +45,7 @@ def test_a_task_that_runs_while_the_outputs_of_another_prove_broken_is_left_alon
     assert runtime.runs("interrupted") == []
 
 
+@pytest.mark.thorough
 def test_what_waits_behind_a_runtime_that_is_gone_goes_to_another_pod(world: World):
     stopped_runtime, second_runtime = (
         world.runtime("--service-time", "1"),
@@ -59,6 +62,7 @@ def test_what_waits_behind_a_runtime_that_is_gone_goes_to_another_pod(world: Wor
     assert {callback["runtime"] for callback in world.callbacks_for(["one", "two"]).values()} == {"second"}
 
 
+@pytest.mark.thorough
 def test_what_waits_behind_a_task_of_unforeseen_length_goes_to_another_pod(world: World):
     slow, free = world.runtime("--service-time", "60", "--dynamic"), world.runtime("--service-time", "0.05")
     model = {"override_settings": {"sd_model_checkpoint": "sd_xl_turbo_1.0.safetensors"}}
@@ -68,10 +72,11 @@ def test_what_waits_behind_a_task_of_unforeseen_length_goes_to_another_pod(world
 
     world.agent(free.url, RUNTIME_NAME="free")
 
-    assert world.callbacks_for(["short"], 30)["short"]["runtime"] == "free"
+    assert world.callbacks_for(["short"])["short"]["runtime"] == "free"
     assert slow.report()["running"] == "long"
 
 
+@pytest.mark.thorough
 def test_work_whose_connection_broke_is_interrupted_before_another_agent_can_get_it(world: World):
     runtime = world.runtime("--service-time", "1")
     runtime.fault("disconnect", match="cat")
@@ -85,6 +90,7 @@ def test_work_whose_connection_broke_is_interrupted_before_another_agent_can_get
     assert runtime.runs() == ["cat"]
 
 
+@pytest.mark.thorough
 def test_a_runtime_that_starts_late_costs_no_task_an_attempt(world: World):
     runtime = world.runtime("--service-time", "0.05")
     processes.stop([runtime.child])
@@ -110,6 +116,7 @@ def test_a_task_that_takes_too_long_is_stopped_and_its_sender_notified(world: Wo
     assert runtime.runs("interrupted") == ["cat"]
 
 
+@pytest.mark.thorough
 def test_a_runtime_that_hangs_gets_no_work_until_it_is_well_again(world: World):
     runtime = world.runtime("--service-time", "0.1")
     runtime.fault("hang", match="cat")
@@ -125,6 +132,7 @@ def test_a_runtime_that_hangs_gets_no_work_until_it_is_well_again(world: World):
     assert {callback["status"] for callback in world.callbacks_for(["cat", "dog"]).values()} == {"completed"}
 
 
+@pytest.mark.thorough
 def test_a_runtime_that_falls_silent_is_noticed_long_before_the_deadline(world: World):
     runtime = world.runtime("--service-time", "0.3")
     agent = world.agent(runtime.url, **QUICK)
@@ -138,6 +146,7 @@ def test_a_runtime_that_falls_silent_is_noticed_long_before_the_deadline(world: 
     assert world.callbacks_for(["cat"])["cat"]["status"] == "completed"
 
 
+@pytest.mark.thorough
 def test_a_task_that_runs_out_of_memory_is_tried_again(world: World):
     runtime = world.runtime("--service-time", "0.1")
     runtime.fault("oom", match="cat")
@@ -154,7 +163,7 @@ def test_a_task_that_fails_each_time_is_dead_lettered_and_its_sender_gets_the_re
     world.agent(runtime.url, **QUICK)
 
     world.send(["cat"])
-    callback = world.callbacks_for(["cat"], 40)["cat"]
+    callback = world.callbacks_for(["cat"])["cat"]
 
     assert callback["error"]["code"] == "out_of_memory"
     assert callback["attempt"] == MAX_ATTEMPTS
@@ -162,6 +171,7 @@ def test_a_task_that_fails_each_time_is_dead_lettered_and_its_sender_gets_the_re
     assert wait_for(lambda: world.messages_left() == 0)
 
 
+@pytest.mark.thorough
 def test_a_task_sent_again_from_the_dead_letter_queue_is_run_again(world: World):
     runtime = world.runtime("--service-time", "0.05")
     runtime.fault("oom", match="cat")
@@ -203,13 +213,14 @@ def test_after_an_error_of_the_gpu_no_task_runs_until_the_runtime_was_restarted(
     assert {run["id"] for run in runtime.report()["runs"]} <= {"cat", "task"}
     processes.stop([runtime.child])
     world.restart(runtime)
-    callbacks = world.callbacks_for(["cat", *innocent], 30)
+    callbacks = world.callbacks_for(["cat", *innocent])
     assert {callback["status"] for callback in callbacks.values()} == {"completed"}
     # A poll that was under way may have received some of them: they were returned at once.
     assert max(callbacks[name]["attempt"] for name in innocent) <= 2
     assert liveness(agent) == (200, "ok\n")
 
 
+@pytest.mark.thorough
 def test_a_node_on_which_different_tasks_fail_takes_no_more_and_says_so(world: World):
     runtime = world.runtime("--service-time", "0.05")
     runtime.fault("mount", times=-1, match="fox")  # not the warm-up
@@ -225,6 +236,7 @@ def test_a_node_on_which_different_tasks_fail_takes_no_more_and_says_so(world: W
     assert world.take_dead_letters() == [] and world.receive_callbacks() == []
 
 
+@pytest.mark.thorough
 def test_a_hook_that_waits_for_the_last_task_does_not_wait_when_the_runtime_must_be_restarted(world: World):
     runtime = world.runtime("--service-time", "0.05")
     runtime.fault("device", match="cat")
@@ -235,13 +247,14 @@ def test_a_hook_that_waits_for_the_last_task_does_not_wait_when_the_runtime_must
     assert answer(f"http://127.0.0.1:{port_of(agent)}/drained") == (200, "drained\n")
 
 
+@pytest.mark.thorough
 def test_a_runtime_that_answers_but_stays_busy_must_be_restarted(world: World):
     runtime = world.runtime("--service-time", "0.1")
     runtime.fault("hang", match="cat")
     agent = world.agent(runtime.url, TASK_TIMEOUT_SECONDS=1, RESTART_AFTER_SECONDS=2, **QUICK)
     world.send(["cat"])
 
-    wait_for(lambda: liveness(agent)[0] == 503, 30)
+    wait_for(lambda: liveness(agent)[0] == 503)
 
     assert liveness(agent)[1] == "it is busy\n"
 
@@ -264,6 +277,7 @@ def deliver(world: World, times: int) -> None:
         world.sqs.change_message_visibility(**handle, VisibilityTimeout=0)
 
 
+@pytest.mark.thorough
 def test_a_task_that_was_delivered_often_but_never_ran_has_all_its_attempts(world: World):
     runtime = world.runtime("--service-time", "0.1")
     world.send(["cat"])
@@ -275,6 +289,7 @@ def test_a_task_that_was_delivered_often_but_never_ran_has_all_its_attempts(worl
     assert (callback["status"], callback["attempt"]) == ("completed", 1)
 
 
+@pytest.mark.thorough
 def test_a_task_that_sqs_is_about_to_give_up_is_announced_although_the_runtime_is_away(world: World):
     """Else it would be returned, and SQS would move it to the dead-letter queue without a callback."""
     runtime = world.runtime("--service-time", "0.1")
@@ -287,7 +302,7 @@ def test_a_task_that_sqs_is_about_to_give_up_is_announced_although_the_runtime_i
     wait_for(lambda: [line for line in log_records(agent) if line["event"] == "the runtime is ready"])
     processes.stop([runtime.child], 0.05)
 
-    callback = world.callbacks_for(["cat"], 30)["cat"]
+    callback = world.callbacks_for(["cat"])["cat"]
 
     assert (callback["status"], callback["error"]["code"]) == ("failed", "attempts_exhausted")
     assert len(world.take_dead_letters()) == 1

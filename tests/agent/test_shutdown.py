@@ -7,6 +7,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from local import processes
 from local.processes import Child
 from testing import containers
@@ -23,6 +25,7 @@ def test_an_idle_agent_ends_within_one_poll(world: World):
     assert ends(agent, 4) == 0
 
 
+@pytest.mark.thorough
 def test_an_agent_that_waits_for_its_runtime_ends_at_once(world: World):
     agent = world.agent("http://127.0.0.1:1")
     wait_for(lambda: [line for line in log_records(agent) if line["event"] == "waiting for the runtime"])
@@ -59,6 +62,7 @@ def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: 
     assert runtime.runs() == ["one"]
 
 
+@pytest.mark.thorough
 def test_a_task_that_takes_longer_than_the_grace_is_stopped_and_given_back(world: World):
     # The warm-up takes as long as a task, unless the runtime is set to dynamic.
     runtime = world.runtime("--service-time", "30", "--dynamic")
@@ -72,6 +76,7 @@ def test_a_task_that_takes_longer_than_the_grace_is_stopped_and_given_back(world
     assert world.object(".tasks/long/claim.json")["state"] == "released"
 
 
+@pytest.mark.thorough
 def test_what_a_dying_node_takes_along_is_back_in_seconds(world: World):
     dying, healthy = (
         world.runtime("--service-time", "60", "--dynamic"),
@@ -88,11 +93,12 @@ def test_what_a_dying_node_takes_along_is_back_in_seconds(world: World):
 
     world.agent(healthy.url, VISIBILITY_TIMEOUT_SECONDS=300, MAX_ATTEMPTS=1)
 
-    callback = world.callbacks_for(["cat"], 60)["cat"]
+    callback = world.callbacks_for(["cat"])["cat"]
     assert (callback["status"], callback["attempt"]) == ("completed", 1)
     assert time.monotonic() - began < 45
 
 
+@pytest.mark.thorough
 def test_the_runtime_is_let_go_only_once_nothing_runs(world: World):
     runtime = world.runtime("--service-time", "1")
     world.send(["cat"])
@@ -110,6 +116,7 @@ def test_the_runtime_is_let_go_only_once_nothing_runs(world: World):
     assert answered == [["cat"]]
 
 
+@pytest.mark.thorough
 def test_a_message_that_arrives_during_the_last_poll_is_given_back(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.05")
     with proxy.failing(Fault(calls_to("ReceiveMessage"), reaches=True, hold=True)) as fault:

@@ -131,6 +131,7 @@ def manifests_of(objects: Objects, name: str) -> str:
     return json.dumps(manifests, sort_keys=True).replace(name, "NAME")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", CHANGEABLE)
 def test_every_key_changes_something(changed: Objects, path: str) -> None:
     number = list(CHANGEABLE).index(path)
@@ -189,6 +190,7 @@ def test_a_name_with_nothing_behind_it_is_refused(render: Render) -> None:
         render(one=None)
 
 
+@pytest.mark.thorough
 def test_a_hundred_runtimes_are_rendered() -> None:
     kinds = ["sdwebui", "comfyui", "invokeai"]
     runtimes = {f"r{n:03}": {"type": kinds[n % 3]} for n in range(100)}

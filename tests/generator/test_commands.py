@@ -176,7 +176,7 @@ def test_diff_has_no_colors_in_a_pipe(file: Path, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sdwebui", "comfyui", "invokeai", "custom"])
-@pytest.mark.parametrize("region", ["us-east-1", "cn-north-1"])
+@pytest.mark.parametrize("region", ["us-east-1", pytest.param("cn-north-1", marks=pytest.mark.thorough)])
 def test_a_first_config_validates(kind: str, region: str, tmp_path: Path, cli: Cli) -> None:
     words = ["--no-questions", "--type", kind, "--region", region, "--account", "123456789012"]
     (tmp_path / "config.yaml").write_text(cli("init", *words).stdout)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -36,11 +37,17 @@ READMES = sorted(ROOT.glob("README*.md"))
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def each_of(examples: list[Path], *, thorough_but: str) -> list[Any]:
+    """A case for each; only that one is also in `make test`."""
+    marks = {True: (), False: (pytest.mark.thorough,)}
+    return [pytest.param(path, id=path.stem, marks=marks[path.stem == thorough_but]) for path in examples]
+
+
 def test_there_is_an_example_for_each_use_case() -> None:
     assert {path.stem for path in EXAMPLES} == NAMES
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", each_of(EXAMPLES, thorough_but="many-runtimes"))
 def test_an_example_validates_builds_and_renders(example: Path, cli: Cli) -> None:
     result = cli("render", str(example), "--chart", "sd-runtimes")
 
@@ -62,7 +69,7 @@ def test_an_example_names_the_version_that_was_recommended_when_the_table_was_ch
     assert version == FACTS.recommended_eks(FACTS.as_of)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", each_of(EXAMPLES, thorough_but="minimal"))
 def test_an_example_passes_a_dry_run_of_deploy_as_it_stands(
     example: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,7 @@ def responses(sim: Sim, sent: dict[str, Any]) -> dict[str, Any]:
     queued = sim.ask("POST", f"{QUEUE}/enqueue_batch", sent)
     batch, item = queued["batch"]["batch_id"], queued["item_ids"][0]
     waiting = sim.ask("GET", f"{QUEUE}/b/{batch}/status")
-    wait_for(lambda: sim.ask("GET", f"{QUEUE}/b/{batch}/status")["completed"], 10)
+    wait_for(lambda: sim.ask("GET", f"{QUEUE}/b/{batch}/status")["completed"])
     done = sim.ask("GET", f"{QUEUE}/i/{item}")
     (name,) = (
         result["image"]["image_name"] for result in done["session"]["results"].values() if "image" in result
@@ -89,7 +89,7 @@ def test_a_failed_item_has_the_shape_of_the_real_one(sim: Sim, sent: dict[str, A
     sim.fault("oom")
     batch = {**sent["batch"], "batch_id": "one-that-fails"}
     (item,) = sim.ask("POST", f"{QUEUE}/enqueue_batch", {**sent, "batch": batch})["item_ids"]
-    wait_for(lambda: sim.ask("GET", f"{QUEUE}/i/{item}")["status"] == "failed", 10)
+    wait_for(lambda: sim.ask("GET", f"{QUEUE}/i/{item}")["status"] == "failed")
 
     failed = sim.ask("GET", f"{QUEUE}/i/{item}")
 

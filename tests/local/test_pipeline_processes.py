@@ -18,6 +18,7 @@ from PIL import Image
 
 from local import config, demo
 from local.pods import KEPT_VARIABLES
+from testing.world import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 FAST = ("--service-time", "0.05", "--load-time", "0.1")
@@ -55,7 +56,7 @@ def running_processes(folder: Path) -> list[int]:
     return pids
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

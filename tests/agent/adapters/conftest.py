@@ -24,7 +24,7 @@ from queue_agent.contract import Adapter, InputImage, Progress, RunResult, Task
 from local import processes
 from local.processes import Child
 from local.runtimes.shared.picture import Artist, Request
-from testing.world import wait_for
+from testing.world import PATIENCE, wait_for
 
 MAX_BYTES = 50_000_000
 STATIC = "sd_xl_turbo_1.0.safetensors"
@@ -74,7 +74,7 @@ def simulate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
         command = [sys.executable, "-m", f"local.runtimes.{name}", "--port", str(port), *options]
         child = processes.start(f"{name}-{len(children)}", command, os.environ, folder)
         children.append(child)
-        line = wait_for(lambda: child.log.read_text().partition("\n")[0] if child.alive else "", 20)
+        line = wait_for(lambda: child.log.read_text().partition("\n")[0] if child.alive else "")
         return Sim(json.loads(line)["url"], child)
 
     yield start
@@ -124,7 +124,7 @@ async def run_task(adapter: Adapter, asked: Task, images: dict[Any, InputImage] 
     return Done(await adapter.collect(ran), progress)
 
 
-async def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
+async def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     await asyncio.to_thread(wait_for, condition, seconds)
 
 
