@@ -6,7 +6,6 @@ consumers have spent lately. Each message without a group is a group of its own.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues-detailed.html
 """
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -15,8 +14,6 @@ from typing import Any
 NOISY_SHARE, NOISY_IN_FLIGHT = 0.1, 30
 # AWS does not say how long it remembers.
 RECENT_SECONDS = 300.0
-# For a benchmark: `false` delivers in order of arrival, as a queue without groups does.
-SWITCH = "FAIR_QUEUES"
 
 
 class Shares:
@@ -65,8 +62,6 @@ class Shares:
 
 def extend(sqs: Any) -> None:
     """Let ministack's standard queues be fair. Their own order stays within noisy and quiet groups."""
-    if os.environ.get(SWITCH) == "false":
-        return
     collect = sqs._collect_msgs
     shares: dict[str, Shares] = defaultdict(Shares)
 
