@@ -18,6 +18,7 @@ from api.comfy_documents import JobDocuments, labels_of, list_item
 from api.comfy_errors import bad_request, invalid, not_found
 from api.comfy_ids import is_job_id, job_id_of_key, new_job_id
 from api.comfy_workflow import check_job, check_nodes, filters, references
+from api.content import workflow_errors
 from api.index import ENTRY_PATTERN, index_entry, jobs_folder, task_of_entry
 from api.node_lists import NodeLists
 from api.problem import ProblemError
@@ -55,7 +56,7 @@ class Jobs:
             raise bad_request(f"The body {structure}.")
         job = check_job(body)
         workflow, extra = job["workflow"], job.get("extra_data")
-        check_nodes(workflow, self.nodes.errors(self.runtime, workflow))
+        check_nodes(workflow, workflow_errors(self.runtime, workflow, self.nodes))
         job_id = job_id_of_key(self.owner, self.runtime.name, key) if key else new_job_id()
         metadata: dict[str, Any] = {
             "id": job_id,

@@ -5,7 +5,7 @@ from typing import Any
 from queue_agent.task.protocol import TaskState, WebhookState
 
 from api.comfy_openapi import comfy_paths, comfy_schemas
-from api.content_schema import content_schema
+from api.content_schema import content_schemas
 from api.index import ENTRY_PATTERN
 from api.listing import DEFAULT_TASKS, MAX_TASKS
 from api.schema import legacy_task_schema, path_parameter, task_schema
@@ -126,14 +126,20 @@ def _listing() -> dict[str, Any]:
 
 
 def _tasks(settings: Settings) -> dict[str, Any]:
-    variants = [_described(name, task_schema(name, settings.of_type(name))) for name in settings.types()]
+    variants = [
+        _described(task_schema(name, settings.of_type(name)), tasktypes, content)
+        for name in settings.types()
+        for tasktypes, content in content_schemas(name)
+    ]
     return variants[0] if len(variants) == 1 else {"anyOf": variants}
 
 
-def _described(runtime_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _described(schema: dict[str, Any], tasktypes: tuple[str, ...], content: dict[str, Any]) -> dict[str, Any]:
     """The schema of a task with what is known of its content."""
-    content = schema["properties"]["task"]["properties"]["content"]
-    content |= content_schema(runtime_type)
+    task = schema["properties"]["task"]["properties"]
+    task["content"] |= content
+    if tasktypes:
+        task["metadata"]["properties"]["tasktype"]["enum"] = list(tasktypes)
     return schema
 
 

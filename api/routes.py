@@ -16,7 +16,7 @@ from queue_agent.task.protocol import parse_json
 
 from api.addresses import root_url, task_urls
 from api.comfy import COMFY_PATH, comfy_response
-from api.content import content_errors
+from api.content import content_errors, legacy_errors
 from api.cors import cors_headers, preflight_headers
 from api.discovery import describe_runtime, describe_runtimes
 from api.listing import list_tasks, selection
@@ -169,7 +169,7 @@ class Api:
             limit_errors(metadata, body["task"]["content"], "task", local=self._settings.local)
         ):
             raise invalid_request(errors)
-        if errors := content_errors(runtime, body["task"]["content"], self._nodes):
+        if errors := content_errors(runtime, metadata["tasktype"], body["task"]["content"], self._nodes):
             raise invalid_request(errors)
         complete = {**metadata, **_identity(metadata.get("id"), metadata.get("prefix"))}
         task = Task(runtime, complete, body["task"]["content"], ("runtime", runtime.name), sent_by)
@@ -188,9 +188,12 @@ class Api:
             raise ProblemError(
                 HTTPStatus.NOT_FOUND, f"No runtime serves the model {model}. Models: {models}."
             )
+        runtime = runtimes[model]
+        if errors := legacy_errors(runtime, scripts["task"], body):
+            raise invalid_request(errors)
         identity = _identity(scripts.get("id_task"), scripts.get("save_dir"))
         metadata = {"runtime": "legacy", "tasktype": scripts["task"], "context": {}, **identity}
-        task = Task(runtimes[model], metadata, body, ("sd_model_checkpoint", model), sent_by)
+        task = Task(runtime, metadata, body, ("sd_model_checkpoint", model), sent_by)
         submit(task, Records(self._s3, task.runtime.bucket), self._publish)
         return {
             "id_task": task.id,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from api.webhook_signatures import SECRET_VARIABLE
 from api.webhook_urls import allows_local
@@ -13,7 +14,8 @@ class Runtime:
     """A runtime that accepts tasks; `model` is its checkpoint, whose v1alpha1 tasks go there.
 
     `model_file`: the model that it was given, of any type of runtime. `timeout`: the longest run in seconds.
-    `models_bucket` is empty where the models are not in a bucket. `image`: as in its pods.
+    `models_bucket` is empty where the models are not in a bucket. `image`: as in its pods. `input_buckets`:
+    those that `s3://` inputs may come from.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Runtime:
     models_bucket: str = ""
     models_prefix: str = ""
     image: str = ""
+    input_buckets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,14 @@ def read_settings(text: str, environment: Mapping[str, str]) -> Settings:
     return Settings(
         stack=document["stack"],
         topic=document["topic"],
-        runtimes={name: Runtime(name=name, **entry) for name, entry in document["runtimes"].items()},
+        runtimes={name: _runtime_of(name, entry) for name, entry in document["runtimes"].items()},
         retention=Retention(**document["retention"]),
         key_names=json.loads(environment.get("KEY_NAMES", "{}")),
         origins=tuple(document["origins"]),
         webhook_secret=environment.get(SECRET_VARIABLE, ""),
         local=allows_local(environment),
     )
+
+
+def _runtime_of(name: str, entry: Mapping[str, Any]) -> Runtime:
+    return Runtime(name=name, **{**entry, "input_buckets": tuple(entry["input_buckets"])})

@@ -11,8 +11,11 @@ from generator.solution.model import Runtime, Solution
 # Below paths.root(), in the order in which they need each other.
 FILES = (
     "agent/queue_agent/task/protocol.py",
-    "agent/queue_agent/task/workflow.py",
     "agent/queue_agent/task/public_addresses.py",
+    "agent/queue_agent/task/url_rules.py",
+    "agent/queue_agent/task/workflow.py",
+    "agent/queue_agent/task/sdwebui.py",
+    "agent/queue_agent/task/invokeai.py",
     "api/problem.py",
     "api/cors.py",
     "api/addresses.py",
@@ -24,6 +27,7 @@ FILES = (
     "api/node_inputs.py",
     "api/node_checks.py",
     "api/node_lists.py",
+    "api/sdwebui_fields.py",
     "api/content.py",
     "api/content_schema.py",
     "api/records.py",
@@ -95,7 +99,7 @@ def webhook_settings(solution: Solution) -> str:
     return json.dumps({"attempts": limits.WEBHOOK_ATTEMPTS, "buckets": buckets}, separators=(",", ":"))
 
 
-def _runtime(runtime: Runtime) -> dict[str, str | float | None]:
+def _runtime(runtime: Runtime) -> dict[str, str | float | list[str] | None]:
     return {
         "type": runtime.type,
         "bucket": runtime.output_bucket,
@@ -107,6 +111,7 @@ def _runtime(runtime: Runtime) -> dict[str, str | float | None]:
         "models_bucket": runtime.models.bucket if runtime.models.mounted else "",
         "models_prefix": runtime.models.prefix,
         "image": runtime.runtime_image.name,
+        "input_buckets": list(runtime.input_buckets),
     }
 
 

@@ -13,10 +13,11 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver
 from PIL import Image
 from queue_agent.contract import RuntimeUnavailable, TaskError
-from queue_agent.task.addresses import PublicResolver, is_public
+from queue_agent.task.addresses import PublicResolver
 from queue_agent.task.images import MAX_PIXELS
 from queue_agent.task.input_urls import url_at
 from queue_agent.task.inputs import InputLimits, Inputs
+from queue_agent.task.public_addresses import is_public
 
 from testing.account import Account
 

@@ -21,7 +21,10 @@ from tests.api.conftest import Solve
 
 MODULES = api_function.read(paths.root())
 WEBHOOK_MODULES = api_function.read(paths.root(), api_function.WEBHOOK_FILES)
-OF_THE_AGENT = {f"agent/queue_agent/task/{name}.py" for name in ("protocol", "public_addresses", "workflow")}
+OF_THE_AGENT = {
+    f"agent/queue_agent/task/{name}.py"
+    for name in ("protocol", "public_addresses", "url_rules", "workflow", "sdwebui", "invokeai")
+}
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-lambda-function-code.html
 INLINE_CODE_MAX = 4 * 1024 * 1024
 

@@ -11,6 +11,10 @@ from tests.api.conftest import ROOT, Solve, deploy
 
 # The emulator knows one partition: the Chinese example is checked on its template (tests/cluster).
 EXAMPLES = sorted({path.stem for path in (ROOT / "examples").glob("*.yaml")} - {"china"})
+CONTENT: dict[str, dict[str, object]] = {
+    "comfyui": {"1": {"class_type": "SaveImage", "inputs": {}}},
+    "invokeai": {"nodes": {"1": {"type": "noise"}}},
+}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -22,9 +26,8 @@ def test_each_runtime_of_the_example_gets_its_own_tasks(
     for runtime in deployed.solution.runtimes:
         tasktype = TASK_TYPES.get(runtime.type, ("any",))[0]
         metadata = {"id": f"for-{runtime.name}", "runtime": runtime.name, "tasktype": tasktype}
-        content = (
-            {"1": {"class_type": "SaveImage", "inputs": {}}} if runtime.type == "comfyui" else {"prompt": "x"}
-        )
+        model = {"override_settings": {"sd_model_checkpoint": "a.ckpt"}} if runtime.dynamic_model else {}
+        content = CONTENT.get(runtime.type, {"prompt": "x", **model})
         body = {"task": {"metadata": metadata, "content": content}}
         assert deployed.call("POST", "/v1alpha2", body).status == 200
 

@@ -59,9 +59,8 @@ def test_a_task_goes_to_the_queue_of_its_runtime_alone(api: Deployed) -> None:
 def test_the_api_accepts_every_task_type_that_the_agent_runs(
     api: Deployed, runtime: str, tasktype: str
 ) -> None:
-    content = (
-        {"1": {"class_type": "SaveImage", "inputs": {}}} if runtime == "comfyui" else {"prompt": "a dog"}
-    )
+    content: dict[str, Any] = {"1": {"class_type": "SaveImage", "inputs": {}}}
+    content = content if runtime == "comfyui" else {"nodes": {"1": {"type": "noise"}}}
 
     reply = api.call("POST", "/v1alpha2", a_task(runtime=runtime, tasktype=tasktype, content=content))
 

@@ -51,7 +51,7 @@ API = {
     },
     "comfy_jobs": {
         *("comfy_assets", "comfy_documents", "comfy_errors", "comfy_ids", "comfy_workflow", "index"),
-        *("node_lists", "problem", "records", "settings", "state", "tasks"),
+        *("content", "node_lists", "problem", "records", "settings", "state", "tasks"),
     },
     "comfy": {
         *("comfy_assets", "comfy_documents", "comfy_errors", "comfy_events", "comfy_jobs", "node_lists"),
@@ -60,8 +60,9 @@ API = {
     "node_inputs": set(),
     "node_checks": {"node_inputs"},
     "node_lists": {"node_checks", "settings"},
-    "content_schema": {"schema"},
-    "content": {"node_lists", "problem", "settings"},
+    "content_schema": {"content", "schema", "sdwebui_fields"},
+    "sdwebui_fields": {"problem", "schema"},
+    "content": {"node_checks", "node_lists", "problem", "sdwebui_fields", "settings"},
     "comfy_openapi": {"comfy_assets", "comfy_errors", "comfy_ids", "comfy_workflow", "index"},
     "webhook_urls": set(),
     "webhook_signatures": set(),
@@ -138,7 +139,11 @@ TASK_CONTRACT = "queue_agent.task.protocol"
 # What others may import of the agent: the contract; the API too how the content of a task is read, and which
 # addresses are public.
 OF_THE_AGENT = {
-    "api": (TASK_CONTRACT, "queue_agent.task.workflow", "queue_agent.task.public_addresses"),
+    "api": (
+        TASK_CONTRACT,
+        *(f"queue_agent.task.{name}" for name in ("invokeai", "public_addresses", "sdwebui", "url_rules")),
+        "queue_agent.task.workflow",
+    ),
     "local": (TASK_CONTRACT,),
 }
 # Parts that decide: no file, clock, environment, process or network.

@@ -1,6 +1,5 @@
 """Resolves the hosts of a task's URLs, and refuses those whose addresses are not public."""
 
-import re
 import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -8,16 +7,9 @@ from aiohttp.resolver import ThreadedResolver
 
 from queue_agent.task.public_addresses import is_public
 
-URL_START = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]{0,15}://")
-
 
 class RefusedAddressError(OSError):
     """The address of a host is not public."""
-
-
-def is_url(text: str) -> bool:
-    """Whether the text as a whole is a URL, of whatever scheme; a prompt that mentions one is not."""
-    return URL_START.match(text) is not None and not any(character.isspace() for character in text.strip())
 
 
 class PublicResolver(AbstractResolver):

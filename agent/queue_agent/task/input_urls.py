@@ -1,6 +1,5 @@
 """The URLs of inputs: which fields of a task hold one, and whether it may be fetched. Pure."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,13 +7,7 @@ from yarl import URL
 
 from queue_agent.contract import FieldPath, TaskError
 from queue_agent.task.assets import value_at
-from queue_agent.task.public_addresses import is_literal
-
-SCHEMES = ("https", "s3")
-MAX_URL_CHARACTERS = 4096
-# Labels of at most 63 characters, 253 together (RFC 1035); `_` is not allowed there, but in use.
-_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-HOST_NAME = re.compile(rf"(?=.{{1,254}}$)({_LABEL}\.)*{_LABEL}\.?")
+from queue_agent.task.url_rules import INVALID_URL, MAX_URL_CHARACTERS, Address, address_problem
 
 
 def urls_in(
@@ -39,15 +32,10 @@ def checked_url(text: str, public: Callable[[str], bool]) -> URL:
         url = URL(text) if len(text) <= MAX_URL_CHARACTERS else URL()
         host, port = url.host, url.port
     except ValueError as error:
-        raise TaskError("input_refused", "an input is not a valid URL") from error
-    if url.scheme not in SCHEMES or not host:
-        raise TaskError("input_refused", "an input by URL must start with https:// or s3://")
-    if url.user is not None or (url.scheme == "https" and not port):
-        raise TaskError("input_refused", f"the URL of an input at {host} has a user name or an invalid port")
-    if url.scheme == "https" and not is_literal(host) and not HOST_NAME.fullmatch(url.raw_host or ""):
-        raise TaskError("input_refused", f"{host[:80]} is not a valid host name")
-    if url.scheme == "https" and is_literal(host) and not public(host):
-        raise TaskError("input_refused", f"{host} is not a public address")
+        raise TaskError("input_refused", INVALID_URL) from error
+    address = Address(url.scheme, host or "", url.raw_host or "", port, url.user is not None)
+    if problem := address_problem(address, public):
+        raise TaskError("input_refused", problem)
     return url
 
 

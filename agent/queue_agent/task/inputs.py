@@ -28,6 +28,7 @@ from queue_agent.task.assets import Reference
 from queue_agent.task.images import look, look_any
 from queue_agent.task.input_urls import checked_url, urls_in, without_query
 from queue_agent.task.public_addresses import is_public
+from queue_agent.task.url_rules import bucket_problem
 
 MAX_REDIRECTS = 5
 # The total size of the inputs of one task, as a multiple of the maximum for one input, and at most.
@@ -197,8 +198,8 @@ class Inputs:
         return checked_url(str(target), self._public)
 
     async def _from_s3(self, url: URL, budget: "_Budget") -> Blob:
-        if url.host not in self._limits.buckets:
-            raise TaskError("input_refused", f"inputs from the bucket {url.host} are not allowed")
+        if problem := bucket_problem(url.host or "", self._limits.buckets):
+            raise TaskError("input_refused", problem)
         return await self._object(url, budget)
 
     async def _object(self, url: URL, budget: "_Budget") -> Blob:

@@ -35,6 +35,7 @@ from queue_agent.contract import (
     Task,
     TaskError,
 )
+from queue_agent.task.invokeai import at, invokeai_graph
 from queue_agent.task.protocol import TASK_TYPES
 
 ACCEPTED_TASK_TYPES = TASK_TYPES["invokeai"]
@@ -59,7 +60,7 @@ class InvokeAi:
 
     def model(self, task: Task) -> str | None:
         """The first model that the graph names."""
-        return graphs.model(contents.graph_of(task.content))
+        return graphs.model(invokeai_graph(task.content))
 
     def image_fields(self, task: Task) -> Sequence[FieldPath]:
         """`image_name` of every field that takes an image; a URL or a data URI is accepted there."""
@@ -117,7 +118,7 @@ class InvokeAi:
         """Upload the inputs at the paths, each file once, and put their names there in their place."""
         names: dict[str, str] = {}
         for path in paths:
-            text = contents.at(content, path)
+            text = at(content, path)
             if text not in names:
                 source = f"the {kind} at {'.'.join(map(str, path[:-1]))}"
                 file = fetched.get(path) or await data_uris.input_file(text, source, media=kind == "video")

@@ -7,12 +7,11 @@ from typing import Any
 from queue_agent.adapters.shared.faults import runtime_error
 from queue_agent.adapters.shared.http import REASON_MAX_CHARACTERS
 from queue_agent.contract import EXECUTION_ERROR, Cancelled, FieldPath, TaskError
+from queue_agent.task.invokeai import mappings, nodes_of, used_values
 
 MODEL_FIELDS = ("key", "hash", "name", "base", "type")
 # The keys of a model; an object with other keys is not a model.
 MODEL_KEYS = frozenset((*MODEL_FIELDS, "submodel_type"))
-# Fields of a node that are only written into the picture: a model that they name need not be there.
-RECORDED_FIELDS = ("metadata",)
 # The node whose fields are only recorded, but checked for their form: its models need a key.
 RECORDING_TYPE = "core_metadata"
 FILE_KINDS = ("image", "video")
@@ -26,25 +25,9 @@ class File:
     name: str
 
 
-def mappings(value: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Mapping[str, Any]]]:
-    """Every object in a value, at any depth, with its path."""
-    if isinstance(value, Mapping):
-        yield path, value
-    children = (
-        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    )
-    for key, child in children:
-        yield from mappings(child, (*path, key))
-
-
-def references(graph: Mapping[str, Any], name: str) -> list[FieldPath]:
-    """The path of every text `name` in the fields of the nodes: `image_name`, `video_name`."""
-    return [(*path, name) for path, value in _used(graph) if isinstance(value.get(name), str)]
-
-
 def models(graph: Mapping[str, Any]) -> Iterator[tuple[FieldPath, Mapping[str, Any]]]:
     """The path and the value of every reference to a model: {name, base?, type?, key?, …}."""
-    for path, value in _used(graph):
+    for path, value in used_values(graph):
         if isinstance(value.get("name"), str) and MODEL_KEYS.issuperset(value):
             yield path, value
 
@@ -52,14 +35,6 @@ def models(graph: Mapping[str, Any]) -> Iterator[tuple[FieldPath, Mapping[str, A
 def model(graph: Mapping[str, Any]) -> str | None:
     """The name of the first model."""
     return next((str(model["name"]) for _, model in models(graph)), None)
-
-
-def _used(graph: Mapping[str, Any]) -> Iterator[tuple[FieldPath, Mapping[str, Any]]]:
-    """Every object in the fields of the nodes, except what is only recorded in the picture."""
-    for node_id, node in nodes_of(graph).items():
-        for field, value in node.items():
-            if field not in RECORDED_FIELDS:
-                yield from mappings(value, ("nodes", node_id, field))
 
 
 def is_recorded(graph: Mapping[str, Any], path: FieldPath) -> bool:
@@ -120,13 +95,6 @@ def rejection(document: Any) -> str:
         f"{'.'.join(map(str, error.get('loc', ())[3:]))}: {str(error.get('msg'))[:200]}" for error in errors
     ]
     return ("; ".join(reasons) or str(detail))[:REASON_MAX_CHARACTERS]
-
-
-def nodes_of(graph: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The nodes of a graph that are objects, by id."""
-    nodes = graph.get("nodes")
-    items = nodes.items() if isinstance(nodes, Mapping) else ()
-    return {str(key): node for key, node in items if isinstance(node, Mapping)}
 
 
 def _results(session: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

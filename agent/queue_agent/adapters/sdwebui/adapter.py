@@ -12,7 +12,7 @@ from typing import Any
 
 from queue_agent.adapters.sdwebui import request as bodies
 from queue_agent.adapters.sdwebui import samplers
-from queue_agent.adapters.sdwebui.models import named, same_model, titles
+from queue_agent.adapters.sdwebui.models import titles
 from queue_agent.adapters.sdwebui.results import Expected, info_of, progress_of, result_of
 from queue_agent.adapters.shared import bodies as json_bodies
 from queue_agent.adapters.shared.faults import failed_response
@@ -33,6 +33,7 @@ from queue_agent.contract import (
     Task,
     TaskError,
 )
+from queue_agent.task.sdwebui import MODEL_TASKS, image_paths, named_model, same_model
 
 API = "/sdapi/v1"
 PROGRESS = f"{API}/progress?skip_current_image=true"
@@ -79,11 +80,11 @@ class SdWebUi:
 
     def model(self, task: Task) -> str | None:
         """The model that the task names or gets by default, on a dynamic runtime."""
-        return (named(task.content) or self._default or None) if self._dynamic else None
+        return (named_model(task.content) or self._default or None) if self._dynamic else None
 
     def image_fields(self, task: Task) -> Sequence[FieldPath]:
         """`init_images`, `mask`, `image`, `imageList`, and URLs among the arguments of scripts."""
-        return bodies.image_fields(task.content)
+        return image_paths(task.content)
 
     def media_fields(self, _task: Task) -> Sequence[FieldPath]:
         """None: SD WebUI has no inputs of this kind."""
@@ -117,9 +118,9 @@ class SdWebUi:
             )
         body = await off_loop(task.size, bodies.request_body, task, images)
         model = None
-        if task.tasktype in bodies.MODEL_TASKS:
+        if task.tasktype in MODEL_TASKS:
             await self._check_sampler(task.content)
-            model = await self._checked_model(named(task.content))
+            model = await self._checked_model(named_model(task.content))
             body = bodies.with_model(body, model) if model and self._dynamic else body
         inputs, one_image = len(body.get("imageList") or ()), bool(body.get("script_name"))
         expected = Expected(model, bodies.batches(task.content), inputs, one_image)

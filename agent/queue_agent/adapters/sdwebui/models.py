@@ -6,7 +6,8 @@ SD WebUI itself accepts any part of a title, and uses the current model for an u
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-EXTENSIONS = (".safetensors", ".ckpt", ".pt", ".pth")
+from queue_agent.task.sdwebui import same_model
+
 EXACT = ("title", "model_name", "filename", "hash", "sha256")
 
 
@@ -18,29 +19,3 @@ def titles(listed: Sequence[Mapping[str, Any]], name: str) -> list[str]:
         for item in listed
         if any(same_model(name, str(item.get(key) or "")) for key in ("title", "filename"))
     ]
-
-
-def named(content: Mapping[str, Any]) -> str | None:
-    """The model that a task names: in `override_settings`, or where v1alpha1 has it."""
-    scripts = content.get("alwayson_scripts")
-    legacy = scripts.get("override_settings") if isinstance(scripts, Mapping) else None
-    for settings in (content.get("override_settings"), legacy, scripts):
-        if (
-            isinstance(settings, Mapping)
-            and isinstance(name := settings.get("sd_model_checkpoint"), str)
-            and name
-        ):
-            return name
-    return None
-
-
-def same_model(one: str, other: str) -> bool:
-    """Whether two names mean the same file: `a.safetensors [hash]`, a path, a name without extension."""
-    (stem, extension), (other_stem, other_extension) = _parts(one), _parts(other)
-    return stem == other_stem and (extension == other_extension or "" in (extension, other_extension))
-
-
-def _parts(name: str) -> tuple[str, str]:
-    base = name.split(" [", 1)[0].replace("\\", "/").rsplit("/", 1)[-1]
-    extension = next((suffix for suffix in EXTENSIONS if base.endswith(suffix)), "")
-    return base.removesuffix(extension), extension

@@ -1,12 +1,12 @@
 """The body of a request to SD WebUI, from a task. Pure."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from queue_agent.adapters.shared.bodies import FileText
 from queue_agent.contract import FieldPath, InputImage, Task
-from queue_agent.task.addresses import is_url
+from queue_agent.task.sdwebui import LEGACY_KEYS, MODEL_TASKS
 
 ENDPOINTS = {
     "text-to-image": "txt2img",
@@ -15,37 +15,6 @@ ENDPOINTS = {
     "extra-batch-images": "extra-batch-images",
     "extra-batch-image": "extra-batch-images",
 }
-MODEL_TASKS = ("text-to-image", "image-to-image")
-# Keys of v1alpha1 in `alwayson_scripts` that are not scripts.
-LEGACY_KEYS = (
-    "task",
-    "sd_model_checkpoint",
-    "id_task",
-    "save_dir",
-    "uid",
-    "override_settings",
-    "image_link",
-)
-
-
-def image_fields(content: Mapping[str, Any]) -> list[FieldPath]:
-    """`init_images`, `mask`, `image`, `imageList`, v1alpha1's `image_link`, and URLs in scripts' arguments.
-
-    Scripts take images in many places: ControlNet's units as text, objects, lists and pairs, ReActor in a
-    list of plain arguments. They fetch no addresses, so any URL there is an image for the agent to fetch.
-    """
-    paths: list[FieldPath] = [(key,) for key in ("mask", "image") if isinstance(content.get(key), str)]
-    if isinstance(images := content.get("init_images"), list):
-        paths += [("init_images", n) for n, value in enumerate(images) if isinstance(value, str)]
-    if isinstance(batch := content.get("imageList"), list):
-        paths += [("imageList", n, "data") for n, item in enumerate(batch) if _has_text(item, "data")]
-    scripts = content.get("alwayson_scripts")
-    if isinstance(scripts, Mapping):
-        paths += [("alwayson_scripts", "image_link")] if _has_text(scripts, "image_link") else []
-        for name, script in scripts.items():
-            if name not in LEGACY_KEYS:
-                paths += _urls(script, ("alwayson_scripts", name))
-    return paths + list(_urls(content.get("script_args"), ("script_args",)))
 
 
 def request_body(task: Task, images: Mapping[FieldPath, InputImage]) -> dict[str, Any]:
@@ -97,19 +66,3 @@ def _convert_v1alpha1(body: dict[str, Any]) -> None:
     if isinstance(link := scripts.get("image_link"), str) and not body.get("init_images"):
         body["init_images"] = [link]
     body["alwayson_scripts"] = {key: value for key, value in scripts.items() if key not in LEGACY_KEYS}
-
-
-def _urls(value: Any, path: FieldPath) -> Iterator[FieldPath]:
-    """The path of each URL in these arguments."""
-    if isinstance(value, str) and is_url(value):
-        yield path
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _urls(item, (*path, key))
-    elif isinstance(value, list):
-        for n, item in enumerate(value):
-            yield from _urls(item, (*path, n))
-
-
-def _has_text(item: Any, key: str) -> bool:
-    return isinstance(item, Mapping) and isinstance(item.get(key), str)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from queue_agent.adapters.sdwebui.models import same_model
 from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.documents import Document
 from queue_agent.adapters.shared.outputs import BrokenOutput, media_output
 from queue_agent.blobs import Blob
 from queue_agent.contract import Output, Progress, RunResult, RuntimeUnavailable
+from queue_agent.task.sdwebui import same_model
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,222 @@
+"""The content of a task is refused at the door as its agent or its runtime would, and no more than that."""
+
+from typing import Any
+
+import jsonschema
+import pytest
+from botocore.stub import Stubber
+from queue_agent.adapters.sdwebui.request import ENDPOINTS
+
+from api import openapi
+from api.content import content_errors, legacy_errors
+from api.content_schema import content_schemas
+from api.node_lists import NodeLists
+from api.settings import Runtime, Settings
+
+URL = "https://example.com/cat.png"
+STATIC = Runtime(
+    "static", "sdwebui", "own", "sdxl.safetensors", model_file="sdxl.safetensors", input_buckets=("in",)
+)
+DYNAMIC = Runtime("dynamic", "sdwebui", "own", None)
+DEFAULTED = Runtime("defaulted", "sdwebui", "own", "sdxl.safetensors")
+COMFY = Runtime("comfy", "comfyui", "own", None)
+INVOKE = Runtime("invoke", "invokeai", "own", None)
+
+
+@pytest.fixture
+def nodes() -> NodeLists:
+    """Of a runtime whose nodes nobody has written."""
+    import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    s3 = boto3.client("s3", region_name="us-east-1", config=Config(signature_version=UNSIGNED))
+    stub = Stubber(s3)
+    for _ in range(9):
+        stub.add_client_error("get_object", "NoSuchKey", http_status_code=404)
+    stub.activate()
+    return NodeLists(s3)
+
+
+def loader(value: str) -> dict[str, Any]:
+    return {"1": {"class_type": "LoadImage", "_meta": {"title": "Cat"}, "inputs": {"image": value}}}
+
+
+T2I, I2I = "text-to-image", "image-to-image"
+TAKEN: list[tuple[Runtime, str, Any]] = [
+    (STATIC, T2I, {"prompt": "a cat"}),
+    (STATIC, T2I, {"steps": "20", "width": 768.0, "height": "512", "cfg_scale": "7.5", "seed": -1}),
+    (STATIC, T2I, {"steps": 20.9, "negative_prompt": None, "styles": None, "alwayson_scripts": []}),
+    (STATIC, T2I, {"prompt": 7, "extension_field": {"a": 1}, "enable_hr": "true"}),
+    (STATIC, T2I, {"prompt": "see http://example.com for cats", "denoising_strength": 1.5}),
+    (STATIC, T2I, {"override_settings": {"sd_model_checkpoint": "sdxl.safetensors [31e35c80fc]"}}),
+    (STATIC, T2I, {"override_settings": {"sd_model_checkpoint": "31e35c80fc"}}),
+    (STATIC, T2I, {"override_settings": {"sd_model_checkpoint": "models/sdxl"}}),
+    (STATIC, I2I, {"init_images": [URL, "iVBORw0KGgo="], "mask": "s3://in/mask.png"}),
+    (STATIC, I2I, {"init_images": ["s3://own/upload"], "alwayson_scripts": {"image_link": URL}}),
+    (STATIC, I2I, {"alwayson_scripts": {"image_link": URL}}),
+    (STATIC, I2I, {"init_images": ["https://bücher.example/a.png", "https://[2606:4700::1111]/a"]}),
+    (STATIC, "extra-single-image", {"image": URL, "upscaling_resize": 0.5}),
+    (STATIC, "extra-batch-images", {"imageList": [{"data": URL, "name": "a"}]}),
+    (DYNAMIC, T2I, {"override_settings": {"sd_model_checkpoint": "anything.safetensors"}}),
+    (DYNAMIC, "extra-single-image", {"image": URL}),
+    (DEFAULTED, T2I, {"prompt": "a cat"}),
+    (COMFY, "workflow", loader(URL)),
+    (COMFY, "workflow", {"prompt": loader("cat.png"), "extra_data": {}}),
+    (INVOKE, "graph", {"nodes": {"a": {"type": "noise"}}, "edges": []}),
+    (INVOKE, "graph", {"graph": {"nodes": {"a": {"type": "noise"}}}, "runs": 2}),
+    (INVOKE, "graph", {"batch": {"graph": {"nodes": {"a": {"type": "noise"}}}}, "prepend": False}),
+    (INVOKE, "graph", {"nodes": {"a": {"type": "image", "image": {"image_name": URL}}}}),
+    (Runtime("own", "custom", "own", None), "any", {"image": "http://10.0.0.1/x"}),
+]
+
+
+@pytest.mark.parametrize(("runtime", "tasktype", "content"), TAKEN)
+def test_what_the_runtime_takes_is_not_refused(
+    runtime: Runtime, tasktype: str, content: Any, nodes: NodeLists
+) -> None:
+    assert content_errors(runtime, tasktype, content, nodes) == []
+
+
+REFUSED: list[tuple[Runtime, str, Any, dict[str, str]]] = [
+    (STATIC, T2I, {"steps": "many"}, {"steps": "must be an integer"}),
+    (STATIC, T2I, {"steps": 0, "width": 7, "height": -1}, {"steps": "least 1", "width": "8", "height": "8"}),
+    (STATIC, T2I, {"batch_size": 0, "n_iter": None}, {"batch_size": "least 1", "n_iter": "null"}),
+    (STATIC, T2I, {"seed": 2**63}, {"seed": "must be at most"}),
+    (STATIC, T2I, {"seed": -(2**63)}, {"seed": "must be at least"}),
+    (STATIC, T2I, {"cfg_scale": "high"}, {"cfg_scale": "must be a number"}),
+    (STATIC, T2I, {"cfg_scale": "nan"}, {"cfg_scale": "must be a finite number"}),
+    (STATIC, T2I, {"prompt": ["a"], "sampler_name": {}}, {"prompt": "a string", "sampler_name": "a string"}),
+    (STATIC, T2I, {"prompt": None}, {"prompt": "must not be null"}),
+    (
+        STATIC,
+        T2I,
+        {"styles": "a", "override_settings": "x"},
+        {"styles": "list", "override_settings": "object"},
+    ),
+    (STATIC, T2I, {"alwayson_scripts": [1]}, {"alwayson_scripts": "must be an object"}),
+    (STATIC, T2I, {"enable_hr": "maybe"}, {"enable_hr": "true or false"}),
+    (
+        STATIC,
+        T2I,
+        {"override_settings": {"sd_model_checkpoint": "other.safetensors"}},
+        {"override_settings.sd_model_checkpoint": "this runtime serves sdxl.safetensors, not other"},
+    ),
+    (DYNAMIC, T2I, {"prompt": "x"}, {"override_settings.sd_model_checkpoint": "no default model"}),
+    (STATIC, I2I, {"prompt": "x"}, {"init_images": "is missing"}),
+    (STATIC, I2I, {"init_images": []}, {"init_images": "not empty"}),
+    (STATIC, I2I, {"init_images": [5]}, {"init_images": "list of strings"}),
+    (STATIC, I2I, {"init_images": ["http://example.com/a"]}, {"init_images[0]": "https:// or s3://"}),
+    (STATIC, I2I, {"init_images": ["https://10.0.0.1/a"]}, {"init_images[0]": "not a public address"}),
+    (STATIC, I2I, {"init_images": ["https://[::1]/a"]}, {"init_images[0]": "not a public address"}),
+    (STATIC, I2I, {"init_images": ["https://a:b@example.com/"]}, {"init_images[0]": "a user name"}),
+    (STATIC, I2I, {"init_images": ["https://example.com:0/a"]}, {"init_images[0]": "an invalid port"}),
+    (STATIC, I2I, {"init_images": ["https://example.com:x/a"]}, {"init_images[0]": "not a valid URL"}),
+    (STATIC, I2I, {"init_images": ["https://exa mple.com/a"]}, {"init_images[0]": "not a valid host name"}),
+    (STATIC, I2I, {"init_images": ["file:///etc/passwd"]}, {"init_images[0]": "https:// or s3://"}),
+    (STATIC, I2I, {"init_images": ["https://example.com/" + "a" * 4096]}, {"init_images[0]": "4096"}),
+    (STATIC, I2I, {"init_images": ["s3://another/a"]}, {"init_images[0]": "bucket another are not allowed"}),
+    (STATIC, I2I, {"init_images": [URL], "mask": "http://a/b"}, {"mask": "https:// or s3://"}),
+    (
+        STATIC,
+        T2I,
+        {"alwayson_scripts": {"controlnet": {"args": [{"image": "http://a/b"}]}}},
+        {"alwayson_scripts.controlnet.args[0].image": "https:// or s3://"},
+    ),
+    (STATIC, "extra-single-image", {"upscaler_1": "x"}, {"image": "is missing"}),
+    (STATIC, "extra-single-image", {"image": URL, "upscaling_resize": 0}, {"upscaling_resize": "greater"}),
+    (STATIC, "extra-single-image", {"image": URL, "gfpgan_visibility": 2}, {"gfpgan_visibility": "most 1"}),
+    (STATIC, "extra-single-image", {"image": URL, "resize_mode": 2}, {"resize_mode": "most 1"}),
+    (STATIC, "extra-batch-images", {"upscaler_1": "x"}, {"imageList": "is missing"}),
+    (STATIC, "extra-batch-image", {"imageList": [{"data": URL}, 5]}, {"imageList[0].name": "a string"}),
+    (COMFY, "workflow", loader("http://example.com/cat.png"), {"1.inputs.image": "https:// or s3://"}),
+    (COMFY, "workflow", {"prompt": loader("ftp://a/b")}, {"prompt.1.inputs.image": "https:// or s3://"}),
+    (COMFY, "workflow", {"nodes": [], "links": []}, {"": "has the UI format"}),
+    (INVOKE, "graph", {"nodes": {}}, {"": "must be a graph"}),
+    (INVOKE, "graph", {"nodes": {"a": {}}}, {"": "must be a graph"}),
+    (INVOKE, "graph", {"nodes": [], "edges": []}, {"": "UI format of InvokeAI"}),
+    (INVOKE, "graph", {"nodes": {"a": {"type": "b"}}, "batch_id": "x"}, {"": "batch_id cannot be used"}),
+    (
+        INVOKE,
+        "graph",
+        {"nodes": {"a": {"type": "image", "image": {"image_name": "http://a/b"}}}},
+        {"nodes.a.image.image_name": "https:// or s3://"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("runtime", "tasktype", "content", "expected"), REFUSED)
+def test_what_would_fail_is_refused_with_its_field(
+    runtime: Runtime, tasktype: str, content: Any, expected: dict[str, str], nodes: NodeLists
+) -> None:
+    errors = {error.field: error.detail for error in content_errors(runtime, tasktype, content, nodes)}
+
+    fields = {f"task.content.{name}".rstrip("."): words for name, words in expected.items()}
+    assert fields.keys() <= errors.keys()
+    assert len(errors) == len(fields) or tasktype == "extra-batch-image"
+    for field, words in fields.items():
+        assert words in errors[field]
+
+
+def test_a_v1alpha1_task_is_refused_for_what_it_names_only() -> None:
+    scripts = {"task": I2I, "sd_model_checkpoint": "sdxl.safetensors"}
+
+    assert legacy_errors(STATIC, I2I, {"alwayson_scripts": scripts}) == []
+    [error] = legacy_errors(STATIC, I2I, {"alwayson_scripts": {**scripts, "image_link": "http://a/b"}})
+    assert error.field == "alwayson_scripts.image_link"
+    [error] = legacy_errors(STATIC, T2I, {"alwayson_scripts": scripts, "steps": 0})
+    assert error.field == "steps"
+
+
+RUNTIMES = {"comfyui": COMFY, "custom": Runtime("own", "custom", "own", None), "invokeai": INVOKE}
+SCHEMAS = [
+    (runtime_type, tasktypes, schema)
+    for runtime_type in ("comfyui", "custom", "invokeai", "sdwebui")
+    for tasktypes, schema in content_schemas(runtime_type)
+]
+
+
+@pytest.mark.parametrize(("runtime_type", "tasktypes", "schema"), SCHEMAS)
+def test_the_examples_are_valid_and_taken(
+    runtime_type: str, tasktypes: tuple[str, ...], schema: dict[str, Any], nodes: NodeLists
+) -> None:
+    parts = [schema, *schema.get("anyOf", ())]
+    examples = [example for part in parts for example in part.get("examples", ())]
+    assert examples
+    for example in examples:
+        jsonschema.Draft202012Validator(schema).validate(example)
+        runtime = RUNTIMES.get(runtime_type, STATIC)
+        assert content_errors(runtime, (*tasktypes, "any")[0], example, nodes) == []
+
+
+@pytest.mark.parametrize(("runtime", "tasktype", "content"), TAKEN)
+def test_the_description_does_not_contradict_the_checks(
+    runtime: Runtime, tasktype: str, content: Any
+) -> None:
+    """What is described as invalid is refused; numbers and texts as each other are taken quietly."""
+    if any(isinstance(content.get(name), str) for name in ("cfg_scale", "enable_hr")) or (
+        tasktype == I2I and "init_images" not in content
+    ):
+        return
+    [schema] = [
+        schema
+        for tasktypes, schema in content_schemas(runtime.type)
+        if tasktype in tasktypes or not tasktypes
+    ]
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(content)) == []
+
+
+def test_the_document_describes_the_content_of_every_task_type() -> None:
+    runtimes = {runtime.name: runtime for runtime in (STATIC, COMFY, INVOKE)}
+
+    document = openapi.document(Settings("s", "t", runtimes), "prod")
+
+    body = document["paths"]["/v1alpha2"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    described = [
+        tasktype
+        for variant in body["anyOf"]
+        for tasktype in variant["properties"]["task"]["properties"]["metadata"]["properties"]["tasktype"][
+            "enum"
+        ]
+    ]
+    assert sorted(described) == sorted([*ENDPOINTS, "pipeline", "workflow", "graph", "pipeline"])
