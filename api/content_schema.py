@@ -126,7 +126,7 @@ _BATCH: Schema = {
 _ENQUEUED: Schema = {
     "required": ["batch"],
     "additionalProperties": False,
-    "properties": {"batch": {**_BATCH, "examples": []}, "prepend": {"const": False}},
+    "properties": {"batch": {**_BATCH, "examples": []}, "prepend": {"enum": [False, 0]}},
 }
 _SCHEMAS: dict[str, Schema] = {
     "comfyui": {
