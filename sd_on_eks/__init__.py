@@ -9,8 +9,10 @@ from sd_on_eks.errors import (
     TaskFailedError,
     TaskRefusedError,
     TooLongError,
+    WebhookVerificationError,
 )
 from sd_on_eks.models import ENDED, Receipt, RuntimeInfo, TaskStatus
+from sd_on_eks.webhooks import verify_webhook
 
 __all__ = [
     "ENDED",
@@ -25,4 +27,6 @@ __all__ = [
     "TaskRefusedError",
     "TaskStatus",
     "TooLongError",
+    "WebhookVerificationError",
+    "verify_webhook",
 ]

@@ -40,6 +40,7 @@ class AsyncClient:
         timeout_seconds: float | None = None,
         ttl_seconds: float | None = None,
         priority: str | None = None,
+        webhook: str | None = None,
         metadata: Body | None = None,
     ) -> Receipt:
         """Send a task; see `Client.submit`."""
@@ -54,6 +55,7 @@ class AsyncClient:
             timeout_seconds=timeout_seconds,
             ttl_seconds=ttl_seconds,
             priority=priority,
+            webhook=webhook,
             metadata=metadata,
         )
 
@@ -125,6 +127,10 @@ class AsyncClient:
     async def runtime(self, name: str) -> RuntimeInfo:
         """A runtime with the models in its bucket, and with how many tasks wait and run."""
         return await to_thread(self._client.runtime, name)
+
+    async def webhook_secret(self) -> str:
+        """The secret with which the webhooks of this key's tasks are signed; see `verify_webhook`."""
+        return await to_thread(self._client.webhook_secret)
 
     async def save(self, status: TaskStatus, folder: Path | str) -> tuple[Path, ...]:
         """Download a task's pictures to a folder; see `Client.save`."""

@@ -57,12 +57,14 @@ class Client:
         timeout_seconds: float | None = None,
         ttl_seconds: float | None = None,
         priority: str | None = None,
+        webhook: str | None = None,
         metadata: Body | None = None,
     ) -> Receipt:
         """Send a task. Without an `id` it gets a new one; sent again under the same id it runs once.
 
         `timeout_seconds`: the longest run; `ttl_seconds`: the longest wait for it. `priority`: "high" goes
-        before the key's other tasks. `metadata`: further keys of the task's metadata.
+        before the key's other tasks. `webhook`: an https:// URL that gets the result; see `verify_webhook`.
+        `metadata`: further keys of the task's metadata.
         """
         given = {
             "prefix": prefix,
@@ -70,6 +72,7 @@ class Client:
             "timeoutSeconds": timeout_seconds,
             "ttlSeconds": ttl_seconds,
             "priority": priority,
+            "webhook": webhook,
             **(metadata or {}),
         }
         named = {"id": id or uuid.uuid4().hex, "runtime": runtime, "tasktype": tasktype}
@@ -156,6 +159,10 @@ class Client:
     def runtime(self, name: str) -> RuntimeInfo:
         """A runtime with the models in its bucket, and with how many tasks wait and run."""
         return runtime_of(self._call("GET", f"runtimes/{quote(name, safe='')}"))
+
+    def webhook_secret(self) -> str:
+        """The secret with which the webhooks of this key's tasks are signed; see `verify_webhook`."""
+        return str(self._call("GET", "webhook-secret")["secret"])
 
     def save(self, status: TaskStatus, folder: Path | str) -> tuple[Path, ...]:
         """Download a task's pictures to a folder, under their names in S3: each complete or not at all."""

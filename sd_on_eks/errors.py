@@ -27,3 +27,7 @@ class TaskFailedError(ApiError):
     def __init__(self, task_id: str, status: str, error: str, code: str) -> None:
         super().__init__(f"{task_id} {status}: {error or 'no reason given'}")
         self.task_id, self.status, self.error, self.code = task_id, status, error, code
+
+
+class WebhookVerificationError(Exception):
+    """A webhook does not come from the API, or is too old."""

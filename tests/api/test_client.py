@@ -2,12 +2,17 @@
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from api.routes import Api
+from api.settings import Settings
+from api.webhook_signatures import StackSecrets, webhook_headers, webhook_secret
 from sd_on_eks import (
     ApiUnreachableError,
     AsyncClient,
@@ -17,6 +22,8 @@ from sd_on_eks import (
     TaskRefusedError,
     TaskStatus,
     TooLongError,
+    WebhookVerificationError,
+    verify_webhook,
 )
 from tests.api.conftest import Deployed
 
@@ -150,3 +157,89 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
     blocking = methods(Client)
     blocking.pop("page")  # a step of `list`
     assert methods(AsyncClient) == blocking
+
+
+BODY = b'{"id": "a", "status": "completed"}'
+SECRETS = ["new", "old"]
+
+
+def signed(now: float, body: bytes = BODY, sender: str = "web-shop") -> dict[str, str]:
+    return webhook_headers(SECRETS, sender, "msg_1", int(now), body)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_webhook_is_verified_with_the_secret_before_and_after_a_rotation(secret: str) -> None:
+    headers = {name.title(): value for name, value in signed(time.time()).items()}
+
+    callback = verify_webhook(BODY, headers, webhook_secret(secret, "web-shop"))
+
+    assert callback == {"id": "a", "status": "completed"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sender", "body", "changed", "message"),
+    [
+        (0, "newsroom", BODY, {}, "no signature is valid"),
+        (0, "web-shop", BODY + b" ", {}, "no signature is valid"),
+        (-400, "web-shop", BODY, {}, "clock"),
+        (400, "web-shop", BODY, {}, "clock"),
+        (0, "web-shop", BODY, {"webhook-id": None}, "webhook-id is missing"),
+        (0, "web-shop", BODY, {"webhook-timestamp": "now"}, "not valid"),
+        (0, "web-shop", BODY, {"webhook-signature": ""}, "no signature is valid"),
+        (0, "web-shop", BODY, {"webhook-signature": "v1,ü"}, "no signature is valid"),
+    ],
+)
+def test_a_webhook_that_is_forged_or_old_is_refused(
+    seconds: float, sender: str, body: bytes, changed: dict[str, str | None], message: str
+) -> None:
+    headers = signed(time.time() + seconds, sender=sender) | changed
+    sent = {name: value for name, value in headers.items() if value is not None}
+
+    with pytest.raises(WebhookVerificationError, match=message):
+        verify_webhook(body, sent, webhook_secret("new", "web-shop"))
+
+
+def test_a_secret_that_is_not_one_is_refused() -> None:
+    with pytest.raises(WebhookVerificationError, match="secret"):
+        verify_webhook(BODY, signed(time.time()), "whsec_not base64")
+
+
+def test_the_webhook_and_its_secret_are_those_of_the_key(
+    api: Deployed, client: Client, request: pytest.FixtureRequest
+) -> None:
+    task = f"hook-{request.node.callspec.id}"
+    client.submit(RUNTIME, {"prompt": "x"}, id=task, webhook="https://example.com/done")
+
+    assert api.read(RUNTIME, f".tasks/{task}/request.json")["metadata"]["webhook"]
+    assert client.webhook_secret().startswith("whsec_")
+
+
+class RegionWithoutGroups:
+    """SNS where a standard topic takes no MessageGroupId, or fails in another way."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self._error = {"Error": {"Code": code, "Message": message}}
+
+    def publish(self, **call: Any) -> None:
+        self.calls.append(call)
+        if "MessageGroupId" in call:
+            raise ClientError(self._error, "Publish")
+
+
+def test_a_region_whose_topics_take_no_groups_gets_tasks_without_one() -> None:
+    sns = RegionWithoutGroups("InvalidParameter", "Invalid parameter: MessageGroupId Reason: not supported")
+    api = Api(Settings("s", "topic", {}), None, sns, None, StackSecrets(None, ""))
+
+    for _ in range(2):
+        api._publish("{}", {"runtime": "a"}, "default")
+
+    assert ["MessageGroupId" in call for call in sns.calls] == [True, False, False]
+
+
+def test_another_failure_of_sns_stays_a_failure() -> None:
+    sns = RegionWithoutGroups("Throttling", "Rate exceeded")
+    api = Api(Settings("s", "topic", {}), None, sns, None, StackSecrets(None, ""))
+
+    with pytest.raises(ClientError, match="Rate"):
+        api._publish("{}", {"runtime": "a"}, "default")
