@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
-from queue_agent.task.protocol import CONTEXT_MAX_BYTES, SNS_MAX_BYTES, TASK_TYPES
+from queue_agent.task.protocol import CONTENT_MAX_BYTES, CONTEXT_MAX_BYTES, TASK_TYPES, UPLOAD_MAX_BYTES
 
 from api.records import LINK_SECONDS
 from api.settings import Runtime, Settings
@@ -21,7 +21,8 @@ def describe_runtimes(settings: Settings, root: str) -> dict[str, Any]:
     """Every runtime of the solution, and the limits that all tasks have."""
     runtimes = [_description(runtime, root) for _, runtime in sorted(settings.runtimes.items())]
     limits = {
-        "task_bytes": SNS_MAX_BYTES,
+        "task_bytes": CONTENT_MAX_BYTES,
+        "upload_bytes": UPLOAD_MAX_BYTES,
         "context_bytes": CONTEXT_MAX_BYTES,
         "link_seconds": LINK_SECONDS,
         "record_seconds": settings.retention.records,

@@ -10,6 +10,7 @@ from api.index import ENTRY_PATTERN
 from api.listing import DEFAULT_TASKS, MAX_TASKS
 from api.schema import legacy_task_schema, path_parameter, task_schema
 from api.settings import Settings
+from api.uploads import UPLOAD_SCHEMA, UPLOADS_PATH
 from api.webhook_signatures import SECRET_PREFIX
 
 TEXT = {"type": "string"}
@@ -56,6 +57,9 @@ def document(settings: Settings, stage: str) -> dict[str, Any]:
             "delete": _operation("cancelTask", "Cancel a task", _cancelled(), 400, 404, 409),
         },
         **_discovery(),
+        UPLOADS_PATH: {
+            "post": _post("newUpload", "Get a URL to upload an input to", UPLOAD_SCHEMA, _place()),
+        },
         WEBHOOK_SECRET_PATH: {
             "get": _operation(
                 "getWebhookSecret",
@@ -208,6 +212,13 @@ def _status() -> dict[str, Any]:
         "webhook": _webhook_schema(),
     }
     return {**_all_required(required), "properties": required | optional}
+
+
+def _place() -> dict[str, Any]:
+    """Where to put a file, and the address by which tasks name it."""
+    headers = _all_required({"content-type": TEXT, "content-length": TEXT})
+    places = {"address": TEXT, "method": {"enum": ["PUT"]}, "url": LINK, "headers": headers}
+    return _all_required(places | {"url_expires_at": TIME, "expires_at": TIME})
 
 
 def _webhook_schema() -> dict[str, Any]:

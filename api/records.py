@@ -65,6 +65,17 @@ class Records:
         params = {"Bucket": self._bucket, "Key": key}
         return str(self._s3.generate_presigned_url("get_object", Params=params, ExpiresIn=LINK_SECONDS))
 
+    def upload_link(self, key: str, size: int, content_type: str) -> str:
+        """A presigned URL by which anyone may write the object, of exactly this size and type."""
+        # Both are headers that are signed: S3 refuses a request with others.
+        params = {
+            "Bucket": self._bucket,
+            "Key": key,
+            "ContentLength": size,
+            "ContentType": content_type,
+        }
+        return str(self._s3.generate_presigned_url("put_object", Params=params, ExpiresIn=LINK_SECONDS))
+
     def names(self, folder: str, after: str, count: int) -> list[str]:
         """The names of at most `count` objects of a folder, in order, after the name `after`."""
         start = {"StartAfter": folder + after} if after else {}

@@ -36,6 +36,7 @@ from api.schema import legacy_task_schema, path_parameter, task_schema
 from api.sender import sender
 from api.settings import Runtime, Settings, read_settings
 from api.tasks import Task, cancel, new_id, status, submit
+from api.uploads import UPLOADS_PATH, checked_upload, new_upload
 from api.validation import limit_errors, schema_errors
 from api.waits import Waits
 from api.webhook_signatures import StackSecrets, webhook_secret
@@ -61,6 +62,7 @@ VERBS = {
     RUNTIME_PATH: ("GET",),
     HEALTH_PATH: ("GET",),
     WEBHOOK_SECRET_PATH: ("GET",),
+    UPLOADS_PATH: ("POST",),
     "/openapi.json": ("GET",),
     COMFY_PATH: ("GET", "HEAD", "POST", "DELETE"),
 }
@@ -131,7 +133,14 @@ class Api:
             return self._submit_legacy(_body(event), sent_by, root)
         if resource == WEBHOOK_SECRET_PATH:
             return {"secret": webhook_secret(self._secrets.current()[0], sent_by)}
+        if resource == UPLOADS_PATH:
+            return self._new_upload(_body(event), sent_by)
         return self._of_runtime(event, sent_by, root)
+
+    def _new_upload(self, body: Any, sent_by: str) -> dict[str, Any]:
+        upload = checked_upload(body)
+        runtime, seconds = self._runtime(upload["runtime"]), self._settings.retention.records
+        return new_upload(upload, runtime, Records(self._s3, runtime.bucket), sent_by, seconds)
 
     def _of_runtime(self, event: Event, sent_by: str, root: str) -> dict[str, Any]:
         """What concerns the tasks of one runtime."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from queue_agent.task.protocol import (
     CANCEL_FIELD,
+    CONTENT_DIGEST,
+    CONTENT_MAX_BYTES,
     DEFAULT_SENDER,
     NORMAL,
     SNS_MAX_BYTES,
@@ -18,6 +20,7 @@ from queue_agent.task.protocol import (
     WebhookState,
     canonical_json,
     claim_key,
+    content_key,
     message_group,
     request_key,
     result_folder,
@@ -33,7 +36,7 @@ from api.settings import Runtime
 from api.state import TaskView, claim_state, read_task, sender_of, timestamp
 from api.waits import Waits
 
-TOO_LARGE = "Send images as https:// or s3:// URLs, not inside the task"
+TOO_LARGE = "Send images as https:// URLs or as uploads (POST /v1alpha2/uploads), not inside the task"
 # Fields of result.json that the API returns when they are set.
 RESULT_FIELDS = ("attempt", "context", "duration", "error", "finished", "model", "seed", "started")
 PROGRESS_FIELDS = ("step", "steps", "node")
@@ -67,15 +70,23 @@ class Task:
 
     @property
     def message(self) -> str:
-        """The message that is published. The agent notes the sender in the result."""
-        sender = {} if self.sender == DEFAULT_SENDER else {"sender": self.sender}
-        return canonical_json({"metadata": {**self.metadata, **sender}, "content": self.content})
+        """The message with the whole task. The agent notes the sender in the result."""
+        return canonical_json({"metadata": self._routed, "content": self.content})
+
+    @property
+    def short_message(self) -> str:
+        """The message of a task whose content is in the bucket."""
+        return canonical_json({"metadata": self._routed, CONTENT_DIGEST: self.request["sha256"]})
 
     @property
     def request(self) -> dict[str, Any]:
         """What distinguishes this task from another one with the same id."""
         digest = hashlib.sha256(canonical_json(self.content).encode()).hexdigest()
         return {"metadata": self.metadata, "sender": self.sender, "sha256": digest}
+
+    @property
+    def _routed(self) -> dict[str, Any]:
+        return {**self.metadata, **({} if self.sender == DEFAULT_SENDER else {"sender": self.sender})}
 
 
 def new_id() -> str:
@@ -88,11 +99,7 @@ def submit(task: Task, records: Records, publish: Publish, notes: Mapping[str, A
 
     Raises `ProblemError` for another task under its id.
     """
-    message, attributes = task.message, dict([task.route])
-    size = len(message) + sum(len(name) + len("String") + len(value.encode()) for name, value in [task.route])
-    if size > SNS_MAX_BYTES:
-        detail = f"The task has {size} bytes; the maximum of SNS is {SNS_MAX_BYTES}. {TOO_LARGE}."
-        raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+    message, is_whole = _message_of(task)
     key = request_key(task.id)
     record = {**task.request, **(notes or {}), "submitted": time.time(), "published": False}
     if not records.create(key, record):
@@ -101,9 +108,29 @@ def submit(task: Task, records: Records, publish: Publish, notes: Mapping[str, A
             return
         record["submitted"] = earlier["submitted"]  # so that the index has one entry for the task
     records.overwrite(tasks_folder(task.sender) + index_entry(record["submitted"], task.id), {})
+    if not is_whole:
+        records.overwrite(content_key(task.id), task.content)
     # A function that is stopped here leaves `published` false: the next request publishes.
-    publish(message, attributes, message_group(task.sender, task.metadata.get("priority", NORMAL)))
+    publish(message, dict([task.route]), message_group(task.sender, task.metadata.get("priority", NORMAL)))
     records.overwrite(key, {**record, "published": True})
+
+
+def _message_of(task: Task) -> tuple[str, bool]:
+    """The message to publish, and whether it has the whole task. Raises `ProblemError`: 413."""
+    name, value = task.route
+    room = SNS_MAX_BYTES - len(name) - len("String") - len(value.encode())
+    message = task.message
+    if len(message) <= room:
+        return message, True
+    short = task.short_message
+    size = len(canonical_json(task.content))
+    if size > CONTENT_MAX_BYTES:
+        detail = f"The content has {size} bytes; the maximum is {CONTENT_MAX_BYTES}. {TOO_LARGE}."
+        raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+    if len(short) > room:
+        detail = f"The metadata has {len(short)} bytes; the maximum is {room}."
+        raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+    return short, False
 
 
 def status(runtime: Runtime, task_id: str, records: Records, sender: str, waits: Waits) -> dict[str, Any]:

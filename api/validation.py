@@ -13,6 +13,7 @@ from api.webhook_urls import webhook_error
 
 TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
+    "integer": (int, float),
     "object": (dict,),
     "string": (str,),
     "number": (int, float),
@@ -23,7 +24,7 @@ def schema_errors(value: Any, schema: Schema, field: str) -> Iterator[FieldError
     """Every error of `value`, each with the path of its field."""
     expected = schema.get("type")
     if expected is not None and not _has_type(value, expected):
-        article = "an" if expected == "object" else "a"
+        article = "an" if expected in ("integer", "object") else "a"
         yield FieldError(field, f"must be {article} {expected}")
     elif isinstance(value, dict):
         yield from _object_errors(value, schema, field)
@@ -50,7 +51,9 @@ def limit_errors(
 
 def _has_type(value: Any, name: str) -> bool:
     # In Python a boolean is a number too.
-    return isinstance(value, TYPES[name]) and (name == "boolean" or not isinstance(value, bool))
+    if not isinstance(value, TYPES[name]) or (isinstance(value, bool) and name != "boolean"):
+        return False
+    return name != "integer" or value == int(value)
 
 
 def _object_errors(value: dict[str, Any], schema: Schema, field: str) -> Iterator[FieldError]:

@@ -69,6 +69,7 @@ class Task:
     size: int = 0  # of its message, in bytes
     sender: str = ""  # the name of its API key, unless that is the solution's own
     ttl_seconds: float = math.inf  # it may wait so long in the queue and here
+    stored: bool = False  # whether its content is still in the bucket: `content` is empty until it is read
     webhook: str = ""  # the URL that is called at its end
     links: bool = False  # whether its callback has https links to its outputs
 

@@ -36,6 +36,7 @@ FILES = (
     "api/state.py",
     "api/waits.py",
     "api/tasks.py",
+    "api/uploads.py",
     "api/listing.py",
     "api/discovery.py",
     "api/blake3.py",

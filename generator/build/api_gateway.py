@@ -8,7 +8,7 @@ from generator.solution import names
 
 PROBLEM = "'application/problem+json'"
 TOO_LARGE = (
-    "A task may have at most 256 KB, an upload at most 4 MB: send larger pictures as https:// or s3:// URLs."
+    "A task may have at most 5 MB, an asset 4 MB: send larger pictures as URLs or by POST /v1alpha2/uploads."
 )
 TOO_FAST = "This key exceeds the rate of its usage plan. Retry after one second, with exponential backoff."
 TOO_MANY = "This key has used up the quota of its usage plan. Retry when the next period begins."
@@ -99,6 +99,7 @@ RESOURCES = (
     Resource("V1alpha1", "v1alpha1"),
     Resource("V1alpha2", "v1alpha2"),
     Resource("V1alpha2Runtime", "{runtime}", "V1alpha2"),
+    Resource("V1alpha2Uploads", "uploads", "V1alpha2"),
     Resource("V1alpha2Task", "{id}", "V1alpha2Runtime"),
     Resource("Runtimes", "runtimes"),
     Resource("RuntimesRuntime", "{runtime}", "Runtimes"),
@@ -124,6 +125,7 @@ METHODS = (
     Method("AnyRuntimes", "Runtimes", "ANY"),
     Method("AnyRuntimesRuntime", "RuntimesRuntime", "ANY", parameters=("runtime",)),
     Method("AnyHealth", "Health", "ANY"),
+    Method("AnyV1alpha2Uploads", "V1alpha2Uploads", "ANY"),
     Method("AnyWebhookSecret", "WebhookSecretResource", "ANY"),
     Method("AnyOpenApi", "OpenApi", "ANY"),
     Method("AnyComfyPath", "ComfyPath", "ANY", parameters=("runtime", "proxy")),

@@ -12,6 +12,8 @@ RUNTIME_TAG = "sd-on-eks/runtime"
 API_KEY_TAG = "sd-on-eks/api-key"
 # The name of the solution's own key, which tasks that come from SNS belong to as well.
 OWN_API_KEY = "default"
+# No runtime can have this name: /v1alpha2/uploads is a path of the HTTP API.
+UPLOADS_PATH_PART = "uploads"
 
 # The namespace of the Helm release, and the service accounts in the trust policies of the operators' roles.
 PLATFORM_NAMESPACE = "kube-system"

@@ -93,6 +93,12 @@ async def some_time(_: web.Request) -> web.Response:
     return web.Response(body=image())
 
 
+# In the bucket of the runtime: uploads of two keys, and the picture of another task.
+OWN_KEYS = (
+    f".assets/web-shop/uploads/{'a' * 32}",
+    f".assets/default/uploads/{'b' * 32}",
+    "cat/cat-1.png",
+)
 ROUTES = [
     web.get("/some-time", some_time),
     web.get("/cookie", answering(image(), headers={"Set-Cookie": "who=first; Path=/"})),
@@ -132,20 +138,57 @@ async def fetch(account: Account) -> AsyncIterator:
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=serving).start()
     port = runner.addresses[0][1]
     async with SESSION.create_client("s3", **keys(account)) as s3:
-        limits = InputLimits(max_bytes=100_000, seconds=2, buckets=(f"inputs-{account.id}",))
+        limits = InputLimits(
+            max_bytes=100_000,
+            seconds=2,
+            buckets=(f"inputs-{account.id}",),
+            own_bucket=f"own-{account.id}",
+        )
         inputs = Inputs(s3, limits, Here(), tls=trusting)
 
-        async def fetched(*urls: str):
-            places = {"//HERE": f"//{HOST}:{port}", "//OURS": f"//{limits.buckets[0]}"}
+        async def fetched(*urls: str, owner: str = "default"):
+            places = {
+                "//HERE": f"//{HOST}:{port}",
+                "//OURS": f"//{limits.buckets[0]}",
+                "//OWN": f"//{limits.own_bucket}",
+            }
             for name, address in places.items():
                 urls = tuple(url.replace(name, address) for url in urls)
             fields = [("images", n) for n in range(len(urls))]
-            return (await inputs.fetch({"images": urls}, fields))[fields[0]]
+            return (await inputs.fetch({"images": urls}, fields, owner=owner))[fields[0]]
 
         await s3.create_bucket(Bucket=limits.buckets[0])
+        await s3.create_bucket(Bucket=limits.own_bucket)
+        for key in OWN_KEYS:
+            await s3.put_object(Bucket=limits.own_bucket, Key=key, Body=image())
         yield fetched
         await inputs.aclose()
     await runner.cleanup()
+
+
+async def test_an_upload_is_fetched_for_the_key_that_made_it(fetch):
+    assert (await fetch(f"s3://OWN/{OWN_KEYS[0]}", owner="web-shop")).content_type == "image/png"
+    assert (await fetch(f"s3://OWN/{OWN_KEYS[1]}")).content_type == "image/png"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"s3://OWN/.assets/web-shop/uploads/{'a' * 32}",
+        f"s3://OWN/.assets/default/uploads/../../web-shop/uploads/{'a' * 32}",
+        f"s3://OWN/.assets/default/uploads/%2e%2e/%2e%2e/web-shop/uploads/{'a' * 32}",
+        f"s3://OWN//.assets/default/uploads/{'b' * 32}",
+        "s3://OWN/.assets/default/other",
+        "s3://OWN/cat/cat-1.png",
+        "s3://OWN/.tasks/cat/request.json",
+        f"s3://OURS.OWN/.assets/default/uploads/{'b' * 32}",
+    ],
+)
+async def test_nothing_else_of_the_runtimes_bucket_is_an_input(fetch, url: str):
+    with pytest.raises(TaskError) as raised:
+        await fetch(url)
+
+    assert raised.value.code == "input_refused"
 
 
 async def test_an_image_is_what_its_bytes_say(fetch):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from queue_agent.task.messages import Defaults, MalformedMessageError, parse
+from queue_agent.task.messages import Defaults, MalformedMessageError, parse, with_content
 from queue_agent.task.protocol import canonical_json
 
 DEFAULTS = Defaults("sdwebui", 100)
@@ -33,6 +33,46 @@ def test_the_order_of_keys_makes_no_other_request():
     first, reordered = {"a": 1, "b": {"c": 2, "d": "é"}}, {"b": {"d": "é", "c": 2}, "a": 1}
 
     assert canonical_json(first) == canonical_json(reordered)
+
+
+CONTENT = {"prompt": "x" * 300_000, "n": 1}
+DIGEST = hashlib.sha256(canonical_json(CONTENT).encode()).hexdigest()
+
+
+def a_short_message(**changes: object) -> str:
+    metadata = {"id": "cat", "tasktype": "text-to-image"}
+    return json.dumps({"metadata": metadata, "contentSha256": DIGEST, **changes})
+
+
+def test_a_large_content_is_that_of_the_message_or_none():
+    task = parse(a_short_message(), DEFAULTS, 1)
+    assert task.stored and task.content == {} and task.request_sha256 == DIGEST
+
+    whole = with_content(task, json.dumps(CONTENT).encode())
+
+    assert (whole.content, whole.stored, whole.request_sha256) == (CONTENT, False, DIGEST)
+    assert whole.size > 300_000
+    for data in (b"{}", b"", b"\xff", b"[1]", json.dumps({**CONTENT, "n": 2}).encode()):
+        with pytest.raises(MalformedMessageError):
+            with_content(task, data)
+
+
+@pytest.mark.parametrize("digest", ["", "a" * 63, "A" * 64, 7, [], "../" + "a" * 61])
+def test_what_is_no_digest_is_malformed(digest: object):
+    with pytest.raises(MalformedMessageError):
+        parse(a_short_message(contentSha256=digest), DEFAULTS, 1)
+
+
+def test_a_message_with_its_content_needs_nothing_of_the_bucket():
+    task = parse(a_short_message(content={"prompt": "y"}), DEFAULTS, 1)
+
+    assert (task.stored, task.content) == (False, {"prompt": "y"})
+
+
+@pytest.mark.parametrize("metadata", [{"webhook": 7}, {"webhook": ""}, {"webhook": "a\nb"}, {"links": 1}])
+def test_a_webhook_or_links_of_another_kind_are_malformed(metadata: dict[str, object]):
+    with pytest.raises(MalformedMessageError, match=f"metadata.{next(iter(metadata))}"):
+        parse(body(**metadata), DEFAULTS, 1)
 
 
 def test_a_sender_may_ask_for_less_time_but_not_for_more():

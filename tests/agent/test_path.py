@@ -1,5 +1,6 @@
 """The way of a task from the queue to the callback, by process."""
 
+import hashlib
 import io
 import json
 import time
@@ -8,6 +9,7 @@ import urllib.request
 
 import pytest
 from PIL import Image
+from queue_agent.task.protocol import canonical_json, content_key
 
 from testing.proxy import Fault, Proxy, calls_to
 from testing.world import World, log_records, port_of, wait_for
@@ -55,6 +57,25 @@ def test_a_callback_has_the_links_and_the_webhook_that_the_sender_asked_for(worl
     assert world.attributes["refused"].items() >= {"webhook": url, "sender": "default"}.items()
     assert not {"images", "webhook"} & {*callbacks["plain"], *callbacks["refused"]}
     assert world.attributes["plain"] == {"runtime": "painter", "status": "completed"}
+
+
+def test_a_large_task_is_read_from_the_bucket_and_one_without_its_content_fails(world: World):
+    content = {"prompt": "x", "steps": 2, "styles": ["s" * 400_000]}
+    digest = hashlib.sha256(canonical_json(content).encode()).hexdigest()
+    runtime = world.runtime("--service-time", "0.05")
+    world.s3.put_object(Bucket=world.bucket, Key=content_key("large"), Body=json.dumps(content).encode())
+    for task_id in ("large", "lost"):
+        metadata = {"id": task_id, "runtime": "painter", "tasktype": "text-to-image"}
+        world.send_body(json.dumps({"metadata": metadata, "contentSha256": digest}))
+    world.agent(runtime.url)
+
+    callbacks = world.callbacks_for(["large", "lost"])
+
+    assert callbacks["large"]["status"] == "completed"
+    assert world.object("large/result.json")["request_sha256"] == digest
+    assert callbacks["lost"]["error"]["code"] == "malformed"
+    world.send_body(world.last_sent.replace("lost", "large"))
+    assert world.callbacks_for(["large"])["large"]["status"] == "completed"
 
 
 @pytest.mark.thorough

@@ -158,7 +158,7 @@ def test_runtimes_are_described_without_their_queues(listed: Deployed) -> None:
     assert "text-to-image" in turbo["tasktypes"]
     assert turbo["tasks_url"] == listed.door.url + TASKS
     assert described["comfyui"]["comfy_url"] == f"{listed.door.url}/comfy/comfyui"
-    assert answer["limits"]["task_bytes"] == 262_144
+    assert answer["limits"]["task_bytes"] == 5 * 2**20
 
 
 def test_a_runtime_is_described_with_its_models_and_its_queue(listed: Deployed) -> None:

@@ -1,9 +1,11 @@
 """POST: what is taken and where it goes, what is refused and why."""
 
+import hashlib
 import itertools
 from typing import Any
 
 import pytest
+from queue_agent.task import protocol
 
 from tests.api.conftest import Deployed
 
@@ -254,14 +256,40 @@ def test_a_runtime_that_is_not_there_is_404_and_says_which_there_are(api: Deploy
     assert "comfyui, invokeai, sdxl-turbo" in reply.body["detail"]
 
 
-def test_a_task_over_the_limit_of_sns_is_413_with_advice_and_leaves_no_trace(api: Deployed) -> None:
-    task = a_task(id="large", content={"init_images": ["x" * 262_144]})
+def test_a_task_over_the_limit_is_413_with_advice_and_leaves_no_trace(api: Deployed) -> None:
+    task = a_task(id="large", content={"init_images": ["x" * protocol.CONTENT_MAX_BYTES]})
 
     reply = api.call("POST", "/v1alpha2", task)
 
     assert reply.status == 413
     assert "URLs" in reply.body["detail"]
     assert api.call("GET", "/v1alpha2/sdxl-turbo/large").status == 404
+
+
+def test_a_content_over_the_limit_of_sns_is_in_the_bucket_and_its_message_has_the_digest(
+    api: Deployed,
+) -> None:
+    api.messages("sdxl-turbo")
+    content = {"init_images": ["x" * 2_000_000], "prompt": "猫"}
+    task = a_task(id="checked", content=content)
+
+    replies = [api.call("POST", "/v1alpha2", task) for _ in range(2)]
+
+    assert [reply.status for reply in replies] == [200, 200]
+    [message] = api.messages("sdxl-turbo")
+    digest = hashlib.sha256(protocol.canonical_json(content).encode()).hexdigest()
+    assert message[protocol.CONTENT_DIGEST] == digest and "content" not in message
+    assert message["metadata"]["id"] == "checked"
+    assert api.read("sdxl-turbo", protocol.content_key("checked")) == content
+    assert api.read("sdxl-turbo", protocol.request_key("checked"))["sha256"] == digest
+
+
+def test_another_large_task_under_the_id_is_refused_and_changes_nothing(api: Deployed) -> None:
+    first, second = ({"init_images": [letter * 300_000]} for letter in "ab")
+    api.call("POST", "/v1alpha2", a_task(id="twice-large", content=first))
+
+    assert api.call("POST", "/v1alpha2", a_task(id="twice-large", content=second)).status == 409
+    assert api.read("sdxl-turbo", protocol.content_key("twice-large")) == first
 
 
 def test_a_task_just_under_the_limit_of_sns_arrives_whole(api: Deployed) -> None:

@@ -32,6 +32,7 @@ API = {
     "settings": {"webhook_signatures", "webhook_urls"},
     "openapi": {
         *("comfy_openapi", "content_schema", "index", "listing", "schema", "settings", "webhook_signatures"),
+        "uploads",
     },
     "addresses": {"cors"},
     "discovery": {"records", "settings", "waits"},
@@ -71,11 +72,12 @@ API = {
     "validation": {"problem", "schema", "webhook_urls"},
     "state": {"records"},
     "waits": {"state"},
+    "uploads": {"problem", "records", "schema", "settings", "state", "validation"},
     "tasks": {"index", "problem", "records", "settings", "state", "waits"},
     "routes": {
         *("comfy", "content", "cors", "node_lists", "openapi", "problem", "records", "schema", "sender"),
         *("addresses", "discovery", "listing", "settings", "tasks", "validation", "waits"),
-        "webhook_signatures",
+        *("uploads", "webhook_signatures"),
     },
 }
 LOCAL = {

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from queue_agent.aws.claims import AlreadyEnded, Busy, CancelledBySender, Lease, id_in_use
 from queue_agent.aws.queue import Message
 from queue_agent.concurrency import off_loop
-from queue_agent.contract import TaskError
+from queue_agent.contract import Task, TaskError
 from queue_agent.flow.job import Job
 from queue_agent.flow.services import Services
+from queue_agent.task import messages
 from queue_agent.task.messages import Defaults, MalformedMessageError, parse
-from queue_agent.task.protocol import EXPIRED, TaskState, expired_message
+from queue_agent.task.protocol import EXPIRED, TaskState, content_key, expired_message
 from queue_agent.task.record import TaskRecord
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
@@ -32,15 +33,36 @@ class ClaimedElsewhere:
 
 
 async def accept(services: Services, message: Message, now: float) -> Job:
-    """The job of a message that was received at `now`. Raises `MalformedMessageError`."""
+    """The job of a message that was received at `now`.
+
+    Raises `MalformedMessageError`, and `AwsUnavailable` when the content of a large task cannot be read.
+    """
     settings = services.settings
     defaults = Defaults(settings.runtime_type, settings.task_timeout_seconds)
     task = await off_loop(len(message.body), parse, message.body, defaults, message.delivery)
     try:
-        model = services.adapter.model(task) if settings.dynamic_model else None
+        model = await _model(services, task) if settings.dynamic_model else None
     except TaskError as error:
         raise MalformedMessageError(str(error), task.id) from error
     return Job(message, task, model, now)
+
+
+async def with_content(services: Services, task: Task) -> Task:
+    """The task with its content, which may be in the bucket. Raises `TaskError` and `AwsUnavailable`."""
+    if not task.stored:
+        return task
+    stored = await services.store.read(content_key(task.id))
+    if stored is None:
+        raise TaskError("malformed", "the content of the task has expired")
+    try:
+        return await off_loop(len(stored.data), messages.with_content, task, stored.data)
+    except MalformedMessageError as error:
+        raise TaskError("malformed", error.reason) from error
+
+
+async def _model(services: Services, task: Task) -> str | None:
+    """The model that the task asks for. A content in the bucket is read again later: many tasks may wait."""
+    return services.adapter.model(await with_content(services, task))
 
 
 async def claim(services: Services, job: Job) -> Lease | Ended | ClaimedElsewhere:

@@ -34,6 +34,7 @@ from queue_agent.flow.supervisor import Supervisor
 from queue_agent.ops.logs import log
 from queue_agent.task import record
 from queue_agent.task.assets import Reference, references
+from queue_agent.task.protocol import DEFAULT_SENDER
 from queue_agent.task.record import TaskRecord
 
 # The time that a runtime gets to stop an abandoned task; the pod may be about to end.
@@ -138,14 +139,17 @@ class TaskRunner:
 
     async def _prepare(self, job: Job) -> Prepared:
         """The task, ready to run; its content is freed."""
-        services, content = self._services, job.task.content
+        services = self._services
         intake.refuse_expired(job, time.time())
         if job.exhausted(services.settings.max_attempts):
             job.task = replace(job.task, attempt=max(1, job.task.attempt - 1))
             raise RuntimeUnavailable("attempts_exhausted", "no attempt came to an end")
+        job.task = await intake.with_content(services, job.task)
+        content = job.task.content
         fields = await off_loop(job.task.size, _fields, services.adapter, job.task)
         job.room = await self._inputs.take(budget.prepare_bytes(services.inputs.max_bytes(content, *fields)))
-        images = await services.inputs.fetch(content, *fields)
+        owner = job.task.sender or DEFAULT_SENDER
+        images = await services.inputs.fetch(content, *fields, owner=owner)
         with self._reporting_failure(job):
             try:
                 async with asyncio.timeout(PREPARE_SECONDS):

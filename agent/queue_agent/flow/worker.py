@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from queue_agent.aws.queue import SQS_MAX_RECEIVE, Message
+from queue_agent.aws.retry import AwsUnavailable
 from queue_agent.flow import finish, intake, lookahead
 from queue_agent.flow.job import Job, Stage
 from queue_agent.flow.scheduler import Scheduler
@@ -18,6 +19,8 @@ from queue_agent.task.protocol import MAX_DELIVERIES
 UNAVAILABLE_SECONDS = 1.0
 # A receive call that took longer waited for a message: it does not measure the round trip.
 MAX_ROUND_TRIP_SECONDS = 0.5
+# A message whose task could not be read is not received again at once.
+UNREAD_RETRY_SECONDS = 30.0
 # After the last run: outputs to store, callback, delete. With FINAL_STOP_SECONDS it fits the 15 s that the
 # chart leaves between SHUTDOWN_GRACE_SECONDS and the end of the pod.
 FINISH_SECONDS = 8.0
@@ -128,6 +131,12 @@ class Worker:
         except MalformedMessageError as error:
             rejection = finish.reject_message(self._services, message, error.task_id, error.reason)
             self._runner.run_in_background(rejection)
+            return
+        except AwsUnavailable as error:  # the content of a large task could not be read
+            log.warning(
+                "message returned to the queue", extra={"message_id": message.id, "error": str(error)}
+            )
+            await self._services.queue.change_visibility(message, UNREAD_RETRY_SECONDS)
             return
         if message.delivery >= MAX_DELIVERIES:
             # It needs no runtime. If it were returned, SQS would soon move it to the dead-letter queue, and

@@ -1,6 +1,7 @@
 """Fetches the input images of a task by URL, only from public addresses and allowed buckets."""
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from queue_agent.task.addresses import RefusedAddressError
 from queue_agent.task.assets import Reference
 from queue_agent.task.images import look, look_any
 from queue_agent.task.input_urls import checked_url, urls_in, without_query
+from queue_agent.task.protocol import DEFAULT_SENDER, upload_folder
 from queue_agent.task.public_addresses import is_public
 from queue_agent.task.url_rules import bucket_problem
 
@@ -40,6 +42,8 @@ PARALLEL_DOWNLOADS = 4
 CHUNK_BYTES = 65536
 # The name does not exist, or has no address: another attempt would get the same answer.
 NO_SUCH_HOST = (socket.EAI_NONAME, socket.EAI_NODATA)
+# As the HTTP API gives them.
+UPLOAD_NAME = re.compile("[0-9a-f]{32}")
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 
 # A URL, and whether it is of a video or audio file; or a reference.
@@ -109,9 +113,11 @@ class Inputs:
         fields: Sequence[FieldPath],
         media_fields: Sequence[FieldPath] = (),
         assets: Mapping[FieldPath, Reference] | None = None,
+        *,
+        owner: str = DEFAULT_SENDER,
     ) -> dict[FieldPath, InputImage]:
         """The image, or in `media_fields` the video or audio file, of each field with a URL; the file of each
-        asset reference.
+        asset reference. Uploads are those of the `owner`.
 
         Raises `TaskError` or `RuntimeUnavailable`.
         """
@@ -119,7 +125,7 @@ class Inputs:
         if not urls:
             return {}
         slots = asyncio.Semaphore(PARALLEL_DOWNLOADS)
-        budget = _Budget(self._limits.total_bytes(MAX_INPUTS_PER_TASK))
+        budget = _Budget(self._limits.total_bytes(MAX_INPUTS_PER_TASK), upload_folder(owner))
 
         async def fetch_one(source: _Source) -> InputImage:
             async with slots:
@@ -198,7 +204,10 @@ class Inputs:
         return checked_url(str(target), self._public)
 
     async def _from_s3(self, url: URL, budget: "_Budget") -> Blob:
-        if problem := bucket_problem(url.host or "", self._limits.buckets):
+        folder, _, name = url.path.removeprefix("/").rpartition("/")
+        own = url.host == self._limits.own_bucket and f"{folder}/" == budget.uploads
+        is_upload = own and UPLOAD_NAME.fullmatch(name) is not None
+        if not is_upload and (problem := bucket_problem(url.host or "", self._limits.buckets)):
             raise TaskError("input_refused", problem)
         return await self._object(url, budget)
 
@@ -232,10 +241,11 @@ class Inputs:
 
 
 class _Budget:
-    """The bytes that the inputs of one task may still take."""
+    """What the inputs of one task may still take: bytes, and uploads of this folder."""
 
-    def __init__(self, left: int) -> None:
+    def __init__(self, left: int, uploads: str) -> None:
         self._left = left
+        self.uploads = uploads
 
     def spend(self, size: int) -> None:
         self._left -= size

@@ -4,11 +4,12 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from queue_agent.contract import Task
 from queue_agent.task.protocol import (
+    CONTENT_DIGEST,
     CONTEXT_MAX_BYTES,
     DEFAULT_SENDER,
     DEFAULT_TASK_TYPES,
@@ -57,7 +58,10 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
         raise MalformedMessageError(f"the number {number} is out of range", task_id)
     if structure:
         raise MalformedMessageError(f"the task {structure}", task_id)
-    if not isinstance(content, dict):
+    digest = _digest(document, task_id)
+    if digest:
+        content = {}
+    elif not isinstance(content, dict):
         raise MalformedMessageError("content must be an object", task_id)
     return Task(
         id=task_id,
@@ -66,16 +70,39 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
         prefix=_prefix(metadata.get("prefix"), task_id),
         context=_context(metadata.get("context"), task_id),
         content=content,
-        request_sha256=hashlib.sha256(canonical_json(content).encode()).hexdigest(),
+        request_sha256=digest or _sha256(content),
         timeout_seconds=_timeout(metadata.get("timeoutSeconds"), defaults, task_id),
         attempt=attempt,
         assets=_assets(metadata.get("assets"), task_id),
         size=len(body),
         sender=_sender(metadata.get("sender"), task_id),
         ttl_seconds=_ttl(metadata.get("ttlSeconds"), task_id),
+        stored=bool(digest),
         webhook=_webhook(metadata.get("webhook"), task_id),
         links=_links(metadata.get("links"), task_id),
     )
+
+
+def with_content(task: Task, data: bytes) -> Task:
+    """The task with its content, which was stored in the bucket. Raises `MalformedMessageError`."""
+    content, number = _json_object(data.decode(errors="replace"))
+    if number or structure_error(content) or _sha256(content) != task.request_sha256:
+        raise MalformedMessageError("the content in the bucket is not that of the message", task.id)
+    return replace(task, content=content, stored=False, size=task.size + len(data))
+
+
+def _digest(document: Mapping[str, Any], task_id: str) -> str:
+    """The digest of a content that is in the bucket; "" when the message has the content itself."""
+    digest = document.get(CONTENT_DIGEST)
+    if digest is None or "content" in document:
+        return ""
+    if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
+        raise MalformedMessageError(f"{CONTENT_DIGEST} must be the SHA-256 of the content", task_id)
+    return digest
+
+
+def _sha256(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
 def _json_object(text: str) -> tuple[dict[str, Any], str]:

@@ -26,6 +26,13 @@ MAX_CONTAINERS = 50_000
 _INTEGER_MAX_CHARACTERS = 20  # of 2**64 - 1, and of -2**63
 # Attributes included: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 SNS_MAX_BYTES = 262_144
+# The content of a larger task is in the bucket, and its message names the digest: as JSON it has at most so
+# many bytes. Lambda takes requests of 6 MB: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+CONTENT_MAX_BYTES = 5 * 2**20
+# In place of `content` in such a message: the SHA-256 of the content as canonical JSON.
+CONTENT_DIGEST = "contentSha256"
+# The size of an upload. A runtime may have a smaller limit for an input.
+UPLOAD_MAX_BYTES = 2**30
 
 # In this delivery of a message an agent announces that its task has failed. SQS moves the message to the
 # dead-letter queue some deliveries later, without a callback: its maximum is 1,000.
@@ -203,9 +210,19 @@ def asset_key(owner: str, asset_id: str) -> str:
     return f"{ASSETS_FOLDER}/{owner}/{asset_id}"
 
 
+def content_key(task_id: str) -> str:
+    """The key of the content of a task whose message would be too large."""
+    return f"{RECORDS_FOLDER}/{task_id}/content.json"
+
+
 def webhook_key(task_id: str) -> str:
     """The key of the state of a task's webhook: `{state, attempts, at, next_at, http_status, error}`."""
     return f"{RECORDS_FOLDER}/{task_id}/webhook.json"
+
+
+def upload_folder(owner: str) -> str:
+    """The folder of an owner's uploads that tasks name by their `s3://` address."""
+    return f"{ASSETS_FOLDER}/{owner}/uploads/"
 
 
 def workflow_key(task_id: str) -> str:

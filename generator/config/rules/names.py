@@ -53,7 +53,7 @@ def _lengths(stack: str, runtime: str, case: Case) -> list[tuple[int, str, str, 
 
 @rule("SD203")
 def derived_names_are_unique(case: Case) -> Iterator[Finding]:
-    """A runtime's queue and file names must not be those of another part of the solution."""
+    """A runtime's queue, files and paths must not have the names of another part of the solution."""
     stack = case.stack or "stack"
     reserved = {
         names.interruption_queue(stack): "the queue of spot interruptions",
@@ -67,6 +67,9 @@ def derived_names_are_unique(case: Case) -> Iterator[Finding]:
         name = runtime.at("name").text()
         if name == "platform":
             message = "values/platform.yaml holds the values of the controllers"
+            yield Finding(runtime.at("name"), message, "choose another name")
+        elif name == names.UPLOADS_PATH_PART:
+            message = f"/v1alpha2/{name} is where the HTTP API takes uploads"
             yield Finding(runtime.at("name"), message, "choose another name")
         elif name and (owner := reserved.get(names.queue(stack, name))):
             message = f"the queue {names.queue(stack, name)!r} would also be {owner}"
