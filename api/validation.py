@@ -53,7 +53,7 @@ def _has_type(value: Any, name: str) -> bool:
     # In Python a boolean is a number too.
     if not isinstance(value, TYPES[name]) or (isinstance(value, bool) and name != "boolean"):
         return False
-    return name != "integer" or value == int(value)
+    return name != "integer" or float(value).is_integer()
 
 
 def _object_errors(value: dict[str, Any], schema: Schema, field: str) -> Iterator[FieldError]:
