@@ -51,9 +51,10 @@ def limit_errors(
 
 def _has_type(value: Any, name: str) -> bool:
     # In Python a boolean is a number too.
-    if not isinstance(value, TYPES[name]) or (isinstance(value, bool) and name != "boolean"):
-        return False
-    return name != "integer" or float(value).is_integer()
+    if isinstance(value, bool):
+        return name == "boolean"
+    whole = name != "integer" or (isinstance(value, int | float) and value % 1 == 0)
+    return whole and isinstance(value, TYPES[name])
 
 
 def _object_errors(value: dict[str, Any], schema: Schema, field: str) -> Iterator[FieldError]:
