@@ -43,6 +43,7 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 def test_two_first_runs_of_make_install_once_and_both_succeed(clone: Path) -> None:
     command = ["make", "setup", ".cache/ministack/made-from", "PYTHON=./fake"]
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin"}

@@ -43,6 +43,11 @@ CONFIGS = pytest.mark.parametrize("config", [CONFIG, EXISTING], ids=["new cluste
 ELSEWHERE = "images elsewhere"
 
 
+def thorough(*values: object) -> Any:
+    """A case that only `make test-thorough` runs."""
+    return pytest.param(*values, marks=pytest.mark.thorough)
+
+
 @contextmanager
 def server(status: int, code: str) -> Iterator[str]:
     with Server(RefusingAws(ACCOUNT, status, code, "not now").answer) as running:
@@ -79,7 +84,9 @@ def test_the_configs_call_for_every_theme() -> None:
 
 
 @CONFIGS
-@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"])
+@pytest.mark.parametrize(
+    "code", ["AccessDenied", thorough("AccessDeniedException"), thorough("UnauthorizedOperation")]
+)
 def test_without_permissions_nothing_passes(
     monkeypatch: pytest.MonkeyPatch, code: str, config: dict[str, Any]
 ) -> None:
@@ -96,7 +103,12 @@ def test_without_permissions_nothing_passes(
 @CONFIGS
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(400, "ThrottlingException"), (503, "RequestLimitExceeded"), (503, "SlowDown"), (500, "InternalError")],
+    [
+        (400, "ThrottlingException"),
+        thorough(503, "RequestLimitExceeded"),
+        thorough(503, "SlowDown"),
+        thorough(500, "InternalError"),
+    ],
 )
 def test_what_is_throttled_is_not_checked(
     monkeypatch: pytest.MonkeyPatch, status: int, code: str, config: dict[str, Any]
