@@ -4,7 +4,8 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
-PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check
+# Without --no-compile, pip compiles every module of every package before the first command can run.
+PIP := $(VENV)/bin/pip install --no-compile --quiet --disable-pip-version-check
 # Every package comes by its hash: `make lock` writes them.
 PACKAGES := pyproject.toml agent/pyproject.toml requirements/development.lock
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/.cache/bin:$(PATH)
