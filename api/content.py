@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from queue_agent.task.invokeai import file_paths, graph_problem
+from queue_agent.task.invokeai import batch_problem, file_paths, graph_problem
 from queue_agent.task.sdwebui import (
     CHECKPOINT_EXTENSIONS,
     MODEL_TASKS,
@@ -125,7 +125,7 @@ def _list_errors(content: Mapping[str, Any], place: str) -> Iterator[FieldError]
 
 
 def _graph_errors(runtime: Runtime, content: Mapping[str, Any], place: str) -> Iterator[FieldError]:
-    if problem := graph_problem(content):
+    if problem := graph_problem(content) or batch_problem(content):
         yield FieldError(place, problem.removeprefix("content "))
     else:
         yield from _path_errors(runtime, content, file_paths(content, "image_name"), place)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from queue_agent.task.invokeai import MAX_SESSIONS
 from queue_agent.task.protocol import TASK_TYPES
 
 from api.content import LIST_TASKS
@@ -95,14 +96,27 @@ _GRAPH: Schema = {
     },
     "description": "A graph of InvokeAI.",
 }
+_DATUM: Schema = {
+    "type": "object",
+    "required": ["node_path", "field_name", "items"],
+    "properties": {
+        "node_path": {"type": "string"},
+        "field_name": {"type": "string"},
+        "items": {"type": "array", "minItems": 1},
+    },
+}
 _BATCH: Schema = {
     "type": "object",
     "required": ["graph"],
     "additionalProperties": False,
     "properties": {
         "graph": _GRAPH,
-        "runs": {"description": "How often the graph runs."},
-        "data": {"description": "Lists of {node_path, field_name, items}: values of further runs."},
+        "runs": {"type": "integer", "minimum": 1, "maximum": MAX_SESSIONS},
+        "data": {
+            "type": ["array", "null"],
+            "items": {"type": "array", "minItems": 1, "items": _DATUM},
+            "description": "Values of further runs: those of one list together, each list with each other.",
+        },
         "workflow": {"description": "Written into the pictures."},
     },
     "examples": [

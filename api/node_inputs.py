@@ -148,11 +148,13 @@ def _option_error(item: NodeInput, value: Any) -> InputError | None:
     missing = [entry for entry in values if entry not in options]
     if not missing:
         return None
-    texts = [entry.lower() for entry in [*options, *missing] if isinstance(entry, str)]
-    if any(text.endswith(MODEL_EXTENSIONS) for text in texts):
+    listed, named = (
+        [entry.lower() for entry in each if isinstance(entry, str)] for each in (options, missing)
+    )
+    if any(text.endswith(MODEL_EXTENSIONS) for text in (*listed, *named)):
         names = ", ".join(map(_excerpt, missing))
         return InputError(f"is {names}, which this runtime does not have", file=str(missing[0]))
-    if not options or any(text.endswith(_UPLOAD_EXTENSIONS) for text in texts):
+    if not options or any(text.endswith(_UPLOAD_EXTENSIONS) for text in listed):
         return None  # a list of files, which is not the one of the pod that will run the task
     some = ", ".join(_excerpt(option) for option in options[:_SHOWN_OPTIONS])
     more = f" and {len(options) - _SHOWN_OPTIONS} more" if len(options) > _SHOWN_OPTIONS else ""

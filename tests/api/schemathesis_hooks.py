@@ -25,9 +25,20 @@ def before_call(_: Any, case: Any, **__: Any) -> None:
             metadata["webhook"] = "https://example.com/hook"
 
 
+def names_nodes(body: Any) -> bool:
+    """Whether a batch of InvokeAI has data, which names nodes of its own graph."""
+    try:
+        content = body["task"]["content"]
+        return bool(content.get("data") or content.get("batch", {}).get("data"))
+    except (AttributeError, LookupError, TypeError):
+        return False
+
+
 @schemathesis.hook
 def filter_body(_: Any, body: Any) -> bool:
     """Integers have at most 64 bits, at any depth."""
+    if names_nodes(body):
+        return False
     try:
         return parse_json(json.dumps(body))[1] == ""
     except (TypeError, ValueError):  # a form

@@ -12,6 +12,7 @@ from api.content import content_errors, legacy_errors
 from api.content_schema import content_schemas
 from api.node_lists import NodeLists
 from api.settings import Runtime, Settings
+from tests.local.sdwebui_requests import ROWS, Row
 
 URL = "https://example.com/cat.png"
 STATIC = Runtime(
@@ -42,6 +43,7 @@ def loader(value: str) -> dict[str, Any]:
     return {"1": {"class_type": "LoadImage", "_meta": {"title": "Cat"}, "inputs": {"image": value}}}
 
 
+DATUM = {"node_path": "z", "field_name": "x", "items": [1, 2]}
 T2I, I2I = "text-to-image", "image-to-image"
 TAKEN: list[tuple[Runtime, str, Any]] = [
     (STATIC, T2I, {"prompt": "a cat"}),
@@ -65,6 +67,7 @@ TAKEN: list[tuple[Runtime, str, Any]] = [
     (COMFY, "workflow", {"prompt": loader("cat.png"), "extra_data": {}}),
     (INVOKE, "graph", {"nodes": {"a": {"type": "noise"}}, "edges": []}),
     (INVOKE, "graph", {"graph": {"nodes": {"a": {"type": "noise"}}}, "runs": 2}),
+    (INVOKE, "graph", {"graph": {"nodes": {"z": {"type": "b"}}}, "data": [[DATUM], [DATUM]], "runs": 25}),
     (INVOKE, "graph", {"batch": {"graph": {"nodes": {"a": {"type": "noise"}}}}, "prepend": False}),
     (INVOKE, "graph", {"nodes": {"a": {"type": "image", "image": {"image_name": URL}}}}),
     (Runtime("own", "custom", "own", None), "any", {"image": "http://10.0.0.1/x"}),
@@ -136,6 +139,16 @@ REFUSED: list[tuple[Runtime, str, Any, dict[str, str]]] = [
     (INVOKE, "graph", {"nodes": {"a": {}}}, {"": "must be a graph"}),
     (INVOKE, "graph", {"nodes": [], "edges": []}, {"": "UI format of InvokeAI"}),
     (INVOKE, "graph", {"nodes": {"a": {"type": "b"}}, "batch_id": "x"}, {"": "batch_id cannot be used"}),
+    (INVOKE, "graph", {"graph": {"nodes": {"a": {"type": "b"}}}, "runs": 0}, {"": "greater than 0"}),
+    (INVOKE, "graph", {"graph": {"nodes": {"a": {"type": "b"}}}, "runs": 101}, {"": "more than 100 times"}),
+    (INVOKE, "graph", {"graph": {"nodes": {"a": {"type": "b"}}}, "data": [[DATUM]]}, {"": "the node z"}),
+    (INVOKE, "graph", {"graph": {"nodes": {"z": {"type": "b"}}}, "data": DATUM}, {"": "a list of lists"}),
+    (
+        INVOKE,
+        "graph",
+        {"graph": {"nodes": {"z": {"type": "b"}}}, "data": [[DATUM], [DATUM]], "runs": 26},
+        {"": "more than 100 times"},
+    ),
     (
         INVOKE,
         "graph",
@@ -220,3 +233,13 @@ def test_the_document_describes_the_content_of_every_task_type() -> None:
         ]
     ]
     assert sorted(described) == sorted([*ENDPOINTS, "pipeline", "workflow", "graph", "pipeline"])
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_a_request_that_a_real_sd_webui_answers_is_not_refused(row: Row, nodes: NodeLists) -> None:
+    """The rows were compared with A1111 and Forge; images in them are base64."""
+    tasktype = {f"/{endpoint}": name for name, endpoint in ENDPOINTS.items()}.get(row.path)
+    if tasktype is None or 200 not in (row.status, row.forge):
+        return
+
+    assert content_errors(DEFAULTED, tasktype, row.body, nodes) == []

@@ -142,6 +142,7 @@ REFUSED = {
     "too large": (changed("3", denoise=1.5), "3", "denoise", "must be at most 1"),
     "seed below 0": (changed("3", seed=-1), "3", "seed", "must be at least 0"),
     "not in the list": (changed("3", sampler_name="Euler"), "3", "sampler_name", "'Euler', which is not one"),
+    "a file where none belongs": (changed("3", scheduler="a.png"), "3", "scheduler", "'a.png', which is not"),
     "unknown model": (changed("4", ckpt_name="none.ckpt"), "4", "ckpt_name", "does not have"),
     "model without extension": (changed("4", ckpt_name="sd15"), "4", "ckpt_name", "does not have"),
     "wrong type": (changed("3", model=["5", 0]), "3", "model", "needs MODEL, but .* LATENT"),

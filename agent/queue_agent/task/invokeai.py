@@ -15,6 +15,9 @@ GRAPH_KEYS = frozenset(("id", "nodes", "edges"))
 BATCH_KEYS = frozenset(("graph", "runs", "data", "workflow"))
 # By these the agent finds its items in the queue.
 AGENT_KEYS = ("batch_id", "origin", "destination")
+DATUM = "{node_path, field_name, items}"
+# How often one task may run its graph: InvokeAI repeats it in its answers.
+MAX_SESSIONS = 100
 # Fields of a node that are only written into the picture: a model that they name need not be there.
 RECORDED_FIELDS = ("metadata",)
 _GraphPath = tuple[str | int, ...]
@@ -37,6 +40,39 @@ def graph_problem(content: Mapping[str, Any]) -> str:
     ):
         return _no_graph(content)
     return _keys_problem(content, graph)
+
+
+def batch_problem(content: Mapping[str, Any]) -> str:
+    """Why the runs of a batch, whose graph is valid, cannot be queued; "" if they can, or without a batch."""
+    place = batch_path(content)
+    batch: Mapping[str, Any] = {} if place is None else at(content, place)
+    runs, groups = batch.get("runs", 1), batch.get("data") or []
+    if not isinstance(runs, int) or isinstance(runs, bool) or runs < 1:
+        return "runs must be an integer greater than 0"
+    for group in groups if isinstance(groups, list) else (groups,):
+        if problem := _group_problem(group, invokeai_graph(content)):
+            return problem
+        runs *= len(group[0]["items"])
+        if runs > MAX_SESSIONS:
+            break
+    if runs > MAX_SESSIONS:
+        return f"runs and data run the graph more than {MAX_SESSIONS} times: send several tasks"
+    return ""
+
+
+def _group_problem(group: Any, graph: Mapping[str, Any]) -> str:
+    """What is wrong with one list of data, whose values are used together: the first of each, and so on."""
+    if not isinstance(group, list) or not group:
+        return f"data must be a list of lists of {DATUM}"
+    for datum in group:
+        items = datum.get("items") if isinstance(datum, Mapping) else None
+        if not isinstance(items, list) or not items:
+            return f"data must be a list of lists of {DATUM}, and items not empty"
+        if (node := str(datum.get("node_path"))) not in graph["nodes"]:
+            return f"data names the node {node}, which is not in the graph"
+    if len({len(datum["items"]) for datum in group}) > 1:
+        return "in each list of data, all items must have the same length"
+    return ""
 
 
 def file_paths(content: Mapping[str, Any], name: str) -> list[_GraphPath]:

@@ -7,17 +7,14 @@ unchecked, and a value of a wrong type then stops its queue for every task (seen
 import copy
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from queue_agent.contract import FieldPath, Task, TaskError
-from queue_agent.task.invokeai import at, batch_path, file_paths, graph_problem, invokeai_graph
+from queue_agent.task.invokeai import at, batch_path, batch_problem, file_paths, graph_problem, invokeai_graph
 
-DATUM = "{node_path, field_name, items}"
-# How often one task may run its graph, and the most JSON of all these graphs together: InvokeAI repeats each
-# in its answers.
-MAX_SESSIONS = 100
+# The most JSON of the graphs of all runs together: InvokeAI repeats each in its answers.
 MAX_GRAPH_BYTES = 8 * 2**20
 
 
@@ -69,16 +66,14 @@ def replace(content: dict[str, Any], path: FieldPath, value: object) -> None:
 
 def sessions(content: Mapping[str, Any]) -> list[Session]:
     """The runs of the graph that a checked content asks for, in InvokeAI's order. Raises `TaskError`."""
+    if problem := batch_problem(content):
+        raise TaskError("bad_graph", problem)
     place = batch_path(content)
-    batch = {"graph": content} if place is None else at(content, place)
-    graph, runs, data = {"edges": [], **batch["graph"]}, batch.get("runs", 1), batch.get("data") or []
-    if not isinstance(runs, int) or isinstance(runs, bool) or runs < 1:
-        raise TaskError("bad_graph", "runs must be an integer greater than 0")
-    rows = itertools.product(*(_rows(group, graph) for group in _groups(data)))
-    values = [[value for group in row for value in group] for row in itertools.islice(rows, MAX_SESSIONS + 1)]
-    if runs * len(values) > MAX_SESSIONS:
-        text = f"runs and data run the graph more than {MAX_SESSIONS} times: send several tasks"
-        raise TaskError("bad_graph", text)
+    batch: Mapping[str, Any] = {"graph": content} if place is None else at(content, place)
+    graph: dict[str, Any] = {"edges": [], **batch["graph"]}
+    runs: int = batch.get("runs", 1)
+    rows = itertools.product(*map(_rows, batch.get("data") or []))
+    values = [[value for group in row for value in group] for row in rows]
     different = [Session(_with(graph, row), row) for row in values]
     size = 0
     for session in different if runs * len(values) > 1 else ():
@@ -89,26 +84,12 @@ def sessions(content: Mapping[str, Any]) -> list[Session]:
     return different * runs
 
 
-def _groups(data: Any) -> Iterator[Sequence[Any]]:
-    for group in data if isinstance(data, list) else (data,):
-        if not isinstance(group, list) or not group:
-            raise TaskError("bad_graph", f"data must be a list of lists of {DATUM}")
-        yield group
-
-
-def _rows(group: Sequence[Any], graph: Mapping[str, Any]) -> list[tuple[Value, ...]]:
+def _rows(group: Sequence[Mapping[str, Any]]) -> list[tuple[Value, ...]]:
     """The values of one list of data, which are used together: the first of each, the second of each, …"""
-    columns = []
-    for datum in group:
-        items = datum.get("items") if isinstance(datum, Mapping) else None
-        if not isinstance(items, list) or not items:
-            raise TaskError("bad_graph", f"data must be a list of lists of {DATUM}, and items not empty")
-        node, name = str(datum.get("node_path")), str(datum.get("field_name"))
-        if node not in graph["nodes"]:
-            raise TaskError("bad_graph", f"data names the node {node}, which is not in the graph")
-        columns.append([Value(node, name, item) for item in items])
-    if len({len(column) for column in columns}) > 1:
-        raise TaskError("bad_graph", "in each list of data, all items must have the same length")
+    columns = [
+        [Value(str(datum["node_path"]), str(datum.get("field_name")), item) for item in datum["items"]]
+        for datum in group
+    ]
     return list(zip(*columns, strict=True))
 
 
