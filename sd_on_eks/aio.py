@@ -128,6 +128,10 @@ class AsyncClient:
         """A runtime with the models in its bucket, and with how many tasks wait and run."""
         return await to_thread(self._client.runtime, name)
 
+    async def upload(self, runtime: str, file: Path | str | bytes, content_type: str | None = None) -> str:
+        """Store a file; its address for tasks of this runtime. See `Client.upload`."""
+        return await to_thread(self._client.upload, runtime, file, content_type)
+
     async def webhook_secret(self) -> str:
         """The secret with which the webhooks of this key's tasks are signed; see `verify_webhook`."""
         return await to_thread(self._client.webhook_secret)

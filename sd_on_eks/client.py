@@ -1,5 +1,6 @@
 """The client that waits for each answer."""
 
+import mimetypes
 import os
 import time
 import uuid
@@ -159,6 +160,18 @@ class Client:
     def runtime(self, name: str) -> RuntimeInfo:
         """A runtime with the models in its bucket, and with how many tasks wait and run."""
         return runtime_of(self._call("GET", f"runtimes/{quote(name, safe='')}"))
+
+    def upload(self, runtime: str, file: Path | str | bytes, content_type: str | None = None) -> str:
+        """Store a file; its address for tasks of this runtime, which this key alone may send.
+
+        `content_type` follows from the name of a file on disk; bytes need it. Raises `OSError` too.
+        """
+        kind = content_type or (None if isinstance(file, bytes) else mimetypes.guess_type(str(file))[0])
+        data = file if isinstance(file, bytes) else Path(file).read_bytes()
+        body = {"runtime": runtime, "content_type": kind or "", "bytes": len(data)}
+        upload = self._call("POST", "v1alpha2/uploads", body)
+        transport.upload(upload["url"], data, upload["headers"], self.timeout)
+        return str(upload["address"])
 
     def webhook_secret(self) -> str:
         """The secret with which the webhooks of this key's tasks are signed; see `verify_webhook`."""

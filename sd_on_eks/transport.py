@@ -71,6 +71,16 @@ def download(url: str, name: str, timeout: float) -> bytes:
     return bytes(response.data)
 
 
+def upload(url: str, data: bytes, headers: Mapping[str, str], timeout: float) -> None:
+    """Put a file where a link says. Raises `ApiUnreachableError`."""
+    try:
+        response = request("PUT", url, timeout, headers=headers, body=data)
+    except (HTTPError, OSError) as error:
+        raise ApiUnreachableError(f"the file could not be uploaded: {reason(error)}") from error
+    if response.status >= HTTPStatus.BAD_REQUEST:
+        raise ApiUnreachableError(f"the file could not be uploaded: HTTP {response.status}")
+
+
 def request(
     method: str,
     url: str,

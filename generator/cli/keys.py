@@ -1,4 +1,4 @@
-"""`generator keys`: lists, adds, rotates and revokes the API keys of a deployed solution."""
+"""`generator keys`: lists, adds, rotates, revokes the API keys of a solution, and prints their webhook secrets."""
 
 import argparse
 import re
@@ -14,7 +14,7 @@ from generator.deploy.keys import DeployedKey
 from generator.errors import AwsError, Exit
 from generator.solution import names
 from generator.solution.model import ApiKey, Quota
-from sd_on_eks import Client
+from sd_on_eks import ApiError, Client
 
 DESCRIPTION = "List, add, rotate or revoke the API keys of a deployed solution, one for each application."
 EXAMPLES = """\
@@ -23,6 +23,7 @@ EXAMPLES = """\
   generator keys rotate config.yaml web-shop             a new value; the old one still works
   generator keys revoke config.yaml web-shop --old       end every value but the newest
   generator keys revoke config.yaml web-shop             end the key
+  generator keys webhook-secret config.yaml web-shop     the secret that signs its webhooks
 """
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 QUOTA = re.compile(r"([1-9][0-9]{0,9})/(day|week|month)", re.IGNORECASE)
@@ -161,9 +162,21 @@ def _print(args: argparse.Namespace, url: str, value: str) -> None:
         print(exports(Client(url, value)))
 
 
+def _webhook_secret(job: Job, args: argparse.Namespace) -> None:
+    try:
+        secret = api.client(job, args.name).webhook_secret()
+    except ApiError as error:
+        raise AwsError(str(error)) from error
+    if args.format == "json":
+        output.write_json({"name": args.name, "webhookSecret": secret})
+    else:
+        print(secret)
+
+
 ACTIONS: Mapping[str, Callable[[Job, argparse.Namespace], None]] = {
     "list": _list,
     "add": _add,
     "rotate": _rotate,
     "revoke": _revoke,
+    "webhook-secret": _webhook_secret,
 }

@@ -137,6 +137,18 @@ def test_runtimes_are_described(client: Client) -> None:
     assert client.runtime(RUNTIME).waiting is not None
 
 
+def test_a_file_is_uploaded_to_an_address_of_the_key(api: Deployed, client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "cat.png"
+    file.write_bytes(b"a picture")
+
+    for address in (client.upload(RUNTIME, file), client.upload(RUNTIME, b"a picture", "image/png")):
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        stored = api.cloud.client("s3").get_object(Bucket=bucket, Key=key)
+        assert (stored["Body"].read(), stored["ContentType"]) == (b"a picture", "image/png")
+    with pytest.raises(TaskRefusedError, match="content_type"):
+        client.upload(RUNTIME, b"of no type")
+
+
 def test_url_and_key_come_from_the_environment(api: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_URL", api.door.url)
     monkeypatch.setenv("API_KEY", api.door.key)

@@ -195,6 +195,12 @@ def test_the_commands_print_what_a_shell_can_run_and_list_no_value(
     assert keys.find(deployed.job, "cli") is None
 
 
+def test_the_secret_of_webhooks_is_asked_of_the_api(deployed: Bench, config: str, capsys: Say) -> None:
+    """The tests reach the API of the emulator at another address than that of the stack's output."""
+    assert main.main(["keys", "webhook-secret", config, "default"]) == Exit.AWS
+    assert "execute-api.us-east-1.amazonaws.com/prod did not answer" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
