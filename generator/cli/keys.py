@@ -1,4 +1,4 @@
-"""`generator keys`: lists, adds, rotates, revokes the API keys of a solution, and prints their webhook secrets."""
+"""`generator keys`: lists, adds, rotates and revokes API keys, and prints the secrets of their webhooks."""
 
 import argparse
 import re
