@@ -1,6 +1,8 @@
 """What there is: the runtimes with their task types, models, limits, and how many tasks wait for each."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +14,8 @@ from api.waits import Waits
 
 WAITING, RUNNING = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 MODEL_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx", ".sft")
+# SQS sends the metric once a minute, some minutes late.
+AGE_WINDOW = timedelta(minutes=10)
 UNLISTED_CODES = ("AccessDenied", "NoSuchBucket", "403", "404")
 # One call lists so many objects; a bucket with more files of models shows the first of them.
 MAX_LISTED = 1000
@@ -31,13 +35,22 @@ def describe_runtimes(settings: Settings, root: str) -> dict[str, Any]:
     return {"runtimes": runtimes, "limits": limits}
 
 
-def describe_runtime(runtime: Runtime, root: str, s3: Any, sqs: Any, waits: Waits) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Sources:
+    """The clients of AWS by which a runtime is described."""
+
+    s3: Any
+    sqs: Any
+    cloudwatch: Any
+
+
+def describe_runtime(runtime: Runtime, root: str, sources: Sources, waits: Waits) -> dict[str, Any]:
     """One runtime: also the models in its bucket, and its queue. No GPU is started for the answer."""
     expected = waits.expected(runtime.name, 0.0)
     fields = {
         **_description(runtime, root),
-        "models": _models(runtime, s3),
-        "queue": _queue(runtime, sqs),
+        "models": _models(runtime, sources.s3),
+        "queue": _queue(runtime, sources),
         "expected_wait_seconds": None if expected is None else round(expected, 3),
     }
     return {name: value for name, value in fields.items() if value is not None}
@@ -74,14 +87,35 @@ def _models(runtime: Runtime, s3: Any) -> list[str] | None:
     return [key for key in keys if key.lower().endswith(MODEL_SUFFIXES)]
 
 
-def _queue(runtime: Runtime, sqs: Any) -> dict[str, int]:
-    """How many tasks wait, how many an agent has, and how many failed in every attempt; SQS approximates."""
-    waiting = _counts(runtime.queue_url, sqs)
+def _queue(runtime: Runtime, sources: Sources) -> dict[str, int]:
+    """How many tasks wait, how many an agent has, and how many failed in every attempt; SQS approximates.
+
+    `oldest_seconds`: the age of the oldest task that has not ended, as of the last minutes, if it is known.
+    """
+    counts = _counts(runtime.queue_url, sources.sqs)
+    waiting, running = int(counts[WAITING]), int(counts[RUNNING])
+    age = _oldest(runtime.queue_url, sources.cloudwatch) if waiting or running else None
     return {
-        "waiting": int(waiting[WAITING]),
-        "running": int(waiting[RUNNING]),
-        "dead_lettered": int(_counts(runtime.dead_letter_url, sqs)[WAITING]),
+        "waiting": waiting,
+        "running": running,
+        "dead_lettered": int(_counts(runtime.dead_letter_url, sources.sqs)[WAITING]),
+        **({} if age is None else {"oldest_seconds": age}),
     }
+
+
+def _oldest(url: str, cloudwatch: Any) -> int | None:
+    """The latest value of the metric of SQS; None for a queue that has none yet, as in the local pipeline."""
+    now = datetime.now(UTC)
+    points = cloudwatch.get_metric_statistics(
+        Namespace="AWS/SQS",
+        MetricName="ApproximateAgeOfOldestMessage",
+        Dimensions=[{"Name": "QueueName", "Value": url.rpartition("/")[2]}],
+        StartTime=now - AGE_WINDOW,
+        EndTime=now,
+        Period=60,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    return int(max(points, key=lambda point: point["Timestamp"])["Maximum"]) if points else None
 
 
 def _counts(url: str, sqs: Any) -> Mapping[str, str]:

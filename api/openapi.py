@@ -92,7 +92,9 @@ def _discovery() -> dict[str, Any]:
     optional = {"model": TEXT, "timeout_seconds": {"type": "number"}, "comfy_url": LINK}
     runtime = {**_all_required(described), "properties": described | optional}
     counts = {name: {"type": "integer"} for name in ("waiting", "running", "dead_lettered")}
-    queue = {"queue": _all_required(counts)}
+    whole_queue = _all_required(counts)
+    whole_queue["properties"] = counts | {"oldest_seconds": {"type": "integer"}}
+    queue = {"queue": whole_queue}
     more = {"models": TEXTS, "expected_wait_seconds": {"type": "number"}}
     whole = _all_required(described | queue)
     whole["properties"] = described | queue | optional | more

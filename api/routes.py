@@ -18,7 +18,7 @@ from api.addresses import root_url, task_urls
 from api.comfy import COMFY_PATH, comfy_response
 from api.content import content_errors, legacy_errors
 from api.cors import cors_headers, preflight_headers
-from api.discovery import describe_runtime, describe_runtimes
+from api.discovery import Sources, describe_runtime, describe_runtimes
 from api.listing import list_tasks, selection
 from api.node_lists import NodeLists
 from api.openapi import (
@@ -53,6 +53,7 @@ CONFIG = Config(
     retries={"mode": "standard", "max_attempts": 2},
     signature_version="s3v4",
 )
+SERVICES = ("sns", "secretsmanager", "sqs", "cloudwatch")
 VERBS = {
     "/v1alpha2": ("POST",),
     "/v1alpha1": ("POST",),
@@ -71,23 +72,24 @@ VERBS = {
 def start(settings: str) -> Handler:
     """The handler for these settings. Creates the clients now: Lambda gives the start a whole CPU."""
     plain = Config(connect_timeout=2, read_timeout=4, retries=CONFIG.retries)
-    sns, sqs, manager = (boto3.client(name, config=plain) for name in ("sns", "sqs", "secretsmanager"))
+    sns, manager, sqs, watch = (boto3.client(name, config=plain) for name in SERVICES)
     solution = read_settings(settings, os.environ)
     secrets = StackSecrets(manager, solution.webhook_secret)
-    return Api(solution, boto3.client("s3", config=CONFIG), sns, sqs, secrets).handle
+    s3 = boto3.client("s3", config=CONFIG)
+    return Api(solution, Sources(s3, sqs, watch), sns, secrets).handle
 
 
 class Api:
     """The routes of one solution's API."""
 
-    def __init__(self, settings: Settings, s3: Any, sns: Any, sqs: Any, secrets: StackSecrets) -> None:
+    def __init__(self, settings: Settings, sources: Sources, sns: Any, secrets: StackSecrets) -> None:
         self._settings = settings
-        self._s3 = s3
+        self._sources = sources
+        self._s3 = sources.s3
         self._sns = sns
-        self._sqs = sqs
         self._secrets = secrets
         self._waits = Waits()
-        self._nodes = NodeLists(s3)
+        self._nodes = NodeLists(sources.s3)
         self._fair = True
         log.setLevel(logging.INFO)
 
@@ -166,7 +168,7 @@ class Api:
                 return describe_runtimes(self._settings, root_url(event))
             case str(path) if path == RUNTIME_PATH:
                 runtime = self._runtime_of_path(event["pathParameters"])
-                return describe_runtime(runtime, root_url(event), self._s3, self._sqs, self._waits)
+                return describe_runtime(runtime, root_url(event), self._sources, self._waits)
         return None
 
     def _submit(self, body: Any, sent_by: str, root: str) -> dict[str, Any]:

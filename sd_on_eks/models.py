@@ -66,6 +66,7 @@ class RuntimeInfo:
     models: tuple[str, ...] = ()
     waiting: int | None = None
     running: int | None = None
+    oldest_seconds: int | None = None
     timeout_seconds: float | None = None
     expected_wait_seconds: float | None = None
 
@@ -117,6 +118,7 @@ def runtime_of(answer: Mapping[str, Any]) -> RuntimeInfo:
         models=tuple(answer.get("models") or ()),
         waiting=queue.get("waiting"),
         running=queue.get("running"),
+        oldest_seconds=queue.get("oldest_seconds"),
         timeout_seconds=answer.get("timeout_seconds"),
         expected_wait_seconds=answer.get("expected_wait_seconds"),
     )

@@ -137,6 +137,8 @@ def _api(buckets: list[str], queues: list[str], solution: Solution) -> Policy:
             allow("TellAbsentFromForbidden", "s3:ListBucket", buckets),
             allow("ListModels", "s3:ListBucket", model_buckets(solution)),
             allow("CountTasks", "sqs:GetQueueAttributes", queues),
+            # Reading metrics cannot be limited to some of them.
+            allow("ReadAgeOfTasks", "cloudwatch:GetMetricStatistics", "*"),
             # Each key may ask for the secret of its own webhooks, which is derived from this one.
             allow("DeriveWebhookSecrets", "secretsmanager:GetSecretValue", webhook_secret(solution)),
             _write_log(names.api(solution.stack), solution),

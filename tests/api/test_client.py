@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from api.discovery import Sources
 from api.routes import Api
 from api.settings import Settings
 from api.webhook_signatures import StackSecrets, webhook_headers, webhook_secret
@@ -28,6 +29,7 @@ from sd_on_eks import (
 from tests.api.conftest import Deployed
 
 RUNTIME = "sdxl-turbo"
+GRAPH = {"graph": {"nodes": {"n": {"id": "n", "type": "noise"}}, "edges": []}}
 
 
 class Blocking:
@@ -99,7 +101,7 @@ def test_a_task_is_cancelled_and_listed(client: Client) -> None:
 
 
 def test_a_list_goes_over_all_pages(api: Deployed, client: Client) -> None:
-    ids = {client.submit("invokeai", {"graph": {}}, "graph").id for _ in range(22)}
+    ids = {client.submit("invokeai", GRAPH, "graph").id for _ in range(22)}
 
     assert ids <= {task.id for task in client.list("invokeai")}
 
@@ -241,7 +243,7 @@ class RegionWithoutGroups:
 
 def test_a_region_whose_topics_take_no_groups_gets_tasks_without_one() -> None:
     sns = RegionWithoutGroups("InvalidParameter", "Invalid parameter: MessageGroupId Reason: not supported")
-    api = Api(Settings("s", "topic", {}), None, sns, None, StackSecrets(None, ""))
+    api = Api(Settings("s", "topic", {}), Sources(None, None, None), sns, StackSecrets(None, ""))
 
     for _ in range(2):
         api._publish("{}", {"runtime": "a"}, "default")
@@ -251,7 +253,7 @@ def test_a_region_whose_topics_take_no_groups_gets_tasks_without_one() -> None:
 
 def test_another_failure_of_sns_stays_a_failure() -> None:
     sns = RegionWithoutGroups("Throttling", "Rate exceeded")
-    api = Api(Settings("s", "topic", {}), None, sns, None, StackSecrets(None, ""))
+    api = Api(Settings("s", "topic", {}), Sources(None, None, None), sns, StackSecrets(None, ""))
 
     with pytest.raises(ClientError, match="Rate"):
         api._publish("{}", {"runtime": "a"}, "default")

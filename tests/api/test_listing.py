@@ -1,7 +1,7 @@
 """GET /v1alpha2/{runtime}, /runtimes, /health: the tasks of a key by time and state, and what there is."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +15,8 @@ from tests.api.conftest import Deployed, Reply, Solve, deploy
 
 RUNTIME = "sdxl-turbo"
 TASKS = f"/v1alpha2/{RUNTIME}"
+GRAPH = {"graph": {"nodes": {"n": {"id": "n", "type": "noise"}}, "edges": []}}
+WORKFLOW = {"9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}}
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,12 @@ def test_a_task_that_is_sent_twice_is_listed_once(listed: Deployed) -> None:
         listed.submit("twice", runtime="comfyui", prompt="x")
 
     request = {"runtime": "comfyui", "tasktype": "workflow", "id": "again", "prefix": ""}
-    body = {"task": {"metadata": request, "content": {"prompt": {}}}}
+    body = {
+        "task": {
+            "metadata": request,
+            "content": WORKFLOW,
+        }
+    }
     assert listed.call("POST", "/v1alpha2", body).status == 200
     # As a function leaves it that was stopped before it published.
     record = listed.read("comfyui", ".tasks/again/request.json")
@@ -169,12 +176,36 @@ def test_a_runtime_is_described_with_its_models_and_its_queue(listed: Deployed) 
     for key in ("checkpoints/a.safetensors", "readme.txt"):
         s3.put_object(Bucket=runtime.models.bucket, Key=runtime.models.prefix + key, Body=b"")
     metadata = {"runtime": "invokeai", "tasktype": "graph", "id": "counted"}
-    listed.call("POST", "/v1alpha2", {"task": {"metadata": metadata, "content": {"graph": {}}}})
+    listed.call(
+        "POST",
+        "/v1alpha2",
+        {
+            "task": {
+                "metadata": metadata,
+                "content": GRAPH,
+            }
+        },
+    )
 
     answer = listed.call("GET", "/runtimes/invokeai").body
 
     assert answer["models"] == ["checkpoints/a.safetensors"]
     assert answer["queue"] == {"waiting": 1, "running": 0, "dead_lettered": 0}
+    watch, now = listed.cloud.client("cloudwatch"), datetime.now(UTC)
+    for minutes, age in ((3, 60.0), (1, 180.0)):
+        watch.put_metric_data(
+            Namespace="AWS/SQS",
+            MetricData=[
+                {
+                    "MetricName": "ApproximateAgeOfOldestMessage",
+                    "Dimensions": [{"Name": "QueueName", "Value": runtime.queue_name}],
+                    "Timestamp": now - timedelta(minutes=minutes),
+                    "Value": age,
+                }
+            ],
+        )
+    queue = listed.call("GET", "/runtimes/invokeai").body["queue"]
+    assert queue["oldest_seconds"] == 180
     assert listed.call("GET", "/runtimes/other").status == 404
 
 

@@ -39,6 +39,7 @@ ANY_RESOURCE = {
         "the boundary limits these to what has a tag of the cluster, of whatever type",
     ),
     "AskQuotas": "quotas are read by service and code; one can be raised only when asked to",
+    "ReadAgeOfTasks": "cloudwatch:GetMetricStatistics has no resource types",
 }
 
 

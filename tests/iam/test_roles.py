@@ -87,6 +87,7 @@ def test_the_function_of_the_http_api(solution: Solution) -> None:
         # Of the models, for GET /runtimes/{runtime}.
         "s3:ListBucket": {bucket, solution.model_bucket_arn},
         "sqs:GetQueueAttributes": {runtime.queue_arn, runtime.dead_letter_queue_arn},
+        "cloudwatch:GetMetricStatistics": {"*"},
         "secretsmanager:GetSecretValue": {f"arn:aws:secretsmanager:{location}:secret:{SECRET}"},
         "logs:CreateLogStream": {log},
         "logs:PutLogEvents": {log},
