@@ -112,7 +112,12 @@ class NodeLists:
 
 
 def _errors(workflow: Mapping[str, Any], nodes: Nodes | None) -> list[NodeError]:
-    return node_errors(workflow, nodes) if nodes is not None else []
+    try:
+        return node_errors(workflow, nodes) if nodes is not None else []
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # An extension may describe its nodes in a way of its own.
+        _logger.warning("the nodes could not be compared: %r", error)
+        return []
 
 
 def _is_file(key: str, name: str) -> bool:

@@ -1,10 +1,16 @@
 """The content of a task is refused at the door as its agent or its runtime would, and no more than that."""
 
+import gzip
+import io
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
 import pytest
-from botocore.stub import Stubber
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 from queue_agent.adapters.sdwebui.request import ENDPOINTS
 
 from api import openapi
@@ -24,19 +30,23 @@ COMFY = Runtime("comfy", "comfyui", "own", None)
 INVOKE = Runtime("invoke", "invokeai", "own", None)
 
 
+class Bucket:
+    """S3 with one object, or none."""
+
+    def __init__(self, data: bytes | None) -> None:
+        self._data = data
+
+    def get_object(self, **_: str) -> dict[str, Any]:
+        if self._data is None:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        body, length = io.BytesIO(self._data), len(self._data)
+        return {"Body": body, "ContentLength": length, "LastModified": datetime.now(UTC)}
+
+
 @pytest.fixture
 def nodes() -> NodeLists:
     """Of a runtime whose nodes nobody has written."""
-    import boto3
-    from botocore import UNSIGNED
-    from botocore.config import Config
-
-    s3 = boto3.client("s3", region_name="us-east-1", config=Config(signature_version=UNSIGNED))
-    stub = Stubber(s3)
-    for _ in range(9):
-        stub.add_client_error("get_object", "NoSuchKey", http_status_code=404)
-    stub.activate()
-    return NodeLists(s3)
+    return NodeLists(Bucket(None))
 
 
 def loader(value: str) -> dict[str, Any]:
@@ -179,6 +189,50 @@ def test_a_v1alpha1_task_is_refused_for_what_it_names_only() -> None:
     assert error.field == "alwayson_scripts.image_link"
     [error] = legacy_errors(STATIC, T2I, {"alwayson_scripts": scripts, "steps": 0})
     assert error.field == "steps"
+
+
+KEYS = st.sampled_from(
+    [
+        *("1", "2", "prompt", "class_type", "inputs", "_meta", "title", "nodes", "edges", "graph", "batch"),
+        *("data", "runs", "items", "node_path", "type", "image_name", "init_images", "imageList", "image"),
+        *("alwayson_scripts", "script_args", "override_settings", "sd_model_checkpoint", "steps", "width"),
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | KEYS | st.just("https://[::/x"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+# Nodes of the same names as the keys, described in odd ways.
+ODD: dict[str, Any] = {
+    "1": {
+        "output_node": True,
+        "python_module": "nodes",
+        "input": {"required": {"steps": ["INT", {"min": "a"}]}},
+    },
+    "2": {"output_node": True, "python_module": 5, "output": None, "input": {"optional": {"image": 7}}},
+    "type": {"output_node": True, "python_module": "nodes", "input": {"required": {"data": [["a"], 5]}}},
+    "items": {"output": ["*"], "input": {"required": {"data": ["COMFY_AUTOGROW_V3", {"template": {}}]}}},
+    "prompt": [],
+}
+ANY_NODES = NodeLists(Bucket(gzip.compress(json.dumps({"classes": ODD, "replaced": []}).encode())))
+
+
+@given(content=st.dictionaries(KEYS, VALUES, max_size=4))
+def test_any_content_has_an_answer(content: dict[str, Any]) -> None:
+    for runtime in (STATIC, DYNAMIC, COMFY, INVOKE):
+        for tasktype in (T2I, I2I, "extra-single-image", "extra-batch-images"):
+            for error in content_errors(runtime, tasktype, content, ANY_NODES):
+                assert error.field.startswith("task.content")
+        legacy_errors(STATIC, I2I, content)
+
+
+def test_a_batch_without_a_graph_is_refused(nodes: NodeLists) -> None:
+    [error] = content_errors(INVOKE, "graph", {"batch": {"data": None}, "prepend": False}, nodes)
+
+    assert "must be a graph" in error.detail
 
 
 RUNTIMES = {"comfyui": COMFY, "custom": Runtime("own", "custom", "own", None), "invokeai": INVOKE}

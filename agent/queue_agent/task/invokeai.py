@@ -25,7 +25,8 @@ _GraphPath = tuple[str | int, ...]
 
 def invokeai_graph(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """The graph in the content; {} when there is none."""
-    graph = at(content, graph_path(content))
+    place = batch_path(content)
+    graph = content if place is None else at(content, place).get("graph")
     return graph if isinstance(graph, Mapping) else {}
 
 
