@@ -56,6 +56,7 @@ TOOLS = (
     Tool("keda-operator", "keda", "github.com/kedacore/keda/v2/cmd/operator", OLD_GO),
     Tool("keda-adapter", "keda", "github.com/kedacore/keda/v2/cmd/adapter", OLD_GO),
     Tool("keda-webhooks", "keda", "github.com/kedacore/keda/v2/cmd/webhooks", OLD_GO),
+    Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", NEW_GO),
 )
 
 # Folders of CRDs inside the modules: (module folder, Go module path, folder in it).
