@@ -23,6 +23,8 @@ from api.settings import Runtime
 _logger = logging.getLogger("api")
 # For this long the nodes that were read, or that there are none, are believed.
 _BELIEVED_SECONDS, _ABSENT_SECONDS = 60.0, 2.0
+# Nodes of so many runtimes are kept in memory.
+_MAX_STORED = 16
 # Pages of 1,000 objects in which a model is looked for.
 _MODEL_PAGES = 10
 _GZIP = 31
@@ -71,6 +73,8 @@ class NodeLists:
         except (BotoCoreError, ClientError, LookupError, ValueError, zlib.error) as error:
             _logger.warning("the nodes of %s were not read: %s", runtime.name, error)
             nodes = None
+        if len(self._stored) >= _MAX_STORED:
+            self._stored.clear()
         stored = self._stored[runtime] = _Stored(nodes, time.monotonic())
         return stored
 

@@ -22,6 +22,7 @@ from queue_agent.adapters.comfyui.prompts import prompt_id
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import Cancelled, RuntimeUnavailable, Task, TaskError
 
+from api.node_checks import Nodes, node_errors
 from local import processes
 from testing.world import World, port_of, wait_for
 from tests.agent.adapters.conftest import as_text, picture, run_task, task
@@ -243,6 +244,49 @@ async def test_an_invalid_workflow_is_the_tasks_fault(comfyui: ComfyUi, changes:
     with pytest.raises(TaskError, match=f"bad_workflow.*({words})"):
         await run_task(comfyui, task("pipeline", sampled() | changes))
     assert await comfyui.idle()
+
+
+def changed(name: str, **inputs: Any) -> Graph:
+    graph = sampled()
+    graph[name]["inputs"].update(inputs)
+    return graph
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        blank(),
+        sampled(),
+        changed("3", steps="2", seed=2**64 - 1, other=["77", 0]),
+        changed("8", vae=["4", -1]),
+        sampled() | {"50": node("KSampler")},
+        changed("3", steps=0),
+        changed("3", sampler_name="none"),
+        changed("3", cfg="high"),
+        changed("3", model=["5", 0]),
+        changed("8", vae=["4", 3]),
+        changed("8", vae=["77", 0]),
+        changed("8", vae=[4, 2]),
+        changed("8", vae=["4", 2, 0]),
+        changed("4", ckpt_name="none.safetensors"),
+        sampled() | {"50": node("NoSuchNode")},
+        {"5": node("EmptyLatentImage", width=64, height=64, batch_size=1)},
+    ],
+)
+async def test_the_api_and_the_server_agree_on_a_workflow(server: Server, comfyui: ComfyUi, graph: Graph):
+    document = await comfyui.nodes()
+    assert document is not None
+    nodes = Nodes(document["classes"], frozenset(document["replaced"]))
+    if "python_module" not in document["classes"]["KSampler"]:
+        pytest.skip("this version does not say where a node comes from: less is checked")
+
+    try:
+        await asyncio.to_thread(server.ask, "/prompt", {"prompt": graph})
+        taken = True
+    except urllib.error.HTTPError:
+        taken = False
+
+    assert (node_errors(graph, nodes) == []) is taken
 
 
 @pytest.mark.parametrize(
