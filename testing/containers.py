@@ -46,7 +46,9 @@ class Contained(Child):
         status = Path(f"/proc/{self.first()}/status").read_text().splitlines()
         values = dict(line.split(":", 1) for line in status)
         # Until it has become the command, PID 1 is a part of unshare.
-        return values["Name"].strip() != "unshare" and bool(int(values["SigCgt"], 16) & 1 << number - 1)
+        return values["Name"].strip() not in ("unshare", "env") and bool(
+            int(values["SigCgt"], 16) & 1 << number - 1
+        )
 
     def program(self) -> int | None:
         """The number, outside of the namespace, of the program that PID 1 started; None if it has ended."""
@@ -69,7 +71,9 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], fol
 
     Raises AssertionError where this user may create no process namespaces.
     """
-    child = processes.start(name, [*unshare(), *command], environment, folder, SIGKILL)
+    # A container starts with the default action for each signal, whatever this process ignores.
+    defaults = ["/usr/bin/env", "--default-signal"]
+    child = processes.start(name, [*unshare(), *defaults, *command], environment, folder, SIGKILL)
     return Contained(child.name, child.log, child.process)
 
 

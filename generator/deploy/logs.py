@@ -16,7 +16,7 @@ from generator.errors import AwsError
 from generator.solution import names
 from generator.solution.model import Runtime
 
-# kubectl reads at most five containers at a time, unless it is told otherwise; a runtime has three a pod.
+# kubectl reads at most five containers at a time, unless it is told otherwise; a runtime has four a pod.
 MOST_CONTAINERS = 1000
 _KUBECTL_LINE = re.compile(r"\[pod/(?P<pod>[^/]+)/(?P<container>[^\]]+)\] (?P<time>\S+) (?P<message>.*)")
 

@@ -22,6 +22,9 @@ XRAY_SAMPLING = (
     "xray:GetSamplingTargets",
 )
 
+# So many names of model files, of up to 200 characters, leave space for the rest of a policy.
+EXACT_MODELS = 20
+
 
 def keda_operator(solution: Solution) -> Policy:
     """KEDA's operator: read how many messages the runtimes' queues have."""
@@ -66,6 +69,9 @@ def runtime(solution: Solution, runtime: Runtime) -> Policy:
     if inputs:
         statements.append(allow("ReadInputs", "s3:GetObject", inputs))
         statements += keys.read("DecryptInputs", solution.keys.inputs, "s3", solution)
+    if runtime.models.direct:
+        statements.append(allow("DownloadModels", "s3:GetObject", _direct_models(solution, runtime)))
+        statements += keys.read("DecryptModels", solution.keys.models, "s3", solution)
     if runtime.xray:
         statements.append(allow("SendTraces", [*XRAY_WRITE, *XRAY_SAMPLING], "*"))
     return document(statements)
@@ -116,6 +122,16 @@ def any_queue(solution: Solution) -> str:
 def any_bucket(solution: Solution) -> str:
     """An ARN pattern for every output bucket of this solution."""
     return bucket_arn(solution, names.output_bucket(solution.stack, "*", solution.account, solution.region))
+
+
+def _direct_models(solution: Solution, runtime: Runtime) -> list[str]:
+    """The files that the pods download: each by its name, or their folder for many, which fill the policy."""
+    models = runtime.models
+    folder = f"{bucket_arn(solution, models.bucket)}/{models.prefix}"
+    if len(models.direct) > EXACT_MODELS:
+        return [f"{folder}*"]
+    # `$` would begin a variable of the policy; `?` is any character.
+    return [f"{folder}{name.replace('$', '?')}" for name in models.direct]
 
 
 def _keda(queues: list[str]) -> Policy:

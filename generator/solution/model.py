@@ -197,12 +197,14 @@ class Nodes:
 class Models:
     """The bucket with a runtime's models; not mounted where a claim or an image of the user has them.
 
-    `mount_options`: options of Mountpoint besides those that the chart sets itself.
+    `mount_options`: options of Mountpoint besides those that the chart sets itself. `direct`: the files that
+    a pod downloads, as paths in the folder that is mounted.
     """
 
     bucket: str
     mounted: bool
     mount_options: tuple[str, ...] = ()
+    direct: tuple[str, ...] = ()
 
     @property
     def prefix(self) -> str:

@@ -9,7 +9,7 @@ from generator.facts.facts import Partition
 from generator.facts.image_reference import ImageReference
 from generator.facts.instance_types import Resources
 from generator.facts.runtimes import DefaultImage
-from generator.solution import names, node_pool, user_data
+from generator.solution import direct, names, node_pool, user_data
 from generator.solution.defaults import Defaults
 from generator.solution.merge import merged
 from generator.solution.model import (
@@ -90,7 +90,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         nodes=nodes,
         ami_version=karpenter["nodeTemplate"].get("amiVersion") or None,
         user_data=_user_data(karpenter["nodeTemplate"].get("userData"), nodes, defaults),
-        models=_models(pods["persistence"], scope),
+        models=_models(full, scope, nodes),
         pod=node_pool.pod_requests(pods["inferenceApi"]["resources"], agent["resources"], collector=traces),
         runtime_image=container_image(
             defaults.runtime_images[kind], _at(extra_values, "runtime", "inferenceApi", "image"), scope
@@ -124,12 +124,23 @@ def _scaling(scaling: Data) -> Scaling:
     )
 
 
-def _models(persistence: Data, scope: Scope) -> Models:
+def _models(full: Data, scope: Scope, nodes: Nodes) -> Models:
+    pods = full["extraValues"]["runtime"]
+    persistence, models = pods["persistence"], pods["models"]
     from_bucket = persistence["enabled"] and persistence["s3"]["enabled"]
+    mounted = bool(from_bucket and not persistence["existingClaim"])
     return Models(
         bucket=persistence["s3"].get("modelBucket") or scope.model_bucket,
-        mounted=bool(from_bucket and not persistence["existingClaim"]),
+        mounted=mounted,
         mount_options=tuple(persistence["s3"]["mountOptions"]),
+        direct=direct.files(
+            full["type"],
+            full.get("modelFilename"),
+            models["files"],
+            models["load"],
+            mounted=mounted,
+            disks=nodes.local_disks or scope.auto_mode,
+        ),
     )
 
 

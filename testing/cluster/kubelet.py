@@ -1,18 +1,20 @@
 """A kubelet for tests: runs each pod bound to a kwok node as real processes on loopback.
 
-The `queue-agent` container runs the real agent, the `runtime` container the simulation of its runtime type,
-each with exactly the environment of the pod spec. Each is PID 1 of a process namespace, or run by the init of
-the pod's command, unless the containers of the pod share one. Since all pods share 127.0.0.1, container ports
-are mapped to free ports, and `RUNTIME_URL` and `AGENT_PORT` to those. Probes, preStop hooks, SIGTERM and the
-grace period follow the pod spec.
+The containers `queue-agent` and `model-loader` run the real agent's programs, the `runtime` container the
+simulation of its runtime type, each with exactly the environment of the pod spec. Each is PID 1 of a process
+namespace, or run by the init of the pod's command, unless the containers of the pod share one. Since all pods
+share 127.0.0.1, container ports are mapped to free ports, and `RUNTIME_URL` and `AGENT_PORT` to those.
+Probes, preStop hooks, SIGTERM and the grace period follow the pod spec.
 """
 
 import contextlib
+import json
 import os
 import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import urllib3
@@ -75,6 +77,9 @@ class Kubelet(threading.Thread):
                 "RUNTIME_URL": f"http://127.0.0.1:{ports['runtime']}",
             }
             return [sys.executable, "-m", "queue_agent"], base | env | self.aws | mapped
+        if spec["name"] == "model-loader":
+            document = self.document(pod, "direct-models.json", f"{pod['metadata']['uid']}-models")
+            return [sys.executable, "-m", "queue_agent.models", str(document)], base | env | self.aws
         agent = next(item for item in pod["spec"]["containers"] if item["name"] == "queue-agent")
         settings = self.environment(pod, agent)
         models = [settings["MODEL_FILENAME"]] if settings.get("MODEL_FILENAME") else list(MODELS)
@@ -87,6 +92,15 @@ class Kubelet(threading.Thread):
         simulated = [sys.executable, "-m", f"local.runtimes.{settings['RUNTIME_TYPE']}", *arguments]
         command = containers.expand(spec.get("command", []), env)
         return containers.program_replaced(command, simulated), base | env
+
+    def document(self, pod: dict[str, Any], name: str, folder: str) -> Path:
+        """A JSON document of the runtime's ConfigMap as a file, for a folder of its own on this machine."""
+        volumes = pod["spec"]["volumes"]
+        config_map = next(item["configMap"]["name"] for item in volumes if item["name"] == "runtime-config")
+        data = self.api.read_namespaced_config_map(config_map, pod["metadata"]["namespace"]).data
+        path = self.folder / f"{folder}.json"
+        path.write_text(json.dumps({**json.loads(data[name]), "folder": str(self.folder / folder)}))
+        return path
 
     def environment(self, pod: dict[str, Any], spec: dict[str, Any]) -> dict[str, str]:
         """`envFrom` ConfigMaps, then `env`, as a kubelet resolves them."""

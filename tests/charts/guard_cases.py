@@ -47,6 +47,14 @@ CASES: dict[str, tuple[Values, str]] = {
         nested(f"{AGENT}.deadLetterQueueUrl", "https://sqs.us-west-2.amazonaws.com/123456789012/demo-one"),
         "deadLetterQueueUrl is the queue itself",
     ),
+    "download-of-elsewhere": (
+        nested("runtime.models.files", ["../other/a.safetensors"]),
+        "is not the path of a file in the models folder",
+    ),
+    "models-over-downloads": (
+        nested(f"{API}.modelMountPath", "/var/lib/sd-on-eks"),
+        "conflicts with the volume that is mounted at /var/lib/sd-on-eks/models",
+    ),
     "model-elsewhere": ({"modelFilename": "../model.ckpt"}, "is not a valid checkpoint"),
     "no-probe": (merged(CUSTOM, nested(f"{API}.probePath", "")), "probePath is empty"),
     "no-task-path": (merged(CUSTOM, nested(f"{API}.taskPath", "")), "taskPath is empty"),

@@ -32,8 +32,9 @@ def containers_with_credentials(rendered: Objects, runtime: str, *, pod_identity
 
 @pytest.mark.parametrize("pod_identity", [False, True])
 @pytest.mark.parametrize("name", TYPES)
-def test_only_the_agent_gets_aws_credentials(types: Objects, name: str, pod_identity: bool) -> None:
-    assert containers_with_credentials(types, name, pod_identity=pod_identity) == {"queue-agent"}
+def test_only_the_agents_programs_get_aws_credentials(types: Objects, name: str, pod_identity: bool) -> None:
+    programs = {"queue-agent", "model-loader"} if name == "static" else {"queue-agent"}
+    assert containers_with_credentials(types, name, pod_identity=pod_identity) == programs
 
 
 @pytest.mark.parametrize("pod_identity", [False, True])
@@ -42,7 +43,7 @@ def test_the_trace_collector_gets_them_too_because_it_writes_to_x_ray(
 ) -> None:
     rendered = with_value("runtime.queueAgent.xray.enabled", True)
     receivers = containers_with_credentials(rendered, "one", pod_identity=pod_identity)
-    assert receivers == {"queue-agent", "trace-collector"}
+    assert receivers == {"queue-agent", "model-loader", "trace-collector"}
 
 
 @pytest.mark.parametrize("text", ["", "queue-agent", "none", "queue-agent,trace-collector"])
@@ -50,7 +51,8 @@ def test_no_annotation_of_the_user_gives_them_to_the_runtime(
     with_value: Callable[..., Objects], text: str
 ) -> None:
     rendered = with_value("runtime.annotations", {SKIP: text, "eks.amazonaws.com/token-expiration": "3600"})
-    assert containers_with_credentials(rendered, "one", pod_identity=False) == {"queue-agent"}
+    receivers = containers_with_credentials(rendered, "one", pod_identity=False)
+    assert receivers == {"queue-agent", "model-loader"}
     annotations = rendered["Deployment/one"]["spec"]["template"]["metadata"]["annotations"]
     assert annotations["eks.amazonaws.com/token-expiration"] == "3600"
 
@@ -83,7 +85,7 @@ def test_the_model_of_the_webhook_sees_a_runtime_with_credentials(render: Render
     rendered = copy.deepcopy(render(one={}))
     del rendered["Deployment/one"]["spec"]["template"]["metadata"]["annotations"][SKIP]
     receivers = containers_with_credentials(rendered, "one", pod_identity=False)
-    assert receivers == {"queue-agent", "runtime"}
+    assert receivers == {"queue-agent", "model-loader", "runtime"}
 
 
 def reachable(rendered: Objects, address: str, port: int) -> bool:

@@ -52,6 +52,8 @@ OTHER: dict[str, Any] = {
     "runtime.queueAgent.xray.daemon.image.digest": f"sha256:{'0' * 64}",
     "runtime.serviceAccountRoleArn": "arn:aws:iam::123456789012:role/other",
     "runtime.networkPolicy.egress.cidrs": ["10.0.192.0/26"],
+    "runtime.models.load": "mount",
+    "runtime.models.files": ["VAE/a.pt"],
     "runtime.persistence.size": "1Ti",
     "runtime.persistence.accessModes": ["ReadWriteMany"],
     "runtime.persistence.s3.mountOptions": ["prefix team-a/"],

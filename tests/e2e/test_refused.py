@@ -30,6 +30,7 @@ NOT_REJECTED = {
     *("gp2-with-iops", "io2-with-throughput", "io2-without-iops", "fast-without-iops", "storage-twice"),
     *("everything", "half-of-everything", "metadata-service", "no-way-to-aws", "reservation-with-no-tag"),
     *("mount-option-of-the-chart", "mount-option-unknown", "mount-option-value", "mount-option-range"),
+    *("download-of-elsewhere", "models-over-downloads"),
     *("mount-option-twice", "mount-option-exclusive", "mount-option-newer"),
 }
 # What kubectl prints for a rejection; other errors, such as an unreachable server, are not rejections.

@@ -305,6 +305,9 @@ POOLS: dict[str, list[Any]] = {
     f"{POD}.networkPolicy.egress": [
         {"internet": internet, "cidrs": cidrs} for internet in (True, False) for cidrs in CIDR_LISTS
     ],
+    f"{POD}.models.files": [
+        [path] for path in (*PATHS, "vae/a.pt", "a b.pt", "../a.pt", "a/./b.pt", "a//b.pt", "a/")
+    ],
     MODELS: CLAIMS,
     f"{MODELS}.labels": LABELS,
     f"{MODELS}.annotations": ANNOTATIONS,

@@ -75,7 +75,9 @@ def test_a_runtime_reads_inputs_and_writes_results_and_messages(solution: Soluti
     pairs = {(key(3), "us-west-2"), (key(3), "eu-west-1"), (key(4, "eu-west-1"), "us-west-2")}
     pairs.add((key(4, "eu-west-1"), "eu-west-1"))
     inputs = {(arn, f"s3.{region}.amazonaws.com", frozenset(READ)) for arn, region in pairs}
-    assert uses(policy) == written | inputs
+    models = {use(1, "s3", READ), use(2, "s3", READ)} if solution.runtimes[0].models.direct else set()
+    assert models
+    assert uses(policy) == written | inputs | models
 
 
 def test_a_runtime_without_input_buckets_has_no_permission_on_their_keys(solution: Solution) -> None:

@@ -1,5 +1,6 @@
 """All that each role may do: an additional action or a wider resource fails here."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from queue_agent.task.protocol import ASSETS_FOLDER, RECORDS_FOLDER
 
 from generator.iam import roles
 from generator.iam.policy import Policy
-from generator.solution.model import Solution
+from generator.solution.model import Models, Solution
 
 Grants = dict[str, set[str]]
 
@@ -37,11 +38,23 @@ def test_the_pods_of_a_runtime(solution: Solution) -> None:
         **{f"sqs:{action}": {runtime.queue_arn} for action in actions},
         "sqs:SendMessage": {runtime.dead_letter_queue_arn},
         "s3:AbortMultipartUpload": {f"{bucket}/*"},
-        "s3:GetObject": {f"{bucket}/*"},
+        "s3:GetObject": {f"{bucket}/*", f"{solution.model_bucket_arn}/{runtime.models.direct[0]}"},
         "s3:PutObject": {f"{bucket}/*"},
         "s3:ListBucket": {bucket},
         "sns:Publish": {solution.results_topic_arn},
     }
+
+
+@pytest.mark.parametrize("count", [1, 21])
+def test_the_pods_of_a_runtime_may_read_the_files_that_they_download(solution: Solution, count: int) -> None:
+    files = tuple(f"vae/{n} $.pt" for n in range(count))
+    models = Models("others", mounted=True, mount_options=("prefix team-a/",), direct=files)
+    policy = roles.runtime(solution, replace(solution.runtimes[0], models=models))
+
+    folder = "arn:aws:s3:::others/team-a/"
+    expected = {f"{folder}vae/0 ?.pt"} if count == 1 else {f"{folder}*"}
+    own = f"arn:aws:s3:::{solution.runtimes[0].output_bucket}/*"
+    assert grants(policy)["s3:GetObject"] == {own} | expected
 
 
 def test_keda(solution: Solution) -> None:

@@ -11,7 +11,8 @@ gguf          its reader reads, and so does the one of transformers
 ComfyUI       --disable-mmap makes no second copy
 InvokeAI      its scan at start, which wants names and shapes of every file in the bucket, still maps
 
-It also gives SD WebUI the default of every option that its config.json lacks: see `change_options`.
+It also gives SD WebUI the default of every option that its config.json lacks (`change_options`), and has
+every program open the files that the pod downloads (direct_models.py).
 """
 
 import functools
@@ -19,6 +20,7 @@ import importlib.abc
 import inspect
 import sys
 
+import direct_models
 import safetensors_reader
 
 
@@ -144,3 +146,7 @@ class Finder(importlib.abc.MetaPathFinder):
 
 
 sys.meta_path.insert(0, Finder())
+# Who wants names and shapes only need not wait for a whole file.
+direct = direct_models.load(lambda: not getattr(safetensors_reader.LOOKING, "on", False))
+if direct is not None:
+    safetensors_reader.locate = direct.path

@@ -234,6 +234,13 @@ def node_pool_of(
     return node_pool.nodes(pool, template, daemons, auto_mode=auto_mode)
 
 
+def bucket_is_mounted(runtime: ConfigNode) -> bool:
+    """Whether the models come from the bucket, and not from a claim or an image of the user."""
+    persistence = runtime.at("extraValues", "runtime", "persistence")
+    switches = (persistence.at("enabled"), persistence.at("s3", "enabled"))
+    return all(node.flag() is not False for node in switches) and not persistence.at("existingClaim").text()
+
+
 def pod_requests_of(runtime: ConfigNode) -> Resources:
     """What one pod of a runtime requests."""
     resources = (typed(container.at("resources")) for container in (inference(runtime), agent(runtime)))

@@ -21,7 +21,8 @@ CONFIG_FOLDER = "/etc/sd-on-eks"
 # Folders that a container needs, including the chart's own mounts.
 NEEDED_FOLDERS = frozenset(
     {"/bin", "/data", "/dev", "/etc", "/etc/sd-on-eks", "/home", "/invokeai", "/lib", "/opt", "/opt/ml"}
-    | {"/opt/ml/code", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var"}  # noqa: S108
+    | {"/opt/ml/code", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var", "/var/lib"}  # noqa: S108
+    | {"/var/lib/sd-on-eks", "/var/lib/sd-on-eks/models"}
 )
 
 

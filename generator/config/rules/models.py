@@ -4,7 +4,15 @@ import re
 from collections.abc import Iterator
 
 from generator.config.node import ConfigNode
-from generator.config.rules.base import WARNING, Case, Finding, agent, inference, rule
+from generator.config.rules.base import (
+    WARNING,
+    Case,
+    Finding,
+    agent,
+    bucket_is_mounted,
+    inference,
+    rule,
+)
 
 CHECKPOINTS = (".safetensors", ".ckpt")
 CUSTOM_KEYS = ("port", "probePath", "taskPath")
@@ -165,6 +173,44 @@ def storage_classes_are_used(case: Case) -> Iterator[Finding]:
             yield Finding(
                 node, f"the storage class {node.value!r} has no effect: {reason}", "remove it", True
             )
+
+
+@rule("SD318")
+def downloaded_files_are_paths(case: Case) -> Iterator[Finding]:
+    """models.files has paths of files in the models folder."""
+    for runtime in case.runtimes:
+        for node in runtime.at("extraValues", "runtime", "models", "files").items():
+            path = node.text() or ""
+            if not path:
+                continue  # the schema refuses it
+            if re.search(r"[\x00-\x1f\x7f]", path):
+                help = "write the path on one line, without tabs and line breaks"
+                yield Finding(node, f"{path!r} contains a control character", help)
+            elif {"", ".", ".."} & set(path.split("/")):
+                help = "write it relative to the models folder, such as vae/ae.safetensors"
+                yield Finding(node, f"{path!r} is not the path of a file in the models folder", help)
+
+
+@rule("SD319", WARNING)
+def downloads_have_an_effect(case: Case) -> Iterator[Finding]:
+    """Files are downloaded only from a mounted bucket, for the known types, and with models.load: direct."""
+    for runtime in case.runtimes:
+        models = runtime.at("extraValues", "runtime", "models")
+        reason = _why_nothing_is_downloaded(runtime)
+        for node in (models.at("load"), models.at("files")):
+            if not node.given or node.value in ([], "auto", "mount"):
+                continue
+            if reason:
+                yield Finding(node, f"nothing is downloaded: {reason}", "remove the key", True)
+            elif node.key == "files" and models.at("load").text() == "mount":
+                message = "nothing is downloaded: models.load is mount"
+                yield Finding(node, message, "set load: direct, or remove the key")
+
+
+def _why_nothing_is_downloaded(runtime: ConfigNode) -> str:
+    if runtime.at("type").text() == "custom":
+        return "a custom container reads its models from the mounted bucket"
+    return "" if bucket_is_mounted(runtime) else "the models do not come from the bucket"
 
 
 @rule("SD311", WARNING)

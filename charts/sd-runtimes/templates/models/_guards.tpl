@@ -1,6 +1,12 @@
 {{- /* sd-runtimes.problems.models (runtime, where): checks of the models' volume and claim. */ -}}
 {{- define "sd-runtimes.problems.models" -}}
 {{- $p := .runtime.runtime.persistence -}}
+{{- $models := .runtime.runtime.models -}}
+{{- range $models.files }}
+{{- if or (not (regexMatch "^[^/[:cntrl:]]+(/[^/[:cntrl:]]+)*$" .)) (has ".." (splitList "/" .)) (has "." (splitList "/" .)) }}
+- {{ printf "%s.runtime.models.files: %q is not the path of a file in the models folder: write it without a slash at its start, `.` and `..`" $.where . | quote }}
+{{- end }}
+{{- end }}
 {{- if .runtime.s3 }}
 {{- if not $p.s3.modelBucket }}
 - {{ printf "%s.runtime.persistence.s3.modelBucket is empty: set the bucket with the models, or existingClaim" .where | quote }}

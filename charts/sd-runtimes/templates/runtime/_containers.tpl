@@ -44,6 +44,11 @@ livenessProbe:
 - name: runtime-config
   mountPath: /etc/sd-on-eks
   readOnly: true
+{{- if .runtime.direct }}
+- name: direct-models
+  mountPath: {{ include "sd-runtimes.direct.folder" .runtime }}
+  readOnly: true
+{{- end }}
 {{- range $name, $volume := .profile.scratch }}
 - name: {{ $name | quote }}
   mountPath: {{ $volume.path | quote }}
@@ -66,6 +71,11 @@ livenessProbe:
 - name: agent-scratch
   emptyDir:
     sizeLimit: 5Gi
+{{- if .runtime.direct }}
+# No limit: the models' sizes are not known here. What would leave less than a tenth of the disk is not downloaded.
+- name: direct-models
+  emptyDir: {}
+{{- end }}
 {{- range $name, $volume := .profile.scratch }}
 - name: {{ $name | quote }}
   emptyDir:

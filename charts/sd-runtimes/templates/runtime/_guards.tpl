@@ -104,7 +104,7 @@ the container runtime cannot create the folder.
 {{- define "sd-runtimes.problems.mountPath" -}}
 {{- $path := clean .runtime.runtime.inferenceApi.modelMountPath }}
 {{- $other := "" }}
-{{- $mounts := list "/etc/sd-on-eks" }}
+{{- $mounts := list "/etc/sd-on-eks" (include "sd-runtimes.direct.folder" .runtime) }}
 {{- range (include "sd-runtimes.profile" .runtime | fromYaml).scratch }}{{ $mounts = append $mounts .path }}{{ end }}
 {{- range $mounts }}
 {{- if or (eq $path .) (hasPrefix (printf "%s/" $path) .) }}{{ $other = . }}{{ end }}

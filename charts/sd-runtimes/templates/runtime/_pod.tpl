@@ -143,6 +143,9 @@ runAsGroup: 65532
 {{- range .profile.copies -}}
 {{- $_ := set $data . ($.runtime.files.Get (printf "files/%s" .)) -}}
 {{- end -}}
+{{- if .runtime.direct -}}
+{{- $_ := set $data "direct-models.json" (include "sd-runtimes.direct.document" .runtime) -}}
+{{- end -}}
 {{- if .runtime.traces -}}
 {{- $_ := set $data "collector.yaml" (.runtime.files.Get "files/collector.yaml" | replace "$(REGION)" .runtime.global.region) -}}
 {{- end -}}

@@ -29,7 +29,7 @@ values are replaced, null removes a key. Sprig's merge functions do not work her
 {{- /*
 sd-runtimes.resolve (root, name, entry, into): fills `into` with defaults and entry, and with `name`, `global`,
 `chart`, `files` (the chart's), `entry` (the entry alone), and values that several templates share: `grace` (the
-grace period of a pod in seconds), `traces`, `s3` and `snapshot` (booleans), `pool` (the node pool: the runtime's name, or
+grace period of a pod in seconds), `traces`, `s3` and `snapshot` (booleans), `direct` (the model files that are downloaded), `pool` (the node pool: the runtime's name, or
 the name of the pool that it shares) and `shared` (whether it shares it).
 */ -}}
 {{- define "sd-runtimes.resolve" -}}
@@ -49,6 +49,7 @@ the name of the pool that it shares) and `shared` (whether it shares it).
 {{- $p := $rt.runtime.persistence -}}
 {{- $_ := set $rt "s3" (and $p.enabled $p.s3.enabled (not $p.existingClaim)) -}}
 {{- $_ := set $rt "snapshot" (not (empty $rt.karpenter.nodeTemplate.dataVolume.snapshotID)) -}}
+{{- $_ := set $rt "direct" (include "sd-runtimes.direct.files" $rt | fromJsonArray) -}}
 {{- $_ := set $rt "shared" (ne ($rt.karpenter.nodePool | default "own") "own") -}}
 {{- $_ := set $rt "pool" (ternary $rt.karpenter.nodePool $rt.name $rt.shared) -}}
 {{- end -}}

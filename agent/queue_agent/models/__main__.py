@@ -1,0 +1,67 @@
+"""Downloads the model files that a JSON document lists, then waits: `python -m queue_agent.models DOCUMENT`.
+
+The runtime looks at the names: `{file}` is complete, `{file}.failed` says why it must be read from the mount,
+and `.progress` is touched as long as something arrives (charts/sd-runtimes/files/direct_models.py).
+"""
+
+import os
+import signal
+
+if __name__ == "__main__":
+    # The kernel drops a SIGTERM to PID 1 of a container that has no handler. What was begun can be completed.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from queue_agent.models.bucket import Bucket, ModelError
+from queue_agent.models.download import Download
+from queue_agent.ops.logs import log, set_up
+
+
+def main(document: Path) -> None:
+    """Download one file after the other, in the order of the document."""
+    wanted = json.loads(document.read_text("utf-8"))
+    set_up("INFO", wanted["runtime"])
+    folder = Path(wanted["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    progress = folder / ".progress"
+    progress.touch()
+    bucket = Bucket(wanted["bucket"], wanted["region"], wanted.get("endpoint"))
+    for name in wanted["files"]:
+        load(bucket, wanted["prefix"], name, folder, progress)
+
+
+def load(bucket: Bucket, prefix: str, name: str, folder: Path, progress: Path) -> None:
+    """Download one file; a failure is logged and left to the runtime, which reads the mount."""
+    path = folder / name
+    if path.exists():
+        return
+    failed = path.with_name(path.name + ".failed")
+    failed.unlink(missing_ok=True)
+    began = time.monotonic()
+    try:
+        version = Download(bucket, prefix + name, path, progress).run()
+    except ModelError as error:
+        log.error("model is read from the mount", extra={"file": name, "reason": str(error)})
+        failed.parent.mkdir(parents=True, exist_ok=True)
+        failed.write_text(str(error), "utf-8")
+        return
+    seconds = time.monotonic() - began
+    log.info(
+        "model is here",
+        extra={
+            "file": name,
+            "bytes": version.size,
+            "seconds": round(seconds, 2),
+            "megabytes_per_second": round(version.size / seconds / 1e6),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
+    while True:
+        signal.pause()

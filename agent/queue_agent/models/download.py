@@ -1,0 +1,212 @@
+"""Downloads one file by many range requests at a time; a file that was begun is completed.
+
+`{file}.part` and `{file}.journal` are what is here of it; the file has its own name when it is complete and
+its checksums are those of the object. Memory: one buffer for each stream.
+"""
+
+import contextlib
+import errno
+import hashlib
+import http.client
+import itertools
+import os
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import urlsplit
+
+from queue_agent.models.bucket import Bucket, ModelError, connect
+from queue_agent.models.parts import (
+    Part,
+    Version,
+    crc32_of,
+    journal_header,
+    journaled,
+    part_bytes,
+    parts,
+)
+
+STREAMS = 48
+BUFFER_BYTES = 256 << 10
+ATTEMPTS = 5
+# A node whose disk is fuller than 90 % evicts pods: https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
+LEAST_FREE_SHARE = 0.1
+
+
+class Download:
+    """One file of a bucket on its way to a path. `progress`: a file whose time is set at each part."""
+
+    def __init__(self, bucket: Bucket, key: str, path: Path, progress: Path, streams: int = STREAMS) -> None:
+        self._bucket, self._key, self._path, self._progress = bucket, key, path, progress
+        self._streams = streams
+        self._part, self._journal = (path.with_name(path.name + end) for end in (".part", ".journal"))
+        self._lock, self._failed = threading.Lock(), threading.Event()
+        self._url = bucket.url(key)
+
+    def run(self) -> Version:
+        """Download what is missing. Raises ModelError; a file of which nothing is left has no parts here."""
+        version = self._bucket.version(self._key)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        each = part_bytes(version.size, self._streams)
+        every = parts(version.size, each)
+        done = self._kept(version, each, every)
+        missing = [part for part in every if part.number not in done]
+        try:
+            with self._opened(version.size) as file, self._journal.open("a" if done else "w") as journal:
+                if not done:
+                    journal.write(journal_header(version, each) + "\n")
+                waiting = iter(missing)
+                with ThreadPoolExecutor(self._streams) as pool:
+                    streams = [
+                        pool.submit(self._stream, file, version, waiting, done, journal)
+                        for _ in range(min(self._streams, len(missing)))
+                    ]
+                    for stream in streams:
+                        stream.result()
+        except OSError as error:
+            self._discard()
+            raise ModelError(f"{self._path}: {error.strerror}") from error
+        self._check(version, every, done)
+        self._part.replace(self._path)
+        self._journal.unlink()
+        return version
+
+    def _kept(self, version: Version, each: int, every: tuple[Part, ...]) -> dict[int, int]:
+        """The parts that an earlier run has left, by their checksums in the journal and of what is here."""
+        try:
+            listed = journaled(self._journal.read_text("utf-8"), version, each)
+            with self._part.open("rb") as file:
+                return {
+                    part.number: listed[part.number]
+                    for part in every
+                    if part.number in listed and _crc32(file.fileno(), part) == listed[part.number]
+                }
+        except FileNotFoundError:
+            return {}
+
+    @contextlib.contextmanager
+    def _opened(self, size: int) -> Iterator[int]:
+        """The file for the parts, with its space. Raises OSError where the disk has too little."""
+        file = os.open(self._part, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            disk = os.fstatvfs(file)
+            needed = size - os.fstat(file).st_blocks * 512
+            if disk.f_bavail * disk.f_frsize - needed < disk.f_blocks * disk.f_frsize * LEAST_FREE_SHARE:
+                raise OSError(errno.ENOSPC, f"{size} bytes would leave too little space on the disk")
+            os.ftruncate(file, size)
+            if size:
+                os.posix_fallocate(file, 0, size)
+            yield file
+        finally:
+            os.close(file)
+
+    def _stream(
+        self, file: int, version: Version, waiting: Iterator[Part], done: dict[int, int], journal: TextIO
+    ) -> None:
+        """Fetch one part after the other on one connection, until none is left or a stream has failed."""
+        connection, buffer = connect(self._url), memoryview(bytearray(BUFFER_BYTES))
+        try:
+            for part in self._shared(waiting):
+                crc = self._fetch(connection, file, version, part, buffer)
+                with self._lock:
+                    done[part.number] = crc
+                    journal.write(f"{part.number} {crc}\n")
+                    journal.flush()
+                self._progress.touch()
+        except BaseException:
+            self._failed.set()
+            raise
+        finally:
+            connection.close()
+
+    def _shared(self, waiting: Iterator[Part]) -> Iterator[Part]:
+        while not self._failed.is_set():
+            with self._lock:
+                part = next(waiting, None)
+            if part is None:
+                return
+            yield part
+
+    def _fetch(
+        self,
+        connection: http.client.HTTPConnection,
+        file: int,
+        version: Version,
+        part: Part,
+        buffer: memoryview,
+    ) -> int:
+        """Fetch one part; its CRC-32. Raises ModelError when the last attempt fails."""
+        for attempt in itertools.count(1):
+            try:
+                return self._request(connection, file, version, part, buffer)
+            except (http.client.HTTPException, OSError, _TryAgainError) as error:
+                connection.close()  # the next request opens it again
+                if attempt == ATTEMPTS or self._failed.is_set():
+                    raise ModelError(f"{self._key}: {error or type(error).__name__}") from error
+                time.sleep(min(2.0, 0.1 * 2**attempt))
+        raise AssertionError
+
+    def _request(
+        self,
+        connection: http.client.HTTPConnection,
+        file: int,
+        version: Version,
+        part: Part,
+        buffer: memoryview,
+    ) -> int:
+        url = urlsplit(self._url)
+        # If-Match: all parts are of one version of the object.
+        last = part.offset + part.count - 1
+        headers = {"Range": f"bytes={part.offset}-{last}", "If-Match": version.etag}
+        connection.request("GET", f"{url.path}?{url.query}", headers=headers)
+        response = connection.getresponse()
+        if response.status >= 500 or response.status == 429:
+            raise _TryAgainError(f"S3 answers {response.status}")
+        if response.status != 206:
+            raise ModelError(f"{self._key}: S3 answers {response.status} {response.reason}")
+        crc = written = 0
+        while written < part.count:
+            count = response.readinto(buffer[: min(len(buffer), part.count - written)])
+            if not count:
+                raise _TryAgainError("the connection ended early")
+            crc = zlib.crc32(buffer[:count], crc)
+            _write(file, buffer[:count], part.offset + written)
+            written += count
+        response.read()
+        return crc
+
+    def _check(self, version: Version, every: tuple[Part, ...], done: dict[int, int]) -> None:
+        """Compare with the object's checksums. Raises ModelError, and leaves nothing of the file."""
+        right = version.crc32 is None or version.crc32 == crc32_of(every, done)
+        if right and version.sha256 is not None:
+            with self._part.open("rb") as file:
+                right = hashlib.file_digest(file, "sha256").digest() == version.sha256
+        if not right:
+            self._discard()
+            raise ModelError(f"{self._key}: the checksum is not that of the object")
+
+    def _discard(self) -> None:
+        for path in (self._part, self._journal):
+            path.unlink(missing_ok=True)
+
+
+class _TryAgainError(Exception):
+    """A request failed in a way that another attempt may not."""
+
+
+def _write(file: int, data: memoryview, offset: int) -> None:
+    while data:
+        count = os.pwrite(file, data, offset)
+        data, offset = data[count:], offset + count
+
+
+def _crc32(file: int, part: Part) -> int:
+    crc = 0
+    for offset in range(part.offset, part.offset + part.count, BUFFER_BYTES):
+        count = min(BUFFER_BYTES, part.offset + part.count - offset)
+        crc = zlib.crc32(os.pread(file, count, offset), crc)
+    return crc

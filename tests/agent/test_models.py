@@ -1,0 +1,255 @@
+"""Model files from the bucket: by parallel requests, completed after an interruption, checked."""
+
+import base64
+import hashlib
+import json
+import os
+import random
+import signal
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from queue_agent.models import download, parts
+from queue_agent.models.bucket import Bucket, ModelError, version_of
+from queue_agent.models.download import Download
+from queue_agent.models.parts import Version
+
+from local import processes
+from testing import containers, throttled_s3
+from testing.throttled_s3 import Answer, Limits, Request, Server
+from testing.world import wait_for
+
+FAST = Limits(0.0, 1e12, 1e12)
+Answering = Callable[[Callable[[Request, Answer], Answer]], None]
+CONTENT = random.Random(7).randbytes(9 << 20) + b"end"
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "SMALLEST_PART", 1 << 20)
+    monkeypatch.setattr(download, "LEAST_FREE_SHARE", 0.0)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """An S3 with the bucket `models`, in which `team/a.safetensors` is."""
+    object_ = tmp_path / "s3" / "models" / "team" / "a.safetensors"
+    object_.parent.mkdir(parents=True)
+    object_.write_bytes(CONTENT)
+    with Server(tmp_path / "s3", FAST) as running:
+        yield running
+
+
+def loading(server: Server, tmp_path: Path, key: str = "team/a.safetensors") -> Download:
+    target = tmp_path / "out" / "a.safetensors"
+    target.parent.mkdir(exist_ok=True)
+    bucket = Bucket("models", "us-east-1", server.url)
+    return Download(bucket, key, target, tmp_path / "out" / ".progress", streams=4)
+
+
+def test_a_file_has_the_bytes_of_the_object(server: Server, tmp_path: Path) -> None:
+    version = loading(server, tmp_path).run()
+
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
+    assert version.size == len(CONTENT) == server.sent
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {".progress", "a.safetensors"}
+
+
+def test_an_empty_object_is_an_empty_file(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "s3" / "models" / "empty.pt").touch()
+    loading(server, tmp_path, "empty.pt").run()
+
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == b""
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Answering:
+    """`answering(change)`: the server answers what `change` makes of a request and its own answer."""
+    own_answer = throttled_s3.answer
+
+    def install(change: Callable[[Request, Answer], Answer]) -> None:
+        monkeypatch.setattr(
+            throttled_s3, "answer", lambda request, folder: change(request, own_answer(request, folder))
+        )
+
+    return install
+
+
+def offset(request: Request) -> int:
+    """The first byte that is asked for; -1 for a request without a range."""
+    return int(request.headers.get("range", "bytes=-1-").removeprefix("bytes=").rpartition("-")[0])
+
+
+def denied(_: Request, __: Answer) -> Answer:
+    return Answer("403 Forbidden", {})
+
+
+def own(_: Request, answer: Answer) -> Answer:
+    return answer
+
+
+def interrupted(server: Server, tmp_path: Path, answering: Answering) -> None:
+    """All but the last two parts are here."""
+    answering(lambda request, answer: answer if offset(request) < 8 << 20 else denied(request, answer))
+    with pytest.raises(ModelError, match="403 Forbidden"):
+        loading(server, tmp_path).run()
+    answering(own)
+
+
+def test_what_is_here_is_not_fetched_again(server: Server, tmp_path: Path, answering: Answering) -> None:
+    interrupted(server, tmp_path, answering)
+    before = server.sent
+    loading(server, tmp_path).run()
+
+    assert before > 0
+    assert server.sent == len(CONTENT)
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
+
+
+def test_a_part_that_was_damaged_is_fetched_again(
+    server: Server, tmp_path: Path, answering: Answering
+) -> None:
+    interrupted(server, tmp_path, answering)
+    journal = (tmp_path / "out" / "a.safetensors.journal").read_text().splitlines()
+    number = int(journal[1].split()[0])
+    with (tmp_path / "out" / "a.safetensors.part").open("r+b") as file:
+        file.seek(number << 20)
+        file.write(b"damaged")
+
+    loading(server, tmp_path).run()
+
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
+    assert server.sent == len(CONTENT) + (1 << 20)
+
+
+def test_parts_of_another_version_are_not_mixed(server: Server, tmp_path: Path, answering: Answering) -> None:
+    interrupted(server, tmp_path, answering)
+    other = bytes(reversed(CONTENT))
+    (tmp_path / "s3" / "models" / "team" / "a.safetensors").write_bytes(other)
+
+    loading(server, tmp_path).run()
+
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == other
+
+
+def test_every_part_is_asked_for_in_one_version(server: Server, tmp_path: Path, answering: Answering) -> None:
+    conditions = []
+    answering(lambda request, answer: conditions.append(request.headers.get("if-match")) or answer)
+    version = loading(server, tmp_path).run()
+
+    assert conditions == [None] + [version.etag] * 10
+
+
+def test_a_server_that_fails_is_asked_again(server: Server, tmp_path: Path, answering: Answering) -> None:
+    failures = iter(range(3))
+
+    def unavailable(request: Request, answer: Answer) -> Answer:
+        fails = offset(request) >= 0 and next(failures, None) is not None
+        return Answer("503 Slow Down", {}) if fails else answer
+
+    answering(unavailable)
+    loading(server, tmp_path).run()
+
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
+
+
+def test_an_object_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"s3://models/absent.safetensors: .*404"):
+        loading(server, tmp_path, "absent.safetensors").run()
+
+
+def test_a_disk_with_too_little_space_keeps_none_of_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "LEAST_FREE_SHARE", 1.0)
+    with pytest.raises(ModelError, match="too little space on the disk"):
+        loading(server, tmp_path).run()
+
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def checksum(algorithm: str, content: bytes) -> str:
+    number = zlib.crc32(content).to_bytes(4, "big")
+    return base64.b64encode(number if algorithm == "crc32" else hashlib.sha256(content).digest()).decode()
+
+
+@pytest.mark.parametrize("algorithm", ["crc32", "sha256"])
+def test_a_wrong_checksum_is_found(
+    server: Server, tmp_path: Path, answering: Answering, algorithm: str
+) -> None:
+    def with_checksum(content: bytes) -> Callable[[Request, Answer], Answer]:
+        header = {f"x-amz-checksum-{algorithm}": checksum(algorithm, content)}
+        return lambda _, answer: replace(answer, headers={**answer.headers, **header})
+
+    answering(with_checksum(b"other"))
+    with pytest.raises(ModelError, match="the checksum is not that of the object"):
+        loading(server, tmp_path).run()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".progress"]
+
+    answering(with_checksum(CONTENT))
+    loading(server, tmp_path).run()
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(b"", b"x"), (b"abc", b"defgh"), (b"a", b""), (b"a" * 999, b"b" * 70001)]
+)
+def test_checksums_are_combined(first: bytes, second: bytes) -> None:
+    combined = parts.crc32_combined(zlib.crc32(first), zlib.crc32(second), len(second))
+    assert combined == zlib.crc32(first + second)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4 << 20, (4 << 20) + 1, 2_130_000_000, 6_940_000_000])
+def test_the_parts_are_the_file(size: int) -> None:
+    each = parts.part_bytes(size, 48)
+    every = parts.parts(size, each)
+
+    assert [part.offset for part in every] == list(range(0, size, each))
+    assert sum(part.count for part in every) == size
+    assert each <= 16 << 20
+
+
+def test_the_checksums_of_a_multipart_uploads_parts_are_not_the_objects() -> None:
+    head = {"ContentLength": 3, "ETag": '"e"', "ChecksumCRC32": "AAAAAQ==", "ChecksumSHA256": "AAAA-2"}
+    assert version_of(head) == Version(3, '"e"', crc32=1)
+    assert version_of(head | {"ChecksumType": "COMPOSITE"}) == Version(3, '"e"')
+
+
+def test_the_container_downloads_then_waits_until_it_is_stopped(server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    document = tmp_path / "direct-models.json"
+    files = ["a.safetensors", "sub/absent.safetensors"]
+    document.write_text(
+        json.dumps(
+            {
+                **{"runtime": "one", "bucket": "models", "prefix": "team/", "region": "us-east-1"},
+                **{"endpoint": server.url, "folder": str(folder), "models": "/models", "files": files},
+            }
+        )
+    )
+    command = [sys.executable, "-m", "queue_agent.models", str(document)]
+    child = containers.start("loader", command, dict(os.environ), tmp_path)
+    try:
+        wait_for((folder / "sub" / "absent.safetensors.failed").exists, 30)
+
+        assert (folder / "a.safetensors").read_bytes() == CONTENT
+        assert "404" in (folder / "sub" / "absent.safetensors.failed").read_text()
+        lines = [json.loads(line) for line in child.log.read_text().splitlines()]
+        assert [(line["event"], line["file"]) for line in lines] == [
+            ("model is here", files[0]),
+            ("model is read from the mount", files[1]),
+        ]
+        child.signal(signal.SIGTERM)
+        assert child.process.wait(5) == 0
+    finally:
+        processes.stop([child], 0)
