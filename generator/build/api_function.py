@@ -1,7 +1,9 @@
 """The code of the functions: modules of api/ and the task contract, joined into one file for the template."""
 
 import ast
+import base64
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -63,6 +65,8 @@ WEBHOOK_FILES = (
     "api/webhook_calls.py",
     "api/webhooks.py",
 )
+# Longer settings are not kept as text that can be read in the template.
+READABLE_BYTES = 20_000
 OWN_PACKAGES = ("api", "queue_agent")
 HEADER = "# Joined from api/*.py and the task contract by `generator build`: edit those files.\n"
 
@@ -75,8 +79,17 @@ def read(root: Path, files: Sequence[str] = FILES) -> dict[str, str]:
 def joined(modules: Mapping[str, str], settings: str) -> str:
     """One file that does what the modules do together, in their order, for these settings."""
     parts = [HEADER, *map(_without_own_imports, modules.values())]
-    # repr() is a Python literal of any text, in ASCII and without a line break.
-    return "\n".join([*parts, f"handler = start({settings!a})\n"])
+    return "\n".join([*parts, *_start(settings)])
+
+
+def _start(settings: str) -> list[str]:
+    """The last lines of the file. Settings of hundreds of runtimes are compressed: a template has 1 MB."""
+    if len(settings) <= READABLE_BYTES:
+        # repr() is a Python literal of any text, in ASCII and without a line break.
+        return [f"handler = start({settings!a})\n"]
+    packed = base64.b64encode(zlib.compress(settings.encode(), 9))
+    unpacked = f"zlib.decompress(base64.b64decode({packed!r})).decode()"
+    return ["import base64, zlib", f"handler = start({unpacked})\n"]
 
 
 def settings(solution: Solution) -> str:

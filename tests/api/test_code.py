@@ -87,6 +87,18 @@ def test_text_of_the_config_stays_text_in_the_code(solve: Solve) -> None:
     }
 
 
+def test_the_settings_of_very_many_runtimes_are_compressed() -> None:
+    values = {f"runtime-{n}": {"type": "sdwebui", "bucket": "b" * 63, "n": n} for n in range(1000)}
+    text = json.dumps(values)
+
+    lines = api_function.joined({}, text)
+
+    read: dict[str, Any] = {"start": json.loads}
+    exec(lines, read)
+    assert read["handler"] == values
+    assert len(lines) < len(text) / 5
+
+
 def test_api_gateway_asks_of_a_body_no_more_than_the_function_does() -> None:
     bodies = {"V1alpha1Body": schema.legacy_task_schema(()), "V1alpha2Body": schema.task_schema(None, ())}
 
