@@ -100,7 +100,7 @@ _DATUM: Schema = {
     "type": "object",
     "required": ["node_path", "field_name", "items"],
     "properties": {
-        "node_path": {"type": "string"},
+        "node_path": {"type": ["string", "integer"]},
         "field_name": {"type": "string"},
         "items": {"type": "array", "minItems": 1},
     },

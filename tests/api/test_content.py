@@ -156,6 +156,12 @@ REFUSED: list[tuple[Runtime, str, Any, dict[str, str]]] = [
     (
         INVOKE,
         "graph",
+        {"graph": {"nodes": {"z": {"type": "b"}}}, "data": [[{**DATUM, "field_name": {}}]]},
+        {"": "field_name a string"},
+    ),
+    (
+        INVOKE,
+        "graph",
         {"graph": {"nodes": {"z": {"type": "b"}}}, "data": [[DATUM], [DATUM]], "runs": 26},
         {"": "more than 100 times"},
     ),

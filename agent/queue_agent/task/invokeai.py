@@ -69,6 +69,8 @@ def _group_problem(group: Any, graph: Mapping[str, Any]) -> str:
         items = datum.get("items") if isinstance(datum, Mapping) else None
         if not isinstance(items, list) or not items:
             return f"data must be a list of lists of {DATUM}, and items not empty"
+        if not isinstance(datum.get("field_name"), str):
+            return f"data must be a list of lists of {DATUM}, and field_name a string"
         if (node := str(datum.get("node_path"))) not in graph["nodes"]:
             return f"data names the node {node}, which is not in the graph"
     if len({len(datum["items"]) for datum in group}) > 1:

@@ -87,7 +87,7 @@ def sessions(content: Mapping[str, Any]) -> list[Session]:
 def _rows(group: Sequence[Mapping[str, Any]]) -> list[tuple[Value, ...]]:
     """The values of one list of data, which are used together: the first of each, the second of each, …"""
     columns = [
-        [Value(str(datum["node_path"]), str(datum.get("field_name")), item) for item in datum["items"]]
+        [Value(str(datum["node_path"]), datum["field_name"], item) for item in datum["items"]]
         for datum in group
     ]
     return list(zip(*columns, strict=True))
