@@ -98,7 +98,7 @@ def test_with_origins_a_page_can_read_refusals_and_pictures(solution_of: Resolve
     [bucket] = made.of("AWS::S3::Bucket").values()
     [rule] = bucket["Properties"]["CorsConfiguration"]["CorsRules"]
     assert rule["AllowedOrigins"] == ["https://app.example.com"]
-    assert rule["AllowedMethods"] == ["GET", "HEAD"]
+    assert rule["AllowedMethods"] == ["GET", "HEAD", "PUT"]
 
 
 def test_other_origins_are_a_change_of_the_api_that_is_deployed(solution_of: Resolve) -> None:
