@@ -4,6 +4,7 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -107,11 +108,15 @@ def submit(task: Task, records: Records, publish: Publish, notes: Mapping[str, A
         if earlier["published"]:
             return
         record["submitted"] = earlier["submitted"]  # so that the index has one entry for the task
-    records.overwrite(tasks_folder(task.sender) + index_entry(record["submitted"], task.id), {})
     if not is_whole:
         records.overwrite(content_key(task.id), task.content)
     # A function that is stopped here leaves `published` false: the next request publishes.
-    publish(message, dict([task.route]), message_group(task.sender, task.metadata.get("priority", NORMAL)))
+    group = message_group(task.sender, task.metadata.get("priority", NORMAL))
+    entry = tasks_folder(task.sender) + index_entry(record["submitted"], task.id)
+    with ThreadPoolExecutor(1) as threads:  # the client waits for one of the two, not for both
+        indexed = threads.submit(records.overwrite, entry, {})
+        publish(message, dict([task.route]), group)
+        indexed.result()
     records.overwrite(key, {**record, "published": True})
 
 

@@ -68,6 +68,10 @@ def test_no_route_gives_a_key_what_another_has_sent(
     assert shared.call("POST", "/v1alpha2", body(task, "out"), key=mine).status == 200
     shared.write(RUNTIME, f"out/{task}/result.json", result(task, owner))
 
+    upload = {"runtime": RUNTIME, "content_type": "image/png", "bytes": 8}
+    own = shared.call("POST", "/v1alpha2/uploads", upload, key=mine)
+    assert protocol.upload_folder(owner) in ids_in(own)
+
     tried = {
         ("/v1alpha2", "POST"): shared.call("POST", "/v1alpha2", body(task, "out"), key=theirs).status == 409,
         ("/v1alpha1", "POST"): shared.call("POST", "/v1alpha1", legacy(task), key=theirs).status == 409,
@@ -78,6 +82,10 @@ def test_no_route_gives_a_key_what_another_has_sent(
         (routes.RUNTIME_PATH, "GET"): task
         not in ids_in(shared.call("GET", f"/runtimes/{RUNTIME}", key=theirs)),
         (routes.HEALTH_PATH, "GET"): task not in ids_in(shared.call("GET", "/health", key=theirs)),
+        (routes.WEBHOOK_SECRET_PATH, "GET"): shared.call("GET", "/webhook-secret", key=theirs).body
+        != shared.call("GET", "/webhook-secret", key=mine).body,
+        (routes.UPLOADS_PATH, "POST"): protocol.upload_folder(owner)
+        not in ids_in(shared.call("POST", "/v1alpha2/uploads", upload, key=theirs)),
         ("/openapi.json", "GET"): task not in ids_in(shared.call("GET", "/openapi.json", key=theirs)),
     }
     assert [route for route, refused in tried.items() if not refused] == []
