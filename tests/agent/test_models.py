@@ -209,14 +209,22 @@ def test_checksums_are_combined(first: bytes, second: bytes) -> None:
     assert combined == zlib.crc32(first + second)
 
 
-@pytest.mark.parametrize("size", [0, 1, 4 << 20, (4 << 20) + 1, 2_130_000_000, 6_940_000_000])
+@pytest.mark.parametrize("size", [0, 1, 8 << 20, (8 << 20) + 1, 2_130_000_000, 6_940_000_000])
 def test_the_parts_are_the_file(size: int) -> None:
-    each = parts.part_bytes(size, 48)
-    every = parts.parts(size, each)
+    every = parts.parts(size, parts.part_bytes(size, 48), 48)
 
-    assert [part.offset for part in every] == list(range(0, size, each))
-    assert sum(part.count for part in every) == size
-    assert each <= 16 << 20
+    ends = [part.offset + part.count for part in every]
+    assert [part.offset for part in every] == [0, *ends][:-1]
+    assert ends[-1:] == ([size] if size else [])
+    assert all(0 < part.count <= 16 << 20 for part in every)
+    assert [part.number for part in every] == list(range(len(every)))
+
+
+def test_streams_do_not_end_their_first_parts_at_once() -> None:
+    first = [part.count for part in parts.parts(6_940_000_000, 16 << 20, 48)[:48]]
+
+    assert len(set(first)) > 40
+    assert first == sorted(first)
 
 
 def test_the_checksums_of_a_multipart_uploads_parts_are_not_the_objects() -> None:

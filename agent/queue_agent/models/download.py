@@ -52,13 +52,13 @@ class Download:
         version = self._bucket.version(self._key)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         each = part_bytes(version.size, self._streams)
-        every = parts(version.size, each)
-        done = self._kept(version, each, every)
+        every = parts(version.size, each, self._streams)
+        done = self._kept(version, every)
         missing = [part for part in every if part.number not in done]
         try:
             with self._opened(version.size) as file, self._journal.open("a" if done else "w") as journal:
                 if not done:
-                    journal.write(journal_header(version, each) + "\n")
+                    journal.write(journal_header(version, self._streams) + "\n")
                 waiting = iter(missing)
                 with ThreadPoolExecutor(self._streams) as pool:
                     streams = [
@@ -75,10 +75,10 @@ class Download:
         self._journal.unlink()
         return version
 
-    def _kept(self, version: Version, each: int, every: tuple[Part, ...]) -> dict[int, int]:
+    def _kept(self, version: Version, every: tuple[Part, ...]) -> dict[int, int]:
         """The parts that an earlier run has left, by their checksums in the journal and of what is here."""
         try:
-            listed = journaled(self._journal.read_text("utf-8"), version, each)
+            listed = journaled(self._journal.read_text("utf-8"), version, self._streams)
             with self._part.open("rb") as file:
                 return {
                     part.number: listed[part.number]

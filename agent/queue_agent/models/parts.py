@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 # Each request waits about 100 ms for its first byte: large parts, of which a small file still has many.
-LARGEST_PART, SMALLEST_PART = 16 << 20, 4 << 20
-PARTS_PER_STREAM = 8
+LARGEST_PART, SMALLEST_PART = 16 << 20, 8 << 20
+PARTS_PER_STREAM = 4
+FIRST_PART = 1 << 20
 # The polynomial of CRC-32, with its bits reversed (zlib, gzip, S3's ChecksumCRC32).
 CRC32_POLYNOMIAL = 0xEDB88320
 
@@ -39,22 +40,30 @@ def part_bytes(size: int, streams: int) -> int:
     return max(SMALLEST_PART, min(LARGEST_PART, size // (streams * PARTS_PER_STREAM)))
 
 
-def parts(size: int, each: int) -> tuple[Part, ...]:
-    """The parts of a file in its order."""
-    return tuple(
-        Part(number, offset, min(each, size - offset)) for number, offset in enumerate(range(0, size, each))
-    )
+def parts(size: int, each: int, streams: int) -> tuple[Part, ...]:
+    """The parts of a file in its order. The first parts are of growing size, one for each stream.
+
+    Streams with parts of one size would all end them at once, and all wait for the first bytes of the next.
+    """
+    listed: list[Part] = []
+    offset = 0
+    while offset < size:
+        number = len(listed)
+        count = max(FIRST_PART, each * (number + 1) // streams) if number < streams else each
+        listed.append(Part(number, offset, min(count, size - offset)))
+        offset += count
+    return tuple(listed)
 
 
-def journal_header(version: Version, each: int) -> str:
+def journal_header(version: Version, streams: int) -> str:
     """The first line of a journal: what its parts are parts of."""
-    return json.dumps([version.size, version.etag, each])
+    return json.dumps([version.size, version.etag, streams])
 
 
-def journaled(text: str, version: Version, each: int) -> dict[int, int]:
+def journaled(text: str, version: Version, streams: int) -> dict[int, int]:
     """The checksums of the parts that a journal lists, by number; none if it is of another version."""
     header, *lines = text.split("\n")
-    if header != journal_header(version, each):
+    if header != journal_header(version, streams):
         return {}
     # The last line may be incomplete: it is the one without an end.
     rows = [line.split() for line in lines[:-1]]
