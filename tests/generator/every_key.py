@@ -48,6 +48,7 @@ REQUIRED_KEYS: dict[str, Data] = {
     "extraValues.runtime.inferenceApi.port": CUSTOM,
     "extraValues.runtime.inferenceApi.probePath": CUSTOM,
     "extraValues.runtime.inferenceApi.taskPath": CUSTOM,
+    "extraValues.runtime.models.load": {"extraValues.runtime.models.files": ["vae/ae.safetensors"]},
     "extraValues.runtime.queueAgent.xray.daemon": {"extraValues.runtime.queueAgent.xray.enabled": True},
     "extraValues.runtime.networkPolicy.egress.internet": {
         "extraValues.runtime.networkPolicy.egress.cidrs": ["10.0.0.5/32"]
@@ -107,6 +108,7 @@ VALUES: Data = {
     "APIGW.throttle.burstLimit": 51,
     "type": "invokeai",
     "modelFilename": "other.safetensors",
+    "extraValues.runtime.models.load": "mount",
     "extraValues.runtime.inferenceApi.modelMountPath": "/models",
     "extraValues.runtime.inferenceApi.imagePullPolicy": "Always",
     "extraValues.runtime.queueAgent.imagePullPolicy": "Always",
