@@ -27,7 +27,7 @@ def runtimes_alone(solution: Solution) -> dict[str, str]:
     files = {
         f"values/{runtime.name}.yaml": {
             "runtimes": {runtime.name: runtime_values(solution, runtime)},
-            **(_observability(solution) if solution.existing_cluster else _metrics(solution)),
+            **_observability(solution),
         }
         for runtime in solution.runtimes
     }
@@ -131,16 +131,9 @@ def _observability(solution: Solution) -> Values:
     logs = solution.observability.logs
     role = "" if solution.pod_identity else solution.role_arn("log-collector")
     log_values = {"logGroup": logs.group, "serviceAccountRoleArn": role}
-    return {
-        "logs": {"enabled": logs.enabled, **(log_values if logs.enabled else {})},
-        **_metrics(solution),
-    }
-
-
-def _metrics(solution: Solution) -> Values:
-    """Those of them that need nothing of AWS."""
     monitors = solution.observability.monitors
     return {
+        "logs": {"enabled": logs.enabled, **(log_values if logs.enabled else {})},
         "gpuMetrics": {"enabled": solution.observability.gpu_metrics},
         "monitors": {"enabled": monitors.enabled, "labels": dict(monitors.labels)},
     }

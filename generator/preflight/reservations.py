@@ -7,20 +7,35 @@ from typing import Any
 
 from generator.aws import errors
 from generator.aws.asker import Asker
+from generator.facts.instance_types import KARPENTER_PREFIX
 from generator.plan.model import RuntimePlan
 from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
-from generator.solution.model import ReservationTerm
+from generator.solution import capacity
+from generator.solution.model import Nodes, ReservationTerm
 
 THEME = "reserved capacity"
 # States of a reservation that will be active later, such as a Capacity Block that was bought for next week.
 LATER = ("scheduled", "pending", "payment-pending", "assessing", "delayed")
 PLATFORM = "Linux/UNIX"
+TENANCY, TENANCIES = f"{KARPENTER_PREFIX}instance-tenancy", ("default", "dedicated")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the nodes of a pool run: zones, none where the user selects the subnets, and tenancy."""
+
+    zones: Sequence[str]
+    tenancy: str
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """What EC2 says of a capacity reservation. `starts` is empty for one that has begun."""
+    """What EC2 says of a capacity reservation.
+
+    `placement`: the cluster placement group or the Outpost that it is in, otherwise empty. `starts` is empty
+    for one that has begun.
+    """
 
     id: str
     instance_type: str
@@ -29,6 +44,8 @@ class Reservation:
     platform: str
     total: int
     available: int
+    tenancy: str
+    placement: str
     starts: str = ""
 
 
@@ -40,8 +57,21 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
             zones = subject.zones_of(pool.nodes)
             name = f"reservations of {pool}"
             plans = [one for one in subject.plan.runtimes if one.name in plan.runtimes]
-            judged = partial(judge, name, plan.pods, plans, zones)
+            place = Place(zones, _tenancy(pool.nodes))
+            judged = partial(judge, name, plan.pods, plans, place)
             yield Check(THEME, name, partial(selected, terms), judged)
+
+
+def _tenancy(nodes: Nodes) -> str:
+    """The tenancy of the nodes: `dedicated` only where the requirements exclude `default`.
+
+    Source: https://github.com/aws/karpenter-provider-aws/pull/8218, read on 2026-11-26.
+    """
+    left: Sequence[str] = TENANCIES
+    for requirement in nodes.requirements:
+        if capacity.label(requirement.key) == TENANCY:
+            left = capacity.accepts(requirement, left) or left
+    return left[0]
 
 
 def selected(terms: Sequence[ReservationTerm], asker: Asker) -> list[Reservation]:
@@ -89,6 +119,8 @@ def _reservation(row: dict[str, Any]) -> Reservation:
         platform=str(row.get("InstancePlatform", PLATFORM)),
         total=int(row.get("TotalInstanceCount", 0)),
         available=int(row.get("AvailableInstanceCount", 0)),
+        tenancy=str(row.get("Tenancy", "default")),
+        placement=str(row.get("PlacementGroupArn") or row.get("OutpostArn") or ""),
         starts=str(row.get("StartDate", "")) if state in LATER else "",
     )
 
@@ -97,16 +129,15 @@ def judge(
     name: str,
     pods: int,
     plans: Sequence[RuntimePlan],
-    zones: Sequence[str],
+    place: Place,
     reservations: Sequence[Reservation],
 ) -> Iterator[Result]:
     """Karpenter ignores a reservation that does not suit the nodes, and starts other nodes or none.
 
-    `pods`: the most pods of the node pool. `plans`: those of its runtimes. `zones`: those of the nodes; empty
-    where the user selects the subnets.
+    `pods`: the most pods of the node pool. `plans`: those of its runtimes.
     """
     types = {option.instance_type for plan in plans for option in plan.options}
-    faults = {one.id: fault for one in reservations if (fault := _fault(one, types, zones))}
+    faults = {one.id: fault for one in reservations if (fault := _fault(one, types, place))}
     usable = [one for one in reservations if one.id not in faults]
     excluded = "; ".join(f"{reservation} {fault}" for reservation, fault in faults.items())
     only_reserved = not any(plan.markets for plan in plans)
@@ -130,14 +161,23 @@ def judge(
         yield Result(THEME, name, CheckStatus.PASSED, message)
 
 
-def _fault(reservation: Reservation, types: Iterable[str], zones: Sequence[str]) -> str | None:
-    """Why the runtime's nodes cannot use a reservation; None when they can."""
+def _fault(reservation: Reservation, types: Iterable[str], place: Place) -> str | None:
+    """Why the runtime's nodes cannot use a reservation; None when they can.
+
+    EC2 puts an instance only into a reservation of its own tenancy, placement group and Outpost; the nodes
+    are in no group and on no Outpost.
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-capacity-reservations.html, read on 2026-11-26.
+    """
     if reservation.state not in ("active", *LATER):
         return f"is {reservation.state}"
     if reservation.instance_type not in types:
         return f"holds {reservation.instance_type}, which the runtime does not use"
-    if zones and reservation.zone not in zones:
-        return f"is in {reservation.zone}; the nodes are in {', '.join(zones)}"
+    if place.zones and reservation.zone not in place.zones:
+        return f"is in {reservation.zone}; the nodes are in {', '.join(place.zones)}"
+    if reservation.tenancy != place.tenancy:
+        return f"has {reservation.tenancy} tenancy; the nodes have {place.tenancy} tenancy"
+    if reservation.placement:
+        return f"is in {reservation.placement}; the nodes are not"
     return None if reservation.platform == PLATFORM else f"is for {reservation.platform}"
 
 

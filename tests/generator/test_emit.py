@@ -70,7 +70,8 @@ def test_an_empty_text_does_not_wipe_out_a_generated_name(solve: Solve) -> None:
 def test_the_runtimes_chart_alone_reads_its_values_at_the_top(solve: Solve) -> None:
     values = yaml.safe_load(chart_values.runtimes_alone(solve())["values/sdxl.yaml"])
 
-    assert set(values) == {"global", "gpuMetrics", "monitors", "runtimes"}
+    assert set(values) == {"global", "gpuMetrics", "logs", "monitors", "runtimes"}
+    assert values["logs"]["logGroup"] == "/sd-on-eks/demo/pods"
 
 
 def queue(solution: Solution, files: dict[str, str] | None = None) -> tuple[str, str]:

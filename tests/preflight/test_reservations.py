@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from generator.preflight import reservations
-from generator.preflight.reservations import Reservation
+from generator.preflight.reservations import Place, Reservation
 from generator.preflight.result import CheckStatus, Result
 from generator.solution.context import Context
 from testing import solving
 from tests.preflight.conftest import RUNTIME, Sandbox
 
 ID = "cr-0123456789abcdef0"
+GROUP = "arn:aws:ec2:us-east-1:123456789012:placement-group/close"
+OUTPOST = "arn:aws:outposts:us-east-1:123456789012:outpost/op-0123456789abcdef0"
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 
 
@@ -100,6 +102,9 @@ def test_terms_select_as_karpenter_does(sandbox: Sandbox, term: dict[str, Any], 
         ({"state": "expired"}, "is expired"),
         ({"state": "cancelled"}, "is cancelled"),
         ({"instancePlatform": "Windows"}, "is for Windows"),
+        ({"tenancy": "dedicated"}, "has dedicated tenancy; the nodes have default tenancy"),
+        ({"placementGroupArn": GROUP}, f"is in {GROUP}; the nodes are not"),
+        ({"outpostArn": OUTPOST}, f"is in {OUTPOST}; the nodes are not"),
     ],
 )
 def test_a_reservation_that_no_node_can_use_fails(
@@ -129,6 +134,29 @@ def test_a_requirement_on_the_zone_excludes_reservations_elsewhere(
     assert result(sandbox, asked).status is status
 
 
+@pytest.mark.parametrize(
+    ("operator", "values", "of_reservation", "status"),
+    [
+        ("In", ["dedicated"], "dedicated", CheckStatus.PASSED),
+        ("In", ["dedicated"], "default", CheckStatus.FAILED),
+        ("NotIn", ["default"], "dedicated", CheckStatus.PASSED),
+        ("In", ["default", "dedicated"], "dedicated", CheckStatus.FAILED),
+        ("In", ["default", "dedicated"], "default", CheckStatus.PASSED),
+    ],
+)
+def test_nodes_are_dedicated_only_where_a_requirement_excludes_the_default(
+    sandbox: Sandbox, operator: str, values: list[str], of_reservation: str, status: CheckStatus
+) -> None:
+    sandbox.more_ec2.reservations = [(row(tenancy=of_reservation), {})]
+    asked = {"eksVersion": "1.36", **config({"id": ID})}
+    provisioner = asked["modelsRuntime"][0]["extraValues"]["karpenter"]["provisioner"]
+    provisioner["extraRequirements"] = [
+        {"key": "karpenter.k8s.aws/instance-tenancy", "operator": operator, "values": values}
+    ]
+
+    assert result(sandbox, asked).status is status
+
+
 def judged(*found: Reservation, **options: Any) -> Result:
     """What the reservations of a runtime mean."""
     solution = solving.solution(
@@ -140,15 +168,15 @@ def judged(*found: Reservation, **options: Any) -> Result:
         Context("us-east-1", "123456789012", date(2026, 11, 22)),
     )
     plan = solving.plan(solution)
-    [result] = reservations.judge("one", plan.node_pools[0].pods, plan.runtimes, ZONES, found)
+    place = Place(ZONES, "default")
+    [result] = reservations.judge("one", plan.node_pools[0].pods, plan.runtimes, place, found)
     return result
 
 
 def reservation(name: str = ID, **fields: Any) -> Reservation:
     values = {"instance_type": "g6.xlarge", "zone": "us-east-1a", "state": "active"}
-    return Reservation(
-        **{"id": name, "platform": "Linux/UNIX", "total": 4, "available": 4, **values, **fields}
-    )
+    values |= {"platform": "Linux/UNIX", "tenancy": "default", "placement": ""}
+    return Reservation(**{"id": name, "total": 4, "available": 4, **values, **fields})
 
 
 def test_one_unusable_reservation_among_others_is_a_warning() -> None:
