@@ -33,8 +33,9 @@ from generator.solution.model import Solution
 
 CLUSTER_RESOURCES = ("access-entry", "addon", "nodegroup", "podidentityassociation")
 BOUNDARY_FILE = "iam/permissions-boundary.json"
-# Types that the deployer may not import into a stack: what limits them is a tag, which an update would add.
-NOT_IMPORTED = ("AWS::ApiGateway::*", "AWS::EC2::*", "AWS::IAM::*")
+# Types that the deployer may not import into a stack: an update would add the tag that limits them, or change
+# the function by which an event source mapping is known.
+NOT_IMPORTED = ("AWS::ApiGateway::*", "AWS::EC2::*", "AWS::IAM::*", "AWS::Lambda::EventSourceMapping")
 
 
 def policies(solution: Solution) -> tuple[Policy, ...]:

@@ -20,7 +20,10 @@ from tests.iam.reference import fits
 CLOUDFORMATION = {"aws:CalledVia": ["cloudformation.amazonaws.com"]}
 # Names of actions that only read settings. What reads data or secrets is named.
 READ = re.compile(r"[a-z0-9-]+:(Describe|Estimate|Find|Get|List|Lookup|Simulate|Validate)")
-READ_DATA = re.compile(r"s3:GetObject|ssm:GetParameter|logs:(Get|Filter)LogEvents|sqs:Receive|apigateway:GET")
+READ_DATA = re.compile(
+    r"s3:GetObject|ssm:GetParameter|logs:(Get|Filter)LogEvents|sqs:Receive|apigateway:GET"
+    r"|secretsmanager:GetSecretValue"
+)
 # CloudFormation does these only with a resource of its own stack: one that it created or imported.
 # What an action creates is not a resource that existed.
 CREATES = {
@@ -37,7 +40,10 @@ CREATES = {
     "ec2:RunInstances": ("instance", "launch-template", "network-interface", "volume"),
     "ec2:CreateFleet": ("instance", "launch-template", "network-interface", "volume"),
 }
-OF_ITS_OWN = re.compile(r"ec2:CreateTags|ec2:\w*LaunchTemplate|iam:Tag|apigateway:PUT")
+OF_ITS_OWN = re.compile(
+    r"ec2:CreateTags|ec2:\w*LaunchTemplate|iam:Tag|apigateway:PUT"
+    r"|lambda:\w*EventSourceMapping|lambda:(Unt|T)agResource"
+)
 TAGGING = re.compile(r"ec2:CreateTags|iam:Tag\w+|apigateway:PUT|(eks|cloudformation|lambda|s3):TagResource")
 
 
@@ -86,6 +92,11 @@ def account_of_others(solution: Solution) -> tuple[Foreign, ...]:
         Foreign("API", "AWS::ApiGateway::RestApi", f"{arn}:apigateway:{region}::/restapis/0a1b"),
         Foreign("API key", "AWS::ApiGateway::ApiKey", f"{arn}:apigateway:{region}::/apikeys/0a1b"),
         Foreign("function", "AWS::Lambda::Function", f"{arn}:lambda:{here}:function:other"),
+        Foreign("mapping", "AWS::Lambda::EventSourceMapping",
+                f"{arn}:lambda:{here}:event-source-mapping:0a1b"),
+        Foreign("secret", "AWS::SecretsManager::Secret", f"{arn}:secretsmanager:{here}:secret:other-a1b2c3"),
+        Foreign("secret with our prefix", "AWS::SecretsManager::Secret",
+                f"{arn}:secretsmanager:{here}:secret:{stack}-webhooks-prod-a1b2c3"),
         Foreign("queue", "AWS::SQS::Queue", f"{arn}:sqs:{here}:other"),
         Foreign("topic", "AWS::SNS::Topic", f"{arn}:sns:{here}:other"),
         Foreign("bucket", "AWS::S3::Bucket", f"{arn}:s3:::other"),
@@ -157,6 +168,8 @@ def _contexts(
     """Every context in which the action could be asked for, and the tag that it would add."""
     free = {
         "aws:RequestedRegion": resource.arn.split(":")[3],
+        # The function that a mapping is changed to.
+        "lambda:FunctionArn": f"{':'.join(resource.arn.split(':')[:5])}:function:sdoneks-webhooks",
         "ec2:LaunchTemplate": f"{':'.join(resource.arn.split(':')[:5])}:launch-template/own",
         "iam:PassedToService": "ec2.amazonaws.com",
         "sns:Protocol": "https",
