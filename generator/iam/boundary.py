@@ -62,16 +62,17 @@ def _tasks(solution: Solution) -> list[Statement]:
     """
     inputs = {bucket_arn(solution, name) for runtime in solution.runtimes for name in runtime.input_buckets}
     read = [*roles.model_buckets(solution), *sorted(inputs)]
-    pictures = roles.any_bucket(solution)
+    pictures, secret = roles.any_bucket(solution), roles.webhook_secret(solution)
+    topics = regional_arn(solution, "sns", f"{solution.stack}-*")
     return [
         allow("Queues", actions("sqs", queue), roles.any_queue(solution)),
-        allow("Topics", "sns:Publish", regional_arn(solution, "sns", f"{solution.stack}-*")),
+        # One statement for both, to save space.
+        allow("TopicsAndSecret", ["sns:Publish", "secretsmanager:GetSecretValue"], [topics, secret]),
         allow(
             "Pictures",
             actions("s3", "AbortMultipartUpload GetObject ListBucket PutObject"),
             [pictures, f"{pictures}/*"],
         ),
-        allow("WebhookSecret", "secretsmanager:GetSecretValue", roles.webhook_secret(solution)),
         allow("Uploads", "s3:DeleteObject", f"{pictures}/.assets/*"),
         allow(
             "ModelsAndInputs",
@@ -82,14 +83,15 @@ def _tasks(solution: Solution) -> list[Statement]:
 
 
 def _logs(solution: Solution) -> list[Statement]:
-    """Write any log, since API Gateway has one log role for all APIs; read only the logs of APIs."""
+    """Write any log, since API Gateway has one log role for all APIs; read the logs of APIs, and metrics."""
     write = "CreateLogGroup CreateLogStream DescribeLogGroups DescribeLogStreams PutLogEvents"
+    traces = (*roles.XRAY_WRITE, *roles.XRAY_SAMPLING)
     of_apis = [
         regional_arn(solution, "logs", f"log-group:{name}*")
         for name in ("/aws/apigateway/", "API-Gateway-Execution-Logs_")
     ]
     return [
-        allow("WriteLogs", [*actions("logs", write), *roles.XRAY_WRITE, *roles.XRAY_SAMPLING], "*"),
+        allow("WriteLogs", [*actions("logs", write), *traces, "cloudwatch:GetMetricStatistics"], "*"),
         allow("ReadApiLogs", actions("logs", "FilterLogEvents GetLogEvents"), of_apis),
     ]
 

@@ -51,7 +51,8 @@ WITHHELD = {
 def documents(solution: Solution) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for account in accounts.service_accounts(solution):
         yield account.role_name, account.policy
-    yield "api-function", roles.api_function(solution)
+    for function in (roles.api_function, roles.api_authorizer, roles.webhooks):
+        yield function.__name__, function(solution)
 
 
 def samples(statement: Mapping[str, Any]) -> Iterator[Request]:

@@ -32,7 +32,7 @@ ANY_RESOURCE = {
     "MakePasswords": "a random text, which Secrets Manager generates for a new secret, is no resource",
     "FindLogs": "lists of log groups and their policies have no resource",
     "AskBuckets": "the list of buckets, which counts against a quota, has no resource",
-    "WriteLogs": "X-Ray has no resource; the log role of API Gateway is one for all APIs of the region",
+    "WriteLogs": "X-Ray and metrics have no resource; the log role of API Gateway is one for all its APIs",
     "Find": "reads without a resource; images of AWS are in registries of other accounts",
     **dict.fromkeys(
         ("StartNodes", "MakeInterfaces", "TagWhatIsNew", "ChangeNodes", "ChangeInterfaces"),
