@@ -47,10 +47,12 @@ def batch_problem(content: Mapping[str, Any]) -> str:
     """Why the runs of a batch, whose graph is valid, cannot be queued; "" if they can, or without a batch."""
     place = batch_path(content)
     batch: Mapping[str, Any] = {} if place is None else at(content, place)
-    runs, groups = batch.get("runs", 1), batch.get("data") or []
+    runs, groups = batch.get("runs", 1), batch.get("data")
     if not isinstance(runs, int) or isinstance(runs, bool) or runs < 1:
         return "runs must be an integer greater than 0"
-    for group in groups if isinstance(groups, list) else (groups,):
+    if groups is not None and not isinstance(groups, list):
+        return f"data must be a list of lists of {DATUM}"
+    for group in groups or ():
         if problem := _group_problem(group, invokeai_graph(content)):
             return problem
         runs *= len(group[0]["items"])
