@@ -113,7 +113,8 @@ _BATCH: Schema = {
         "graph": _GRAPH,
         "runs": {"type": "integer", "minimum": 1, "maximum": MAX_SESSIONS},
         "data": {
-            "type": ["array", "null"],
+            "type": ["array", "null", "object"],
+            "maxProperties": 0,
             "items": {"type": "array", "minItems": 1, "items": _DATUM},
             "description": "Values of further runs: those of one list together, each list with each other.",
         },

@@ -153,7 +153,7 @@ REFUSED: list[tuple[Runtime, str, Any, dict[str, str]]] = [
     (INVOKE, "graph", {"graph": {"nodes": {"a": {"type": "b"}}}, "runs": 101}, {"": "more than 100 times"}),
     (INVOKE, "graph", {"graph": {"nodes": {"a": {"type": "b"}}}, "data": [[DATUM]]}, {"": "the node z"}),
     (INVOKE, "graph", {"graph": {"nodes": {"z": {"type": "b"}}}, "data": DATUM}, {"": "a list of lists"}),
-    (INVOKE, "graph", {"graph": {"nodes": {"z": {"type": "b"}}}, "data": {}}, {"": "a list of lists"}),
+    (INVOKE, "graph", {"graph": {"nodes": {"z": {"type": "b"}}}, "data": ""}, {"": "a list of lists"}),
     (
         INVOKE,
         "graph",

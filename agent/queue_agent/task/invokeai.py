@@ -50,7 +50,7 @@ def batch_problem(content: Mapping[str, Any]) -> str:
     runs, groups = batch.get("runs", 1), batch.get("data")
     if not isinstance(runs, int) or isinstance(runs, bool) or runs < 1:
         return "runs must be an integer greater than 0"
-    if groups is not None and not isinstance(groups, list):
+    if groups not in (None, {}) and not isinstance(groups, list):
         return f"data must be a list of lists of {DATUM}"
     for group in groups or ():
         if problem := _group_problem(group, invokeai_graph(content)):
