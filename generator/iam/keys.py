@@ -173,11 +173,14 @@ def uses(solution: Solution) -> Iterator[KeyUse]:
     webhooks = solution.role_arn(names.WEBHOOKS_ROLE)
     every = _runtime_roles(solution, [runtime.role_arn for runtime in solution.runtimes])
     readers = [runtime.role_arn for runtime in solution.runtimes if runtime.input_buckets]
+    # Pods that download their models read them with the role of the runtime.
+    loaders = _runtime_roles(solution, [one.role_arn for one in solution.runtimes if one.models.direct])
     existing = solution.existing_cluster is not None
     for arn in keys.models:
         # The role of an existing cluster's driver is not known.
         driver = () if existing else (solution.role_arn("s3-csi-driver"),)
-        yield KeyUse("models", arn, "s3", READ, driver)
+        # No roles means every principal that IAM permits, so those of the runtimes too.
+        yield KeyUse("models", arn, "s3", READ, (*driver, *loaders) if driver else ())
     for arn in keys.inputs if readers else ():
         yield KeyUse("inputs", arn, "s3", READ, _runtime_roles(solution, readers))
     if keys.outputs:

@@ -140,11 +140,20 @@ def test_the_policy_of_each_key_names_who_uses_it(solution: Solution) -> None:
     controller = f"{stack}-karpenter-controller"
     functions = {f"{stack}-api-function", f"{stack}-webhooks"}
 
-    assert principals(solution, key(1)) == {f"{stack}-s3-csi-driver"}
+    assert principals(solution, key(1)) == {f"{stack}-s3-csi-driver", runtime}
     assert principals(solution, key(3)) == {runtime}
     assert principals(solution, key(5)) == {runtime, *functions}
     assert principals(solution, key(6)) == {runtime, *functions, controller, *services}
     assert principals(solution, key(7)) == {controller, "AWSServiceRoleForAutoScaling"}
+
+
+def test_a_runtime_that_reads_models_by_the_mount_alone_does_not_use_their_key(solution: Solution) -> None:
+    [runtime] = solution.runtimes
+    mounted = replace(runtime, models=replace(runtime.models, direct=()))
+
+    by_mount = replace(solution, runtimes=(mounted,))
+
+    assert principals(by_mount, key(1)) == {f"{solution.stack}-s3-csi-driver"}
 
 
 def test_a_key_for_several_purposes_has_one_file(solution: Solution) -> None:
