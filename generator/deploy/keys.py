@@ -2,12 +2,13 @@
 
 import secrets
 import string
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from generator.aws import errors
+from generator.deploy import stacks
 from generator.deploy.job import Job, RefusedError
 from generator.solution import names
 from generator.solution.model import ApiKey, Quota
@@ -47,8 +48,9 @@ class DeployedKey:
 def every(job: Job) -> list[DeployedKey]:
     """Every key of the solution, by name, the solution's own first. Raises AwsError."""
     with _calls("the API keys could not be read"):
-        made = _api_keys(job)
-        plans = [_key(job, plan, made) for plan in _plans(job)]
+        attached = [(plan, _attached(job, plan["id"])) for plan in _plans(job)]
+        made = _api_keys(job, (key_id for _, ids in attached for key_id in ids))
+        plans = [_key(job, plan, ids, made) for plan, ids in attached]
     return sorted(plans, key=lambda key: (key.source != "stack", key.name))
 
 
@@ -119,11 +121,11 @@ def remove_all(job: Job) -> None:
             revoke(job, key)
 
 
-def _key(job: Job, plan: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]]) -> DeployedKey:
-    """The key of a usage plan."""
-    name, client = plan["tags"][names.API_KEY_TAG], job.aws.client("apigateway")
-    pages = client.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan["id"])
-    attached = {row["id"] for page in pages for row in page["items"]}
+def _key(
+    job: Job, plan: Mapping[str, Any], attached: Sequence[str], made: Mapping[str, Mapping[str, Any]]
+) -> DeployedKey:
+    """The key of a usage plan, which has the values `attached`."""
+    name = plan["tags"][names.API_KEY_TAG]
     own = [key for key in made.values() if key["tags"][names.API_KEY_TAG] == name]
     values = tuple(
         KeyValue(str(key["id"]), key["createdDate"].isoformat(), key["enabled"] and key["id"] in attached)
@@ -147,12 +149,38 @@ def _plans(job: Job) -> list[Mapping[str, Any]]:
     return [plan for page in pages for plan in page["items"] if _is_own(job, plan)]
 
 
-def _api_keys(job: Job) -> dict[str, Mapping[str, Any]]:
-    """The API keys of the solution by id, without their values."""
-    pages = (
-        job.aws.client("apigateway").get_paginator("get_api_keys").paginate(nameQuery=names.api(job.stack))
-    )
-    return {key["id"]: key for page in pages for key in page["items"] if _is_own(job, key)}
+def _api_keys(job: Job, attached: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    """The API keys of the solution by id, without their values: those in its plans, and those of its stack.
+
+    Not by the list of the region's keys: who may ask for it may also ask for the values in it.
+    """
+    client = job.aws.client("apigateway")
+    made = {}
+    for key_id in dict.fromkeys((*attached, *_stack_keys(job))):
+        try:
+            made[key_id] = client.get_api_key(apiKey=key_id)
+        except errors.refusals() as error:
+            # One that somebody else put into the plan: the deployer may not read it.
+            if errors.code(error) not in ("AccessDeniedException", "NotFoundException"):
+                raise
+    return {key_id: key for key_id, key in made.items() if _is_own(job, key)}
+
+
+def _stack_keys(job: Job) -> Iterator[str]:
+    """The ids of the keys that CloudFormation made: a revoked one is in no plan."""
+    if stacks.find(job, job.stack) is None:
+        return
+    pages = job.aws.client("cloudformation").get_paginator("list_stack_resources")
+    for page in pages.paginate(StackName=job.stack):
+        for row in page["StackResourceSummaries"]:
+            if row["ResourceType"] == "AWS::ApiGateway::ApiKey" and row.get("PhysicalResourceId"):
+                yield row["PhysicalResourceId"]
+
+
+def _attached(job: Job, plan: str) -> list[str]:
+    """The ids of the keys in a usage plan."""
+    pages = job.aws.client("apigateway").get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan)
+    return [str(row["id"]) for page in pages for row in page["items"]]
 
 
 def _is_own(job: Job, resource: Mapping[str, Any]) -> bool:

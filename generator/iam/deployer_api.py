@@ -39,8 +39,9 @@ def statements(solution: Solution) -> list[Statement]:
         allow("ManageApiFunctions", actions("lambda", _CHANGE_FUNCTION), functions, by_stack),
         allow("ManageApi", actions("apigateway", every), _paths(solution, *(f"{k}/*" for k in _KINDS)), own),
         allow("MakeApi", "apigateway:POST", _paths(solution, *_KINDS), by_stack),
-        # `generator keys`: it lists the keys and plans of the region, and makes those of the solution.
-        allow("ListKeys", "apigateway:GET", _paths(solution, "apikeys", "usageplans")),
+        # `generator keys`: it lists the plans of the region, and makes keys and plans of the solution. A list
+        # of keys would have the values of all.
+        allow("ListPlans", "apigateway:GET", _paths(solution, "usageplans")),
         allow("MakeKeys", "apigateway:POST", _paths(solution, "apikeys", "usageplans"), giving(own_tag)),
         *_webhooks(solution, functions),
         # /account holds the log role of all APIs of the region.

@@ -27,6 +27,7 @@ READ_DATA = re.compile(
 # CloudFormation does these only with a resource of its own stack: one that it created or imported.
 # What an action creates is not a resource that existed.
 CREATES = {
+    "apigateway:POST": ("list of API keys",),
     "ec2:AllocateAddress": ("elastic-ip",),
     "ec2:CreateInternetGateway": ("internet-gateway",),
     "ec2:CreateLaunchTemplate": ("launch-template",),
@@ -91,6 +92,8 @@ def account_of_others(solution: Solution) -> tuple[Foreign, ...]:
         Foreign("cluster", "AWS::EKS::Cluster", f"{arn}:eks:{here}:cluster/other"),
         Foreign("API", "AWS::ApiGateway::RestApi", f"{arn}:apigateway:{region}::/restapis/0a1b"),
         Foreign("API key", "AWS::ApiGateway::ApiKey", f"{arn}:apigateway:{region}::/apikeys/0a1b"),
+        # With `includeValues`, the list has the values of all keys.
+        Foreign("list of API keys", "", f"{arn}:apigateway:{region}::/apikeys"),
         Foreign("function", "AWS::Lambda::Function", f"{arn}:lambda:{here}:function:other"),
         Foreign("mapping", "AWS::Lambda::EventSourceMapping",
                 f"{arn}:lambda:{here}:event-source-mapping:0a1b"),
