@@ -13,6 +13,8 @@ LOG_COLLECTOR = Resources(Decimal("0.05"), Decimal(64 * MIB))
 GPU_EXPORTER = Resources(Decimal("0.1"), Decimal(256 * MIB))
 # The trace collector's container, in charts/sd-runtimes/templates/runtime/_containers.tpl.
 COLLECTOR = Resources(Decimal("0.05"), Decimal(64 * MIB))
+# The model loader's, in charts/sd-runtimes/templates/models/_direct.tpl.
+MODEL_LOADER = Resources(Decimal("0.01"), Decimal(96 * MIB))
 
 
 def daemons(*, logs: bool, gpu_metrics: bool) -> Resources:

@@ -95,10 +95,11 @@ def _requirements(provisioner: Data, prefix: str) -> Iterator[Requirement]:
         yield Requirement(label(key), "In", (str(value),), None, (*PROVISIONER, "labels", key))
 
 
-def pod_requests(runtime: Data, agent: Data, *, collector: bool) -> Resources:
-    """What one pod requests, from the `resources` of its containers and whether it has a trace collector."""
+def pod_requests(runtime: Data, agent: Data, *, collector: bool, loader: bool) -> Resources:
+    """What one pod requests, from the `resources` of its containers, with its collector and its loader."""
     total = container_requests(runtime) + container_requests(agent)
-    return total + footprint.COLLECTOR if collector else total
+    total = total + footprint.COLLECTOR if collector else total
+    return total + footprint.MODEL_LOADER if loader else total
 
 
 def container_requests(resources: Data) -> Resources:

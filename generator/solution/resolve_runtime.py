@@ -67,6 +67,8 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
     nodes = node_pool.nodes(
         karpenter["provisioner"], karpenter["nodeTemplate"], scope.daemons, auto_mode=scope.auto_mode
     )
+    models = _models(full, scope, nodes)
+    containers = pods["inferenceApi"]["resources"], agent["resources"]
     return Runtime(
         name=name,
         namespace=full["namespace"],
@@ -90,8 +92,8 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         nodes=nodes,
         ami_version=karpenter["nodeTemplate"].get("amiVersion") or None,
         user_data=_user_data(karpenter["nodeTemplate"].get("userData"), nodes, defaults),
-        models=_models(full, scope, nodes),
-        pod=node_pool.pod_requests(pods["inferenceApi"]["resources"], agent["resources"], collector=traces),
+        models=models,
+        pod=node_pool.pod_requests(*containers, collector=traces, loader=bool(models.direct)),
         runtime_image=container_image(
             defaults.runtime_images[kind], _at(extra_values, "runtime", "inferenceApi", "image"), scope
         ),

@@ -14,6 +14,7 @@ from generator.facts.quantity import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINERS = (ROOT / "charts/sd-runtimes/templates/runtime/_containers.tpl").read_text("utf-8")
+DIRECT = (ROOT / "charts/sd-runtimes/templates/models/_direct.tpl").read_text("utf-8")
 VALUES = yaml.safe_load((ROOT / "charts/sd-runtimes/values.yaml").read_text("utf-8"))
 # VmHWM is of this program alone; ru_maxrss would include the process that started it.
 MEASURE = """
@@ -34,16 +35,20 @@ def test_the_agent_starts_within_the_least_memory_and_cpu_time() -> None:
     assert seconds < 70 * footprint.AGENT_CORES * 2
 
 
-def test_the_collectors_requests_are_those_of_the_chart() -> None:
-    line = next(
-        line for line in CONTAINERS.partition("trace-collector")[2].splitlines() if "requests:" in line
-    )
+@pytest.mark.parametrize(
+    ("template", "container", "fact"),
+    [
+        (CONTAINERS, "trace-collector", footprint.COLLECTOR),
+        (DIRECT, "name: model-loader", footprint.MODEL_LOADER),
+    ],
+)
+def test_the_requests_of_further_containers_are_those_of_the_chart(
+    template: str, container: str, fact: Resources
+) -> None:
+    line = next(line for line in template.partition(container)[2].splitlines() if "requests:" in line)
     requests = yaml.safe_load(line)["requests"]
 
-    assert (parse(requests["cpu"]), parse(requests["memory"])) == (
-        footprint.COLLECTOR.cores,
-        footprint.COLLECTOR.memory,
-    )
+    assert (parse(requests["cpu"]), parse(requests["memory"])) == (fact.cores, fact.memory)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from generator.facts import footprint
 from generator.facts.facts import Facts
 from generator.facts.instance_types import Resources
 from generator.facts.karpenter import NodePoolRules
-from generator.solution import capacity, node_pool
+from generator.solution import capacity, direct, node_pool
 from generator.solution.context import Context
 from generator.solution.model import Nodes, Path
 
@@ -77,7 +77,10 @@ class Case:
         except ValueError:  # the region has too few, which SD707 reports
             zones = ()
         place = capacity.Place(region, zones)
-        pods = [pod_requests_of(runtime) for runtime, _ in values]
+        pods = [
+            pod_requests_of(runtime, loader=bool(downloads_of(runtime, nodes.local_disks or self.auto_mode)))
+            for runtime, nodes in values
+        ]
         return [
             Pool(runtime, nodes, pod, place, capacity.select(nodes, pod, place, self.facts))
             for (runtime, nodes), pod in zip(values, pods, strict=True)
@@ -241,11 +244,24 @@ def bucket_is_mounted(runtime: ConfigNode) -> bool:
     return all(node.flag() is not False for node in switches) and not persistence.at("existingClaim").text()
 
 
-def pod_requests_of(runtime: ConfigNode) -> Resources:
-    """What one pod of a runtime requests."""
+def downloads_of(runtime: ConfigNode, disks: bool) -> tuple[str, ...]:
+    """The model files that each pod downloads. `disks`: its nodes have NVMe disks for files of pods."""
+    models = runtime.at("extraValues", "runtime", "models")
+    return direct.files(
+        runtime.at("type").text() or "",
+        runtime.at("modelFilename").text(),
+        [node.text() or "" for node in models.at("files").items()],
+        models.at("load").text() or "",
+        mounted=bucket_is_mounted(runtime),
+        disks=disks,
+    )
+
+
+def pod_requests_of(runtime: ConfigNode, *, loader: bool) -> Resources:
+    """What one pod of a runtime requests, with a model loader if it downloads files."""
     resources = (typed(container.at("resources")) for container in (inference(runtime), agent(runtime)))
     traces = any(agent(runtime).at(key, "enabled").flag() for key in ("xray", "XRay"))
-    return node_pool.pod_requests(*resources, collector=traces)
+    return node_pool.pod_requests(*resources, collector=traces, loader=loader)
 
 
 def node_at(runtime: ConfigNode, path: Path) -> ConfigNode:

@@ -42,13 +42,17 @@ Without NVMe disks the files would be written to the data volume, which by defau
 
 {{- /*
 sd-runtimes.container.modelLoader (runtime): downloads the files. It is the first container, so that it starts before the
-image of the runtime is pulled. It requests nothing: it works for seconds, and then waits for the pod's end.
+image of the runtime is pulled. It works for seconds and then waits for the pod's end: it requests the memory it needs,
+and hardly any CPU time.
 */ -}}
 {{- define "sd-runtimes.container.modelLoader" -}}
 - name: model-loader
   image: {{ include "sd-runtimes.image.agent" . | quote }}
   imagePullPolicy: {{ .runtime.queueAgent.imagePullPolicy | quote }}
   command: [/opt/agent/bin/python, -m, queue_agent.models, /etc/sd-on-eks/direct-models.json]
+  resources:
+    requests: {cpu: 10m, memory: 96Mi}
+    limits: {memory: 512Mi}
   securityContext:
     {{- include "sd-runtimes.securityContext.agent" . | nindent 4 }}
   volumeMounts:
