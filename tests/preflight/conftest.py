@@ -78,8 +78,17 @@ class Sandbox:
     def client(self, service: str) -> Any:
         return self.account.client(service)
 
-    def run(self, *, today: date = TODAY, config: dict[str, Any] | None = None) -> "Report":
-        return Report(run_all(list(themes.checks(self.subject(config or {}, today))), Aws("us-east-1")))
+    def run(self, *, theme: str = "", today: date = TODAY, config: dict[str, Any] | None = None) -> "Report":
+        """Run all checks, or only those of a theme."""
+        checks = themes.checks(self.subject(config or {}, today))
+        asked = [check for check in checks if check.first or theme in ("", check.theme)]
+        return Report(run_all(asked, Aws("us-east-1")))
+
+    def one(
+        self, theme: str, name: str, *, today: date = TODAY, config: dict[str, Any] | None = None
+    ) -> Result:
+        """The result of a check. Only its theme is asked: a whole run takes half a second of CPU time."""
+        return self.run(theme=theme, today=today, config=config).one(theme, name)
 
     def subject(self, config: dict[str, Any], today: date = TODAY) -> Subject:
         return subject_of(self.account.id, config, today)

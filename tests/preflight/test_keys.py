@@ -94,7 +94,7 @@ def create(sandbox: Sandbox, *statements: dict[str, Any], **options: Any) -> str
 
 
 def result(sandbox: Sandbox, name: str, **keys: Any) -> Result:
-    return sandbox.run(config={"kmsKeys": keys}).one("keys", f"kmsKeys.{name}")
+    return sandbox.one("keys", f"kmsKeys.{name}", config={"kmsKeys": keys})
 
 
 def test_roles_need_no_more_than_the_usual_statement(sandbox: Sandbox) -> None:
@@ -145,7 +145,7 @@ def test_the_statements_of_the_build_are_what_a_key_needs(sandbox: Sandbox) -> N
         document = json.dumps(iam_keys.key_policy(arn, solution))
         sandbox.client("kms").put_key_policy(KeyId=arn, PolicyName="default", Policy=document)
 
-    results = [one for one in sandbox.run(config=config).results if one.theme == "keys"]
+    results = [one for one in sandbox.run(config=config, theme="keys").results if one.theme == "keys"]
 
     assert len(results) == 5
     assert {one.status for one in results} == {CheckStatus.PASSED}
@@ -216,7 +216,7 @@ def test_a_customers_default_key_for_ebs_must_be_in_the_config(sandbox: Sandbox)
     key = create(sandbox)
     sandbox.more_ec2.default_key = key
 
-    failed = sandbox.run().one("keys", "default key of EBS")
+    failed = sandbox.one("keys", "default key of EBS")
 
     assert failed.status is CheckStatus.FAILED
     assert "end as soon as they start" in failed.message
@@ -232,11 +232,11 @@ def test_a_default_key_that_ec2_may_use_for_every_role_passes(sandbox: Sandbox) 
     condition = {"StringEquals": {"kms:ViaService": VIA, "kms:CallerAccount": sandbox.account.id}}
     sandbox.more_ec2.default_key = create(sandbox, policy(Condition=condition)["Statement"][0])
 
-    assert sandbox.run().one("keys", "default key of EBS").status is CheckStatus.PASSED
+    assert sandbox.one("keys", "default key of EBS").status is CheckStatus.PASSED
 
 
 def test_awss_own_default_key_passes(sandbox: Sandbox) -> None:
-    assert sandbox.run().one("keys", "default key of EBS").message == "AWS's own key"
+    assert sandbox.one("keys", "default key of EBS").message == "AWS's own key"
 
 
 def put(sandbox: Sandbox, **options: Any) -> None:
@@ -248,8 +248,8 @@ def test_models_that_are_encrypted_with_a_key_of_the_config_pass(sandbox: Sandbo
     key = create(sandbox)
     put(sandbox, ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
 
-    failed = sandbox.run().one("encryption", "objects in models")
-    passed = sandbox.run(config={"kmsKeys": {"models": [key]}}).one("encryption", "objects in models")
+    failed = sandbox.one("encryption", "objects in models")
+    passed = sandbox.one("encryption", "objects in models", config={"kmsKeys": {"models": [key]}})
 
     assert failed.status is CheckStatus.FAILED
     assert f"Stable-diffusion/more.ckpt is encrypted with {key}" in failed.message
@@ -260,14 +260,14 @@ def test_models_that_are_encrypted_with_a_key_of_the_config_pass(sandbox: Sandbo
 def test_models_that_only_the_uploader_can_decrypt_fail(sandbox: Sandbox) -> None:
     put(sandbox, SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32)
 
-    assert "SSE-C" in sandbox.run().one("encryption", "objects in models").message
+    assert "SSE-C" in sandbox.one("encryption", "objects in models").message
 
 
 @pytest.mark.parametrize("storage", ["GLACIER", "DEEP_ARCHIVE"])
 def test_models_in_an_archive_fail(sandbox: Sandbox, storage: str) -> None:
     put(sandbox, StorageClass=storage)
 
-    assert "must be restored" in sandbox.run().one("encryption", "objects in models").message
+    assert "must be restored" in sandbox.one("encryption", "objects in models").message
 
 
 def test_inputs_that_are_encrypted_with_a_key_of_the_config_pass(sandbox: Sandbox) -> None:
@@ -280,9 +280,9 @@ def test_inputs_that_are_encrypted_with_a_key_of_the_config_pass(sandbox: Sandbo
     runtime = {**RUNTIME, "extraValues": {"runtime": {"queueAgent": {"inputBuckets": [bucket]}}}}
     config: dict[str, Any] = {"modelsRuntime": [runtime]}
 
-    failed = sandbox.run(config=config).one("encryption", f"inputs in {bucket}")
+    failed = sandbox.one("encryption", f"inputs in {bucket}", config=config)
     config["kmsKeys"] = {"inputs": [key]}
-    passed = sandbox.run(config=config).one("encryption", f"inputs in {bucket}")
+    passed = sandbox.one("encryption", f"inputs in {bucket}", config=config)
 
     assert (failed.status, failed.help) == (CheckStatus.FAILED, f"set kmsKeys.inputs: [{key}]")
     assert passed.status is CheckStatus.PASSED

@@ -19,16 +19,14 @@ def persistence(**values: Any) -> dict[str, Any]:
 def test_a_model_that_is_missing_fails_and_its_neighbours_are_named(sandbox: Sandbox) -> None:
     runtime = {**RUNTIME, "modelFilename": "other.safetensors"}
 
-    result = sandbox.run(config={"modelsRuntime": [runtime]}).one("models", "other.safetensors")
+    result = sandbox.one("models", "other.safetensors", config={"modelsRuntime": [runtime]})
 
     assert result.status is CheckStatus.FAILED
     assert f"there are Stable-diffusion/{MODEL}" in result.message
 
 
 def test_a_bucket_that_is_not_there_fails(sandbox: Sandbox) -> None:
-    result = sandbox.run(config={"modelBucketArn": "arn:aws:s3:::nowhere-at-all"}).one(
-        "models", "nowhere-at-all"
-    )
+    result = sandbox.one("models", "nowhere-at-all", config={"modelBucketArn": "arn:aws:s3:::nowhere-at-all"})
 
     assert (result.status, result.message) == (CheckStatus.FAILED, "the bucket does not exist")
 
@@ -37,7 +35,7 @@ def test_a_folder_that_sd_webui_would_have_to_make_fails_with_the_command(sandbo
     bucket = f"models-{sandbox.account.id}"
     sandbox.client("s3").delete_object(Bucket=bucket, Key="VAE/")
 
-    result = sandbox.run().one("models", f"folders in {bucket}")
+    result = sandbox.one("models", f"folders in {bucket}")
 
     assert result.status is CheckStatus.FAILED
     assert result.message.startswith("VAE missing")
@@ -49,7 +47,7 @@ def test_a_folder_that_only_forge_would_have_to_make_is_a_warning(sandbox: Sandb
     bucket = f"models-{sandbox.account.id}"
     sandbox.client("s3").delete_object(Bucket=bucket, Key=f"{folder}/")
 
-    result = sandbox.run().one("models", f"folders in {bucket}")
+    result = sandbox.one("models", f"folders in {bucket}")
 
     assert result.status is CheckStatus.WARNING
     assert result.message.startswith(f"{folder} missing: Forge (not A1111) would create them")
@@ -61,7 +59,7 @@ def test_a_folder_in_a_folder_is_missed_where_only_the_outer_one_is_there(sandbo
     sandbox.client("s3").delete_object(Bucket=bucket, Key=f"{CLIP_VISION}/")
     sandbox.client("s3").put_object(Bucket=bucket, Key="ControlNetPreprocessor/one.pth", Body=b"")
 
-    assert CLIP_VISION in sandbox.run().one("models", f"folders in {bucket}").message
+    assert CLIP_VISION in sandbox.one("models", f"folders in {bucket}").message
 
 
 def test_missing_folders_of_both_are_named_together(sandbox: Sandbox) -> None:
@@ -69,7 +67,7 @@ def test_missing_folders_of_both_are_named_together(sandbox: Sandbox) -> None:
     for name in ("VAE", "diffusers"):
         sandbox.client("s3").delete_object(Bucket=bucket, Key=f"{name}/")
 
-    result = sandbox.run().one("models", f"folders in {bucket}")
+    result = sandbox.one("models", f"folders in {bucket}")
 
     assert result.status is CheckStatus.FAILED and "for f in VAE diffusers; do" in result.help
 
@@ -79,7 +77,7 @@ def test_a_folder_that_holds_a_file_is_there(sandbox: Sandbox) -> None:
     sandbox.client("s3").delete_object(Bucket=bucket, Key="VAE/")
     sandbox.client("s3").put_object(Bucket=bucket, Key="VAE/one.pt", Body=b"")
 
-    assert sandbox.run().one("models", f"folders in {bucket}").status is CheckStatus.PASSED
+    assert sandbox.one("models", f"folders in {bucket}").status is CheckStatus.PASSED
 
 
 def test_runtimes_that_make_no_folders_need_none(sandbox: Sandbox) -> None:
@@ -111,7 +109,11 @@ def test_models_below_a_prefix_are_looked_for_there(sandbox: Sandbox) -> None:
 def test_a_runtime_with_a_bucket_of_its_own_is_checked_there(sandbox: Sandbox) -> None:
     runtime = {**RUNTIME, **persistence(s3={"modelBucket": "nowhere-at-all"})}
 
-    results = [r for r in sandbox.run(config={"modelsRuntime": [runtime]}).results if r.theme == "models"]
+    results = [
+        r
+        for r in sandbox.run(config={"modelsRuntime": [runtime]}, theme="models").results
+        if r.theme == "models"
+    ]
 
     assert (results[0].name, results[0].message) == ("nowhere-at-all", "the bucket does not exist")
     assert not any(f"models-{sandbox.account.id}" in result.name for result in results)

@@ -48,7 +48,7 @@ def row(**fields: str) -> dict[str, str]:
 
 
 def result(sandbox: Sandbox, config: dict[str, Any]) -> Result:
-    return sandbox.run(config=config).one("reserved capacity", "reservations of turbo")
+    return sandbox.one("reserved capacity", "reservations of turbo", config=config)
 
 
 def test_a_runtime_without_reservations_is_not_asked_about(sandbox: Sandbox) -> None:

@@ -34,7 +34,7 @@ def user(strict_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Give:
 def test_a_user_without_rights_fails_and_the_actions_are_named(strict_sandbox: Sandbox, user: Give) -> None:
     user("ask", document([allow("Ask", ["iam:SimulatePrincipalPolicy"], "*")]))
 
-    result = strict_sandbox.run().one("rights", "ManageQueues")
+    result = strict_sandbox.one("rights", "ManageQueues")
 
     assert result.status is CheckStatus.FAILED
     assert "sqs:DeleteQueue" in result.message

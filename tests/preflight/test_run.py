@@ -58,7 +58,7 @@ def test_credentials_of_another_account_fail(sandbox: Sandbox, monkeypatch: pyte
 def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_number(sandbox: Sandbox) -> None:
     sandbox.quotas.values |= {"L-DB2E81BA": 8, "L-3819A6DF": 8}
 
-    result = sandbox.run().one("quotas", "Running On-Demand G and VT")
+    result = sandbox.one("quotas", "Running On-Demand G and VT")
 
     assert result.status is CheckStatus.FAILED
     assert result.message == "8 vCPUs allowed, 0 in use by others, 80 to 160 needed"
@@ -70,7 +70,7 @@ def test_a_gpu_quota_that_even_the_smallest_nodes_exceed_fails_with_link_and_num
 def test_a_quota_of_one_market_may_be_short_where_the_other_serves(sandbox: Sandbox) -> None:
     sandbox.quotas.values |= {"L-DB2E81BA": 0, "L-3819A6DF": 400}
 
-    assert sandbox.run().one("quotas", "Running On-Demand G and VT").status is CheckStatus.WARNING
+    assert sandbox.one("quotas", "Running On-Demand G and VT").status is CheckStatus.WARNING
 
 
 def test_a_spot_quota_of_a_runtime_with_spot_alone_must_do(sandbox: Sandbox) -> None:
@@ -85,7 +85,7 @@ def test_running_instances_of_others_count(sandbox: Sandbox) -> None:
     image = sandbox.ec2.describe_images()["Images"][0]["ImageId"]
     run = sandbox.ec2.run_instances(ImageId=image, InstanceType="g5.48xlarge", MinCount=1, MaxCount=1)
     try:
-        result = sandbox.run().one("quotas", "Running On-Demand G and VT")
+        result = sandbox.one("quotas", "Running On-Demand G and VT")
     finally:
         sandbox.ec2.terminate_instances(InstanceIds=[row["InstanceId"] for row in run["Instances"]])
 
@@ -110,11 +110,11 @@ def test_a_quota_without_a_value_of_the_account_has_awss_default(sandbox: Sandbo
     del sandbox.quotas.values["L-0263D0A3"]
     sandbox.quotas.defaults["L-0263D0A3"] = 5
 
-    assert sandbox.run().one("quotas", "Elastic IPs").status is CheckStatus.PASSED
+    assert sandbox.one("quotas", "Elastic IPs").status is CheckStatus.PASSED
 
 
 def test_a_version_that_aws_no_longer_creates_fails_with_the_line_to_set(sandbox: Sandbox) -> None:
-    result = sandbox.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28")
+    result = sandbox.one("EKS version", "1.28", config={"eksVersion": "1.28"})
 
     assert result.status is CheckStatus.FAILED
     assert result.help == 'set eksVersion: "1.36"'
@@ -123,13 +123,13 @@ def test_a_version_that_aws_no_longer_creates_fails_with_the_line_to_set(sandbox
 def test_a_cluster_that_exists_may_keep_its_version(sandbox: Sandbox) -> None:
     sandbox.quotas.clusters["demo"] = "1.28"
 
-    assert sandbox.run(config={"eksVersion": "1.28"}).one("EKS version", "1.28").status is CheckStatus.PASSED
+    assert sandbox.one("EKS version", "1.28", config={"eksVersion": "1.28"}).status is CheckStatus.PASSED
 
 
 def test_a_foreign_cluster_of_the_same_name_fails(sandbox: Sandbox) -> None:
     sandbox.quotas.clusters["demo"], sandbox.quotas.foreign_clusters = "1.35", {"demo"}
 
-    result = sandbox.run().one("EKS version", "1.35")
+    result = sandbox.one("EKS version", "1.35")
 
     assert (result.status, result.help) == (CheckStatus.FAILED, "choose another `stackName`")
 
@@ -137,13 +137,13 @@ def test_a_foreign_cluster_of_the_same_name_fails(sandbox: Sandbox) -> None:
 def test_a_skipped_version_is_refused(sandbox: Sandbox) -> None:
     sandbox.quotas.clusters["demo"] = "1.32"
 
-    assert sandbox.run().one("EKS version", "1.35").help.endswith('set eksVersion: "1.33"')
+    assert sandbox.one("EKS version", "1.35").help.endswith('set eksVersion: "1.33"')
 
 
 def test_extended_support_is_a_warning_about_money(sandbox: Sandbox) -> None:
     sandbox.quotas.versions["1.35"] = "EXTENDED_SUPPORT"
 
-    result = sandbox.run(today=date(2027, 4, 1)).one("EKS version", "1.35")
+    result = sandbox.one("EKS version", "1.35", today=date(2027, 4, 1))
 
     assert result.status is CheckStatus.WARNING
     assert result.help.startswith("the control plane costs 0.60 USD an hour instead of 0.10")
@@ -151,7 +151,7 @@ def test_extended_support_is_a_warning_about_money(sandbox: Sandbox) -> None:
 
 
 def test_standard_support_that_ends_soon_is_a_warning_with_its_date(sandbox: Sandbox) -> None:
-    result = sandbox.run(config={"eksVersion": "1.34"}).one("EKS version", "1.34")
+    result = sandbox.one("EKS version", "1.34", config={"eksVersion": "1.34"})
 
     assert (result.status, result.message) == (
         CheckStatus.WARNING,
@@ -163,14 +163,14 @@ def test_standard_support_that_ends_soon_is_a_warning_with_its_date(sandbox: San
 def test_an_image_that_is_not_in_ecr_fails(sandbox: Sandbox) -> None:
     sandbox.client("ecr").delete_repository(repositoryName="sd-on-eks/sdwebui", force=True)
 
-    result = sandbox.run().one("images", "sd-on-eks/sdwebui")
+    result = sandbox.one("images", "sd-on-eks/sdwebui")
 
     assert result.status is CheckStatus.FAILED
     assert "generator images" in result.help
 
 
 def test_images_of_public_registries_are_reported_as_not_checked(sandbox: Sandbox) -> None:
-    result = sandbox.run().one("images", "elsewhere")
+    result = sandbox.one("images", "elsewhere")
 
     assert result.status is CheckStatus.NOT_ASKED
     assert "public.ecr.aws" in result.message
@@ -179,7 +179,7 @@ def test_images_of_public_registries_are_reported_as_not_checked(sandbox: Sandbo
 def test_a_queue_of_the_same_name_outside_the_stack_fails(sandbox: Sandbox) -> None:
     sandbox.client("sqs").create_queue(QueueName="demo-turbo")
 
-    result = sandbox.run().one("names", "queue demo-turbo")
+    result = sandbox.one("names", "queue demo-turbo")
 
     assert result.status is CheckStatus.FAILED
     assert "--adopt" in result.help
@@ -197,15 +197,15 @@ def test_names_that_the_solutions_own_stack_holds_pass(sandbox: Sandbox) -> None
 def test_without_the_spot_role_spot_nodes_are_refused(sandbox: Sandbox) -> None:
     sandbox.client("iam").delete_role(RoleName="AWSServiceRoleForEC2Spot")
 
-    optional = sandbox.run().one("spot", "AWSServiceRole")
-    required = sandbox.run(config=gpu(["g5.xlarge"], spot=True, onDemand=False)).one("spot", "AWSServiceRole")
+    optional = sandbox.one("spot", "AWSServiceRole")
+    required = sandbox.one("spot", "AWSServiceRole", config=gpu(["g5.xlarge"], spot=True, onDemand=False))
 
     assert (optional.status, required.status) == (CheckStatus.WARNING, CheckStatus.FAILED)
     assert "create-service-linked-role" in optional.help
 
 
 def test_an_instance_type_that_no_zone_offers_fails_when_there_is_no_other(sandbox: Sandbox) -> None:
-    result = sandbox.run(config=gpu(["p3.2xlarge", "p2.xlarge"])).one("region", "instance types of turbo")
+    result = sandbox.one("region", "instance types of turbo", config=gpu(["p3.2xlarge", "p2.xlarge"]))
 
     assert result.status is CheckStatus.FAILED
 
@@ -219,7 +219,7 @@ def test_a_requirement_on_the_zone_decides_where_a_type_must_be_offered(sandbox:
     provisioner = {"instanceType": ["g6.xlarge"], "extraRequirements": [zone]}
     runtime = {**RUNTIME, "extraValues": {"karpenter": {"provisioner": provisioner}}}
 
-    result = sandbox.run(config={"modelsRuntime": [runtime]}).one("region", "instance types of turbo")
+    result = sandbox.one("region", "instance types of turbo", config={"modelsRuntime": [runtime]})
 
     assert (result.status, result.message) == (CheckStatus.PASSED, f"g6.xlarge in {min(with_type)}")
 
@@ -230,7 +230,7 @@ def test_a_snapshot_that_is_larger_than_its_volume_fails(sandbox: Sandbox) -> No
     template = {"dataVolume": {"snapshotID": snapshot, "volumeSize": "150Gi"}}
     runtime = {**RUNTIME, "extraValues": {"karpenter": {"nodeTemplate": template}}}
 
-    result = sandbox.run(config={"modelsRuntime": [runtime]}).one("snapshots", snapshot)
+    result = sandbox.one("snapshots", snapshot, config={"modelsRuntime": [runtime]})
 
     assert result.status is CheckStatus.FAILED
     assert result.help == "set volumeSize to 200Gi or more"
@@ -240,7 +240,7 @@ def test_a_snapshot_that_is_not_there_fails(sandbox: Sandbox) -> None:
     template = {"dataVolume": {"snapshotID": "snap-0123456789abcdef0"}}
     runtime = {**RUNTIME, "extraValues": {"karpenter": {"nodeTemplate": template}}}
 
-    result = sandbox.run(config={"modelsRuntime": [runtime]}).one("snapshots", "snap-0123456789abcdef0")
+    result = sandbox.one("snapshots", "snap-0123456789abcdef0", config={"modelsRuntime": [runtime]})
 
     assert "does not exist in this region" in result.message
 

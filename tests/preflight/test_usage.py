@@ -46,7 +46,7 @@ def test_instances_count_against_the_quota_of_their_family_and_market(sandbox: S
 
 
 def used(sandbox: Sandbox, quota: str) -> int:
-    return int(sandbox.run().one("quotas", quota).message.split(" allowed, ")[1].split(maxsplit=1)[0])
+    return int(sandbox.one("quotas", quota).message.split(" allowed, ")[1].split(maxsplit=1)[0])
 
 
 @pytest.mark.parametrize(("tags", "increase"), [([], 1), (CLUSTER_TAGS, 0)], ids=["anothers", "our own"])
