@@ -22,7 +22,7 @@ from kubernetes import client, config
 
 from testing import containers
 from testing.cluster.controlplane import Cluster
-from testing.cluster.pods import POLL_SECONDS, PodRunner
+from testing.cluster.pods import POLL_SECONDS, PodRunner, of_daemon_set
 
 # The models in the bucket of a runtime without a fixed model.
 MODELS = ("a.safetensors", "b.safetensors", "model.safetensors")
@@ -125,7 +125,7 @@ class Kubelet(threading.Thread):
     def _reconcile(self) -> None:
         listed = self.api.list_pod_for_all_namespaces(watch=False)
         pods = self._raw.sanitize_for_serialization(listed)["items"]
-        bound = [pod for pod in pods if "nodeName" in pod["spec"]]
+        bound = [pod for pod in pods if "nodeName" in pod["spec"] and not of_daemon_set(pod)]
         nodes = {node.metadata.name: node.metadata.labels for node in self.api.list_node().items}
         for pod in bound:
             uid, leaving = pod["metadata"]["uid"], "deletionTimestamp" in pod["metadata"]

@@ -29,6 +29,11 @@ POLL_SECONDS = 0.3
 READY = ("Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 
+def of_daemon_set(pod: dict[str, Any]) -> bool:
+    """Whether a DaemonSet owns the pod, as Fluent Bit's: it has no part in a task, and is not run here."""
+    return any(owner["kind"] == "DaemonSet" for owner in pod["metadata"].get("ownerReferences", ()))
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 

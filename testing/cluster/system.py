@@ -19,6 +19,7 @@ from local.cloud import Cloud
 from testing.cluster.chart import CHART
 from testing.cluster.controlplane import Cluster
 from testing.cluster.kubelet import Kubelet
+from testing.cluster.pods import of_daemon_set
 from testing.cluster.timeline import FinishedTask, Sample
 
 RELEASE = "sd"
@@ -152,7 +153,8 @@ class System:
     def pods(self, runtime: str | None = None) -> list[dict[str, Any]]:
         """The pods of one runtime, or of all runtimes."""
         selector = "app.kubernetes.io/name" + (f",app.kubernetes.io/instance={runtime}" if runtime else "")
-        return self.cluster.items("pods", "-A", "-l", selector)
+        pods = self.cluster.items("pods", "-A", "-l", selector)
+        return [pod for pod in pods if not of_daemon_set(pod)]
 
     def nodes(self) -> list[dict[str, Any]]:
         """The nodes that Karpenter created."""
