@@ -185,7 +185,8 @@ def test_no_service_account_names_a_role(
     assert "role-arn" not in json.dumps(platform)
     assert "podIdentity" not in platform["keda"]
     rendered = pods(solution)
-    assert len(rendered.kinds("ServiceAccount")) == 3
+    # Of the three runtimes and of the log collector.
+    assert len(rendered.kinds("ServiceAccount")) == 4
     for account in rendered.kinds("ServiceAccount"):
         assert "eks.amazonaws.com/role-arn" not in account["metadata"]["annotations"]
     for deployment in rendered.kinds("Deployment"):
