@@ -58,9 +58,22 @@ def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: 
 
     assert code == 0
     assert world.callbacks_for(["one"])["one"]["status"] == "completed"
-    # Far less than the visibility timeout; usually at once. A last renewal can hide it for up to 15 s.
-    assert len(world.sqs.receive_message(QueueUrl=world.queue, WaitTimeSeconds=20)["Messages"]) == 1
+    assert len(world.sqs.receive_message(QueueUrl=world.queue, WaitTimeSeconds=1)["Messages"]) == 1
     assert runtime.runs() == ["one"]
+
+
+def test_a_slow_renewal_does_not_hide_what_an_ending_agent_gave_back(world: World, proxy: Proxy):
+    runtime = world.runtime("--service-time", "1")
+    world.send(["one", "two"])
+    agent = world.agent(runtime.url, SHUTDOWN_GRACE_SECONDS=20)
+    wait_for(lambda: world.messages_in_flight() == 2 and runtime.report()["running"] == "one")
+
+    renewal = calls_to("ChangeMessageVisibility", '"VisibilityTimeout": 15')
+    with proxy.failing(Fault(renewal, times=-1, delay=0.5)) as fault:
+        ends(agent, 8)
+
+    assert fault.seen > 0
+    assert len(world.sqs.receive_message(QueueUrl=world.queue, WaitTimeSeconds=1)["Messages"]) == 1
 
 
 @pytest.mark.thorough

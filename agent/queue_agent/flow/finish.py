@@ -87,7 +87,9 @@ async def return_to_queue(
     log.info("task returned to the queue", extra={**job.log_fields(), "reason": reason, "after": after})
     await _release_claim(job, ClaimState.RELEASED, failed=failed)
     try:
-        await services.queue.change_visibility(job.message, after)
+        async with job.visibility:
+            job.returned = True
+            await services.queue.change_visibility(job.message, after)
     except AwsUnavailable as error:  # it becomes visible when its visibility timeout ends
         extra = {**job.log_fields(), "error": str(error)}
         log.warning("the task could not be returned to the queue", extra=extra)

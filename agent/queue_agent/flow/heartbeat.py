@@ -32,8 +32,11 @@ class Heartbeat:
             await self._pause()
             seconds = self._seconds
             try:
-                if not await self._services.queue.extend_visibility(job.message, seconds):
-                    log.warning("the message is visible again", extra=job.log_fields())
+                async with job.visibility:
+                    if job.returned:
+                        return
+                    if not await self._services.queue.extend_visibility(job.message, seconds):
+                        log.warning("the message is visible again", extra=job.log_fields())
                 if job.lease is not None:
                     if self._ending.is_set():
                         job.lease.expect_end(seconds)

@@ -44,6 +44,9 @@ class Job:
     run_started: float = 0.0  # Unix time
     output_bytes: int = 0  # of the runtime's response or of the outputs, until they are stored
     abandon_reason: str = ""
+    # A change of its visibility that is on its way when the message is given back would hide it again.
+    visibility: asyncio.Lock = field(default_factory=asyncio.Lock)
+    returned: bool = False
     runner: asyncio.Task[None] | None = None  # the asyncio task that runs its stages
 
     def abandon(self, reason: str) -> None:
