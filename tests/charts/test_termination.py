@@ -1,6 +1,7 @@
 """How containers end: the command of each profile as PID 1 of a process namespace, as in a container."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -69,7 +70,8 @@ def _command(container: Object, code: Path, program: str) -> list[str]:
     code.mkdir()
     (code / "program.py").write_text(PROGRAMS[program])
     for name in ("python", "invokeai-web"):
-        text = f'#!/bin/sh\ncase "$*" in *--help*) exit ;; esac\nexec {sys.executable} {code}/program.py\n'
+        started = shlex.join([sys.executable, f"{code}/program.py"])
+        text = f'#!/bin/sh\ncase "$*" in *--help*) exit ;; esac\nexec {started}\n'
         (code / name).write_text(text)
         (code / name).chmod(0o755)
     (code / "serve.sh").write_text((ROOT / "images" / "sdwebui" / "serve.sh").read_text("utf-8"))
