@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from queue_agent.task.protocol import claim_key
 
 from testing.proxy import Fault, Proxy, calls_to
 from testing.world import World, log_records, wait_for
@@ -96,10 +97,11 @@ def test_a_run_whose_agent_was_killed_is_interrupted_and_the_task_run_to_its_end
 
 @pytest.mark.thorough
 def test_a_task_whose_agent_was_killed_at_every_attempt_is_dead_lettered_and_reported(world: World):
-    runtime = world.runtime("--service-time", "1")
+    runtime = world.runtime("--service-time", "3")
     world.send(["cat"])
     agent = world.agent(runtime.url, MAX_ATTEMPTS=1, **SOON)
     wait_for(lambda: runtime.report()["running"] == "cat")
+    wait_for(lambda: world.object(claim_key("cat"))["attempts"]["counted"] == 1)
     agent.signal(signal.SIGKILL)
 
     world.agent(runtime.url, MAX_ATTEMPTS=1, **SOON)

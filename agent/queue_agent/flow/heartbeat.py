@@ -57,8 +57,9 @@ class Heartbeat:
             await asyncio.wait_for(self._ending.wait(), seconds)
 
 
-async def count_attempt(job: Job) -> None:
-    """Note in the claim that the attempt has begun, while it runs: the runtime does not wait for S3."""
+async def count_attempt(job: Job, after: float) -> None:
+    """Note in the claim that the attempt has begun, `after` seconds after that. The runtime does not wait."""
+    await asyncio.sleep(after)
     try:
         if job.lease is not None:
             await job.lease.begin_attempt()

@@ -44,7 +44,7 @@ RUNNING_CALLBACK_SECONDS = 60.0
 PREPARE_SECONDS = 60.0
 # A task whose inputs are late is not received again at once.
 LATE_RETRY_SECONDS = 10.0
-# The next task's request to the runtime is sent before the outputs of the last one are handled.
+# A task's request to the runtime is sent before its attempt is counted, and before the last outputs are read.
 HEAD_START_SECONDS = 0.005
 # Handling an error may fail too, and so may handling that failure.
 MAX_HANDLED_ERRORS = 3
@@ -183,7 +183,7 @@ class TaskRunner:
             job.stage, started = Stage.RUNNING, time.time()
             job.run_started = started
             self._announce_start(job, started)
-            counting = self.run_in_background(count_attempt(job))
+            counting = self.run_in_background(count_attempt(job, HEAD_START_SECONDS))
             with self._reporting_failure(job):
                 finished_run = await run.run(
                     self._services.adapter,
