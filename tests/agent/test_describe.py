@@ -4,6 +4,7 @@ import gzip
 import json
 from typing import Any
 
+import pytest
 from queue_agent.adapters.comfyui.nodes import described
 from queue_agent.task.protocol import nodes_key
 
@@ -34,6 +35,17 @@ def test_the_nodes_are_written_once_for_an_image(world: World):
     wait_for(lambda: "the runtime is ready" in second.log.read_text())
     assert stored(world)["LastModified"] == first["LastModified"]
     assert "nodes of the runtime were written" not in second.log.read_text()
+
+
+@pytest.mark.thorough
+def test_nodes_that_could_not_be_read_are_written_soon_after(world: World):
+    runtime = world.runtime(kind="comfyui")
+    runtime.fault("no-nodes")
+    agent = world.agent(runtime.url, RUNTIME_TYPE="comfyui", RUNTIME_IMAGE=IMAGE)
+    wait_for(lambda: stored(world))
+
+    assert runtime.occurred() == {"no-nodes": 1}
+    assert "the nodes of the runtime were not written" in agent.log.read_text()
 
 
 def test_only_what_the_api_reads_is_kept():

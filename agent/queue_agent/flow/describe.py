@@ -8,23 +8,29 @@ from typing import Any
 
 from queue_agent.blobs import Blob
 from queue_agent.flow.services import Services
+from queue_agent.flow.stages import exception_of
 from queue_agent.ops.logs import log
 from queue_agent.task.protocol import NODES_MAX_BYTES, NODES_MAX_JSON_BYTES, nodes_key
 
 # The object of a tag expires; models come and go, too.
 REPEAT_SECONDS = 86_400.0
+# After a failure, doubled each time, up to the period above.
+RETRY_SECONDS = 5.0
 
 
 async def keep_nodes(services: Services, available: asyncio.Event) -> None:
-    """Write the nodes once the runtime is ready, and again each day, until cancelled. Never raises."""
+    """Write the nodes once the runtime is ready and again each day, or soon after a failure. Never raises."""
+    retry = RETRY_SECONDS
     while services.settings.runtime_image:
         await available.wait()
-        try:
-            await write_nodes(services)
-        except Exception as error:
+        if (error := await exception_of(write_nodes(services))) is None:
+            retry = RETRY_SECONDS
+            await asyncio.sleep(REPEAT_SECONDS)
+        else:
             # Without them the API accepts what the runtime refuses later.
             log.warning("the nodes of the runtime were not written", extra={"error": repr(error)[:200]})
-        await asyncio.sleep(REPEAT_SECONDS)
+            await asyncio.sleep(retry)
+            retry = min(2 * retry, REPEAT_SECONDS)
 
 
 async def write_nodes(services: Services) -> None:

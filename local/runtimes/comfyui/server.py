@@ -238,6 +238,8 @@ class ComfyUi:
         return web.json_response(self.sim.models if folder == "checkpoints" else [])
 
     async def _all_nodes(self, _: web.Request) -> web.Response:
+        if self.sim.faults.take("no-nodes"):
+            raise web.HTTPInternalServerError
         return web.json_response(
             {name: described(name, node, self.sim.models) for name, node in known().items()}
         )

@@ -26,6 +26,7 @@ KINDS = {
     "forget": "queue and history are lost, as after a restart, once the work is submitted",
     "no-output": "the work succeeds without a picture",
     "broken-output": "the picture cannot be downloaded or decoded",
+    "no-nodes": "the list of all nodes is answered with 500 (ComfyUI)",
     "queue-full": "200, but nothing is queued (InvokeAI)",
 }
 SLOW_FACTOR = 10

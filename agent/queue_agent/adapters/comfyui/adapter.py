@@ -72,7 +72,9 @@ class ComfyUi:
     async def nodes(self) -> Mapping[str, Any] | None:
         """Its classes of nodes, and those that it replaces by others (since 2026)."""
         response = await self._http.call("GET", "/object_info", seconds=OBJECT_INFO_SECONDS)
-        if not response.ok or response.body.size > OBJECT_INFO_MAX_BYTES:
+        if not response.ok:
+            raise RuntimeUnavailable("no_nodes", response.reason())
+        if response.body.size > OBJECT_INFO_MAX_BYTES:
             return None
         replaced = await self._http.call("GET", "/node_replacements")
         replacements = replaced.json() if replaced.ok else {}
