@@ -20,13 +20,13 @@ from api.comfy_documents import Link
 from api.comfy_errors import ComfyError, invalid, not_found
 from api.comfy_ids import asset_id_of, digest_of, is_upload_id, job_of_output
 from api.multipart import form_parts
+from api.node_inputs import MODEL_EXTENSIONS
 from api.records import ObjectHead, Records
 from api.state import timestamp
 
 MEDIA_TYPE_PATTERN = "^[A-Za-z0-9]+/[A-Za-z0-9.+-]+$"
 _MAX_NAME_CHARACTERS = 255
 _MAX_REFERENCES = 32  # of the agent, for one task
-_MODEL_SUFFIXES = (".safetensors", ".ckpt", ".gguf", ".pth")
 _NO_ASSET = "There is no such asset."
 _IN_USE = "An output belongs to its job and is deleted with the runtime's bucket."
 
@@ -184,6 +184,6 @@ def _checked_name(name: str) -> str:
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or not parts[0]:
         raise invalid("`file_path` must be a relative path without `..`.")
-    if name.lower().endswith(_MODEL_SUFFIXES) or parts[0] == "models":
+    if name.lower().endswith(MODEL_EXTENSIONS) or parts[0] == "models":
         raise invalid("Model files are not uploaded here: put them into the models bucket of the runtime.")
     return name

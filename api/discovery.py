@@ -8,12 +8,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 from queue_agent.task.protocol import CONTENT_MAX_BYTES, CONTEXT_MAX_BYTES, TASK_TYPES, UPLOAD_MAX_BYTES
 
+from api.node_inputs import MODEL_EXTENSIONS
 from api.records import LINK_SECONDS
 from api.settings import Runtime, Settings
 from api.waits import Waits
 
 WAITING, RUNNING = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
-MODEL_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx", ".sft")
 # SQS sends the metric once a minute, some minutes late.
 AGE_WINDOW = timedelta(minutes=10)
 UNLISTED_CODES = ("AccessDenied", "NoSuchBucket", "403", "404")
@@ -84,7 +84,7 @@ def _models(runtime: Runtime, s3: Any) -> list[str] | None:
             return None
         raise
     keys = [str(item["Key"]).removeprefix(prefix) for item in answer.get("Contents", ())]
-    return [key for key in keys if key.lower().endswith(MODEL_SUFFIXES)]
+    return [key for key in keys if key.lower().endswith(MODEL_EXTENSIONS)]
 
 
 def _queue(runtime: Runtime, sources: Sources) -> dict[str, int]:

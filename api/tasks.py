@@ -133,7 +133,7 @@ def _message_of(task: Task) -> tuple[str, bool]:
         detail = f"The content has {size} bytes; the maximum is {CONTENT_MAX_BYTES}. {TOO_LARGE}."
         raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     if len(short) > room:
-        detail = f"The metadata has {len(short)} bytes; the maximum is {room}."
+        detail = f"The metadata has {len(short)} bytes; the maximum is {room}. Shorten its `context`."
         raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     return short, False
 

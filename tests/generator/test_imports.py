@@ -35,7 +35,7 @@ API = {
         "uploads",
     },
     "addresses": {"cors"},
-    "discovery": {"records", "settings", "waits"},
+    "discovery": {"node_inputs", "records", "settings", "waits"},
     "listing": {
         *("addresses", "index", "problem", "records", "schema", "settings", "state", "tasks", "validation"),
     },
@@ -48,7 +48,8 @@ API = {
     "comfy_documents": {"comfy_ids", "settings", "state"},
     "comfy_events": {"comfy_documents"},
     "comfy_assets": {
-        *("blake3", "comfy_documents", "comfy_errors", "comfy_ids", "multipart", "records", "state"),
+        *("blake3", "comfy_documents", "comfy_errors", "comfy_ids", "multipart", "node_inputs", "records"),
+        "state",
     },
     "comfy_jobs": {
         *("comfy_assets", "comfy_documents", "comfy_errors", "comfy_ids", "comfy_workflow", "index"),
