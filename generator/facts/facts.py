@@ -213,6 +213,7 @@ class Facts:
             "other_types.json": self._other_types,
             "regions.json": self._regions,
             "versions.json": self._versions,
+            "time_zones.json": self._time_zones,
         }
         return {name: (content["source"], content["date"]) for name, content in files.items()}
 
@@ -231,6 +232,16 @@ class Facts:
     @cached_property
     def _versions(self) -> dict[str, Any]:
         return self._read("versions.json")
+
+    @cached_property
+    def _time_zones(self) -> dict[str, Any]:
+        return self._read("time_zones.json")
+
+    @cached_property
+    def time_zones(self) -> tuple[str, ...]:
+        """The names of the IANA time zone database, such as `Europe/Berlin` and `UTC`."""
+        zones = self._time_zones["zones"].items()
+        return tuple(f"{area}/{name}" if area else name for area, listed in zones for name in listed.split())
 
     @cached_property
     def prices(self) -> Prices:

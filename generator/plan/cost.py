@@ -8,7 +8,7 @@ from generator.facts.facts import Facts
 from generator.facts.prices import DAYS_A_MONTH, HOURS_A_MONTH, PriceList, Prices
 from generator.plan.model import Cost, CostLine, RuntimePlan
 from generator.solution import limits
-from generator.solution.model import Solution
+from generator.solution.model import Runtime, Solution
 
 NODE_DISK_GB = 80  # eksctl's default for a managed node
 # Requests of one task. SQS: receive, delete and some heartbeats.
@@ -20,6 +20,7 @@ S3_PUTS = 7  # the record of the request and the claim, each twice; index entry,
 WEBHOOK_POLLS = 5 * 3 * 60 * HOURS_A_MONTH
 # Lines of the agent, and the progress bars of the runtime.
 LOG_KB = 10
+HOURS_A_WEEK = 7 * 24
 # Lines of Karpenter, KEDA, the CSI driver and the add-ons in a month.
 CONTROLLER_LOGS_GB = 1
 API_SECONDS, AUTHORIZER_SECONDS = 0.3, 0.01
@@ -115,6 +116,22 @@ def _idle(
             kind, nodes = option.instance_type, math.ceil(pods / option.pods_per_node)
             text = f"GPU: {runtime.name} keeps {nodes} × {kind}"
             yield _line(text, nodes * HOURS_A_MONTH, "h", prices.instance(kind))
+        yield from _kept_warm(runtime, plan, prices)
+
+
+def _kept_warm(runtime: Runtime, plan: RuntimePlan, prices: PriceList) -> Iterator[CostLine]:
+    """What pods and placeholders of scaling.warm cost above the minimum of pods."""
+    if not plan.warm or not plan.options:
+        return
+    kind, per_node = plan.options[0].instance_type, plan.options[0].pods_per_node
+    least = runtime.scaling.min_replicas
+    hours = sum(
+        level.hours
+        * (math.ceil((max(level.pods, least) + level.nodes) / per_node) - math.ceil(least / per_node))
+        for level in plan.warm
+    )
+    text = f"GPU: {runtime.name} keeps {kind} warm, {hours:g} node hours a week"
+    yield _line(text, round(hours * HOURS_A_MONTH / HOURS_A_WEEK), "h", prices.instance(kind))
 
 
 def _log_price(solution: Solution, prices: PriceList) -> float | None:

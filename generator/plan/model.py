@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from generator.facts.quotas import Market, Quota
 from generator.solution.model import RuntimeType
+from generator.solution.warm import WarmLevel
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,17 @@ class NodeOption:
 
 @dataclass(frozen=True)
 class RuntimePlan:
-    """One runtime at its maximum, for each instance type that Karpenter may choose."""
+    """One runtime at its maximum, for each instance type that Karpenter may choose.
+
+    `placeholders`: how many of them there may be in addition to the pods. `warm`: what is kept ready.
+    """
 
     name: str
     type: RuntimeType
     licence: str
     pods: int
+    placeholders: int
+    warm: tuple[WarmLevel, ...]
     markets: tuple[Market, ...]
     options: tuple[NodeOption, ...]
 

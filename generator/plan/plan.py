@@ -14,7 +14,7 @@ from generator.plan import notes
 from generator.plan.cost import cost
 from generator.plan.encryption import encryption
 from generator.plan.model import NodeOption, NodePoolPlan, Plan, QuotaNeed, ResourceCount, RuntimePlan
-from generator.solution import capacity
+from generator.solution import capacity, warm
 from generator.solution.capacity import Place
 from generator.solution.model import NodePool, Nodes, Runtime, RuntimeType, Solution
 
@@ -78,13 +78,16 @@ def runtime_plan(runtime: Runtime, place: Place, facts: Facts) -> RuntimePlan:
     pods = min(pods, max((limit for limit in limits if limit is not None), default=pods))
     markets: tuple[Market, ...] = ("spot", "on-demand")
     allowed = capacity.capacity_types(runtime.nodes, place)
+    placeholders = warm.most_placeholders(runtime.scaling.warm)
     return RuntimePlan(
         name=runtime.name,
         type=runtime.type,
         licence=LICENCES[runtime.type],
         pods=pods,
+        placeholders=placeholders,
+        warm=warm.levels(runtime.scaling.warm),
         markets=tuple(market for market in markets if market in allowed),
-        options=tuple(_options(runtime, left, pods)),
+        options=tuple(_options(runtime, left, pods + placeholders)),
     )
 
 

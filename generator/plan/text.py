@@ -37,6 +37,7 @@ def markdown(plan: Plan) -> str:
         "## GPU nodes at the maximum",
         "Karpenter takes the cheapest type that has capacity; each row is all pods on nodes of one type.",
         _table(("runtime", "pods", "instance type", "GPU", "nodes", "vCPUs"), _node_rows(plan.runtimes)),
+        *_placeholders(plan.runtimes),
         *_shared_pools(plan.node_pools),
         "## Quotas that this needs",
         _table(
@@ -62,10 +63,21 @@ def markdown(plan: Plan) -> str:
 
 def _node_rows(runtimes: Iterable[RuntimePlan]) -> list[tuple[str, ...]]:
     return [
-        (runtime.name, str(runtime.pods), *_node_row(option))
+        (runtime.name, _pods(runtime), *_node_row(option))
         for runtime in runtimes
         for option in runtime.options
     ]
+
+
+def _pods(runtime: RuntimePlan) -> str:
+    """The number of pods; with placeholders `20 + 1`."""
+    return f"{runtime.pods} + {runtime.placeholders}" if runtime.placeholders else str(runtime.pods)
+
+
+def _placeholders(runtimes: Iterable[RuntimePlan]) -> Iterator[str]:
+    """A sentence where there are placeholders."""
+    if any(runtime.placeholders for runtime in runtimes):
+        yield "After the +: placeholders of `scaling.warm`, which keep further nodes ready."
 
 
 def _shared_pools(pools: Iterable[NodePoolPlan]) -> Iterator[str]:

@@ -118,12 +118,28 @@ class Observability:
 
 
 @dataclass(frozen=True)
+class WarmEntry:
+    """Pods and placeholders that are kept from each `start` to the next `end`; without hours: all the time.
+
+    `start` and `end` are cron expressions in the time zone.
+    """
+
+    pods: int
+    nodes: int
+    timezone: str
+    start: str | None
+    end: str | None
+
+
+@dataclass(frozen=True)
 class Scaling:
-    """Whether KEDA scales the pods, and between which numbers."""
+    """Whether KEDA scales the pods, between which numbers, how often it looks, and what is kept warm."""
 
     enabled: bool
     min_replicas: int
     max_replicas: int
+    polling_seconds: int
+    warm: tuple[WarmEntry, ...] = ()
 
 
 @dataclass(frozen=True)

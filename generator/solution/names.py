@@ -127,6 +127,11 @@ def node_pool(stack: str, pool: str) -> str:
     return f"{stack}-{pool}"
 
 
+def placeholder(runtime: str) -> str:
+    """Deployment and ScaledObject of the placeholders of one runtime."""
+    return f"{runtime}-placeholder"
+
+
 def arn(partition: str, service: str, region: str, account: str, resource: str) -> str:
     """An ARN; region and account are empty for global services."""
     return f"arn:{partition}:{service}:{region}:{account}:{resource}"

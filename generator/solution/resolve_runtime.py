@@ -18,6 +18,7 @@ from generator.solution.model import (
     Nodes,
     Runtime,
     Scaling,
+    WarmEntry,
 )
 
 Data = Mapping[str, Any]
@@ -123,6 +124,19 @@ def _scaling(scaling: Data) -> Scaling:
         enabled=scaling["enabled"],
         min_replicas=scaling["minReplicaCount"],
         max_replicas=scaling["maxReplicaCount"],
+        polling_seconds=scaling["pollingInterval"],
+        warm=tuple(map(warm_entry, scaling["warm"])) if scaling["enabled"] else (),
+    )
+
+
+def warm_entry(entry: Data) -> WarmEntry:
+    """One entry of `scaling.warm`, with the defaults of the schema."""
+    return WarmEntry(
+        pods=entry.get("pods", 0),
+        nodes=entry.get("nodes", 0),
+        timezone=entry.get("timezone", "UTC"),
+        start=entry.get("start"),
+        end=entry.get("end"),
     )
 
 

@@ -22,7 +22,7 @@ from kubernetes import client, config
 
 from testing import containers
 from testing.cluster.controlplane import Cluster
-from testing.cluster.pods import POLL_SECONDS, PodRunner, of_daemon_set
+from testing.cluster.pods import POLL_SECONDS, PodRunner, is_placeholder, of_daemon_set
 
 # The models in the bucket of a runtime without a fixed model.
 MODELS = ("a.safetensors", "b.safetensors", "model.safetensors")
@@ -71,6 +71,8 @@ class Kubelet(threading.Thread):
         """Command and environment of the process for a container: the real agent or a simulated runtime."""
         env = self.environment(pod, spec)
         base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        if is_placeholder(pod):
+            return spec["command"], base | env
         if spec["name"] == "queue-agent":
             mapped = {
                 "AGENT_PORT": str(ports[int(env["AGENT_PORT"])]),

@@ -34,6 +34,11 @@ def of_daemon_set(pod: dict[str, Any]) -> bool:
     return any(owner["kind"] == "DaemonSet" for owner in pod["metadata"].get("ownerReferences", ()))
 
 
+def is_placeholder(pod: dict[str, Any]) -> bool:
+    """Whether the pod only holds the place of a runtime's pod."""
+    return bool(pod["metadata"]["labels"].get("app.kubernetes.io/name") == "sd-placeholder")
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
@@ -145,6 +150,7 @@ class PodRunner(threading.Thread):
         self.kubelet, self.pod = kubelet, pod
         self.namespace, self.pod_name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         self.runtime = pod["metadata"]["labels"]["app.kubernetes.io/instance"]
+        self.runtime += "-placeholder" if is_placeholder(pod) else ""
         self.node_pool = node_pool
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.pod_name}-", dir=kubelet.folder))
         self.deleted = threading.Event()
@@ -158,6 +164,8 @@ class PodRunner(threading.Thread):
 
     def observe_gpu(self) -> None:
         """Read the record of the simulated GPU; it is kept when the process has ended."""
+        if is_placeholder(self.pod):
+            return
         report = _gpu_report(f"http://127.0.0.1:{self.containers[0].ports['runtime']}")
         self.busy = report is not None and report["running"] is not None
         if report and self.busy:

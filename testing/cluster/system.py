@@ -152,9 +152,16 @@ class System:
 
     def pods(self, runtime: str | None = None) -> list[dict[str, Any]]:
         """The pods of one runtime, or of all runtimes."""
-        selector = "app.kubernetes.io/name" + (f",app.kubernetes.io/instance={runtime}" if runtime else "")
+        selector = "app.kubernetes.io/name=sd-runtime" + (
+            f",app.kubernetes.io/instance={runtime}" if runtime else ""
+        )
         pods = self.cluster.items("pods", "-A", "-l", selector)
         return [pod for pod in pods if not of_daemon_set(pod)]
+
+    def placeholders(self, runtime: str) -> list[dict[str, Any]]:
+        """The placeholders of one runtime."""
+        selector = f"app.kubernetes.io/name=sd-placeholder,app.kubernetes.io/instance={runtime}"
+        return self.cluster.items("pods", "-A", "-l", selector)
 
     def nodes(self) -> list[dict[str, Any]]:
         """The nodes that Karpenter created."""

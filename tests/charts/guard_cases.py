@@ -8,6 +8,8 @@ POOL = "karpenter.provisioner"
 NODE = "karpenter.nodeTemplate"
 API = "runtime.inferenceApi"
 AGENT = "runtime.queueAgent"
+WARM = "runtime.scaling.warm"
+HOURS = {"start": "0 8 * * 1-5", "end": "0 18 * * 1-5"}
 EGRESS = "runtime.networkPolicy.egress"
 CUSTOM = {
     "type": "custom",
@@ -149,6 +151,30 @@ CASES: dict[str, tuple[Values, str]] = {
         "the maximum is 3600",
     ),
     "flat-behavior": (nested("runtime.scaling.extraHPAConfig", {"scaleUp": 3}), "scaleUp is not a mapping"),
+    "warm-nothing": (nested(WARM, [{"timezone": "Europe/Berlin"}]), "warm[0]: it keeps nothing"),
+    "warm-without-hours": (nested(WARM, [{"nodes": 1}, {"pods": 1}]), "warm[1]: pods without hours"),
+    "warm-without-end": (nested(WARM, [{"pods": 1, "start": "0 8 * * *"}]), "start and end belong together"),
+    "warm-above-maximum": (nested(WARM, [{"pods": 21, **HOURS}]), "pods 21 is above maxReplicaCount 20"),
+    "warm-at-odd-hours": (
+        nested(WARM, [{"pods": 1, **HOURS, "start": "0 25 * * *"}]),
+        'warm[0].start: "0 25 * * *" is not a cron expression',
+    ),
+    "warm-on-sunday": (
+        nested(WARM, [{"nodes": 1, **HOURS, "end": "0 18 * * 5-7"}]),
+        'warm[0].end: "0 18 * * 5-7" is not a cron expression',
+    ),
+    "warm-backwards": (
+        nested(WARM, [{"nodes": 1, **HOURS, "end": "0 18 * * 5-1"}]),
+        'warm[0].end: "0 18 * * 5-1" is not a cron expression',
+    ),
+    "warm-for-no-time": (
+        nested(WARM, [{"nodes": 1, "start": "0 8 * * *", "end": "0  8 * * *"}]),
+        "start and end are the same",
+    ),
+    "warm-without-keda": (
+        nested("runtime.scaling", {"enabled": False, "warm": [{"nodes": 1}]}),
+        "scaling.enabled is false, so KEDA keeps nothing warm",
+    ),
     "no-models": (nested("runtime.persistence.s3.modelBucket", ""), "modelBucket is empty"),
     "one-writer": (
         nested("runtime.persistence.accessModes", ["ReadWriteOnce"]),

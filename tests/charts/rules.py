@@ -72,7 +72,7 @@ RESERVATION = closed(
     ownerID=text("^[0-9]{12}$"),
     tags=TAGS,
 )
-TRIGGER = closed(
+SQS_TRIGGER = closed(
     ("type", "metadata"),
     type=one_of("aws-sqs-queue"),
     authenticationRef=closed(("name",), name=TEXT),
@@ -86,6 +86,19 @@ TRIGGER = closed(
         },
     },
 )
+
+CRON_TRIGGER = closed(
+    ("type", "metadata"),
+    type=one_of("cron"),
+    metadata=closed(
+        ("timezone", "start", "end", "desiredReplicas"),
+        timezone=TEXT,
+        start=TEXT,
+        end=TEXT,
+        desiredReplicas=text("^[1-9][0-9]*$"),
+    ),
+)
+TRIGGER: Schema = {"anyOf": [SQS_TRIGGER, CRON_TRIGGER]}
 
 SPECS: dict[str, Schema] = {
     "NodePool": closed(

@@ -16,6 +16,7 @@ from .guard_cases import (
     OPTIONAL,
     POOL,
     STACK,
+    WARM,
     requirement,
 )
 from .pool_cases import ALIKE, DIFFERENT, in_pool
@@ -155,6 +156,16 @@ def test_the_name_of_a_shared_pool_says_by_how_much_it_is_too_long() -> None:
     assert f"shorten nodePool or global.stackName by {len(STACK) + 1 + 36 - 63}" in message
 
 
+def named_like_placeholders() -> Values:
+    return merged(BASE, {"runtimes": {"a": nested(WARM, [{"nodes": 1}]), "a-placeholder": {}}})
+
+
+def test_a_runtime_cannot_be_named_like_the_placeholders_of_another(render: Render) -> None:
+    message = refused(named_like_placeholders())
+    assert "runtimes.a-placeholder: the Deployment a-placeholder is that of the placeholders of a" in message
+    assert render(**{"a": {}, "a-placeholder": {}})
+
+
 def test_a_shared_pool_cannot_be_that_of_a_runtime_of_its_name(render: Render) -> None:
     with pytest.raises(HelmError, match="demo-c is also the node pool of the runtime c"):
         render(a=in_pool("c"), b=in_pool("c"), c={})
@@ -230,7 +241,16 @@ def test_every_message_of_the_guards_is_caused_by_a_case() -> None:
     no_gpu = merged(BASE, {"defaults": nested(f"{API}.resources", NO_GPU), "runtimes": {"one": {}}})
     shared = merged(BASE, {"runtimes": {"a": SHARED, "b": SHARED}})
     pools = merged(BASE, {"runtimes": {"a": in_pool("c"), "b": TAGGED, "c": {}}})
-    cases = (all_bad(), top, no_gpu, shared, pools, long_pool(), without_defaults())
+    cases = (
+        all_bad(),
+        top,
+        no_gpu,
+        shared,
+        pools,
+        long_pool(),
+        named_like_placeholders(),
+        without_defaults(),
+    )
     message = "".join(map(refused, cases))
     assert len(sentences) > 40
     for sentence in sentences:

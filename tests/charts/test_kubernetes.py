@@ -49,7 +49,19 @@ EVERYTHING: Values = {
     "runtime": {
         "labels": {"team": "art"},
         "annotations": {"note": "x"},
-        "scaling": {"extraHPAConfig": {"scaleUp": {"selectPolicy": "Min"}}},
+        "scaling": {
+            "extraHPAConfig": {"scaleUp": {"selectPolicy": "Min"}},
+            "warm": [
+                {"nodes": 1},
+                {
+                    "pods": 1,
+                    "nodes": 2,
+                    "timezone": "Asia/Tokyo",
+                    "start": "0 9 * * 1-5",
+                    "end": "0 18 * * 1-5",
+                },
+            ],
+        },
         "inferenceApi": {"extraEnv": {"A": 1}, "commandArguments": "--x"},
         "queueAgent": {"extraEnv": {"B": True}, "xray": {"enabled": True}, "inputBuckets": ["a", "b"]},
         "persistence": {"labels": {"a": "b"}, "annotations": {"c": "d"}},

@@ -25,6 +25,7 @@ TAINTS = "extraValues.karpenter.provisioner.extraTaints"
 ZONES = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-west-2a", "us-west-2b"]}
 
 NODES = "extraValues.karpenter.nodeTemplate"
+WARM = "extraValues.runtime.scaling.warm"
 GPU = "nvidia.com/gpu"
 FOUR_GPUS = {"extraValues.karpenter.provisioner.instanceType": ["g5.12xlarge"]}
 RESOURCES = {
@@ -85,6 +86,7 @@ REQUIRED_KEYS: dict[str, Data] = {
         for source, fields in SOURCES.items()
     },
     f"{TAINTS}[]": {TAINTS: [{"key": "team", "value": "art", "effect": "NoSchedule"}]},
+    f"{WARM}[]": {WARM: [{"pods": 3, "start": "0 7 * * 1-5", "end": "0 17 * * 1-5"}]},
 }
 # The same for keys of the solution, which change what is built.
 REQUIRED_KEYS["kmsKeys.inputs"] = {"extraValues.runtime.queueAgent.inputBuckets": ["my-inputs"]}

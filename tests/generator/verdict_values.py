@@ -18,6 +18,7 @@ from tests.generator.verdict_texts import (
     SIZES,
     TEXTS,
 )
+from tests.generator.verdict_warm import WARM_LISTS
 
 POOL, NODE, POD = (
     f"extraValues.{part}" for part in ("karpenter.provisioner", "karpenter.nodeTemplate", "runtime")
@@ -283,6 +284,7 @@ POOLS: dict[str, list[Any]] = {
     f"{POD}.serviceAccountName": NAMES,
     f"{POD}.scaling": SCALINGS,
     f"{POD}.scaling.extraHPAConfig": BEHAVIORS,
+    f"{POD}.scaling.warm": WARM_LISTS,
     f"{API}.modelMountPath": PATHS,
     f"{API}.extraEnv": ENVIRONMENT,
     f"{API}.image": [{"repository": name, "tag": "1"} for name in REPOSITORIES],

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from typing import Any
 
 import pytest
 import yaml
@@ -9,6 +10,7 @@ import yaml
 from generator import paths
 from generator.build import stack, stack_layout
 from generator.plan import cost
+from generator.plan.model import CostLine
 from tests.plan.plans import PRICES, TERMS, nodes, planned, runtime, solve
 
 
@@ -145,3 +147,41 @@ def test_every_price_names_its_source_and_date() -> None:
     for row in data["services"].values():
         assert date.fromisoformat(row["date"])
         assert all(item["source"] and item["unit"] for item in row["prices"].values())
+
+
+WARM_DAY = {"start": "0 8 * * 1-5", "end": "0 18 * * 1-5"}
+
+
+def warm_line(*entries: dict[str, Any], types: tuple[str, ...] = ("g5.xlarge",), **scaling: Any) -> CostLine:
+    """The line of what a runtime keeps warm."""
+    values = {"scaling": {"warm": list(entries), **scaling}}
+    plan = planned(solve(runtime(karpenter=nodes(list(types)), runtime=values)))
+    [line] = [line for line in plan.cost.idle if "warm" in line.what]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("entries", "minimum", "hours"),
+    [
+        ([{"pods": 1, **WARM_DAY}], 0, 50),
+        ([{"pods": 3, **WARM_DAY}], 0, 150),
+        ([{"nodes": 2}], 0, 336),
+        ([{"pods": 1, "nodes": 1, **WARM_DAY}], 0, 100),
+        # What the minimum keeps is another line.
+        ([{"pods": 3, **WARM_DAY}], 2, 50),
+        ([{"pods": 1, "nodes": 1, **WARM_DAY}], 2, 50),
+        # Overlapping hours: the larger number.
+        ([{"pods": 1, **WARM_DAY}, {"pods": 2, "start": "0 12 * * 1-5", "end": "0 13 * * 1-5"}], 0, 55),
+    ],
+)
+def test_what_is_kept_warm_costs_its_hours(entries: list[dict[str, Any]], minimum: int, hours: int) -> None:
+    line = warm_line(*entries, minReplicaCount=minimum)
+
+    assert line.what == f"GPU: one keeps g5.xlarge warm, {hours} node hours a week"
+    assert line.amount == pytest.approx(round(hours * 730 / 168) * 1.006)
+
+
+def test_pods_that_share_a_node_share_its_warm_hours() -> None:
+    line = warm_line({"pods": 4, **WARM_DAY}, {"nodes": 1, **WARM_DAY}, types=("g5.12xlarge",))
+
+    assert "100 node hours" in line.what

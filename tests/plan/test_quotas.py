@@ -162,3 +162,22 @@ def test_the_quota_code_follows_from_the_family(name: str, market: quotas.Market
 @pytest.mark.parametrize("name", ["p6-b200.48xlarge", "inf2.xlarge", "hpc7g.4xlarge"])
 def test_a_quota_that_is_not_known_is_none(name: str) -> None:
     assert quotas.of_instance(name, "spot") is None
+
+
+HOURS = {"start": "0 8 * * 1-5", "end": "0 18 * * 1-5"}
+
+
+def test_placeholders_count_as_nodes_in_addition_to_all_pods() -> None:
+    warm = {"scaling": {"maxReplicaCount": 3, "warm": [{"nodes": 2, "pods": 1, **HOURS}, {"nodes": 1}]}}
+    [planned_runtime] = planned(solve(runtime(karpenter=nodes(["g5.xlarge"]), runtime=warm))).runtimes
+
+    assert (planned_runtime.pods, planned_runtime.placeholders) == (3, 2)
+    assert [option.nodes for option in planned_runtime.options] == [5]
+
+
+def test_the_limits_of_the_pool_bound_placeholders_too() -> None:
+    warm = {"scaling": {"maxReplicaCount": 3, "warm": [{"nodes": 2}]}}
+    limited = nodes(["g5.xlarge"], resourceLimits={"nvidia.com/gpu": 4})
+    [planned_runtime] = planned(solve(runtime(karpenter=limited, runtime=warm))).runtimes
+
+    assert [option.nodes for option in planned_runtime.options] == [4]

@@ -10,6 +10,7 @@ THEMES = (
     "names",
     "models",
     "scaling",
+    "warm",
     "nodes",
     "capacity",
     "controllers",

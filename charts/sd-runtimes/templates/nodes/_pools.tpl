@@ -47,3 +47,15 @@ securityGroupSelectorTerms:
   - tags:
       {{- toYaml ($n.securityGroupSelector | default (dict "aws:eks:cluster-name" $cluster)) | nindent 6 }}
 {{- end -}}
+
+{{- /* sd-runtimes.placement (runtime): puts a pod on the nodes of the runtime's pool, and tolerates their taints. */ -}}
+{{- define "sd-runtimes.placement" -}}
+nodeSelector:
+  karpenter.sh/nodepool: {{ include "sd-runtimes.name.nodePool" . | quote }}
+tolerations:
+  - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}
+  - {key: runtime, operator: Equal, value: {{ .pool | quote }}, effect: NoSchedule}
+  {{- range .karpenter.provisioner.extraTaints }}
+  - {key: {{ .key | quote }}, operator: Equal, value: {{ .value | default "" | quote }}, effect: {{ .effect }}}
+  {{- end }}
+{{- end -}}

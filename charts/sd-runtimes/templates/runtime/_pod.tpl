@@ -40,6 +40,16 @@ httpGet:
   port: runtime
 {{- end -}}
 
+{{- /* sd-runtimes.securityContext.pod: security context of a pod at the restricted level. */ -}}
+{{- define "sd-runtimes.securityContext.pod" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+fsGroup: 1000
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
 {{- /* sd-runtimes.securityContext (readOnly): security context of a container at the restricted level. */ -}}
 {{- define "sd-runtimes.securityContext" -}}
 allowPrivilegeEscalation: false

@@ -36,6 +36,7 @@ component are in its own _guards.tpl. Every check has a case in tests/charts/tes
 {{- include "sd-runtimes.problems.containers" (dict "runtime" $rt "where" $where) }}
 {{- include "sd-runtimes.problems.network" (dict "runtime" $rt "where" $where) }}
 {{- include "sd-runtimes.problems.scaling" (dict "runtime" $rt "where" $where) }}
+{{- include "sd-runtimes.problems.warm" (dict "runtime" $rt "where" $where) }}
 {{- include "sd-runtimes.problems.models" (dict "runtime" $rt "where" $where) }}
 {{- include "sd-runtimes.problems.nodes" (dict "runtime" $rt "where" $where) }}
 {{- include "sd-runtimes.problems.nodeTemplate" (dict "runtime" $rt "where" $where) }}
