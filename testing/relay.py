@@ -1,6 +1,7 @@
 """HTTP servers on loopback that answer calls themselves or forward them."""
 
 import http.client
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ class Server:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speak TLS, with the certificate of `context`; before the server starts."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = self.url.replace("http:", "https:", 1)
 
     def __enter__(self) -> "Server":
         self._thread.start()

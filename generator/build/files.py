@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from generator.build import cluster, stack
 from generator.build import values as chart_values
-from generator.iam import controllers, deployer, keys
+from generator.iam import controllers, deployer, keys, model_files
 from generator.plan import text as plan_text
 from generator.plan.model import Plan
 from generator.solution.model import Solution
@@ -57,6 +57,7 @@ def _everything(solution: Solution, plan: Plan) -> dict[str, str]:
         **(_in_existing_cluster(solution) if solution.existing_cluster else _with_own_cluster(solution)),
         **deployer.files(solution),
         **keys.files(solution),
+        **model_files.files(solution),
         **plan_text.files(plan),
     }
 

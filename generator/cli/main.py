@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("generator.cli.diff", "show what a changed config changes"),
     "plan": ("generator.cli.plan", "show what will exist, which quotas it needs and what it costs"),
     "preflight": ("generator.cli.preflight", "ask AWS whether the plan can work in this account"),
+    "models": ("generator.cli.models", "copy model files into the model bucket"),
     "deploy": ("generator.cli.deploy", "deploy a config to its account, or what changed in it"),
     "api": ("generator.cli.api", "print the URL of the deployed API and a key"),
     "keys": ("generator.cli.keys", "list, add, rotate or revoke API keys"),

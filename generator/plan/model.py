@@ -81,6 +81,32 @@ class Encryption:
 
 
 @dataclass(frozen=True)
+class ModelLoad:
+    """How long a pod of a runtime waits for one model file, on its slowest and its fastest instance type.
+
+    `way`: direct or mount. `size` in bytes; None, like the seconds, where the config does not have it.
+    """
+
+    runtime: str
+    path: str
+    size: int | None
+    way: str
+    slowest: float | None = None
+    fastest: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelCopy:
+    """A file that `generator models pull` copies into the bucket."""
+
+    path: str
+    source: str
+    objects: tuple[str, ...]
+    sha256: str | None
+    license: str | None
+
+
+@dataclass(frozen=True)
 class CostLine:
     """One amount and the formula behind it; no amount where a price is not known."""
 
@@ -124,5 +150,7 @@ class Plan:
     needs: tuple[QuotaNeed, ...]
     encryption: tuple[Encryption, ...]
     cost: Cost
+    model_loads: tuple[ModelLoad, ...]
+    model_copies: tuple[ModelCopy, ...]
     # Sentences about the support of the EKS version and the age of the data.
     notes: tuple[str, ...]

@@ -10,7 +10,7 @@ from generator.facts.facts import Facts
 from generator.facts.instance_types import InstanceType
 from generator.facts.quotas import Market, Quota
 from generator.iam import accounts
-from generator.plan import notes
+from generator.plan import models, notes
 from generator.plan.cost import cost
 from generator.plan.encryption import encryption
 from generator.plan.model import NodeOption, NodePoolPlan, Plan, QuotaNeed, ResourceCount, RuntimePlan
@@ -66,6 +66,8 @@ def plan(
             seconds=seconds or {},
             stack_resources=stack_resources,
         ),
+        model_loads=tuple(models.loads(solution, facts)),
+        model_copies=tuple(models.copies(solution)),
         notes=tuple(notes.notes(solution, facts, today)),
     )
 

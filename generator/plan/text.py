@@ -5,7 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from generator.plan.model import CostLine, NodeOption, NodePoolPlan, Plan, RuntimePlan
+from generator.plan.model import (
+    CostLine,
+    ModelCopy,
+    ModelLoad,
+    NodeOption,
+    NodePoolPlan,
+    Plan,
+    RuntimePlan,
+)
 from generator.plan.plan import MODEL_LICENCES
 
 
@@ -51,6 +59,8 @@ def markdown(plan: Plan) -> str:
         "## Cost of 1,000 pictures",
         _cost_table([*cost.per_1000, cost.requests], cost.currency),
         cost.note,
+        *_model_loads(plan.model_loads),
+        *_model_copies(plan.model_copies),
         "## Encryption at rest",
         _table(("data", "key"), [(row.data, row.key) for row in plan.encryption]),
         "## Licences",
@@ -93,6 +103,39 @@ def _shared_pools(pools: Iterable[NodePoolPlan]) -> Iterator[str]:
 
 def _node_row(option: NodeOption) -> tuple[str, ...]:
     return option.instance_type, option.gpu_name, str(option.nodes), str(option.vcpus)
+
+
+def _model_loads(loads: Sequence[ModelLoad]) -> Iterator[str]:
+    if not loads:
+        return
+    yield "## Loading of models"
+    yield (
+        "From S3 into GPU memory, at the peak bandwidth of the network card: docs/model-loading.md has the"
+        " measurements. `direct` is downloaded while the image is pulled, `mount` is read when it is needed."
+    )
+    rows = [(one.runtime, one.path, _size(one.size), one.way, _seconds(one)) for one in loads]
+    yield _table(("runtime", "file", "size", "way", "seconds"), rows)
+
+
+def _size(size: int | None) -> str:
+    return "unknown: set models[].size" if size is None else f"{size / 1e9:.2f} GB"
+
+
+def _seconds(load: ModelLoad) -> str:
+    if load.slowest is None or load.fastest is None:
+        return "unknown"
+    texts = f"{load.fastest:.1f}", f"{load.slowest:.1f}"
+    return texts[0] if texts[0] == texts[1] else " to ".join(texts)
+
+
+def _model_copies(copies: Sequence[ModelCopy]) -> Iterator[str]:
+    if copies:
+        yield "## Models that `generator models pull` copies"
+        rows = [
+            (one.path, one.source, one.license or "named by the source", ", ".join(one.objects))
+            for one in copies
+        ]
+        yield _table(("file", "from", "licence", "to"), rows)
 
 
 def _span(least: int, most: int) -> str:

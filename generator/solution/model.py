@@ -10,6 +10,7 @@ from generator.facts.facts import Partition
 from generator.facts.instance_types import KARPENTER_PREFIX, Resources
 from generator.facts.versions import Versions
 from generator.solution import names
+from generator.solution.model_file import ModelFile
 
 Path = tuple[str | int, ...]
 RuntimeType = Literal["sdwebui", "comfyui", "invokeai", "custom"]
@@ -147,11 +148,13 @@ class Volume:
     """A volume of a node: its size (a Kubernetes quantity), and the snapshot that it is created from.
 
     `initialization_rate`: MiB per second at which EBS loads the snapshot, where the user pays for a rate.
+    `throughput`: MiB per second of gp3; None for other types.
     """
 
     size: str
     snapshot_id: str | None
     initialization_rate: int | None
+    throughput: int | None
 
 
 @dataclass(frozen=True)
@@ -271,6 +274,8 @@ class Runtime:
     user_data: str | None
     # What one pod requests.
     pod: Resources
+    # The limit of the runtime's container in bytes; None: that of the node.
+    memory_limit: Decimal | None
     runtime_image: ContainerImage
     agent_image: ContainerImage
     # Runs only where `xray` is true.
@@ -331,6 +336,8 @@ class Solution:
     results_topic_arn: str
     observability: Observability
     runtimes: tuple[Runtime, ...]
+    # What `generator models pull` copies into the model bucket.
+    model_files: tuple[ModelFile, ...]
 
     @property
     def cluster(self) -> str:

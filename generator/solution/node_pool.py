@@ -62,6 +62,7 @@ def _volume(volume: Data) -> Volume:
         size=volume["volumeSize"],
         snapshot_id=volume.get("snapshotID") or None,
         initialization_rate=volume.get("volumeInitializationRate"),
+        throughput=volume.get("throughput"),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from generator.facts import footprint
 from generator.facts.facts import Facts
-from generator.solution import names, node_pool
+from generator.solution import names, node_pool, resolve_models
 from generator.solution.capacity import Place
 from generator.solution.context import Context
 from generator.solution.defaults import Defaults
@@ -79,6 +79,7 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
         results_topic_arn=scope.arn("sns", names.results_topic(scope.stack)),
         observability=_observability(config["observability"], defaults, scope),
         runtimes=runtimes,
+        model_files=resolve_models.model_files(config["models"], runtimes, scope.model_bucket),
     )
 
 

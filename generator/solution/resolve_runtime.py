@@ -8,6 +8,7 @@ from generator.facts import image_reference
 from generator.facts.facts import Partition
 from generator.facts.image_reference import ImageReference
 from generator.facts.instance_types import Resources
+from generator.facts.quantity import parse
 from generator.facts.runtimes import DefaultImage
 from generator.solution import direct, names, node_pool, user_data
 from generator.solution.defaults import Defaults
@@ -94,6 +95,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         ami_version=karpenter["nodeTemplate"].get("amiVersion") or None,
         user_data=_user_data(karpenter["nodeTemplate"].get("userData"), nodes, defaults),
         models=models,
+        memory_limit=parse(pods["inferenceApi"]["resources"]["limits"].get("memory")),
         pod=node_pool.pod_requests(*containers, collector=traces, loader=bool(models.direct)),
         runtime_image=container_image(
             defaults.runtime_images[kind], _at(extra_values, "runtime", "inferenceApi", "image"), scope

@@ -98,6 +98,21 @@ REQUIRED_TOP: Data = {
         f"APIGW.keys[].{key}": {"APIGW.keys": [{"name": "newsroom", "quota": QUOTA}]}
         for key in ("name", "throttle.rateLimit", "throttle.burstLimit", "quota.limit", "quota.period")
     },
+    **{
+        f"models[].{key}": {"models": [{"source": "hf://a/b/c.safetensors", "type": "lora"}]}
+        for key in ("source", "type", "file", "sha256", "size", "license")
+    },
+    "models[].runtimes": {
+        "models": [{"source": "hf://a/b/c.safetensors", "type": "lora"}],
+        "modelsRuntime": [
+            {"name": "one", "type": "comfyui"},
+            {
+                "name": "two",
+                "type": "comfyui",
+                "extraValues": {"runtime": {"persistence": {"s3": {"modelBucket": "two-models"}}}},
+            },
+        ],
+    },
     "existingCluster.nodeRole": {"existingCluster.name": "platform"},
     "existingCluster.autoMode": {"existingCluster.name": "platform", "eksVersion": "1.35"},
 }
@@ -109,6 +124,8 @@ VALUES: Data = {
     "APIGW.throttle.rateLimit": 31,
     "APIGW.throttle.burstLimit": 51,
     "type": "invokeai",
+    "models[].type": "vae",
+    "models[].runtimes": ["two"],
     "modelFilename": "other.safetensors",
     "extraValues.runtime.models.load": "mount",
     "extraValues.runtime.inferenceApi.modelMountPath": "/models",

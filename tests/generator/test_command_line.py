@@ -25,6 +25,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "diff": ("config.yaml", *WHERE),
     "plan": ("config.yaml", *WHERE),
     "preflight": ("config.yaml", *WHERE),
+    "models": ("pull", "config.yaml", "--dry-run", *WHERE),
     "deploy": ("config.yaml", "--dry-run", *WHERE),
     "api": ("config.yaml", *WHERE),
     "keys": ("list", "config.yaml", *WHERE),
@@ -41,7 +42,7 @@ CALLS: dict[str, tuple[str, ...]] = {
 # Commands whose standard output is data in UTF-8, whatever the locale is.
 DATA = {"init", "render", "schema", "completion"}
 # Their exit codes; 0 for the others. AWS does not answer, and one of the configs is wrong.
-EXITS = {"validate": 2, "preflight": 3, "status": 3, "logs": 3, "submit": 3, "api": 3, "keys": 3}
+EXITS = {"validate": 2, "models": 2, "preflight": 3, "status": 3, "logs": 3, "submit": 3, "api": 3, "keys": 3}
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,7 @@ NOT_JSON = {"init": "prints a config, which is YAML", "completion": "prints a sh
 # Commands that print a JSON object on each line while they work.
 JSON_LINES = {"deploy", "uninstall"}
 # Without AWS these print nothing on standard output.
-NO_ANSWER = {"api", "keys", "logs", "status", "submit"}
+NO_ANSWER = {"api", "keys", "logs", "models", "status", "submit"}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - NOT_JSON.keys()))

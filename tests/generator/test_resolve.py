@@ -140,8 +140,10 @@ def test_nodes_have_the_volumes_and_the_role_that_the_user_names(solve: Solve) -
     nodes = solve(extra={"karpenter": {"nodeTemplate": template}}).runtimes[0].nodes
 
     assert nodes.iam_role == "nodes"
-    assert nodes.data_volume == Volume(size="200Gi", snapshot_id="snap-0123456789", initialization_rate=None)
-    assert nodes.os_volume == Volume(size="10Gi", snapshot_id=None, initialization_rate=None)
+    assert nodes.data_volume == Volume(
+        size="200Gi", snapshot_id="snap-0123456789", initialization_rate=None, throughput=125
+    )
+    assert nodes.os_volume == Volume(size="10Gi", snapshot_id=None, initialization_rate=None, throughput=125)
 
 
 @pytest.mark.parametrize("kind", ["sdwebui", "comfyui", "invokeai"])

@@ -9,6 +9,7 @@ THEMES = (
     "spellings",
     "names",
     "models",
+    "model_files",
     "scaling",
     "warm",
     "nodes",
