@@ -3,9 +3,11 @@
 from generator import paths
 from generator.facts import runtimes
 from generator.preflight.spot import ROLE
+from testing import model_files
 from testing.account import Account
 
 MODEL = "sd_xl_turbo_1.0.safetensors"
+CHECKPOINT = model_files.model(model_files.SDXL)
 # Quota code -> a value that is enough for every config of the tests.
 SUFFICIENT_QUOTAS = {
     "L-DB2E81BA": 400.0,
@@ -24,8 +26,9 @@ def prepare_account(account: Account) -> None:
     bucket = f"models-{account.id}"
     account.client("s3").create_bucket(Bucket=bucket)
     folders = runtimes.model_folders(paths.root() / "charts")["sdwebui"]
-    for key in (f"Stable-diffusion/{MODEL}", *(f"{folder}/" for folder in folders)):
-        account.client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
+    account.client("s3").put_object(Bucket=bucket, Key=f"Stable-diffusion/{MODEL}", Body=CHECKPOINT)
+    for folder in folders:
+        account.client("s3").put_object(Bucket=bucket, Key=f"{folder}/", Body=b"")
     ecr = account.client("ecr")
     for repository, tag in (("sd-on-eks/sdwebui", "1.10.1"), ("sd-on-eks/queue-agent", "0.1.0")):
         ecr.create_repository(repositoryName=repository)

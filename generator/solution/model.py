@@ -274,6 +274,8 @@ class Runtime:
     user_data: str | None
     # What one pod requests.
     pod: Resources
+    # Further words of its command line.
+    arguments: tuple[str, ...]
     # The limit of the runtime's container in bytes; None: that of the node.
     memory_limit: Decimal | None
     runtime_image: ContainerImage

@@ -1,6 +1,6 @@
 """From one entry of `modelsRuntime` to a resolved runtime: its names, images, nodes, models."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,6 +95,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         ami_version=karpenter["nodeTemplate"].get("amiVersion") or None,
         user_data=_user_data(karpenter["nodeTemplate"].get("userData"), nodes, defaults),
         models=models,
+        arguments=_words(pods["inferenceApi"]["commandArguments"]),
         memory_limit=parse(pods["inferenceApi"]["resources"]["limits"].get("memory")),
         pod=node_pool.pod_requests(*containers, collector=traces, loader=bool(models.direct)),
         runtime_image=container_image(
@@ -111,6 +112,10 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         xray=traces,
         extra_values=extra_values,
     )
+
+
+def _words(arguments: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(arguments.split() if isinstance(arguments, str) else map(str, arguments))
 
 
 def _user_data(own: str | None, nodes: Nodes, defaults: Defaults) -> str | None:

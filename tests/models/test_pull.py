@@ -10,8 +10,8 @@ import pytest
 from generator.errors import Exit
 from generator.models.store import Record, Store
 from generator.solution.model_file import ModelObject
+from testing import model_files as files
 from testing.model_sites import CIVITAI_TOKEN, COMMIT, TOKEN
-from tests.models import files
 from tests.models.conftest import PART, Ground
 
 NAME = "turbo.safetensors"
