@@ -5,6 +5,7 @@ read here and handed to the pure core below.
 """
 # ruff: noqa: PLC0415 - `validate` and `--help` start without the modules that only some use cases need
 
+import contextlib
 import json
 import os
 import sys
@@ -116,17 +117,43 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def context(data: Mapping[str, Any], target: Target) -> Context:
-    """Region, account and date for a config's `data`: target first, then the config, then the environment.
+def context(config: ConfigDocument, target: Target, folder: Path | None = None) -> Context:
+    """Region, account and date for a config: target first, then the config, then the environment.
 
-    Raises CredentialsError when STS is asked for the account and does not answer.
+    With the files that it names, from `folder`; without one, from the folder of the config. Raises
+    CredentialsError when STS is asked for the account and does not answer.
     """
+    data = config.data
     environment = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     region = target.region or _text(data, "region") or environment
     account = target.account or (
         _account_from_sts(region) if target.account_from_sts else _text(data, "accountId")
     )
-    return Context(region, account, today())
+    return Context(region, account, today(), _files(data, folder or folder_of(config)))
+
+
+def folder_of(config: ConfigDocument) -> Path:
+    """The folder of a config; of standard input, the current one."""
+    return Path() if config.source == display_name(STDIN) else Path(config.source).parent
+
+
+def _files(data: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """The texts of the files that a config names; those that cannot be read are left out."""
+    from generator.solution import custom_nodes
+
+    entries = data.get("modelsRuntime")
+    runtimes = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    names = [_text(entry, "customNodesFile") for entry in runtimes]
+    names += [
+        custom_nodes.lock_name(name)
+        for entry in runtimes
+        if ("customNodes" in entry or "customNodesFile" in entry) and (name := _text(entry, "name"))
+    ]
+    texts = {}
+    for name in filter(None, names):
+        with contextlib.suppress(OSError, ValueError):
+            texts[name] = (folder / name).read_text("utf-8-sig")
+    return texts
 
 
 def _text(data: Mapping[str, Any], key: str) -> str | None:
@@ -156,7 +183,7 @@ def solve(config: ConfigDocument, target: Target = Target()) -> Solved:
     from generator.solution import resolve
 
     known_facts = facts()
-    where = context(config.data, target)
+    where = context(config, target)
     problems = check(config, where, facts=known_facts, deriving=True)
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise ConfigError(problems)

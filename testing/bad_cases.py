@@ -60,13 +60,13 @@ def _words(file: Path) -> tuple[str, ...]:
 def problems_of_file(file: Path, flags: Sequence[str]) -> list[Problem]:
     """The problems of a file, on one fixed day. The environment may name a region: callers remove it."""
     try:
-        return problems(app.read_text(str(file)), flags)
+        return problems(app.read_text(str(file)), flags, file.parent)
     except ConfigError as error:
         return [replace(problem, source=SOURCE) for problem in error.problems]
 
 
-def problems(text: str, flags: Sequence[str]) -> list[Problem]:
-    """The problems of a config that is given as text."""
+def problems(text: str, flags: Sequence[str], folder: Path = BAD) -> list[Problem]:
+    """The problems of a config that is given as text; the files that it names are in `folder`."""
     parser = argparse.ArgumentParser()
     common_flags.add_target(parser)
     target = common_flags.target(parser.parse_args([flag for flag in flags if flag != "deriving"]))
@@ -74,6 +74,6 @@ def problems(text: str, flags: Sequence[str]) -> list[Problem]:
         config = document.load(text, SOURCE)
     except ConfigError as error:
         return list(error.problems)
-    context = replace(app.context(config.data, target), today=TODAY)
+    context = replace(app.context(config, target, folder), today=TODAY)
     facts = Facts(paths.data())
     return validate.problems(config, app.schema(), facts, context, deriving="deriving" in flags)

@@ -21,4 +21,5 @@ def digest(image: ImageReference, asker: Asker) -> str | None:
         if errors.code(error) not in ("ImageNotFoundException", "RepositoryNotFoundException"):
             raise
         return None
-    return str(answer["imageDetails"][0]["imageDigest"])
+    rows = answer["imageDetails"]
+    return str(rows[0]["imageDigest"]) if rows else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from generator.build import cluster, stack
+from generator.build import cluster, custom_nodes, image_builder, stack
 from generator.build import values as chart_values
 from generator.iam import controllers, deployer, keys, model_files
 from generator.plan import text as plan_text
@@ -58,6 +58,8 @@ def _everything(solution: Solution, plan: Plan) -> dict[str, str]:
         **deployer.files(solution),
         **keys.files(solution),
         **model_files.files(solution),
+        **custom_nodes.files(solution),
+        image_builder.FILE: image_builder.template(solution),
         **plan_text.files(plan),
     }
 

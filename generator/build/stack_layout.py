@@ -99,7 +99,8 @@ def after_cluster(solution: Solution) -> list[str]:
 
 def stack_name(solution: Solution, file: str) -> str:
     """The name of the CloudFormation stack that a template's file describes."""
-    name = file.removesuffix(".yaml").removeprefix("stack")
+    folder, _, last = file.rpartition("/")
+    name = folder or last.removesuffix(".yaml").removeprefix("stack")
     return f"{solution.stack}-{name.removeprefix('-')}" if name else solution.stack
 
 

@@ -64,6 +64,7 @@ def global_values(solution: Solution) -> Values:
 def runtime_values(solution: Solution, runtime: Runtime) -> Values:
     """The values of one runtime: generated names, overridden by the user's `extraValues`."""
     model = {"modelFilename": runtime.model_filename} if runtime.model_filename else {}
+    image = {"tag": runtime.runtime_image.default_tag} if runtime.custom_nodes else {}
     generated = {
         "namespace": runtime.namespace,
         "type": runtime.type,
@@ -80,6 +81,7 @@ def runtime_values(solution: Solution, runtime: Runtime) -> Values:
                 "deadLetterQueueUrl": runtime.dead_letter_queue_url,
             },
             "persistence": {"s3": {"modelBucket": solution.model_bucket}},
+            **({"inferenceApi": {"image": image}} if image else {}),
         },
     }
     # The chart has no other key of `extraValues`.

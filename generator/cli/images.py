@@ -11,7 +11,7 @@ from generator.app import Solved
 from generator.aws import ecr, errors, identity
 from generator.aws.asker import Asker
 from generator.aws.clients import Aws
-from generator.cli import flags, output
+from generator.cli import flags, image_building, output
 from generator.deploy import charts
 from generator.deploy.helm import HelmError
 from generator.errors import Exit
@@ -32,6 +32,8 @@ EXAMPLES = """\
   generator images config.yaml --digests                   ask the registries for the digest of each image
   generator images config.yaml --script --digests          copy by digest
   generator images config.yaml --verify                    compare with the images that the charts use
+  generator images config.yaml --lock                      lock what custom nodes of ComfyUI need
+  generator images config.yaml --codebuild                 build images with AWS CodeBuild: no Docker here
 """
 HOW = {
     "copied": "to copy",
@@ -51,6 +53,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--verify", action="store_true", help="render the charts and print the images that the list lacks"
     )
+    group.add_argument(
+        "--lock",
+        action="store_true",
+        help="write the lock of each runtime with custom nodes, next to the config (needs git and uv)",
+    )
+    group.add_argument(
+        "--codebuild",
+        action="store_true",
+        help="build the images that ECR does not have with AWS CodeBuild, and print their digests",
+    )
     parser.add_argument(
         "--digests", action="store_true", help="ask the registries for each image's digest; copy by digest"
     )
@@ -60,19 +72,31 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default="crane",
         help="the tool that the script copies with (default: crane)",
     )
+    building = parser.add_argument_group("codebuild")
+    building.add_argument("--again", action="store_true", help="build images that ECR has, too")
+    building.add_argument("--dry-run", action="store_true", help="print the commands, change nothing")
+    building.add_argument("-y", "--yes", action="store_true", help="do not ask for confirmation")
+    flags.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> Exit:
-    """Print the list or the script, or compare the list with the charts."""
+    """Print the list or the script, compare the list with the charts, lock custom nodes, or build."""
     if args.script and args.format == "json":
         return output.fail("images", "a script is not JSON: leave out --script or --format", Exit.CONFIG)
     solved = flags.solved(args)
     listed = images.images(solved.solution)
+    if args.lock:
+        return image_building.lock(solved, args)
+    if (args.script or args.codebuild) and (reason := image_building.unlocked(solved.solution)):
+        return output.fail("images", reason, Exit.CONFIG)
+    if args.codebuild:
+        return image_building.build(solved, listed, args)
     if args.verify:
         return _verify(solved, listed, args)
     digests = _digests(listed, solved.solution) if args.digests else {}
     if args.script:
-        output.write(copy_script.script(image_digests.pinned(listed, digests), args.tool))
+        build = str(args.output / solved.solution.stack)
+        output.write(copy_script.script(image_digests.pinned(listed, digests), args.tool, build))
     elif args.format == "json":
         rows = [{**asdict(image), **_as_data(digests.get(image.name))} for image in listed]
         output.write(json.dumps(rows, indent=2) + "\n")

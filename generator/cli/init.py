@@ -93,7 +93,7 @@ def _answers(args: argparse.Namespace) -> Answers:
 def _check(text: str, args: argparse.Namespace) -> None:
     """Raise ConfigError for answers that make no valid config."""
     config = document.load(text, str(args.output or NAME))
-    problems = app.check(config, app.context(config.data, Target()))
+    problems = app.check(config, app.context(config, Target()))
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if errors:
         raise ConfigError(errors)

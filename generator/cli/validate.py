@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> Exit:
         except ConfigError as error:
             problems += error.problems
         else:
-            problems += validate.problems(config, schema, facts, app.context(config.data, target))
+            problems += validate.problems(config, schema, facts, app.context(config, target))
     _print(problems, lines, args)
     fails = [problem for problem in problems if args.strict or problem.severity is Severity.ERROR]
     return Exit.CONFIG if fails else Exit.DONE

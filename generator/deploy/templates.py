@@ -1,4 +1,4 @@
-"""Uploads templates that are too large for a request to a bucket of their own."""
+"""Uploads templates that are too large for a request, and sources of images, to a bucket of their own."""
 
 from typing import Any
 
@@ -24,10 +24,15 @@ def argument(job: Job, name: str, text: str) -> dict[str, Any]:
     """The argument of `create_change_set` for a template: its text, or the URL that it is uploaded to."""
     if not large(text):
         return {"TemplateBody": text}
-    s3, bucket_name, key = job.aws.client("s3"), bucket(job.solution), f"{name}.yaml"
-    _create_bucket(job, bucket_name)
-    s3.put_object(Bucket=bucket_name, Key=key, Body=text.encode())
-    return {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket_name}/{key}"}
+    key = f"{name}.yaml"
+    upload(job, key, text.encode())
+    return {"TemplateURL": f"{job.aws.client('s3').meta.endpoint_url}/{bucket(job.solution)}/{key}"}
+
+
+def upload(job: Job, key: str, content: bytes) -> None:
+    """Put an object into the bucket, which is created if it does not exist."""
+    _create_bucket(job, bucket(job.solution))
+    job.aws.client("s3").put_object(Bucket=bucket(job.solution), Key=key, Body=content)
 
 
 def _create_bucket(job: Job, bucket_name: str) -> None:
@@ -61,8 +66,8 @@ def remove(job: Job) -> None:
         return
     s3 = job.aws.client("s3")
     try:
-        objects = s3.list_objects_v2(Bucket=bucket_name).get("Contents", ())
-        for row in objects:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket_name)
+        for row in [row for page in pages for row in page.get("Contents", ())]:
             s3.delete_object(Bucket=bucket_name, Key=row["Key"])
         s3.delete_bucket(Bucket=bucket_name)
         job.say(f"bucket {bucket_name}: removed")

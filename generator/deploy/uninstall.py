@@ -9,6 +9,7 @@ from generator.build import stack_layout
 from generator.deploy import eks, keys, release, stacks, templates
 from generator.deploy.job import Job
 from generator.errors import AwsError
+from generator.solution import names
 
 POLL_SECONDS = 10.0
 PROFILES_SECONDS = 300.0
@@ -39,6 +40,7 @@ def run(job: Job, wait_seconds: float) -> None:
     if not existing and (cluster is not None or job.dry_run or _eksctl_left(job)):
         eks.delete(job)
     job.say("[5/5] alarms, topics, HTTP API, roles")
+    stacks.delete(job, names.image_builder(job.stack))
     keys.remove_all(job)
     for part in reversed(stack_layout.parts(job.solution)):
         stacks.delete(job, stack_layout.stack_name(job.solution, part.file))

@@ -6,7 +6,7 @@ new one needs no new boundary; a new bucket with models or inputs does, and so d
 """
 
 from generator.facts import versions
-from generator.iam import keys, roles
+from generator.iam import image_builder, keys, roles
 from generator.iam.conditions import giving, having
 from generator.iam.policy import (
     Condition,
@@ -49,7 +49,12 @@ def arn(solution: Solution) -> str:
 
 def policy(solution: Solution) -> Policy:
     """The policy document of the boundary."""
-    statements = [*_tasks(solution), *keys.boundary(solution), *_logs(solution)]
+    statements = [
+        *_tasks(solution),
+        *keys.boundary(solution),
+        *_logs(solution),
+        *image_builder.boundary(solution),
+    ]
     # The roles of an existing cluster, its controllers and its nodes are not the solution's.
     of_cluster = [] if solution.existing_cluster else [*_reads(solution), *_nodes(solution)]
     return document([*statements, *of_cluster])

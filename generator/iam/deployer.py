@@ -11,7 +11,15 @@ import json
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from generator.iam import boundary, deployer_api, deployer_identity, deployer_network, deployer_roles, keys
+from generator.iam import (
+    boundary,
+    deployer_api,
+    deployer_identity,
+    deployer_network,
+    deployer_roles,
+    image_builder,
+    keys,
+)
 from generator.iam import roles as iam
 from generator.iam.conditions import all_of, giving, via_cloudformation
 from generator.iam.policy import (
@@ -82,6 +90,7 @@ def _statements(solution: Solution) -> list[Statement]:
         *deployer_network.statements(solution),
         *_preflight(solution),
         *keys.deployer(solution),
+        *image_builder.deployer(solution),
     ]
 
 
@@ -94,7 +103,7 @@ def _cloudformation(solution: Solution) -> list[Statement]:
         UpdateTerminationProtection
     """
     # A stack keeps the service role that somebody gave it: not `{stack}-*`, which other stacks may match.
-    ours = (stack, *(f"{stack}-{part}" for part in ("??", "network", "identity", "identity-??")))
+    ours = (stack, *(f"{stack}-{part}" for part in ("??", "network", "identity", "identity-??", "images")))
     of_eksctl = ("cluster", "nodegroup-*", "addon-*", "podidentityrole-*")
     stacks = [*ours, *(f"eksctl-{stack}-{name}" for name in of_eksctl if not solution.existing_cluster)]
     resources = [arn(solution, "cloudformation", f"stack/{name}/*") for name in stacks]
@@ -185,7 +194,8 @@ def _alarms_and_logs(solution: Solution) -> list[Statement]:
     rule_arn = arn(solution, "events", f"rule/{solution.stack}-*")
     api, pods = names.api(solution.stack), names.pod_log_group(solution.stack)
     lambdas = [f"/aws/lambda/{name}" for name in (api, names.webhooks(solution.stack))]
-    groups = (*lambdas, f"/aws/apigateway/{api}", f"/aws/eks/{solution.stack}/cluster", pods)
+    builds = names.image_builder_log_group(solution.stack)
+    groups = (*lambdas, builds, f"/aws/apigateway/{api}", f"/aws/eks/{solution.stack}/cluster", pods)
     # The rules are those of Karpenter's interruption events.
     new_cluster = solution.existing_cluster is None
     manage_rules = allow("ManageRules", actions("events", rules), rule_arn, via_cloudformation())

@@ -65,6 +65,17 @@ class Image:
     how: How
     source: str
     name: str
+    # The runtime whose custom nodes are added to what is built from `source`, and the tag of the result.
+    custom_nodes_of: str = ""
+    tag: str = ""
+
+    @property
+    def tagged(self) -> str:
+        """The name to push to: an image cannot be pushed by digest, so the digest becomes its tag."""
+        image = image_reference.parse(self.name)
+        if not image.digest:
+            return self.name
+        return f"{image.repository}:{self.tag or image.digest.replace(':', '-')}"
 
 
 def images(solution: Solution) -> tuple[Image, ...]:
@@ -103,7 +114,10 @@ def _collectors(solution: Solution) -> Iterator[Image]:
 
 def _runtimes(solution: Solution) -> Iterator[Image]:
     for runtime in solution.runtimes:
-        yield _container(f"runtime {runtime.name}", runtime.runtime_image, f"images/{runtime.type}")
+        image = _container(f"runtime {runtime.name}", runtime.runtime_image, f"images/{runtime.type}")
+        if runtime.custom_nodes and image.how == "built":
+            image = replace(image, custom_nodes_of=runtime.name, tag=runtime.runtime_image.default_tag)
+        yield image
         yield _container("queue agent", runtime.agent_image, "agent")
         if runtime.xray:
             yield _container("trace collector", runtime.collector_image, "")

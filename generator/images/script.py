@@ -7,6 +7,7 @@ from typing import Literal
 from generator.facts import image_reference
 from generator.facts.image_reference import ImageReference
 from generator.images.images import Image
+from generator.solution import custom_nodes
 
 Tool = Literal["crane", "skopeo", "docker"]
 TOOLS: tuple[Tool, ...] = ("crane", "skopeo", "docker")
@@ -15,8 +16,8 @@ TOOLS: tuple[Tool, ...] = ("crane", "skopeo", "docker")
 PLATFORM = "linux/amd64"
 
 
-def script(images: Sequence[Image], tool: Tool) -> str:
-    """The script: log in, make the repositories, copy, build."""
+def script(images: Sequence[Image], tool: Tool, build: str = "build") -> str:
+    """The script: log in, make the repositories, copy, build. `build`: the folder of the solution's build."""
     selected = [image for image in images if image.how in ("copied", "built")]
     registries = sorted({_registry(image) for image in selected})
     lines = [
@@ -25,6 +26,8 @@ def script(images: Sequence[Image], tool: Tool) -> str:
         "# It needs " + ", ".join(_needs(selected, registries, tool)) + ". Running it again does no harm.",
         "set -euo pipefail",
     ]
+    if any(image.custom_nodes_of for image in selected):
+        lines += ["# The folder that `generator build` wrote.", f"build={shlex.quote(build)}"]
     for registry in registries:
         lines += _prepare(registry, selected, tool)
     lines += [line for image in selected for line in _provide(image, tool)]
@@ -66,10 +69,14 @@ def _login(tool: str, registry: str) -> str:
 
 
 def _provide(image: Image, tool: Tool) -> Iterator[str]:
-    source, name = shlex.quote(image.source), shlex.quote(_tagged(image.name))
+    source, name = shlex.quote(image.source), shlex.quote(image.tagged)
     yield f"echo {shlex.quote(f'{image.part}: {image.name}')}"
     if image.how == "built":
         context = " --build-context files=charts/sd-runtimes/files" if source != "agent" else ""
+        if image.custom_nodes_of:
+            folder = f'"$build"/{custom_nodes.image_folder(image.custom_nodes_of)}'
+            context += f" --build-context {custom_nodes.CONTEXT}={folder}"
+            context += f" --file {folder}/{custom_nodes.DOCKERFILE}"
         yield f"docker buildx build --platform {PLATFORM}{context} --tag {name} --push {source}"
         return
     yield {
@@ -77,12 +84,6 @@ def _provide(image: Image, tool: Tool) -> Iterator[str]:
         "skopeo": f"skopeo copy --all docker://{source} docker://{name}",
         "docker": f"docker buildx imagetools create --tag {name} {source}",
     }[tool]
-
-
-def _tagged(name: str) -> str:
-    """A name to push to: an image cannot be pushed by digest, so the digest becomes its tag."""
-    image = image_reference.parse(name)
-    return f"{image.repository}:{image.digest.replace(':', '-')}" if image.digest else name
 
 
 def _registry(image: Image) -> str:

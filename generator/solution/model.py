@@ -10,6 +10,7 @@ from generator.facts.facts import Partition
 from generator.facts.instance_types import KARPENTER_PREFIX, Resources
 from generator.facts.versions import Versions
 from generator.solution import names
+from generator.solution.custom_nodes import CustomNodes
 from generator.solution.model_file import ModelFile
 
 Path = tuple[str | int, ...]
@@ -235,11 +236,12 @@ class Models:
 class ContainerImage:
     """The full name of a container's image, and the repository of the default image.
 
-    `default_repository` is empty where there is no default.
+    `default_repository` and `default_tag` are empty where there is no default.
     """
 
     name: str
     default_repository: str
+    default_tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -279,6 +281,8 @@ class Runtime:
     # The limit of the runtime's container in bytes; None: that of the node.
     memory_limit: Decimal | None
     runtime_image: ContainerImage
+    # What is added to the default image of a ComfyUI; None: nothing.
+    custom_nodes: CustomNodes | None
     agent_image: ContainerImage
     # Runs only where `xray` is true.
     collector_image: ContainerImage

@@ -26,6 +26,8 @@ LOG_COLLECTOR_SERVICE_ACCOUNT = "log-collector"
 API_FUNCTION_ROLE = "api-function"
 API_AUTHORIZER_ROLE = "api-authorizer"
 WEBHOOKS_ROLE = "webhooks"
+# The role of the project that builds images.
+IMAGE_BUILDER_ROLE = "image-builder"
 
 # Log streams are named after it, the namespace, the pod and the container, with dots between the last three:
 # charts/sd-runtimes/templates/logs/_helpers.tpl.
@@ -70,6 +72,16 @@ def webhooks(stack: str) -> str:
 def webhooks_dead_letter(stack: str) -> str:
     """SQS queue of the webhooks that nobody accepted."""
     return f"{stack}-webhooks-dead-letter"
+
+
+def image_builder(stack: str) -> str:
+    """CodeBuild project that builds container images, and the CloudFormation stack with it."""
+    return f"{stack}-images"
+
+
+def image_builder_log_group(stack: str) -> str:
+    """CloudWatch log group with the logs of builds."""
+    return f"/aws/codebuild/{image_builder(stack)}"
 
 
 def queue(stack: str, runtime: str) -> str:

@@ -48,6 +48,7 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
             gpu_metrics=config["observability"]["gpuMetrics"]["enabled"],
         ),
         auto_mode=existing is not None and existing.auto_mode,
+        files=context.files,
     )
     runtimes = tuple(resolve_runtime(entry, defaults, scope) for entry in config["modelsRuntime"])
     instance_types = node_pool.instance_types(runtime.nodes for runtime in runtimes)

@@ -10,7 +10,8 @@ from generator.facts.image_reference import ImageReference
 from generator.facts.instance_types import Resources
 from generator.facts.quantity import parse
 from generator.facts.runtimes import DefaultImage
-from generator.solution import direct, names, node_pool, user_data
+from generator.solution import custom_nodes, direct, names, node_pool, node_snapshot, user_data
+from generator.solution.custom_nodes import CustomNodes
 from generator.solution.defaults import Defaults
 from generator.solution.merge import merged
 from generator.solution.model import (
@@ -40,6 +41,8 @@ class Scope:
     daemons: Resources
     # Whether GPU nodes are those of EKS Auto Mode.
     auto_mode: bool
+    # The texts of the files that the config names, and of locks.
+    files: Mapping[str, str]
 
     def arn(self, service: str, resource: str) -> str:
         """An ARN in the solution's region and account."""
@@ -69,7 +72,10 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
     nodes = node_pool.nodes(
         karpenter["provisioner"], karpenter["nodeTemplate"], scope.daemons, auto_mode=scope.auto_mode
     )
-    models = _models(full, scope, nodes)
+    models, added = _models(full, scope, nodes), _custom_nodes(full, scope)
+    image = defaults.runtime_images[kind]
+    if added:
+        image = replace(image, tag=added.tag(image.tag))
     containers = pods["inferenceApi"]["resources"], agent["resources"]
     return Runtime(
         name=name,
@@ -98,9 +104,8 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         arguments=_words(pods["inferenceApi"]["commandArguments"]),
         memory_limit=parse(pods["inferenceApi"]["resources"]["limits"].get("memory")),
         pod=node_pool.pod_requests(*containers, collector=traces, loader=bool(models.direct)),
-        runtime_image=container_image(
-            defaults.runtime_images[kind], _at(extra_values, "runtime", "inferenceApi", "image"), scope
-        ),
+        runtime_image=container_image(image, _at(extra_values, "runtime", "inferenceApi", "image"), scope),
+        custom_nodes=added,
         agent_image=container_image(
             defaults.agent_image, _at(extra_values, "runtime", "queueAgent", "image"), scope
         ),
@@ -116,6 +121,17 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
 
 def _words(arguments: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(arguments.split() if isinstance(arguments, str) else map(str, arguments))
+
+
+def _custom_nodes(full: Data, scope: Scope) -> CustomNodes | None:
+    """What the config, or the file that it names, adds to ComfyUI; None for nothing."""
+    if full.get("customNodesFile"):
+        nodes = node_snapshot.parse(scope.files[full["customNodesFile"]]).custom_nodes()
+    elif full["customNodes"]:
+        nodes = custom_nodes.declared(full["customNodes"])
+    else:
+        return None
+    return nodes.with_lock(scope.files.get(custom_nodes.lock_name(full["name"])))
 
 
 def _user_data(own: str | None, nodes: Nodes, defaults: Defaults) -> str | None:
@@ -187,7 +203,7 @@ def container_image(default: DefaultImage, image: Data, scope: Scope) -> Contain
     elif not name.registry:
         suffix = scope.partition.dns_suffix
         name = name.in_registry(image_reference.ecr_host(scope.account, scope.region, suffix))
-    return ContainerImage(str(name), default.repository)
+    return ContainerImage(str(name), default.repository, default.tag)
 
 
 def _reference(default: DefaultImage, image: Data) -> ImageReference:

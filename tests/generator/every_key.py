@@ -42,6 +42,12 @@ SOURCES: Data = {
 
 TERMS = f"{NODES}.capacityReservationSelectorTerms"
 
+# The files next to the config of these tests.
+COMMIT = "727295b52e5f7b5429e81ca2179172865aa83b99"
+GIT_NODE = {"repository": "https://github.com/ltdrdata/ComfyUI-Impact-Pack", "commit": COMMIT}
+SNAPSHOT = {"git_custom_nodes": {GIT_NODE["repository"]: {"hash": COMMIT, "disabled": False}}}
+FILES = {"snapshot.json": json.dumps(SNAPSHOT)}
+
 # The other keys that a runtime needs before a key has an effect.
 REQUIRED_KEYS: dict[str, Data] = {
     "modelFilename": {"type": "sdwebui", "modelFilename": "one.safetensors"},
@@ -71,6 +77,7 @@ REQUIRED_KEYS: dict[str, Data] = {
         }
         for volume in ("osVolume", "dataVolume")
     },
+    "customNodes[]": {"customNodes": [GIT_NODE]},
     f"{TERMS}[]": {TERMS: [{"tags": {"team": "art"}}]},
     f"{TERMS}[].id": {TERMS: [{"id": "cr-1"}]},
     **{
@@ -127,6 +134,8 @@ VALUES: Data = {
     "models[].type": "vae",
     "models[].runtimes": ["two"],
     "modelFilename": "other.safetensors",
+    "customNodes[].repository": "https://gitlab.com/studio/nodes",
+    "customNodes[].commit": "0" * 40,
     "extraValues.runtime.models.load": "mount",
     "extraValues.runtime.inferenceApi.modelMountPath": "/models",
     "extraValues.runtime.inferenceApi.imagePullPolicy": "Always",

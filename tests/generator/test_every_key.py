@@ -19,6 +19,7 @@ from generator.solution.context import Context
 from testing import solving
 from tests.generator.every_key import (
     EFFECTIVE,
+    FILES,
     OF_RUNTIME,
     PAIRED_KEYS,
     REQUIRED_TOP,
@@ -38,12 +39,12 @@ pytestmark = pytest.mark.thorough
 def problems(data: Data) -> list[Problem]:
     """All problems that validation reports."""
     loaded = document.load(yaml.safe_dump(data, sort_keys=False), "config.yaml")
-    context = Context(data["region"], data["accountId"], date(2026, 1, 1))
+    context = Context(data["region"], data["accountId"], date(2026, 1, 1), FILES)
     return validate.problems(loaded, SCHEMA, Facts(paths.data()), context, deriving=True)
 
 
 def built(data: Data, chart: str) -> dict[str, str]:
-    context = Context(data["region"], data["accountId"], date(2026, 1, 1))
+    context = Context(data["region"], data["accountId"], date(2026, 1, 1), FILES)
     solution = solving.solution(data, context)
     build = solving.built(solution, chart)
     return {path: files.without_header(text) for path, text in build.items() if path != files.MADE_FROM}

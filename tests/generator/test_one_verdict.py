@@ -24,12 +24,12 @@ from generator.solution.context import Context
 from testing import kubernetes, solving
 from tests.charts.rules import SPECS
 from tests.generator.configs import FACTS, SCHEMA, Config
-from tests.generator.every_key import EFFECTIVE, REQUIRED_KEYS, config, put, runtime
+from tests.generator.every_key import EFFECTIVE, FILES, REQUIRED_KEYS, config, put, runtime
 from tests.generator.verdict_values import POOL, REQUIREMENTS_PATH, covered, free_form, swept
 
 pytestmark = pytest.mark.thorough
 
-CONTEXT = Context("us-west-2", "123456789012", date(2026, 11, 26))
+CONTEXT = Context("us-west-2", "123456789012", date(2026, 11, 26), FILES)
 OLDEST, NEWEST = FACTS.eks_versions()[0], FACTS.eks_versions()[-1]
 # What depends on the Karpenter version.
 BY_VERSION = (f"{POOL}.labels", REQUIREMENTS_PATH)

@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from tests.generator.every_key import OF_RUNTIME, TAINTS, Data
+from tests.generator.every_key import COMMIT, GIT_NODE, OF_RUNTIME, TAINTS, Data
 from tests.generator.every_key import REQUIREMENTS as REQUIREMENTS_PATH
 from tests.generator.verdict_texts import (
     BYTES,
@@ -251,6 +251,22 @@ USER_DATA = [
 
 POOLS: dict[str, list[Any]] = {
     "namespace": [*NAMES, "default", "kube-system", "null"],
+    "customNodes": [
+        [],
+        *(
+            [{"repository": url, "commit": COMMIT}]
+            for url in (GIT_NODE["repository"], "http://a.b/c", "a", "")
+        ),
+        *([{**GIT_NODE, "commit": commit}] for commit in ("main", "", "0" * 40, "0" * 64, "0" * 39, 0, None)),
+        *(
+            [{**GIT_NODE, "requirements": lines}]
+            for lines in ([], ["a"], ["a>=1,<2"], ["-r a"], ["a\n-r b"], [""])
+        ),
+        [GIT_NODE, GIT_NODE],
+        [{}],
+        None,
+    ],
+    "customNodesFile": ["snapshot.json", "", None, "missing.json", "../snapshot.json", "/snapshot.json", 1],
     # Each name once, also in lower case: runtimes of one pool must agree in everything else.
     "extraValues.karpenter.nodePool": [
         *("own", "OWN", "shared", "Large", "a-b", "no", "e5", "null", "true", "x" * 40, "x" * 41),

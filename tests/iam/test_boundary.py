@@ -9,7 +9,7 @@ import yaml
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from generator.build import cluster
-from generator.iam import accounts, boundary, deployer, policy, roles
+from generator.iam import accounts, boundary, deployer, image_builder, policy, roles
 from generator.iam.deployer_roles import MANAGED_POLICIES
 from generator.iam.policy import listed
 from generator.solution.model import Solution
@@ -83,6 +83,30 @@ def test_the_boundary_allows_all_that_the_roles_are_given(solution_of: Any, exam
     ]
 
     assert refused == []
+
+
+WITH_NODES = {
+    "name": "graphs",
+    "type": "comfyui",
+    "customNodes": [{"repository": "https://github.com/a/b", "commit": "a" * 40}],
+}
+
+
+@pytest.mark.parametrize("existing", [{}, {"existingCluster": {"name": "platform"}}])
+def test_the_boundary_of_a_solution_with_custom_nodes_allows_its_builds(
+    solution_of: Any, existing: dict[str, Any]
+) -> None:
+    solution = solution_of("minimal", modelsRuntime=[WITH_NODES], **existing)
+    role, limit = image_builder.role(solution), boundary.policy(solution)
+
+    refused = [
+        request
+        for statement in role["Statement"]
+        for request in samples(statement)
+        if not allowed(Principal("role", (role,), limit), request)
+    ]
+    assert refused == []
+    assert policy.size(limit) <= policy.MANAGED_POLICY_MAX
 
 
 def managed_actions() -> set[str]:

@@ -14,7 +14,7 @@ import yaml
 from botocore import xform_name
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from generator.build import stack
+from generator.build import image_builder, stack
 from generator.iam import boundary, deployer
 from generator.solution.model import Solution
 from tests.cluster.conftest import ROOT
@@ -95,7 +95,7 @@ def handlers(kinds: Iterable[str]) -> set[str]:
 def implied(solution: Solution) -> set[str]:
     kinds = {
         resource["Type"]
-        for text in stack.files(solution).values()
+        for text in (*stack.files(solution).values(), image_builder.template(solution))
         for resource in yaml.load(text, yaml.CSafeLoader)["Resources"].values()
     }
     return handlers(kinds | set(EKSCTL_RESOURCES.split()))

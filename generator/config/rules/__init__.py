@@ -10,6 +10,7 @@ THEMES = (
     "names",
     "models",
     "model_files",
+    "custom_nodes",
     "scaling",
     "warm",
     "nodes",
