@@ -4,11 +4,13 @@ import argparse
 import sys
 
 from generator import app
-from generator.cli import flags, output
+from generator.cli import bars, flags, output
 from generator.errors import Exit
 from generator.plan import text as plan_text
 
-DESCRIPTION = "Show what will exist, which service quotas it needs and what it costs."
+DESCRIPTION = (
+    "Show what will exist, how long a cold start takes, which service quotas it needs and what it costs."
+)
 EXAMPLES = """\
   generator plan config.yaml                   for people
   generator plan config.yaml --format json     for programs
@@ -47,7 +49,9 @@ def run(args: argparse.Namespace) -> Exit:
         from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
         from rich.markdown import Markdown  # noqa: PLC0415
 
-        Console(no_color=not output.use_color(args, sys.stdout)).print(Markdown(plan_text.markdown(plan)))
+        console = Console(no_color=not output.use_color(args, sys.stdout))
+        console.print(Markdown(plan_text.markdown(plan, bars=False)))
+        bars.print_plan(console, plan)
     else:
         sys.stdout.write(plan_text.markdown(plan))
     return Exit.DONE

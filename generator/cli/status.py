@@ -1,18 +1,28 @@
-"""`generator status`: shows queues, pods and GPU nodes."""
+"""`generator status`: shows queues, pods and GPU nodes, or how the pods started."""
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from generator import app
-from generator.cli import flags, output
-from generator.deploy import status
-from generator.deploy.job import RefusedError
+from generator.cli import bars, flags, output
+from generator.deploy import cold, status
+from generator.deploy.cold import PodStart
+from generator.deploy.job import Job, RefusedError
 from generator.errors import AwsError, Exit
+from generator.plan import bar
+from generator.plan.cold_start import STAGES
+from generator.plan.model import Stage
 
-DESCRIPTION = "Show how many tasks wait, run and are in the dead-letter queue, and the pods and GPU nodes."
+DESCRIPTION = """\
+Show how many tasks wait, run and are in the dead-letter queue, and the pods and GPU nodes; with --cold, how
+long each stage of the start of each pod took: its node, its images, its program, its first task.
+"""
 EXAMPLES = """\
   generator status config.yaml                 a table
+  generator status config.yaml --cold          stages of the starts, as `generator plan` estimates them
   generator status config.yaml --format json   for programs
 """
 COLUMNS = ("runtime", "waiting", "running", "dead-letter", "pods", "GPU nodes")
@@ -21,6 +31,7 @@ COLUMNS = ("runtime", "waiting", "running", "dead-letter", "pods", "GPU nodes")
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `status`."""
     flags.add_config(parser)
+    parser.add_argument("--cold", action="store_true", help="how the pods that exist started, stage by stage")
     flags.add_output(parser)
     flags.add_format(parser)
 
@@ -29,15 +40,62 @@ def run(args: argparse.Namespace) -> Exit:
     """Ask and print."""
     try:
         solution = flags.solved(args).solution
-        current = status.status(app.job(solution, args.output, output.terminal(args)))
+        job = app.job(solution, args.output, output.terminal(args))
+        if args.cold:
+            _print_starts(cold.starts(job), args)
+        else:
+            _print_status(job, args)
     except (RefusedError, AwsError, OSError) as error:
         return output.stopped("status", error)
+    return Exit.DONE
+
+
+def _print_status(job: Job, args: argparse.Namespace) -> None:
+    current = status.status(job)
     if args.format == "json":
         output.write(json.dumps(asdict(current), indent=2) + "\n")
-        return Exit.DONE
+        return
     print(f"stack: {current.stack}   cluster: {current.cluster}   API: {current.api or 'none'}")
     table = output.new_table(*COLUMNS)
     for row in current.rows:
         output.add_row(table, ["?" if cell is None else str(cell) for cell in asdict(row).values()])
     output.print_table(table, args)
-    return Exit.DONE
+
+
+def _print_starts(starts: Sequence[PodStart], args: argparse.Namespace) -> None:
+    if args.format == "json":
+        output.write_json([asdict(start) for start in starts])
+        return
+    if not starts:
+        print("there are no pods: the stages of a start are read from pods that exist")
+        return
+    stages = [tuple(Stage(one.name, one.seconds) for one in start.stages) for start in starts]
+    most = max(sum(one.seconds or 0.0 for one in each) for each in stages)
+    for start, each in zip(starts, stages, strict=True):
+        print(f"{start.pod} on {start.instance_type or start.node or 'no node yet'}{_node(start)}")
+        print("  ", end="", flush=True)
+        _print_bar(each, most, args)
+        print(f"  {', '.join(f'{STAGES[one.name]}: {_seconds(one.seconds)}' for one in each)}")
+        if start.download_seconds is not None:
+            print(f"  at the same time, the model was downloaded in {bar.seconds(start.download_seconds)}")
+
+
+def _print_bar(stages: Sequence[Stage], most: float, args: argparse.Namespace) -> None:
+    if not sys.stdout.isatty():
+        print(bar.plain(stages, most))
+        return
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
+
+    Console(no_color=not output.use_color(args, sys.stdout)).print(bars.colored(stages, most))
+
+
+def _node(start: PodStart) -> str:
+    """Whether the node was launched for the pod."""
+    if start.new_node is None:
+        return ""
+    return ", a new node" if start.new_node else ", a node that was there"
+
+
+def _seconds(value: float | None) -> str:
+    """The seconds of a stage that may not be over."""
+    return "not recorded or not over" if value is None else bar.seconds(value)

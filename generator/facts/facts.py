@@ -16,6 +16,7 @@ from generator.facts import (
     agent_settings,
     auto_mode,
     bottlerocket,
+    cold_start,
     karpenter,
     mount_options,
     prices,
@@ -26,6 +27,7 @@ from generator.facts import (
 from generator.facts.agent_settings import AgentSettings
 from generator.facts.auto_mode import AutoMode
 from generator.facts.bottlerocket import Bottlerocket
+from generator.facts.cold_start import ColdStartFacts
 from generator.facts.instance_types import InstanceType
 from generator.facts.karpenter import NodePoolRules
 from generator.facts.mount_options import MountOptions
@@ -34,6 +36,11 @@ from generator.facts.reserved import Reserved
 from generator.facts.runtimes import RuntimeProfile
 from generator.facts.versions import Release, Support, Versions
 
+# The data files with one source and one date.
+DATED = tuple(
+    f"{name}.json"
+    for name in ("instance_types", "other_types", "regions", "versions", "time_zones", "cold_start")
+)
 VERIFIED_REGIONS = ("us-east-1", "us-west-2")
 
 # Zones in which EKS cannot place the network interfaces of a control plane.
@@ -208,14 +215,8 @@ class Facts:
 
     def sources(self) -> dict[str, tuple[str, str]]:
         """For each data file its source and its date."""
-        files = {
-            "instance_types.json": self._types,
-            "other_types.json": self._other_types,
-            "regions.json": self._regions,
-            "versions.json": self._versions,
-            "time_zones.json": self._time_zones,
-        }
-        return {name: (content["source"], content["date"]) for name, content in files.items()}
+        contents = {name: self._read(name) for name in DATED}
+        return {name: (content["source"], content["date"]) for name, content in contents.items()}
 
     @cached_property
     def _other_types(self) -> dict[str, Any]:
@@ -234,19 +235,20 @@ class Facts:
         return self._read("versions.json")
 
     @cached_property
-    def _time_zones(self) -> dict[str, Any]:
-        return self._read("time_zones.json")
-
-    @cached_property
     def time_zones(self) -> tuple[str, ...]:
         """The names of the IANA time zone database, such as `Europe/Berlin` and `UTC`."""
-        zones = self._time_zones["zones"].items()
-        return tuple(f"{area}/{name}" if area else name for area, listed in zones for name in listed.split())
+        areas = self._read("time_zones.json")["zones"].items()
+        return tuple(f"{area}/{name}" if area else name for area, listed in areas for name in listed.split())
 
     @cached_property
     def prices(self) -> Prices:
         """The price lists."""
         return prices.load(self._folder)
+
+    @cached_property
+    def cold_start(self) -> ColdStartFacts:
+        """How long the stages of a cold start take."""
+        return cold_start.load(self._folder)
 
     @cached_property
     def bottlerocket(self) -> Bottlerocket:

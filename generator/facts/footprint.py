@@ -40,4 +40,5 @@ RUNTIME_CORES = Decimal("0.1")
 BUSY_CORES = Decimal(1)
 # Images with PyTorch and CUDA: 12 GB of files next to their compressed layers, about half of that.
 # Source: issue 9 of camenduru/stable-diffusion-webui-docker, August 2023.
+COMPRESSED_SHARE = Decimal(1) / 3
 IMAGES: Mapping[str, Decimal] = dict.fromkeys(("sdwebui", "comfyui", "invokeai"), Decimal(18 * 10**9))

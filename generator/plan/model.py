@@ -1,10 +1,13 @@
 """What a plan holds: resources, GPU nodes at the maximum, the quotas that they need, cost."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from generator.facts.quotas import Market, Quota
 from generator.solution.model import RuntimeType
 from generator.solution.warm import WarmLevel
+
+StageName = Literal["keda", "node", "image", "start", "model", "picture"]
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,52 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One stage of a start, in seconds; None where it is not known."""
+
+    name: StageName
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Start:
+    """The stages until the first picture where there is no node, only a placeholder's node, or a warm pod.
+
+    `meets`: whether it meets the goal; None where a stage is not known.
+    """
+
+    name: Literal["no node", "placeholder", "warm pod"]
+    stages: tuple[Stage, ...]
+    seconds: float | None
+    meets: bool | None
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A key below `extraValues`, its value, and the seconds that it saves; None where that is not known."""
+
+    key: str
+    value: str
+    saves: float | None
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """The starts of one runtime on its cheapest instance type, with a model of `model_gb` GB."""
+
+    runtime: str
+    instance_type: str
+    network_gbps: float
+    image: str
+    model: str
+    model_gb: float
+    goal_seconds: int
+    goal_model_seconds: int
+    starts: tuple[Start, ...]
+    advice: tuple[Advice, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that `generator plan` prints."""
 
@@ -152,5 +201,6 @@ class Plan:
     cost: Cost
     model_loads: tuple[ModelLoad, ...]
     model_copies: tuple[ModelCopy, ...]
+    cold_starts: tuple[ColdStart, ...]
     # Sentences about the support of the EKS version and the age of the data.
     notes: tuple[str, ...]

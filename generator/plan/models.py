@@ -35,6 +35,15 @@ def loads(solution: Solution, facts: Facts) -> Iterator[ModelLoad]:
             yield ModelLoad(runtime.name, path, size, way, *times)
 
 
+def size(solution: Solution, runtime: Runtime) -> int | None:
+    """The bytes of the first file that the config names for a runtime, or of its largest; None if unknown."""
+    sizes = {
+        file.path: file.size for file in solution.model_files if runtime.name in file.runtimes and file.size
+    }
+    first = next((sizes[path] for path in named(runtime) if path in sizes), None)
+    return first or max(sizes.values(), default=None)
+
+
 def named(runtime: Runtime) -> tuple[str, ...]:
     """The model files that the config names for a runtime, as paths in its models folder."""
     if not runtime.models.mounted:

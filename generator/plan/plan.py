@@ -11,9 +11,18 @@ from generator.facts.instance_types import InstanceType
 from generator.facts.quotas import Market, Quota
 from generator.iam import accounts
 from generator.plan import models, notes
+from generator.plan.cold_start import cold_start
 from generator.plan.cost import cost
 from generator.plan.encryption import encryption
-from generator.plan.model import NodeOption, NodePoolPlan, Plan, QuotaNeed, ResourceCount, RuntimePlan
+from generator.plan.model import (
+    ColdStart,
+    NodeOption,
+    NodePoolPlan,
+    Plan,
+    QuotaNeed,
+    ResourceCount,
+    RuntimePlan,
+)
 from generator.solution import capacity, warm
 from generator.solution.capacity import Place
 from generator.solution.model import NodePool, Nodes, Runtime, RuntimeType, Solution
@@ -68,8 +77,27 @@ def plan(
         ),
         model_loads=tuple(models.loads(solution, facts)),
         model_copies=tuple(models.copies(solution)),
+        cold_starts=tuple(_cold_starts(solution, runtimes, facts, seconds or {})),
         notes=tuple(notes.notes(solution, facts, today)),
     )
+
+
+def _cold_starts(
+    solution: Solution, runtimes: tuple[RuntimePlan, ...], facts: Facts, seconds: Mapping[str, float]
+) -> Iterator[ColdStart]:
+    """The cold start of each runtime on the first type that Karpenter can start for it."""
+    pictures = {**facts.prices.seconds_per_image, **seconds}
+    for runtime, planned in zip(solution.runtimes, runtimes, strict=True):
+        kind = facts.instance_type(planned.options[0].instance_type) if planned.options else None
+        if kind is not None:
+            yield cold_start(
+                runtime,
+                kind,
+                facts.cold_start,
+                picture=pictures.get(kind.gpu_name),
+                size=models.size(solution, runtime),
+                auto_mode=solution.auto_mode,
+            )
 
 
 def runtime_plan(runtime: Runtime, place: Place, facts: Facts) -> RuntimePlan:

@@ -5,7 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from generator.plan import bar
+from generator.plan.cold_start import STAGES
 from generator.plan.model import (
+    ColdStart,
     CostLine,
     ModelCopy,
     ModelLoad,
@@ -13,6 +16,7 @@ from generator.plan.model import (
     NodePoolPlan,
     Plan,
     RuntimePlan,
+    Start,
 )
 from generator.plan.plan import MODEL_LICENCES
 
@@ -36,8 +40,8 @@ def as_data(plan: Plan) -> dict[str, Any]:
     return data
 
 
-def markdown(plan: Plan) -> str:
-    """The plan as Markdown."""
+def markdown(plan: Plan, *, bars: bool = True) -> str:
+    """The plan as Markdown, with the cold starts of all runtimes unless `bars` is false."""
     cost = plan.cost
     parts = [
         f"# Plan of {plan.stack} in {plan.region}, EKS {plan.eks}",
@@ -47,6 +51,7 @@ def markdown(plan: Plan) -> str:
         _table(("runtime", "pods", "instance type", "GPU", "nodes", "vCPUs"), _node_rows(plan.runtimes)),
         *_placeholders(plan.runtimes),
         *_shared_pools(plan.node_pools),
+        *(cold_starts(plan.cold_starts) if bars else ()),
         "## Quotas that this needs",
         _table(
             ("quota", "code", "needed", "for"),
@@ -69,6 +74,60 @@ def markdown(plan: Plan) -> str:
         _table(("made by", "kind", "count"), [(r.made_by, r.kind, str(r.count)) for r in plan.resources]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def cold_starts(colds: Sequence[ColdStart]) -> Iterator[str]:
+    """The section on cold starts: a stacked bar for each start, what it meets, and what shortens it."""
+    if not colds:
+        return
+    yield "## Cold start: from a task to the first picture"
+    yield "\n".join(["```", *_bars(colds), "```"])
+    yield legend(colds[0])
+    if advice := [line for cold in colds for line in advices(cold)]:
+        yield "\n".join(advice)
+
+
+def _bars(colds: Sequence[ColdStart]) -> Iterator[str]:
+    most = bar.longest(colds)
+    for cold in colds:
+        yield heading(cold)
+        for start in cold.starts:
+            yield f"  {start.name:<11} {bar.plain(start.stages, most)} {total(start)}"
+
+
+def heading(cold: ColdStart) -> str:
+    """The runtime, its instance type, and how its images and its model come there."""
+    model = {"direct": "model straight from S3", "mount": "model through the mount"}
+    image = "" if cold.image == "unknown" else f", images by {cold.image}"
+    way = model.get(cold.model, "model unknown")
+    return f"{cold.runtime} on {cold.instance_type}{image}, {way} ({cold.model_gb:g} GB)"
+
+
+def total(start: Start) -> str:
+    """`53 s: meets the goal of 60 s`."""
+    known = sum(stage.seconds or 0.0 for stage in start.stages)
+    if start.seconds is None:
+        unknown = ", ".join(STAGES[stage.name] for stage in start.stages if stage.seconds is None)
+        return f"{bar.seconds(known)} and what is unknown: {unknown}"
+    return f"{bar.seconds(start.seconds)}{'' if start.meets else ', over the goal'}"
+
+
+def legend(cold: ColdStart) -> str:
+    """What the letters mean, and the goal."""
+    letters = ", ".join(f"{letter} {STAGES[name]}" for name, letter in bar.LETTERS.items())
+    return (
+        f"{letters}. The goal: {cold.goal_seconds} s, of which {cold.goal_model_seconds} s for the model."
+        " A model whose `size` the config does not have counts as SDXL. The figures are measured and"
+        " published ones, with their sources in docs/cold-start.md; `generator status --cold` measures"
+        " real pods."
+    )
+
+
+def advices(cold: ColdStart) -> Iterator[str]:
+    """A line for each key that shortens a start that does not meet the goal."""
+    for one in cold.advice:
+        saves = "" if one.saves is None else f" saves {bar.seconds(one.saves)}"
+        yield f"- {cold.runtime}: `extraValues.{one.key}: {one.value}`{saves}"
 
 
 def _node_rows(runtimes: Iterable[RuntimePlan]) -> list[tuple[str, ...]]:

@@ -30,7 +30,7 @@ NOT_REJECTED = {
     *("gp2-with-iops", "io2-with-throughput", "io2-without-iops", "fast-without-iops", "storage-twice"),
     *("everything", "half-of-everything", "metadata-service", "no-way-to-aws", "reservation-with-no-tag"),
     *("mount-option-of-the-chart", "mount-option-unknown", "mount-option-value", "mount-option-range"),
-    *("warm-nothing", "warm-without-hours", "warm-without-end", "warm-above-maximum", "warm-at-odd-hours"),
+    *("warm-nothing", "warm-without-hours", "warm-above-maximum", "warm-at-odd-hours"),
     *("warm-on-sunday", "warm-backwards", "warm-for-no-time", "warm-without-keda"),
     *("download-of-elsewhere", "models-over-downloads"),
     *("mount-option-twice", "mount-option-exclusive", "mount-option-newer"),

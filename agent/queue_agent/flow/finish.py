@@ -70,7 +70,7 @@ async def announce(
     if not announced:
         await _publish(services, job, ended, seconds)
     await asyncio.gather(services.queue.delete(job.message, seconds), _release_claim(job, ClaimState.DONE))
-    services.metrics.tasks.labels(ended.status, ended.error.code if ended.error else "").inc()
+    services.metrics.task_ended(ended.status, ended.error.code if ended.error else "")
     log.info("task ended", extra={**job.log_fields(), **_log_fields(ended)})
 
 
@@ -133,7 +133,7 @@ async def dead_letter(services: Services, job: Job, code: str, message: str) -> 
         log.error("the callback was refused", extra={**job.log_fields(), "error": str(error)})
     await services.queue.delete(job.message, seconds)
     await _release_claim(job, ClaimState.RELEASED, failed=True)
-    services.metrics.tasks.labels(stored.status, code).inc()
+    services.metrics.task_ended(stored.status, code)
     log.error("task sent to the dead-letter queue", extra={**job.log_fields(), **_log_fields(stored)})
 
 

@@ -160,7 +160,7 @@ class Supervisor:
         self._breaker = breaker
 
     def _set_available(self, available: bool) -> None:
-        self._metrics.ready.set(int(available))
+        self._metrics.runtime_is(available)
         if available:
             self.available.set()
         else:

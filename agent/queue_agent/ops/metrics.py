@@ -1,5 +1,8 @@
 """The metrics that Prometheus reads from /metrics."""
 
+import time
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 SHORT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -7,9 +10,11 @@ LONG_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600
 
 
 class Metrics:
-    """All metrics of one agent."""
+    """All metrics of one agent, which starts when they are made."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._start = clock, clock()
+        self._was_ready = self._had_task = False
         self.registry = CollectorRegistry()
         self.tasks = self._counter("tasks", "Tasks that ended, by status and error code", "status", "code")
         self.returned = self._counter("tasks_returned", "Tasks returned to the queue, by reason", "reason")
@@ -31,6 +36,12 @@ class Metrics:
         self.running = self._gauge("tasks_running", "Tasks on the runtime: 0 or 1")
         self.finishing = self._gauge("tasks_finishing", "Tasks whose outputs are being stored")
         self.ready = self._gauge("runtime_ready", "1 when the runtime can run tasks")
+        self.ready_seconds = self._gauge(
+            "runtime_ready_seconds", "From the agent's start until the runtime could first run tasks"
+        )
+        self.first_task_seconds = self._gauge(
+            "first_task_seconds", "From the agent's start until its first task ended"
+        )
 
     def text(self) -> bytes:
         """All metrics, in the text format of Prometheus."""
@@ -39,6 +50,20 @@ class Metrics:
     def retried(self, call: str, code: str) -> None:
         """Count an AWS call that failed with the error code and is retried."""
         self.retries.labels(call, code).inc()
+
+    def runtime_is(self, ready: bool) -> None:
+        """Note whether the runtime can run tasks, and when it first could."""
+        self.ready.set(int(ready))
+        if ready and not self._was_ready:
+            self._was_ready = True
+            self.ready_seconds.set(self._clock() - self._start)
+
+    def task_ended(self, status: str, code: str) -> None:
+        """Count a task that ended, and note when the first one did."""
+        self.tasks.labels(status, code).inc()
+        if not self._had_task:
+            self._had_task = True
+            self.first_task_seconds.set(self._clock() - self._start)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"queue_agent_{name}", text, labels, registry=self.registry)
