@@ -48,6 +48,8 @@ class Faults:
     expired: int = 0
     # End the connection without an answer where a part begins at or after this byte.
     dead_from: int | None = None
+    # Lead to this address in place of the bytes.
+    redirect: str = ""
     ranges: bool = True
     etag: bool = True
 
@@ -186,6 +188,8 @@ def _storage(sites: ModelSites, handler: BaseHTTPRequestHandler, headers: dict[s
     elif faults.expired and headers.get("range") != "bytes=0-0":
         faults.expired -= 1
         _reply(handler, 403, {}, b"Request has expired")
+    elif faults.redirect:
+        _reply(handler, 302, {"Location": faults.redirect})
     elif faults.busy:
         faults.busy -= 1
         _reply(handler, 503, {"Retry-After": "0"})

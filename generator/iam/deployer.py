@@ -265,6 +265,7 @@ def _preflight(solution: Solution) -> list[Statement]:
         allow("AskModels", actions("s3", "GetBucketLocation ListBucket"), models),
         allow("AskEncryption", "s3:GetEncryptionConfiguration", [*models, *inputs]),
         allow("AskModelFiles", "s3:GetObject", [f"{bucket}/*" for bucket in models]),
+        *keys.read("AskEncryptedModels", solution.keys.models, "s3", solution),
         allow("AskBuckets", "s3:ListAllMyBuckets", "*"),
         allow("AskImages", "ecr:DescribeImages", repositories),
         allow("AskQuotas", actions("servicequotas", f"{quotas} RequestServiceQuotaIncrease"), "*"),

@@ -1,13 +1,16 @@
 """Customer managed keys: each role may use those of what it reads and writes, through that service only."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from generator.iam import accounts, karpenter, keys, roles
+from generator.facts.model_source import UrlFile
+from generator.iam import accounts, deployer, karpenter, keys, model_files, roles
 from generator.iam.policy import Policy
 from generator.solution.model import KmsKeys, Solution
+from generator.solution.model_file import ModelFile, ModelObject
 
 
 def key(number: int, region: str = "us-west-2") -> str:
@@ -22,6 +25,7 @@ KEYS = KmsKeys(
     volumes=key(7),
     secrets=key(8),
 )
+PLACE = ModelObject("models", "VAE/a")
 READ, WRITE = {"kms:Decrypt"}, {"kms:Decrypt", "kms:GenerateDataKey"}
 
 
@@ -175,3 +179,20 @@ def test_the_statements_for_a_thousand_runtimes_fit_a_key_policy(solution: Solut
 
     # https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html
     assert all(len(text) < 32 * 1024 for text in keys.files(many).values())
+
+
+def test_the_deployer_may_read_the_headers_of_encrypted_models(solution: Solution, plain: Solution) -> None:
+    def statements(one: Solution) -> list[dict[str, Any]]:
+        every = [statement for policy in deployer.policies(one) for statement in policy["Statement"]]
+        return [statement for statement in every if statement["Sid"] == "AskEncryptedModels"]
+
+    assert uses({"Statement": statements(solution)}) == {use(number, "s3", READ) for number in (1, 2)}
+    assert statements(plain) == []
+
+
+def test_whoever_pulls_models_may_write_with_their_keys(solution: Solution) -> None:
+    entry = ModelFile(UrlFile("https://example.com/a"), "vae", "VAE/a", None, None, None, (PLACE,), ())
+    files = model_files.files(replace(solution, model_files=(entry,)))
+
+    assert uses(json.loads(files[model_files.FILE])) == {use(number, "s3", WRITE) for number in (1, 2)}
+    assert model_files.files(solution) == {}

@@ -1,5 +1,6 @@
 """Model sites on loopback, an account of the emulator with a model bucket, and the command over them."""
 
+import hashlib
 import io
 import json
 import os
@@ -14,12 +15,27 @@ import yaml
 
 from generator.cli import main
 from generator.models import store, web
+from testing import model_files as files
 from testing import model_sites
 from testing.account import Account
-from testing.model_sites import ModelSites
+from testing.botocore_models import shared_models
+from testing.model_sites import COMMIT, ModelSites
 
 # Parts of AWS have 5 MiB or more.
 PART = 1 << 20
+NAME = "turbo.safetensors"
+SOURCE = f"hf://stabilityai/sdxl-turbo@{COMMIT}/{NAME}"
+KEY = f"Stable-diffusion/{NAME}"
+CHECKPOINT: dict[str, Any] = {"source": SOURCE, "type": "checkpoint"}
+STYLE: dict[str, Any] = {
+    "source": "https://civitai.com/models/101055?modelVersionId=128078",
+    "type": "lora",
+    "file": "styles/style.safetensors",
+}
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass
@@ -38,9 +54,9 @@ class Ground:
     def s3(self) -> Any:
         return self.account.client("s3")
 
-    def pull(self, *models: dict[str, Any], flags: tuple[str, ...] = ()) -> int:
-        """Run the command on a config with these models; its exit code."""
-        data = {
+    def data(self, *models: dict[str, Any]) -> dict[str, Any]:
+        """A config with these models."""
+        return {
             "stackName": "demo",
             "eksVersion": "1.35",
             "region": self.account.region,
@@ -49,6 +65,10 @@ class Ground:
             "models": list(models),
             "modelsRuntime": self.runtimes,
         }
+
+    def pull(self, *models: dict[str, Any], flags: tuple[str, ...] = ()) -> int:
+        """Run the command on a config with these models; its exit code."""
+        data = self.data(*models)
         self.config.write_text(yaml.safe_dump(data))
         out, err = io.StringIO(), io.StringIO()
         with (
@@ -80,6 +100,13 @@ class Ground:
         return data
 
 
+@pytest.fixture(scope="session", autouse=True)
+def botocore_models() -> Iterator[None]:
+    """All sessions of boto3 share the AWS models that were read once."""
+    with shared_models():
+        yield
+
+
 @pytest.fixture(scope="session")
 def all_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModelSites, Path]]:
     with model_sites.running(tmp_path_factory.mktemp("sites")) as running:
@@ -88,6 +115,23 @@ def all_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModelS
 
 @pytest.fixture
 def ground(
+    all_sites: tuple[ModelSites, Path], account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Ground:
+    return _ground(all_sites, account, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def strict_ground(
+    all_sites: tuple[ModelSites, Path],
+    strict_account: Account,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Ground:
+    """The same in an account in which policies are enforced."""
+    return _ground(all_sites, strict_account, tmp_path, monkeypatch)
+
+
+def _ground(
     all_sites: tuple[ModelSites, Path], account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Ground:
     sites, certificate = all_sites
@@ -107,3 +151,38 @@ def ground(
     bucket = f"models-{account.id}"
     account.client("s3").create_bucket(Bucket=bucket)
     return Ground(sites, account, tmp_path / "config.yaml", bucket)
+
+
+@pytest.fixture
+def small(ground: Ground) -> bytes:
+    """A checkpoint of one part on Hugging Face."""
+    ground.sites.files[NAME] = content = files.model(files.SDXL)
+    return content
+
+
+@pytest.fixture
+def large(ground: Ground) -> bytes:
+    """A checkpoint of three parts on Hugging Face."""
+    ground.sites.files[NAME] = content = files.padded(files.SDXL, 5 * PART // 2)
+    return content
+
+
+def version(content: bytes, name: str, **more: Any) -> dict[str, Any]:
+    hashes = {"SHA256": sha256(content).upper(), "AutoV2": "0123456789"}
+    first = {
+        "id": 7,
+        "name": name,
+        "type": "Model",
+        "primary": True,
+        "hashes": hashes,
+        "metadata": {"fp": "fp16"},
+    }
+    return {"id": 128078, "modelId": 101055, "baseModel": "SDXL 1.0", "files": [{**first, **more}]}
+
+
+@pytest.fixture
+def style(ground: Ground) -> bytes:
+    content = files.model(files.LORA)
+    ground.sites.files["style_v2.safetensors"] = content
+    ground.sites.versions[128078] = version(content, "style_v2.safetensors")
+    return content
