@@ -1,4 +1,4 @@
-.PHONY: preflight cluster install smoke status logs uninstall prices bench-preflight
+.PHONY: snapshot preflight cluster install smoke status logs uninstall prices bench-preflight
 # DRY_RUN=1 only prints the commands, YES=1 skips the confirmation, FLAGS is passed to the command as it is.
 CHANGING = $(if $(DRY_RUN),--dry-run) $(if $(YES),--yes) $(FLAGS)
 preflight: setup ## Check with AWS whether the plan of CONFIG can work in its account; read-only
@@ -18,6 +18,12 @@ status: setup ## Show queues, pods and GPU nodes of CONFIG
 
 logs: setup ## Print the logs of RUNTIME of CONFIG, or with TASK=ID the lines of one task
 	$(RUN)generator logs $(CONFIG) $(RUNTIME) $(if $(TASK),--task $(TASK)) $(FLAGS)
+
+# A clone of https://github.com/aws-samples/bottlerocket-images-cache.
+IMAGES_CACHE ?= ../bottlerocket-images-cache
+snapshot: setup ## Make an EBS snapshot with the images of RUNTIME of CONFIG, with AWS's script in IMAGES_CACHE=DIR; prints its ID
+	@test -f "$(IMAGES_CACHE)/snapshot.sh" || { echo "set IMAGES_CACHE to a clone of https://github.com/aws-samples/bottlerocket-images-cache" >&2; exit 2; }
+	@command="$$($(RUN)generator images $(CONFIG) --snapshot $(RUNTIME))" && cd "$(IMAGES_CACHE)" && bash -c "$$command"
 
 uninstall: setup ## Delete what CONFIG created in its account, except pictures and queues
 	$(RUN)generator uninstall $(CONFIG) $(CHANGING)

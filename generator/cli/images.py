@@ -12,13 +12,14 @@ from generator.aws import ecr, errors, identity
 from generator.aws.asker import Asker
 from generator.aws.clients import Aws
 from generator.cli import flags, image_building, output
-from generator.deploy import charts
+from generator.deploy import charts, runtimes
 from generator.deploy.helm import HelmError
+from generator.deploy.job import RefusedError
 from generator.errors import Exit
 from generator.facts import image_reference
 from generator.images import check as images_check
 from generator.images import digests as image_digests
-from generator.images import images
+from generator.images import images, snapshot
 from generator.images import script as copy_script
 from generator.images.digests import DigestResult
 from generator.images.images import Image
@@ -32,6 +33,7 @@ EXAMPLES = """\
   generator images config.yaml --digests                   ask the registries for the digest of each image
   generator images config.yaml --script --digests          copy by digest
   generator images config.yaml --verify                    compare with the images that the charts use
+  generator images config.yaml --snapshot sdxl-turbo       the command that makes an EBS snapshot of them
   generator images config.yaml --lock                      lock what custom nodes of ComfyUI need
   generator images config.yaml --codebuild                 build images with AWS CodeBuild: no Docker here
 """
@@ -52,6 +54,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--script", action="store_true", help="print a shell script that copies and builds")
     group.add_argument(
         "--verify", action="store_true", help="render the charts and print the images that the list lacks"
+    )
+    group.add_argument(
+        "--snapshot",
+        metavar="RUNTIME",
+        help="print the call of AWS's bottlerocket-images-cache that makes a snapshot of its images",
     )
     group.add_argument(
         "--lock",
@@ -80,19 +87,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Exit:
-    """Print the list or the script, compare the list with the charts, lock custom nodes, or build."""
+    """Print the list, the script or a command, compare the list with the charts, lock nodes, or build."""
     if args.script and args.format == "json":
         return output.fail("images", "a script is not JSON: leave out --script or --format", Exit.CONFIG)
     solved = flags.solved(args)
     listed = images.images(solved.solution)
-    if args.lock:
-        return image_building.lock(solved, args)
-    if (args.script or args.codebuild) and (reason := image_building.unlocked(solved.solution)):
-        return output.fail("images", reason, Exit.CONFIG)
-    if args.codebuild:
-        return image_building.build(solved, listed, args)
-    if args.verify:
-        return _verify(solved, listed, args)
+    done = _other(solved, listed, args)
+    if done is not None:
+        return done
     digests = _digests(listed, solved.solution) if args.digests else {}
     if args.script:
         build = str(args.output / solved.solution.stack)
@@ -106,6 +108,32 @@ def run(args: argparse.Namespace) -> Exit:
         if answer.digest is None:
             print(f"no digest of {name}: {answer.reason}", file=sys.stderr)
     return Exit.AWS if digests and image_digests.missing(listed, digests) else Exit.DONE
+
+
+def _other(solved: Solved, listed: Sequence[Image], args: argparse.Namespace) -> Exit | None:
+    """What the flags ask for instead of the list; None: the list, or the script that copies it."""
+    if args.snapshot:
+        return _print_snapshot(solved.solution, args)
+    if args.lock:
+        return image_building.lock(solved, args)
+    if (args.script or args.codebuild) and (reason := image_building.unlocked(solved.solution)):
+        return output.fail("images", reason, Exit.CONFIG)
+    if args.codebuild:
+        return image_building.build(solved, listed, args)
+    if args.verify:
+        return _verify(solved, listed, args)
+    return None
+
+
+def _print_snapshot(solution: Solution, args: argparse.Namespace) -> Exit:
+    """Print the command that makes a snapshot with the images of a runtime."""
+    if args.format == "json":
+        return output.fail("images", "a command is not JSON: leave out --snapshot or --format", Exit.CONFIG)
+    try:
+        output.write(snapshot.command(solution, runtimes.named(solution, args.snapshot)) + "\n")
+    except RefusedError as error:
+        return output.fail("images", error, Exit.CONFIG)
+    return Exit.DONE
 
 
 def _print(listed: Iterable[Image], digests: Mapping[str, DigestResult], args: argparse.Namespace) -> None:
