@@ -125,6 +125,9 @@ def _hugging_face(sites: ModelSites, handler: BaseHTTPRequestHandler, headers: d
         _reply(handler, 200, {"Content-Type": "application/json"}, body)
         return
     name = path.rpartition("/")[2]
+    if path.startswith("/nobody/"):
+        _reply(handler, 401, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+        return
     if "/resolve/" not in path or name not in sites.files:
         _reply(handler, 404, {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"})
         return

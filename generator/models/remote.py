@@ -47,6 +47,11 @@ def refused(answer: Answer, source: ModelSource, page: str, *, has_token: bool) 
     """Why a site refuses a file. `page`: where people see it. `has_token`: one was sent."""
     status, site = answer.status, host(answer.url)
     reason = answer.header("X-Error-Message")
+    if answer.header("X-Error-Code") == "RepoNotFound":
+        # Hugging Face does not tell whether a repository is private, or is not there.
+        variable = _TOKENS[type(source)][0]
+        help = f"correct the name; for a private repository set {variable} to a token that may read it"
+        return PullError(f"{site} does not show the repository of {source} ({status})", help)
     if status in (401, 403) and type(source) in _TOKENS:
         variable, settings = _TOKENS[type(source)]
         if has_token:

@@ -194,7 +194,7 @@ def _model_copies(copies: Sequence[ModelCopy]) -> Iterator[str]:
             (one.path, one.source, one.license or "named by the source", ", ".join(one.objects))
             for one in copies
         ]
-        yield _table(("file", "from", "licence", "to"), rows)
+        yield _table(("file", "from", "license", "to"), rows)
 
 
 def _span(least: int, most: int) -> str:

@@ -18,7 +18,7 @@ from generator.plan.models import named
 from generator.preflight import model_fit
 from generator.preflight.check import Check, Subject
 from generator.preflight.model_fit import Reader
-from generator.preflight.models import THEME, mounted
+from generator.preflight.models import CHECKPOINTS, THEME, mounted
 from generator.preflight.result import CheckStatus, Result
 from generator.solution.model import Runtime, Solution
 from generator.solution.model_file import ModelObject
@@ -26,7 +26,7 @@ from generator.solution.model_file import ModelObject
 # Types whose files are loaded whole into the memory of a GPU; the others are small next to them.
 LARGE_TYPES = ("checkpoint", "diffusionModel", "textEncoder")
 # Where the main models of a runtime are, and how many are looked at where the config names none.
-FOLDERS = ("Stable-diffusion/", "checkpoints/", "diffusion_models/", "unet/")
+FOLDERS = (CHECKPOINTS, "checkpoints/", "diffusion_models/", "unet/")
 LARGEST = 3
 ABSENT = ("404", "NoSuchKey", "NoSuchBucket", "NotFound")
 # A file of no bytes has no first byte.
@@ -133,7 +133,7 @@ def judge(subject: Subject, runtime: Runtime, name: str, answer: Answer) -> Iter
         yield from model_fit.judge(Reader(subject, runtime), name, answer)
         return
     checkpoint = runtime.default_model is not None and name.startswith(
-        f"Stable-diffusion/{runtime.default_model} "
+        f"{CHECKPOINTS}{runtime.default_model} "
     )
     if answer.absent:
         if checkpoint:  # preflight.models says so

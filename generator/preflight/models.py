@@ -10,11 +10,12 @@ from generator.aws import errors
 from generator.aws.asker import Asker
 from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
+from generator.solution import direct
 from generator.solution.model import Runtime, Solution
 
 THEME = "models"
 # Where SD WebUI looks for checkpoints, below the mount of the bucket.
-CHECKPOINTS = "Stable-diffusion/"
+CHECKPOINTS = f"{direct.CHECKPOINTS}/"
 SHOWN = 5
 
 

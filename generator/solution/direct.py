@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-CHECKPOINTS = "Stable-diffusion"
+from generator.facts.model_types import MODEL_TYPES
+
+CHECKPOINTS = MODEL_TYPES["checkpoint"].folder
 
 
 def files(

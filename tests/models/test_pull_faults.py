@@ -316,3 +316,11 @@ def test_the_policy_of_the_build_allows_what_the_command_does(
     iam.put_user_policy(UserName="puller", PolicyName="models", PolicyDocument=policy)
     assert ground.pull(CHECKPOINT) == Exit.DONE, ground.err
     assert ground.stored(KEY) == content
+
+
+def test_a_repository_that_nobody_sees_may_be_misspelled_or_private(ground: Ground) -> None:
+    entry = {"source": f"hf://nobody/nothing@{COMMIT}/{NAME}", "type": "checkpoint"}
+
+    assert ground.pull(entry) == Exit.CONFIG
+    assert "does not show the repository of hf://nobody/nothing" in ground.err
+    assert "correct the name; for a private repository set HF_TOKEN" in ground.err
