@@ -173,9 +173,13 @@ def check(
     config: ConfigDocument, where: Context, *, facts: Facts | None = None, deriving: bool = False
 ) -> list[Problem]:
     """Every problem of a config. `deriving`: region and account must be known, since names need them."""
-    from generator.config import validate
+    from generator.config import policies, validate
 
-    return validate.problems(config, schema(), facts or Facts(paths.data()), where, deriving=deriving)
+    contract, known_facts = schema(), facts or Facts(paths.data())
+    problems = validate.problems(config, contract, known_facts, where, deriving=deriving)
+    if policies.apply(config, where, problems):
+        problems += policies.problems(config, contract, defaults(), known_facts, where)
+    return sorted(problems)
 
 
 def solve(config: ConfigDocument, target: Target = Target()) -> Solved:

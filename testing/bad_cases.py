@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from generator import app, paths
+from generator import app
 from generator.cli import flags as common_flags
-from generator.config import document, validate
+from generator.config import document
 from generator.errors import ConfigError, Problem
-from generator.facts.facts import Facts
 
 BAD = Path(__file__).resolve().parent.parent / "tests" / "generator" / "bad"
 TODAY = date(2026, 11, 22)
@@ -75,5 +74,4 @@ def problems(text: str, flags: Sequence[str], folder: Path = BAD) -> list[Proble
     except ConfigError as error:
         return list(error.problems)
     context = replace(app.context(config, target, folder), today=TODAY)
-    facts = Facts(paths.data())
-    return validate.problems(config, app.schema(), facts, context, deriving="deriving" in flags)
+    return app.check(config, context, deriving="deriving" in flags)

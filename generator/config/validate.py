@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from generator.config import policies
 from generator.config import schema as config_schema
 from generator.config.canonical import canonical
 from generator.config.document import RULES as YAML_RULES
@@ -43,4 +44,4 @@ def _without_duplicates(problems: Iterable[Problem]) -> Iterable[Problem]:
 def catalogue() -> Mapping[str, tuple[Severity, str]]:
     """Every code, with its severity and its rule in one sentence."""
     coded = {rule.code: (rule.severity, rule.text) for rule in rules()}
-    return {**YAML_RULES, **config_schema.RULES, **coded}
+    return {**YAML_RULES, **config_schema.RULES, **coded, **policies.RULES}

@@ -9,6 +9,7 @@ from generator.facts import versions
 from generator.iam import image_builder, keys, roles
 from generator.iam.conditions import giving, having
 from generator.iam.policy import (
+    MANAGED_POLICY_MAX,
     Condition,
     Policy,
     Statement,
@@ -17,6 +18,7 @@ from generator.iam.policy import (
     bucket_arn,
     document,
     iam_arn,
+    size,
 )
 from generator.iam.policy import arn as regional_arn
 from generator.solution import names
@@ -43,18 +45,26 @@ _OWN_PROFILES = """
 
 def arn(solution: Solution) -> str:
     """The ARN of the boundary: that of the config, otherwise that of the policy in docs/deployer.md."""
-    default = iam_arn(solution, f"policy/{names.permissions_boundary(solution.stack)}")
-    return solution.permissions_boundary_arn or default
+    return solution.permissions_boundary_arn or default_arn(solution)
+
+
+def default_arn(solution: Solution) -> str:
+    """The ARN that the boundary of the build has in docs/deployer.md."""
+    return iam_arn(solution, f"policy/{names.permissions_boundary(solution.stack)}")
 
 
 def policy(solution: Solution) -> Policy:
-    """The policy document of the boundary."""
-    statements = [
-        *_tasks(solution),
-        *keys.boundary(solution),
-        *_logs(solution),
-        *image_builder.boundary(solution),
-    ]
+    """The policy document of the boundary.
+
+    It names each KMS key as long as there is space for that, else all keys of their accounts and regions:
+    the services for which they are used, and what else the boundary allows there, limit it as well.
+    """
+    exact = _policy(solution, keys.boundary(solution))
+    return exact if size(exact) <= MANAGED_POLICY_MAX else _policy(solution, keys.short_boundary(solution))
+
+
+def _policy(solution: Solution, of_keys: list[Statement]) -> Policy:
+    statements = [*_tasks(solution), *of_keys, *_logs(solution), *image_builder.boundary(solution)]
     # The roles of an existing cluster, its controllers and its nodes are not the solution's.
     of_cluster = [] if solution.existing_cluster else [*_reads(solution), *_nodes(solution)]
     return document([*statements, *of_cluster])
@@ -65,8 +75,10 @@ def _tasks(solution: Solution) -> list[Statement]:
     queue = """
         ChangeMessageVisibility DeleteMessage GetQueueAttributes GetQueueUrl ReceiveMessage SendMessage
     """
+    models = roles.model_buckets(solution)
     inputs = {bucket_arn(solution, name) for runtime in solution.runtimes for name in runtime.input_buckets}
-    read = [*roles.model_buckets(solution), *sorted(inputs)]
+    # Nothing lists inputs.
+    objects = [f"{bucket}/*" for bucket in sorted({*models, *inputs})]
     pictures, secret = roles.any_bucket(solution), roles.webhook_secret(solution)
     topics = regional_arn(solution, "sns", f"{solution.stack}-*")
     return [
@@ -82,7 +94,7 @@ def _tasks(solution: Solution) -> list[Statement]:
         allow(
             "ModelsAndInputs",
             actions("s3", "GetObject ListBucket"),
-            [pattern for bucket in read for pattern in (bucket, f"{bucket}/*")],
+            [*models, *objects],
         ),
     ]
 

@@ -70,10 +70,22 @@ def _text(policy: Policy) -> str:
 def _packed(statements: Iterable[Statement]) -> list[list[Statement]]:
     """The statements in their order, split into as few documents as their order allows."""
     parts: list[list[Statement]] = [[]]
-    for statement in statements:
+    for statement in (part for whole in statements for part in _fitting(whole)):
         if size(document([*parts[-1], statement])) > MANAGED_POLICY_MAX:
             parts.append([])
         parts[-1].append(statement)
+    return parts
+
+
+def _fitting(statement: Statement) -> list[Statement]:
+    """The statement; where it alone is too large for a policy, several with a part of its resources each."""
+    parts, resources = [statement], statement["Resource"]
+    while any(size(document([part])) > MANAGED_POLICY_MAX for part in parts) and len(parts) < len(resources):
+        count = len(parts) + 1
+        parts = [
+            {**statement, "Sid": f"{statement['Sid']}{number}", "Resource": resources[number::count]}
+            for number in range(count)
+        ]
     return parts
 
 

@@ -85,9 +85,22 @@ def start_instances(solution: Solution) -> list[Statement]:
 
 def boundary(solution: Solution) -> list[Statement]:
     """The most that any role may do with the keys: what `uses` lists, through the services that it lists."""
+    return _boundary(solution, _of_data(solution))
+
+
+def short_boundary(solution: Solution) -> list[Statement]:
+    """The same for all keys of the accounts and regions that have one of them, to save space."""
+    patterns = [f"{key.rpartition('/')[0]}/*" for key in _of_data(solution)]
+    return _boundary(solution, list(dict.fromkeys(patterns)))
+
+
+def _of_data(solution: Solution) -> list[str]:
     keys = solution.keys
-    data = list(dict.fromkeys(filter(None, (*keys.models, *keys.inputs, keys.outputs, keys.messages))))
-    statements = []
+    return list(dict.fromkeys(filter(None, (*keys.models, *keys.inputs, keys.outputs, keys.messages))))
+
+
+def _boundary(solution: Solution, data: list[str]) -> list[Statement]:
+    keys, statements = solution.keys, []
     if data:
         via: Condition = {"StringLike": {"kms:ViaService": ["s3.*", "sns.*", "sqs.*"]}}
         statements.append(allow("Keys", WRITE, data, via))

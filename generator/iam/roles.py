@@ -22,9 +22,6 @@ XRAY_SAMPLING = (
     "xray:GetSamplingTargets",
 )
 
-# So many names of model files, of up to 200 characters, leave space for the rest of a policy.
-EXACT_MODELS = 20
-
 
 def keda_operator(solution: Solution) -> Policy:
     """KEDA's operator: read how many messages the runtimes' queues have."""
@@ -52,7 +49,18 @@ def log_collector(solution: Solution) -> Policy:
 
 
 def runtime(solution: Solution, runtime: Runtime) -> Policy:
-    """The pods of one runtime: their queue, their output bucket, the results topic, their input buckets."""
+    """The pods of one runtime: queue, output bucket, results topic, input buckets, models to download.
+
+    Each of these models by its name, or their folder where the names would fill the policy.
+    """
+    models = runtime.models
+    folder = f"{bucket_arn(solution, models.bucket)}/{models.prefix}"
+    # `$` would begin a variable of the policy; `?` is any character.
+    exact = _runtime(solution, runtime, [f"{folder}{name.replace('$', '?')}" for name in models.direct])
+    return exact if size(exact) <= INLINE_POLICY_MAX else _runtime(solution, runtime, [f"{folder}*"])
+
+
+def _runtime(solution: Solution, runtime: Runtime, models: list[str]) -> Policy:
     bucket = bucket_arn(solution, runtime.output_bucket)
     inputs = [f"{bucket_arn(solution, name)}/*" for name in runtime.input_buckets]
     consume = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
@@ -70,7 +78,7 @@ def runtime(solution: Solution, runtime: Runtime) -> Policy:
         statements.append(allow("ReadInputs", "s3:GetObject", inputs))
         statements += keys.read("DecryptInputs", solution.keys.inputs, "s3", solution)
     if runtime.models.direct:
-        statements.append(allow("DownloadModels", "s3:GetObject", _direct_models(solution, runtime)))
+        statements.append(allow("DownloadModels", "s3:GetObject", models))
         statements += keys.read("DecryptModels", solution.keys.models, "s3", solution)
     if runtime.xray:
         statements.append(allow("SendTraces", [*XRAY_WRITE, *XRAY_SAMPLING], "*"))
@@ -122,16 +130,6 @@ def any_queue(solution: Solution) -> str:
 def any_bucket(solution: Solution) -> str:
     """An ARN pattern for every output bucket of this solution."""
     return bucket_arn(solution, names.output_bucket(solution.stack, "*", solution.account, solution.region))
-
-
-def _direct_models(solution: Solution, runtime: Runtime) -> list[str]:
-    """The files that the pods download: each by its name, or their folder for many, which fill the policy."""
-    models = runtime.models
-    folder = f"{bucket_arn(solution, models.bucket)}/{models.prefix}"
-    if len(models.direct) > EXACT_MODELS:
-        return [f"{folder}*"]
-    # `$` would begin a variable of the policy; `?` is any character.
-    return [f"{folder}{name.replace('$', '?')}" for name in models.direct]
 
 
 def _keda(queues: list[str]) -> Policy:

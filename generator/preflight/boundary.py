@@ -6,8 +6,7 @@ from typing import Any
 
 from generator.aws import errors
 from generator.aws.asker import Asker
-from generator.iam import boundary
-from generator.iam.policy import MANAGED_POLICY_MAX, size
+from generator.iam import boundary, sizes
 from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
 from generator.solution.model import Solution
@@ -38,10 +37,13 @@ def document(arn: str, asker: Asker) -> Mapping[str, Any] | None:
 def judge(arn: str, solution: Solution, existing: Mapping[str, Any] | None) -> Iterator[Result]:
     """Without the policy no role can be created; with another one, roles may lack what they need."""
     own = boundary.policy(solution)
-    if size(own) > MANAGED_POLICY_MAX:
-        message = f"the boundary has {size(own)} characters; the maximum is {MANAGED_POLICY_MAX}"
-        help = "keep models and inputs in fewer buckets, each of which it names"
-        yield Result(THEME, arn, CheckStatus.FAILED, message, help)
+    if above := sizes.above_boundary(solution):
+        # `validate` refuses that for the boundary of the build, so this is the user's own.
+        status = CheckStatus.FAILED if existing is None else CheckStatus.WARNING
+        fault = "there is no such policy" if existing is None else "it cannot be compared"
+        message = f"{fault}, and that of the build is {above:,} characters too large for IAM"
+        help = "write one that allows what the roles need, or keep models and inputs in fewer buckets"
+        yield Result(THEME, arn, status, message, help)
         return
     file = "--policy-document file://permissions-boundary.json, from iam/ of the build"
     if existing is None:

@@ -205,6 +205,38 @@ def test_a_boundary_that_is_too_large_for_iam_is_not_written(solution_of: Any) -
     assert deployer.BOUNDARY_FILE not in deployer.files(solution)
 
 
+@pytest.mark.parametrize("inputs", [1, 4])
+def test_customer_keys_leave_space_for_buckets_with_inputs(solution_of: Any, inputs: int) -> None:
+    names = [f"photos-{'x' * 54}-{number}" for number in range(inputs)]
+    buckets = {"runtime": {"queueAgent": {"inputBuckets": names}}}
+    runtimes = [{"name": "a", "type": "comfyui", "extraValues": buckets}]
+    solution = solution_of("customer-keys", modelsRuntime=runtimes)
+    limit, text = boundary.policy(solution), json.dumps(boundary.policy(solution))
+
+    assert policy.size(limit) <= policy.MANAGED_POLICY_MAX
+    assert all(f'"arn:aws:s3:::{name}/*"' in text for name in names)
+    for arn in solution.keys.inputs:
+        context = {"kms:ViaService": "s3.us-west-2.amazonaws.com"}
+        anything = policy.document([policy.allow("All", "kms:*", "*")])
+        role = Principal("role", (anything,), limit)
+        assert allowed(role, Request("kms:Decrypt", arn, context))
+        assert not allowed(
+            role, Request("kms:Decrypt", arn, {"kms:ViaService": "rds.us-west-2.amazonaws.com"})
+        )
+        assert not allowed(role, Request("kms:Decrypt", arn.replace("us-west-2", "eu-west-1"), context))
+
+
+def test_no_role_lists_the_buckets_with_inputs(solution_of: Any) -> None:
+    solution = solution_of("customer-keys")
+    anything = policy.document([policy.allow("All", "s3:*", "*")])
+    role = Principal("role", (anything,), boundary.policy(solution))
+    [bucket] = {name for runtime in solution.runtimes for name in runtime.input_buckets}
+
+    assert allowed(role, Request("s3:GetObject", f"arn:aws:s3:::{bucket}/photo.png", {}))
+    assert not allowed(role, Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", {}))
+    assert allowed(role, Request("s3:ListBucket", solution.model_bucket_arn, {}))
+
+
 def test_the_first_network_interfaces_of_nodes_are_within_the_boundary(solution_of: Any) -> None:
     """The CNI plugin assigns addresses to the interface that a node was started with."""
     solution = solution_of("minimal")

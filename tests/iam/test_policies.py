@@ -160,6 +160,25 @@ def test_a_thousand_runtimes_still_fit_into_the_roles(solution_of: Any) -> None:
         assert f"{solution.stack}-*" in json.dumps(document)
 
 
+def test_a_hundred_model_buckets_still_fit_into_the_deployers_policies(solution_of: Any) -> None:
+    buckets = [f"models-{'x' * 50}-{number:03}" for number in range(100)]
+    runtimes = [
+        {
+            "name": f"runtime-{number}",
+            "type": "comfyui",
+            "extraValues": {"runtime": {"persistence": {"s3": {"modelBucket": bucket}}}},
+        }
+        for number, bucket in enumerate(buckets)
+    ]
+    documents = deployer.policies(solution_of("minimal", modelsRuntime=runtimes))
+
+    assert max(policy.size(document) for document in documents) <= policy.MANAGED_POLICY_MAX
+    for document in documents:
+        sids = [statement["Sid"] for statement in document["Statement"]]
+        assert len(sids) == len(set(sids))
+    assert all(f'"arn:aws:s3:::{bucket}/*"' in json.dumps(documents) for bucket in buckets)
+
+
 # The statements of Karpenter's own policy for 1.8.8 and the actions of each:
 # karpenter-provider-aws v1.8.8, website/content/en/docs/getting-started/…/cloudformation.yaml
 KARPENTER_1_8 = {

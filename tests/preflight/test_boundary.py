@@ -40,14 +40,19 @@ def test_another_policy_is_a_warning(solution: Solution) -> None:
     assert "create-policy-version" in result.help
 
 
-def test_a_boundary_with_too_many_buckets_fails(solution: Solution) -> None:
+def test_a_boundary_with_too_many_buckets_must_be_one_of_your_own(solution: Solution) -> None:
     inputs = tuple(f"photos-{'x' * 50}-{number:02}" for number in range(20))
     runtimes = (replace(solution.runtimes[0], input_buckets=inputs),)
 
-    [result] = check.judge("arn", replace(solution, runtimes=runtimes), None)
+    large = replace(solution, runtimes=runtimes)
 
-    assert result.status is CheckStatus.FAILED
-    assert "the maximum is 6144" in result.message
+    [absent] = check.judge("arn", large, None)
+    [present] = check.judge("arn", large, document([allow("All", "*", "*")]))
+
+    assert absent.status is CheckStatus.FAILED
+    assert "no such policy" in absent.message
+    assert present.status is CheckStatus.WARNING
+    assert all("too large for IAM" in result.message for result in (absent, present))
 
 
 def test_the_policy_of_the_build_passes(sandbox: Sandbox, solution: Solution) -> None:

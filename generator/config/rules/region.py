@@ -210,9 +210,7 @@ def replaced_resources_are_permitted(case: Case) -> Iterator[Finding]:
     for runtime in case.runtimes:
         if runtime.at("extraValues", "runtime", "serviceAccountRoleArn").text():
             continue
-        resources = [agent(runtime).at(key) for key in replaceable]
-        resources.append(runtime.at("extraValues", "runtime", "persistence", "s3", "modelBucket"))
-        for node in resources:
+        for node in (agent(runtime).at(key) for key in replaceable):
             if node.given and node.text():
                 message = f"the runtime's generated role does not allow your own {node.key}"
                 yield Finding(
