@@ -26,7 +26,7 @@ RULES: Mapping[str, tuple[Severity, str]] = {
     ),
 }
 # What the policies name, besides one model bucket: without any of these none is too large.
-_NAMED = frozenset({"kmsKeys", "inputBuckets", "modelBucket", "iamRole", "customNodes"})
+_NAMED = frozenset({"kmsKeys", "inputBuckets", "modelBucket", "iamRole", "customNodes", "customNodesFile"})
 
 
 def apply(config: ConfigDocument, context: Context, problems: Iterable[Problem]) -> bool:

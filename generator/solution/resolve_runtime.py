@@ -77,6 +77,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
     if added:
         image = replace(image, tag=added.tag(image.tag))
     containers = pods["inferenceApi"]["resources"], agent["resources"]
+    downloads = parse(pods["models"]["sizeLimit"]) if models.direct else None
     return Runtime(
         name=name,
         namespace=full["namespace"],
@@ -103,7 +104,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         models=models,
         arguments=_words(pods["inferenceApi"]["commandArguments"]),
         memory_limit=parse(pods["inferenceApi"]["resources"]["limits"].get("memory")),
-        pod=node_pool.pod_requests(*containers, collector=traces, loader=bool(models.direct)),
+        pod=node_pool.pod_requests(*containers, collector=traces, downloads=downloads),
         runtime_image=container_image(image, _at(extra_values, "runtime", "inferenceApi", "image"), scope),
         custom_nodes=added,
         agent_image=container_image(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from queue_agent.models import download, parts
+from queue_agent.models.__main__ import size_limit, used
 from queue_agent.models.bucket import Bucket, ModelError, version_of
 from queue_agent.models.download import Download
 from queue_agent.models.parts import Version
@@ -25,6 +26,7 @@ from testing.world import wait_for
 
 FAST = Limits(0.0, 1e12, 1e12)
 Answering = Callable[[Callable[[Request, Answer], Answer]], None]
+ROOM = 1 << 30
 CONTENT = random.Random(7).randbytes(9 << 20) + b"end"
 
 
@@ -58,7 +60,7 @@ def loading(server: Server, tmp_path: Path, key: str = "team/a.safetensors") -> 
 
 
 def test_a_file_has_the_bytes_of_the_object(server: Server, tmp_path: Path) -> None:
-    version = loading(server, tmp_path).run()
+    version = loading(server, tmp_path).run(ROOM)
 
     assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
     assert version.size == len(CONTENT) == server.sent
@@ -67,7 +69,7 @@ def test_a_file_has_the_bytes_of_the_object(server: Server, tmp_path: Path) -> N
 
 def test_an_empty_object_is_an_empty_file(server: Server, tmp_path: Path) -> None:
     (tmp_path / "s3" / "models" / "empty.pt").touch()
-    loading(server, tmp_path, "empty.pt").run()
+    loading(server, tmp_path, "empty.pt").run(ROOM)
 
     assert (tmp_path / "out" / "a.safetensors").read_bytes() == b""
 
@@ -102,14 +104,14 @@ def interrupted(server: Server, tmp_path: Path, answering: Answering) -> None:
     """All but the last two parts are here."""
     answering(lambda request, answer: answer if offset(request) < 8 << 20 else denied(request, answer))
     with pytest.raises(ModelError, match="403 Forbidden"):
-        loading(server, tmp_path).run()
+        loading(server, tmp_path).run(ROOM)
     answering(own)
 
 
 def test_what_is_here_is_not_fetched_again(server: Server, tmp_path: Path, answering: Answering) -> None:
     interrupted(server, tmp_path, answering)
     before = server.sent
-    loading(server, tmp_path).run()
+    loading(server, tmp_path).run(ROOM)
 
     assert before > 0
     assert server.sent == len(CONTENT)
@@ -126,7 +128,7 @@ def test_a_part_that_was_damaged_is_fetched_again(
         file.seek(number << 20)
         file.write(b"damaged")
 
-    loading(server, tmp_path).run()
+    loading(server, tmp_path).run(ROOM)
 
     assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
     assert server.sent == len(CONTENT) + (1 << 20)
@@ -137,7 +139,7 @@ def test_parts_of_another_version_are_not_mixed(server: Server, tmp_path: Path, 
     other = bytes(reversed(CONTENT))
     (tmp_path / "s3" / "models" / "team" / "a.safetensors").write_bytes(other)
 
-    loading(server, tmp_path).run()
+    loading(server, tmp_path).run(ROOM)
 
     assert (tmp_path / "out" / "a.safetensors").read_bytes() == other
 
@@ -145,7 +147,7 @@ def test_parts_of_another_version_are_not_mixed(server: Server, tmp_path: Path, 
 def test_every_part_is_asked_for_in_one_version(server: Server, tmp_path: Path, answering: Answering) -> None:
     conditions = []
     answering(lambda request, answer: conditions.append(request.headers.get("if-match")) or answer)
-    version = loading(server, tmp_path).run()
+    version = loading(server, tmp_path).run(ROOM)
 
     assert conditions == [None] + [version.etag] * 10
 
@@ -158,14 +160,14 @@ def test_a_server_that_fails_is_asked_again(server: Server, tmp_path: Path, answ
         return Answer("503 Slow Down", {}) if fails else answer
 
     answering(unavailable)
-    loading(server, tmp_path).run()
+    loading(server, tmp_path).run(ROOM)
 
     assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
 
 
 def test_an_object_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"s3://models/absent.safetensors: .*404"):
-        loading(server, tmp_path, "absent.safetensors").run()
+        loading(server, tmp_path, "absent.safetensors").run(ROOM)
 
 
 def test_a_disk_with_too_little_space_keeps_none_of_it(
@@ -173,9 +175,32 @@ def test_a_disk_with_too_little_space_keeps_none_of_it(
 ) -> None:
     monkeypatch.setattr(download, "LEAST_FREE_SHARE", 1.0)
     with pytest.raises(ModelError, match="too little space on the disk"):
-        loading(server, tmp_path).run()
+        loading(server, tmp_path).run(ROOM)
 
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_file_that_exceeds_the_volume_is_not_begun(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"team/a.safetensors: its \d+ bytes exceed .* models.sizeLimit"):
+        loading(server, tmp_path).run(len(CONTENT) - 1)
+
+    assert list((tmp_path / "out").iterdir()) == []
+    assert server.sent == 0
+    assert loading(server, tmp_path).run(len(CONTENT)).size == len(CONTENT)
+
+
+def test_what_is_here_already_counts_but_not_the_begun_file(tmp_path: Path) -> None:
+    path = tmp_path / "vae" / "b.safetensors"
+    path.parent.mkdir()
+    for name in ("a.pt", "vae/c.safetensors", "vae/c.safetensors.part", f"{path}.part", f"{path}.journal"):
+        (tmp_path / name).write_bytes(b"12345")
+
+    assert used(tmp_path, path) == 15
+
+
+@pytest.mark.parametrize(("quantity", "size"), [("512Mi", 512 << 20), ("40Gi", 40 << 30), ("1Ti", 1 << 40)])
+def test_the_limit_of_the_volume_leaves_a_mebibyte_for_journals(quantity: str, size: int) -> None:
+    assert size_limit(quantity) == size - (1 << 20)
 
 
 def checksum(algorithm: str, content: bytes) -> str:
@@ -193,11 +218,11 @@ def test_a_wrong_checksum_is_found(
 
     answering(with_checksum(b"other"))
     with pytest.raises(ModelError, match="the checksum is not that of the object"):
-        loading(server, tmp_path).run()
+        loading(server, tmp_path).run(ROOM)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".progress"]
 
     answering(with_checksum(CONTENT))
-    loading(server, tmp_path).run()
+    loading(server, tmp_path).run(ROOM)
     assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
 
 
@@ -241,6 +266,7 @@ def test_the_container_downloads_then_waits_until_it_is_stopped(server: Server, 
         json.dumps(
             {
                 **{"runtime": "one", "bucket": "models", "prefix": "team/", "region": "us-east-1"},
+                **{"sizeLimit": "1Gi"},
                 **{"endpoint": server.url, "folder": str(folder), "models": "/models", "files": files},
             }
         )

@@ -39,6 +39,7 @@ def test_a_static_webui_downloads_its_checkpoint(types: Objects) -> None:
         "region": "us-west-2",
         "models": "/opt/ml/code/models",
         "folder": FOLDER,
+        "sizeLimit": "40Gi",
         "files": ["Stable-diffusion/sdxl.safetensors"],
     }
 
@@ -90,6 +91,15 @@ def test_without_nvme_disks_only_who_asks_downloads(render: Render, load: str) -
 def test_the_prefix_of_the_mount_is_that_of_the_download(render: Render, option: str) -> None:
     rendered = render(one=nested("runtime.persistence.s3.mountOptions", ["debug", option]))
     assert document(rendered, "one")["prefix"] == "team-a/"
+
+
+def test_the_volume_has_a_limit_that_the_pod_requests(render: Render) -> None:
+    pod = render(one=nested("runtime.models.sizeLimit", "80Gi")).pod("one")
+    [volume] = [item for item in pod["volumes"] if item["name"] == "direct-models"]
+    [loader] = [item for item in pod["containers"] if item["name"] == "model-loader"]
+
+    assert volume["emptyDir"] == {"sizeLimit": "80Gi"}
+    assert loader["resources"]["requests"]["ephemeral-storage"] == "80Gi"
 
 
 def test_the_runtime_gets_the_files_but_no_credentials(types: Objects) -> None:

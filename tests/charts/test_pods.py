@@ -316,9 +316,7 @@ def test_every_scratch_folder_is_bounded(types: Objects, name: str) -> None:
     volumes = types.pod(name)["volumes"]
     scratch = {item["name"]: item["emptyDir"] for item in volumes if "emptyDir" in item}
     assert scratch
-    # What is downloaded is limited by the program that writes it (tests/agent/test_models.py).
-    unbounded = {name for name, volume in scratch.items() if "sizeLimit" not in volume}
-    assert unbounded == ({"direct-models"} if name == "static" else set())
+    assert [name for name, volume in scratch.items() if "sizeLimit" not in volume] == []
 
 
 def test_an_extra_variable_wins_over_what_the_chart_sets(render: Render) -> None:

@@ -54,6 +54,7 @@ OTHER: dict[str, Any] = {
     "runtime.networkPolicy.egress.cidrs": ["10.0.192.0/26"],
     "runtime.models.load": "mount",
     "runtime.models.files": ["VAE/a.pt"],
+    "runtime.models.sizeLimit": "80Gi",
     "runtime.persistence.size": "1Ti",
     "runtime.persistence.accessModes": ["ReadWriteMany"],
     "runtime.persistence.s3.mountOptions": ["prefix team-a/"],

@@ -55,6 +55,7 @@ REQUIRED_KEYS: dict[str, Data] = {
     "extraValues.runtime.inferenceApi.port": CUSTOM,
     "extraValues.runtime.inferenceApi.probePath": CUSTOM,
     "extraValues.runtime.inferenceApi.taskPath": CUSTOM,
+    "extraValues.runtime.models.sizeLimit": {"extraValues.runtime.models.files": ["vae/ae.safetensors"]},
     "extraValues.runtime.models.load": {"extraValues.runtime.models.files": ["vae/ae.safetensors"]},
     "extraValues.runtime.queueAgent.xray.daemon": {"extraValues.runtime.queueAgent.xray.enabled": True},
     "extraValues.runtime.networkPolicy.egress.internet": {

@@ -20,6 +20,11 @@ from queue_agent.models.bucket import Bucket, ModelError
 from queue_agent.models.download import Download
 from queue_agent.ops.logs import log, set_up
 
+PROGRESS = ".progress"
+UNITS = {"Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
+# Journals and folders, which count as well.
+NOT_MODELS = 1 << 20
+
 
 def main(document: Path) -> None:
     """Download one file after the other, in the order of the document."""
@@ -27,15 +32,23 @@ def main(document: Path) -> None:
     set_up("INFO", wanted["runtime"])
     folder = Path(wanted["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    progress = folder / ".progress"
-    progress.touch()
+    (folder / PROGRESS).touch()
     bucket = Bucket(wanted["bucket"], wanted["region"], wanted.get("endpoint"))
+    limit = size_limit(wanted["sizeLimit"])
     for name in wanted["files"]:
-        load(bucket, wanted["prefix"], name, folder, progress)
+        load(bucket, wanted["prefix"], name, folder, limit)
 
 
-def load(bucket: Bucket, prefix: str, name: str, folder: Path, progress: Path) -> None:
-    """Download one file; a failure is logged and left to the runtime, which reads the mount."""
+def size_limit(quantity: str) -> int:
+    """The size of the folder's volume in bytes, less a little for what is not a model."""
+    return int(quantity[:-2]) * UNITS[quantity[-2:]] - NOT_MODELS
+
+
+def load(bucket: Bucket, prefix: str, name: str, folder: Path, limit: int) -> None:
+    """Download one file; a failure is logged and left to the runtime, which reads the mount.
+
+    `limit`: the bytes of all files together.
+    """
     path = folder / name
     if path.exists():
         return
@@ -43,7 +56,8 @@ def load(bucket: Bucket, prefix: str, name: str, folder: Path, progress: Path) -
     failed.unlink(missing_ok=True)
     began = time.monotonic()
     try:
-        version = Download(bucket, prefix + name, path, progress).run()
+        download = Download(bucket, prefix + name, path, folder / PROGRESS)
+        version = download.run(limit - used(folder, path))
     except ModelError as error:
         log.error("model is read from the mount", extra={"file": name, "reason": str(error)})
         failed.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +73,12 @@ def load(bucket: Bucket, prefix: str, name: str, folder: Path, progress: Path) -
             "megabytes_per_second": round(version.size / seconds / 1e6),
         },
     )
+
+
+def used(folder: Path, path: Path) -> int:
+    """The bytes of all files in the folder, except what an earlier run has left of the file at `path`."""
+    files = (file for file in folder.rglob("*") if file.is_file() and file.with_suffix("") != path)
+    return sum(file.stat().st_size for file in files)
 
 
 if __name__ == "__main__":

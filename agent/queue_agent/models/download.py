@@ -47,9 +47,15 @@ class Download:
         self._lock, self._failed = threading.Lock(), threading.Event()
         self._url = bucket.url(key)
 
-    def run(self) -> Version:
-        """Download what is missing. Raises ModelError; a file of which nothing is left has no parts here."""
+    def run(self, room: int) -> Version:
+        """Download what is missing of a file of at most `room` bytes.
+
+        Raises ModelError; a file of which nothing is left has no parts here.
+        """
         version = self._bucket.version(self._key)
+        if version.size > room:
+            self._discard()
+            raise ModelError(f"{self._key}: its {version.size} bytes exceed what is left of models.sizeLimit")
         self._path.parent.mkdir(parents=True, exist_ok=True)
         each = part_bytes(version.size, self._streams)
         every = parts(version.size, each, self._streams)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 
 from generator.config.node import ConfigNode
@@ -11,6 +12,7 @@ from generator.facts import footprint
 from generator.facts.facts import Facts
 from generator.facts.instance_types import Resources
 from generator.facts.karpenter import NodePoolRules
+from generator.facts.quantity import parse
 from generator.solution import capacity, direct, node_pool
 from generator.solution.context import Context
 from generator.solution.model import Nodes, Path
@@ -78,7 +80,7 @@ class Case:
             zones = ()
         place = capacity.Place(region, zones)
         pods = [
-            pod_requests_of(runtime, loader=bool(downloads_of(runtime, nodes.local_disks or self.auto_mode)))
+            pod_requests_of(runtime, download_space(runtime, nodes.local_disks or self.auto_mode))
             for runtime, nodes in values
         ]
         return [
@@ -257,11 +259,17 @@ def downloads_of(runtime: ConfigNode, disks: bool) -> tuple[str, ...]:
     )
 
 
-def pod_requests_of(runtime: ConfigNode, *, loader: bool) -> Resources:
-    """What one pod of a runtime requests, with a model loader if it downloads files."""
+def download_space(runtime: ConfigNode, disks: bool) -> Decimal:
+    """Bytes of the volume for the models that each pod downloads; 0 where it downloads none."""
+    limit = runtime.at("extraValues", "runtime", "models", "sizeLimit")
+    return (downloads_of(runtime, disks) and parse(limit.value)) or Decimal(0)
+
+
+def pod_requests_of(runtime: ConfigNode, downloads: Decimal) -> Resources:
+    """What one pod of a runtime requests, with a model loader if it has space for downloads."""
     resources = (typed(container.at("resources")) for container in (inference(runtime), agent(runtime)))
     traces = any(agent(runtime).at(key, "enabled").flag() for key in ("xray", "XRay"))
-    return node_pool.pod_requests(*resources, collector=traces, loader=loader)
+    return node_pool.pod_requests(*resources, collector=traces, downloads=downloads)
 
 
 def node_at(runtime: ConfigNode, path: Path) -> ConfigNode:

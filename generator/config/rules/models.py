@@ -197,12 +197,12 @@ def downloads_have_an_effect(case: Case) -> Iterator[Finding]:
     for runtime in case.runtimes:
         models = runtime.at("extraValues", "runtime", "models")
         reason = _why_nothing_is_downloaded(runtime)
-        for node in (models.at("load"), models.at("files")):
+        for node in (models.at("load"), models.at("files"), models.at("sizeLimit")):
             if not node.given or node.value in ([], "auto", "mount"):
                 continue
             if reason:
                 yield Finding(node, f"nothing is downloaded: {reason}", "remove the key", True)
-            elif node.key == "files" and models.at("load").text() == "mount":
+            elif node.key in ("files", "sizeLimit") and models.at("load").text() == "mount":
                 message = "nothing is downloaded: models.load is mount"
                 yield Finding(node, message, "set load: direct, or remove the key")
 

@@ -11,6 +11,7 @@ from generator.config.rules.base import (
     Case,
     Finding,
     agent,
+    download_space,
     inference,
     node_template,
     provisioner,
@@ -155,6 +156,7 @@ def data_volume_holds_scratch_files(case: Case) -> Iterator[Finding]:
         if images is None or size is None or pool.nodes.local_disks or usable(size) < images:
             continue
         files = case.facts.runtime_profiles[kind].scratch_bytes
+        files += download_space(pool.runtime, case.auto_mode)
         if usable(size) < images + files:
             message = f"{gib(usable(size))} of it are usable; images and scratch files may need "
             message += f"{gib(images + files)}: Kubernetes evicts pods when the volume is full"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from generator.config.node import ConfigNode
-from generator.config.rules.base import WARNING, Case, Finding, inference, node_template, rule
+from generator.config.rules.base import WARNING, Case, Finding, download_space, inference, node_template, rule
 from generator.config.rules.nodes import listed
 from generator.facts.instance_types import usable
 from generator.facts.quantity import GIB, gib, parse
@@ -145,14 +145,18 @@ def ephemeral_storage_fits(case: Case) -> Iterator[Finding]:
     """Requests for ephemeral-storage must fit the disk for images and containers."""
     for pool in case.pools:
         node = inference(pool.runtime).at("resources", "requests", "ephemeral-storage")
+        downloads = download_space(pool.runtime, pool.nodes.local_disks or case.auto_mode)
+        models = f", {gib(downloads)} of it for downloaded models" if downloads else ""
+        if downloads > pool.pod.storage / 2:
+            node = pool.runtime.at("extraValues", "runtime", "models", "sizeLimit")
         sizes = {"dataVolume": parse(pool.nodes.data_volume.size)}
         if pool.nodes.local_disks:
             sizes = {kind.name: kind.local_disks() for _, kind in listed(pool, case)}
         for disk, size in sizes.items():
             if size and pool.pod.storage > usable(size):
-                message = f"{gib(pool.pod.storage)} of ephemeral-storage requested; "
+                message = f"{gib(pool.pod.storage)} of ephemeral-storage requested{models}; "
                 message += f"{disk} has {gib(usable(size))} usable"
-                yield Finding(node, message, "lower the request, or use a larger disk")
+                yield Finding(node, message, f"lower {node.key}, or use a larger disk")
 
 
 def claims(runtimes: Iterable[ConfigNode]) -> Iterator[ConfigNode]:

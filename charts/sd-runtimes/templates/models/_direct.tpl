@@ -35,6 +35,7 @@ Without NVMe disks the files would be written to the data volume, which by defau
       "region" .global.region
       "models" .runtime.inferenceApi.modelMountPath
       "folder" (include "sd-runtimes.direct.folder" .)
+      "sizeLimit" .runtime.models.sizeLimit
       "files" .direct -}}
 {{- with .global.awsEndpoint }}{{ $_ := set $document "endpoint" . }}{{ end -}}
 {{- toPrettyJson $document -}}
@@ -42,8 +43,8 @@ Without NVMe disks the files would be written to the data volume, which by defau
 
 {{- /*
 sd-runtimes.container.modelLoader (runtime): downloads the files. It is the first container, so that it starts before the
-image of the runtime is pulled. It works for seconds and then waits for the pod's end: it requests the memory it needs,
-and hardly any CPU time.
+image of the runtime is pulled. It works for seconds and then waits for the pod's end: it requests the memory and the
+disk that it needs, and hardly any CPU time.
 */ -}}
 {{- define "sd-runtimes.container.modelLoader" -}}
 - name: model-loader
@@ -51,7 +52,7 @@ and hardly any CPU time.
   imagePullPolicy: {{ .runtime.queueAgent.imagePullPolicy | quote }}
   command: [/opt/agent/bin/python, -m, queue_agent.models, /etc/sd-on-eks/direct-models.json]
   resources:
-    requests: {cpu: 10m, memory: 96Mi}
+    requests: {cpu: 10m, memory: 96Mi, ephemeral-storage: {{ .runtime.models.sizeLimit }}}
     limits: {memory: 512Mi}
   securityContext:
     {{- include "sd-runtimes.securityContext.agent" . | nindent 4 }}

@@ -72,9 +72,10 @@ livenessProbe:
   emptyDir:
     sizeLimit: 5Gi
 {{- if .runtime.direct }}
-# No limit: the models' sizes are not known here. What would leave less than a tenth of the disk is not downloaded.
+# The model loader downloads no file that would exceed the limit.
 - name: direct-models
-  emptyDir: {}
+  emptyDir:
+    sizeLimit: {{ .runtime.runtime.models.sizeLimit }}
 {{- end }}
 {{- range $name, $volume := .profile.scratch }}
 - name: {{ $name | quote }}
