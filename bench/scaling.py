@@ -5,13 +5,18 @@ Each trace runs under each policy, with a runtime of its own. It needs what `mak
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
-from bench.scaling_policies import REFERENCE_POLICY, TRACES, Policy, Values, defaults
+from bench.scaling_policies import REFERENCE_POLICY, Policy, Values, defaults
 from bench.scaling_run import FASTER, Arrival, figures, table
+from generator.scaling import trace as trace_files
+from testing.arrivals import TRACES
 from testing.cluster.page import SCALING, fill
 
 OURS, REFERENCE = "ours", "reference"
+# The arrivals of a trace, in seconds since its first task.
+Traces = Mapping[str, Callable[[], Sequence[float]]]
 
 
 def _runtimes(policies: Mapping[str, Policy], traces: Sequence[str], faster: float) -> list[Values]:
@@ -33,20 +38,18 @@ def _name(policy: str, trace: str) -> str:
     return f"{policy}-{trace}"
 
 
-def _arrivals(policies: Sequence[str], traces: Sequence[str]) -> Iterator[Arrival]:
-    for trace in traces:
-        for at in TRACES[trace]():
+def _arrivals(policies: Sequence[str], traces: Traces) -> Iterator[Arrival]:
+    for trace, times in traces.items():
+        for at in times():
             yield from ((at, _name(policy, trace)) for policy in policies)
 
 
-def bench(
-    policies: Mapping[str, Policy], traces: Sequence[str], faster: float
-) -> dict[str, dict[str, Values]]:
+def bench(policies: Mapping[str, Policy], traces: Traces, faster: float) -> dict[str, dict[str, Values]]:
     """Figures by trace and policy."""
     names = [_name(policy, trace) for policy in policies for trace in traces]
     arrivals = _arrivals(list(policies), traces)
     measured = figures(
-        _runtimes(policies, traces, faster), arrivals, {name: [name] for name in names}, faster
+        _runtimes(policies, list(traces), faster), arrivals, {name: [name] for name in names}, faster
     )
     return {trace: {policy: measured[_name(policy, trace)] for policy in policies} for trace in traces}
 
@@ -63,12 +66,19 @@ def main() -> None:
     parser.add_argument("--faster", type=float, default=FASTER, help=f"divisor of all times ({FASTER})")
     parser.add_argument("--try", dest="changes", help="an additional policy: JSON with changes to ours")
     parser.add_argument("--page", action="store_true", help="write the tables into docs/scaling.md, too")
+    parser.add_argument(
+        "--trace", type=Path, help="arrivals of your own, as for `generator whatif`; all its tasks"
+    )
     arguments = parser.parse_args()
     ours = defaults()
     policies = {OURS: ours, REFERENCE: REFERENCE_POLICY}
     if arguments.changes:
         policies["changed"] = _changed(ours, arguments.changes)
-    by_trace = bench(policies, arguments.traces, arguments.faster)
+    traces = {name: TRACES[name] for name in arguments.traces}
+    if arguments.trace:
+        tasks = trace_files.parse(arguments.trace.read_text("utf-8"))
+        traces = {"trace": lambda: [task.at for task in tasks]}
+    by_trace = bench(policies, traces, arguments.faster)
     text = "\n\n".join(table(trace, columns) for trace, columns in by_trace.items()) + "\n"
     print(text)
     if arguments.page:

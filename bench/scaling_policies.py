@@ -1,15 +1,12 @@
-"""The input of `bench.scaling`: two sets of scaling values and three arrival patterns."""
+"""The input of `bench.scaling`: two sets of scaling values."""
 
-import math
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from testing.cluster.chart import EXAMPLES, load_solution, manifests
 
 INSTANCE_TYPE = "g5.xlarge"
-SEED = 7
 
 Values = dict[str, Any]
 
@@ -104,30 +101,3 @@ def defaults() -> Policy:
 
 def _seconds(duration: str) -> float:
     return float(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
-
-
-def burst() -> list[float]:
-    """40 tasks at the same time."""
-    return [0.0] * 40
-
-
-def steady() -> list[float]:
-    """One task per 15 s on average (Poisson) for 20 minutes."""
-    chance = random.Random(SEED)
-    arrivals, at = [], chance.expovariate(1 / 15)
-    while at < 1200:
-        arrivals.append(at)
-        at += chance.expovariate(1 / 15)
-    return arrivals
-
-
-def diurnal() -> list[float]:
-    """Two days of 20 minutes each: from zero to six tasks per minute and back; half of each day has none."""
-    chance, arrivals, at = random.Random(SEED), [], 0.0
-    while (at := at + chance.expovariate(0.1)) < 2400:
-        if chance.random() < max(0.0, math.sin(2 * math.pi * at / 1200)):
-            arrivals.append(at)
-    return arrivals
-
-
-TRACES: dict[str, Callable[[], list[float]]] = {"burst": burst, "steady": steady, "diurnal": diurnal}

@@ -7,9 +7,10 @@ import argparse
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.scaling_policies import SEED, Values, defaults
+from bench.scaling_policies import Values, defaults
 from bench.scaling_run import FASTER, Arrival, figures, table
 from generator.solution.node_pool import OWN
+from testing.arrivals import SEED
 from testing.cluster.page import SCALING, fill
 
 # The runtimes of a group, by the last part of their names.

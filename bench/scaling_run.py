@@ -17,6 +17,7 @@ import yaml
 from bench.scaling_policies import INSTANCE_TYPE, Values
 from generator import paths
 from generator.facts import prices
+from generator.scaling.policy import IMAGE_PULL, MODEL_LOAD, NODE_BOOT, SERVICE
 from local.emulator import Emulator
 from testing.cluster.chart import load_solution
 from testing.cluster.controllers import ACCOUNT, REGION, apply_crds, start_operators
@@ -28,9 +29,6 @@ from testing.cluster.system import System
 from testing.cluster.timeline import percentile
 
 FASTER = 2
-# Original time in seconds. A GPU node on EC2 joins after about a minute and pulls images of 10 GB in another;
-# a runtime loads its model in half a minute; SDXL takes about 25 s for a picture on an A10G.
-NODE_BOOT, IMAGE_PULL, MODEL_LOAD, SERVICE = 60, 50, 30, 25
 POLL_SECONDS = 0.3
 STUCK_SECONDS = 900
 HPA_SYNC = 15  # the controller manager's default

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from generator.deploy.difference import Difference
     from generator.deploy.job import Job
     from generator.plan.model import Plan
+    from generator.plan.whatif import WhatIf
     from generator.preflight.check import Subject
+    from generator.scaling.whatif import Forecast
     from generator.solution.defaults import Defaults
 
 STDIN = "-"
@@ -254,6 +256,17 @@ def plan(solution: Solution, seconds: Mapping[str, float] | None = None, day: da
 
     known_facts, resources = facts(), stack_layout.resource_counts(solution)
     return planning.plan(solution, known_facts, day or known_facts.as_of, resources, seconds)
+
+
+def whatif(solved: Solved, trace: str, options: "WhatIf") -> list["Forecast"]:
+    """What the tasks of a trace lead to, by runtime, under each policy. Raises TraceError and ValueError."""
+    from generator.plan import whatif as planning
+    from generator.scaling import trace as traces
+
+    solution, known_facts = solved.solution, facts()
+    tasks = traces.parse(trace, {runtime.name for runtime in solution.runtimes})
+    question = planning.Question(solution, plan(solution), known_facts, defaults(), options)
+    return [planning.forecast(question, runtime, tasks) for runtime in planning.runtimes(solution, tasks)]
 
 
 def subject(solution: Solution, day: date | None = None) -> "Subject":

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "render": ("generator.cli.render", "print the Kubernetes manifests of a config"),
     "diff": ("generator.cli.diff", "show what a changed config changes"),
     "plan": ("generator.cli.plan", "show what will exist, which quotas it needs and what it costs"),
+    "whatif": ("generator.cli.whatif", "show what tasks of a trace wait and cost, by policy"),
     "preflight": ("generator.cli.preflight", "ask AWS whether the plan can work in this account"),
     "models": ("generator.cli.models", "copy model files into the model bucket"),
     "deploy": ("generator.cli.deploy", "deploy a config to its account, or what changed in it"),

@@ -24,6 +24,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "render": ("config.yaml", "--chart", "sd-runtimes", *WHERE),
     "diff": ("config.yaml", *WHERE),
     "plan": ("config.yaml", *WHERE),
+    "whatif": ("config.yaml", "trace.csv", *WHERE),
     "preflight": ("config.yaml", *WHERE),
     "models": ("pull", "config.yaml", "--dry-run", *WHERE),
     "deploy": ("config.yaml", "--dry-run", *WHERE),
@@ -52,6 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = yaml.safe_load((ROOT / "examples" / "minimal.yaml").read_text("utf-8"))
     config |= {"eksVersion": "1.35", "tags": {"team": "Künstler 图"}}
     wrong = {**config, "region": "地区—x"}
+    (path / "trace.csv").write_text("0,sdxl-turbo,5\n", "utf-8")
     for name, data in (("config.yaml", config), ("wrong.yaml", wrong)):
         (path / name).write_text(yaml.safe_dump(data, allow_unicode=True), "utf-8")
     return path

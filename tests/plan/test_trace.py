@@ -1,0 +1,76 @@
+"""Arrivals of tasks in a CSV file, and the place of everything that is wrong with one."""
+
+import pytest
+
+from generator.scaling import trace
+from generator.scaling.trace import TraceError, TraceTask
+
+RUNTIMES = {"sdxl", "flux"}
+
+
+@pytest.mark.parametrize(
+    ("text", "tasks"),
+    [
+        ("timestamp,runtime\n10,sdxl\n12.5,flux\n", [(0, "sdxl", None), (2.5, "flux", None)]),
+        ("runtime,seconds,timestamp\nsdxl,4.2,100\n", [(0, "sdxl", 4.2)]),
+        ("5,sdxl\n3,flux,8\n", [(0, "flux", 8), (2, "sdxl", None)]),
+        ("\ufeffTimestamp,Runtime,Seconds\r\n1,sdxl,\r\n\r\n", [(0, "sdxl", None)]),
+        (
+            "timestamp,runtime\n2026-11-27T09:30:00Z,sdxl\n2026-11-27T10:31:00+01:00,flux\n",
+            [(0, "sdxl", None), (60, "flux", None)],
+        ),
+        ("2026-11-27 09:30:00,sdxl\n2026-11-27 09:30:01.5,sdxl\n", [(0, "sdxl", None), (1.5, "sdxl", None)]),
+        ('timestamp,runtime\n"1","sdxl"\n', [(0, "sdxl", None)]),
+    ],
+)
+def test_a_trace_is_read(text: str, tasks: list[tuple[float, str, float | None]]) -> None:
+    assert trace.parse(text, RUNTIMES) == tuple(TraceTask(*task) for task in tasks)
+
+
+def test_without_names_any_runtime_is_taken() -> None:
+    assert trace.parse("0,anything\n") == (TraceTask(0, "anything"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message"),
+    [
+        ("", 1, 1, "no tasks"),
+        ("timestamp,runtime\n", 1, 1, "no tasks"),
+        ("timestamp,runtime\n1,sdxl\nsoon,sdxl\n", 3, 1, "'soon' is not a time"),
+        ("timestamp,runtime\n1,sdxl\n2,sd-xl\n", 3, 3, "no runtime 'sd-xl'"),
+        ("timestamp,runtime,seconds\n1,sdxl,fast\n", 2, 8, "'fast' is not a number of seconds"),
+        ("timestamp,runtime,seconds\n1,sdxl,0\n", 2, 8, "'0' is not a number of seconds"),
+        ("timestamp,runtime,seconds\n1,sdxl,nan\n", 2, 8, "'nan' is not a number of seconds"),
+        ("timestamp,runtime\ninf,sdxl\n", 2, 1, "'inf' is not a time"),
+        ("timestamp,runtime\n1,sdxl,3\n", 2, 8, "3 cells instead of at most 2"),
+        ("timestamp,runtime\n1\n", 2, 1, "the line has no runtime"),
+        ("timestamp,model\n1,sdxl\n", 1, 11, "unknown column 'model'"),
+        ("timestamp,runtime,runtime\n1,sdxl,sdxl\n", 1, 11, "column runtime is there twice"),
+        ("timestamp,seconds\n1,2\n", 1, 11, "column runtime is missing"),
+        ("timestamp,runtime\n1,sdxl\n2026-11-27,sdxl\n", 3, 1, "cannot be mixed"),
+    ],
+)
+def test_a_fault_has_its_place(text: str, line: int, column: int, message: str) -> None:
+    with pytest.raises(TraceError) as raised:
+        trace.parse(text, RUNTIMES)
+
+    problem = raised.value.problems[0]
+    assert (problem.line, problem.column) == (line, column)
+    assert message in problem.message
+    assert problem.help
+
+
+def test_all_faults_are_listed_in_the_order_of_the_file_up_to_a_number() -> None:
+    text = "timestamp,runtime\n" + "x,sdxl\n" * 30
+
+    with pytest.raises(TraceError) as raised:
+        trace.parse(text, RUNTIMES)
+
+    assert [problem.line for problem in raised.value.problems] == list(range(2, 22))
+
+
+def test_a_trace_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "MAX_TASKS", 2)
+
+    with pytest.raises(TraceError, match="4:1: the file has 3 tasks; the maximum is 2"):
+        trace.parse("timestamp,runtime\n1,sdxl\n2,sdxl\n3,sdxl\n", RUNTIMES)
