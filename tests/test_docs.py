@@ -131,7 +131,7 @@ def test_commands_of_the_generator_and_their_flags_exist(page: Path) -> None:
     for line in code(page):
         for command, arguments in re.findall(r"(?:^|[\s(/])generator ([a-z]+)([^|;>#&]*)", line):
             assert command in COMMANDS, line
-            unknown = set(re.findall(r"(?:^|\s)(--?[a-z][a-z-]*)", arguments)) - flags_of(command)
+            unknown = set(re.findall(r"(?:^|\s)(--?[a-z][a-z0-9-]*)", arguments)) - flags_of(command)
             assert not unknown, line
 
 

@@ -11,7 +11,7 @@ from generator import app
 from generator.cli import flags, output, plan
 from generator.errors import Exit
 from generator.plan.whatif import WhatIf
-from generator.scaling.policy import Delays, Policy
+from generator.scaling.policy import Policy
 from generator.scaling.trace import TraceError
 from generator.scaling.whatif import Forecast, Row
 
@@ -30,7 +30,6 @@ EXAMPLES = """\
     2026-11-27T09:30:00Z,sdxl-turbo,4.2
     2026-11-27T09:30:07Z,sdxl-turbo,
 """
-DELAYS = Delays()
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -48,17 +47,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--seconds", metavar="GPU=SECONDS", action="append", default=[], type=plan.seconds,
         help="how long a picture takes on a GPU, for tasks without seconds (t4, a10g, l4, …)",
     )  # fmt: skip
-    group = parser.add_argument_group("cold start", "`generator status` shows what yours take")
+    group = parser.add_argument_group("cold start", "`generator status --cold` shows what yours take")
     for name, text in (
         ("node", "until a new node has joined"),
         ("image", "to pull the images on a new node"),
         ("start", "until a runtime is ready with its model"),
     ):
-        default = getattr(DELAYS, name)
         group.add_argument(
-            f"--{name}-seconds", type=not_negative, default=float(default), metavar="SECONDS",
-            help=f"{text} (default: {default})",
-        )  # fmt: skip
+            f"--{name}-seconds",
+            type=not_negative,
+            metavar="SECONDS",
+            help=f"{text} (default: as in the plan)",
+        )
 
 
 def positive(text: str) -> float:
@@ -82,7 +82,8 @@ def not_negative(text: str) -> float:
 def run(args: argparse.Namespace) -> Exit:
     """Print the forecasts."""
     solved = flags.solved(args)
-    delays = Delays(args.node_seconds, args.image_seconds, args.start_seconds)
+    flags_of = {"node": args.node_seconds, "image": args.image_seconds, "start": args.start_seconds}
+    delays = {name: seconds for name, seconds in flags_of.items() if seconds is not None}
     try:
         text = Path(args.trace).read_text("utf-8-sig")
         forecasts = app.whatif(solved, text, WhatIf(args.p95, delays, dict(args.seconds)))

@@ -1,7 +1,7 @@
 """From the tasks of a trace and a solution to the question that the scaling model answers for a runtime."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from generator.facts.facts import Facts
@@ -17,10 +17,10 @@ from generator.solution.model import Runtime, Solution
 
 @dataclass(frozen=True)
 class WhatIf:
-    """What the user asks: a p95 in seconds, delays, and the seconds of one picture by GPU, where measured."""
+    """What the user asks: a p95 in seconds. Measured: fields of Delays, and seconds of a picture by GPU."""
 
     p95: float | None = None
-    delays: Delays = field(default_factory=Delays)
+    delays: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -56,8 +56,20 @@ def forecast(question: Question, runtime: Runtime, tasks: Sequence[TraceTask]) -
                 raise ValueError(f"{reason}: add the column seconds, or --seconds {option.gpu_name}=SECONDS")
             arrivals.append((task.at, seconds))
     policy = current(runtime, question.defaults)
-    options = question.options
-    return whatif.forecast(runtime.name, arrivals, policy, options.delays, node=kind, target=options.p95)
+    delays = _delays(question, runtime, kind.instance_type)
+    return whatif.forecast(runtime.name, arrivals, policy, delays, node=kind, target=question.options.p95)
+
+
+def _delays(question: Question, runtime: Runtime, instance_type: str) -> Delays:
+    """The delays that the user measured, else those of the plan's cold start, else the usual ones."""
+    starts = [item for item in question.plan.cold_starts if item.runtime == runtime.name]
+    same = [item for item in starts if item.instance_type == instance_type]
+    [stages, *_] = [*(one.starts[0].stages for one in [*same, *starts]), ()]
+    seconds = {stage.name: stage.seconds for stage in stages if stage.seconds is not None}
+    usual = Delays()
+    start = seconds["start"] + seconds["model"] if {"start", "model"} <= seconds.keys() else usual.start
+    planned = Delays(seconds.get("node", usual.node), seconds.get("image", usual.image), round(start, 1))
+    return replace(planned, **question.options.delays)
 
 
 def _nodes(question: Question, runtime: Runtime) -> tuple[NodeOption, NodeKind]:

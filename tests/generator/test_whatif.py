@@ -86,3 +86,17 @@ def test_what_is_wrong_with_a_trace_ends_with_two(
 
     assert main.main(["whatif", "config.yaml", "trace.csv"]) == 2
     assert line in capsys.readouterr().err
+
+
+def test_without_flags_the_cold_start_is_that_of_the_plan(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["plan", "config.yaml", "--format", "json"]) == 0
+    [cold] = [one for one in json.loads(capsys.readouterr().out)["cold_starts"] if one["runtime"] == "graphs"]
+    stages = {stage["name"]: stage["seconds"] for stage in cold["starts"][0]["stages"]}
+
+    assert main.main(["whatif", "config.yaml", "trace.csv", "--image-seconds", "7", "--format", "json"]) == 0
+
+    [forecast] = json.loads(capsys.readouterr().out)
+    start = pytest.approx(stages["start"] + stages["model"])
+    assert forecast["delays"] == {"node": stages["node"], "image": 7, "start": start}
