@@ -224,3 +224,14 @@ def test_picture_and_tables_of_the_page_are_up_to_date() -> None:
         cold_start_page.PAGE.read_text("utf-8"), colds
     ), "run `make reference`"
     assert cold_start_page.PICTURE.read_text("utf-8") == cold_start_page.svg(colds), "run `make reference`"
+
+
+def test_a_model_counts_with_the_size_that_the_config_has() -> None:
+    models = [{"source": "https://a.example/xl.safetensors", "type": "checkpoint", "size": "2.13G"}]
+    entry = static(runtime={"models": {"load": "mount"}})
+    entry["modelFilename"] = "xl.safetensors"
+    start = cold(entry, models=models)
+
+    assert start.model_gb == 2.13
+    # 2.13 GB at three quarters of 10 Gbps.
+    assert stages(start)["model"] == pytest.approx(2.4, abs=0.1)
