@@ -202,6 +202,16 @@ def _status() -> dict[str, Any]:
         "finished": number,
         "finished_at": TIME,
         "model": TEXT,
+        "output_problems": {
+            "type": "array",
+            "items": TEXT,
+            "description": "Why pictures are stored as the runtime made them, not as `output` asks for.",
+        },
+        "thumbnails": {
+            "type": "array",
+            "items": {"oneOf": [LINK, {"type": "null"}]},
+            "description": "A link to the thumbnail of each image, in their order; null for what has none.",
+        },
         "node": {"type": "string", "description": "The node of the workflow that is at work."},
         "progress": {"type": "number", "minimum": 0, "maximum": 1},
         "expected_wait_seconds": number,

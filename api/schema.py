@@ -3,6 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
+from queue_agent.task.output_rules import (
+    DEFAULT_QUALITY,
+    FORMATS,
+    LOSSY,
+    QUALITY_MAX,
+    SIZE_MAX,
+    SIZE_MIN,
+    THUMBNAIL_FORMAT,
+    THUMBNAIL_SIZE_MAX,
+)
 from queue_agent.task.protocol import (
     HIGH,
     ID_PATTERN,
@@ -60,6 +70,42 @@ _LINKS = {
 }
 
 
+def _picture_schema(size_max: int) -> Schema:
+    """The options of one picture."""
+    return {
+        "format": {
+            "type": "string",
+            "enum": list(FORMATS),
+            "description": "The format of the file; without it, that of the runtime.",
+        },
+        "quality": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": QUALITY_MAX,
+            "description": f"Of {' and '.join(LOSSY)}; {DEFAULT_QUALITY} by default.",
+        },
+        "maxSize": {
+            "type": "integer",
+            "minimum": SIZE_MIN,
+            "maximum": size_max,
+            "description": "Pixels of the longer side; a larger picture is scaled down.",
+        },
+    }
+
+
+def _task_output_schema() -> Schema:
+    """How the pictures of a task are stored."""
+    thumbnail = _object(["maxSize"], _picture_schema(THUMBNAIL_SIZE_MAX)) | {
+        "additionalProperties": False,
+        "description": f"A smaller picture next to each one, as {THUMBNAIL_FORMAT} by default.",
+    }
+    return _object([], {**_picture_schema(SIZE_MAX), "thumbnail": thumbnail}) | {
+        "additionalProperties": False,
+        "minProperties": 1,
+        "description": "How the pictures are stored: format, quality, size, with thumbnails.",
+    }
+
+
 def task_schema(runtime_type: str | None, runtimes: Iterable[str]) -> Schema:
     """The body of POST /v1alpha2 for the runtimes of one type; without a type, what all types share."""
     runtime: Schema = {"type": "string", "description": "The runtime's name in the config."}
@@ -79,6 +125,7 @@ def task_schema(runtime_type: str | None, runtimes: Iterable[str]) -> Schema:
         "priority": _PRIORITY,
         "webhook": _WEBHOOK,
         "links": _LINKS,
+        "output": _task_output_schema(),
     }
     content = {
         "type": "object",

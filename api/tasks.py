@@ -151,7 +151,13 @@ def status(runtime: Runtime, task_id: str, records: Records, sender: str, waits:
         "output_location": s3_url(runtime.bucket, f"{result_folder(task.prefix, task_id)}/"),
     }
     if task.result:
-        document["images"] = [records.link(output["key"]) for output in task.result.get("outputs", [])]
+        outputs = task.result.get("outputs", [])
+        document["images"] = [records.link(output["key"]) for output in outputs]
+        if any("thumbnail" in output for output in outputs):
+            thumbnails = [output.get("thumbnail") for output in outputs]
+            document["thumbnails"] = [item and records.link(item["key"]) for item in thumbnails]
+        if problems := [output.get("problem") for output in outputs if "problem" in output]:
+            document["output_problems"] = problems
         document |= {name: task.result.get(name) for name in RESULT_FIELDS}
     if task.webhook:
         document["webhook"] = _webhook_state(task_id, task, records)

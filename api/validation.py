@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from queue_agent.task.output_rules import output_errors
 from queue_agent.task.protocol import CONTEXT_MAX_BYTES, canonical_json, structure_error
 
 from api.problem import FieldError
@@ -41,6 +42,8 @@ def limit_errors(
 
     `local`: it may lead to this machine too.
     """
+    for name, text in output_errors(metadata["output"]) if "output" in metadata else ():
+        yield FieldError(_join(f"{field}.metadata.output", name).removesuffix("."), text)
     if "webhook" in metadata and (error := webhook_error(metadata["webhook"], local=local)):
         yield FieldError(f"{field}.metadata.webhook", error)
     if structure := structure_error({"metadata": metadata, "content": content}):
@@ -73,6 +76,8 @@ def _object_errors(value: dict[str, Any], schema: Schema, field: str) -> Iterato
 
 
 def _number_errors(value: float, schema: Schema, field: str) -> Iterator[FieldError]:
+    if value < schema.get("minimum", -math.inf):
+        yield FieldError(field, f"must be at least {schema['minimum']}")
     if value <= schema.get("exclusiveMinimum", -math.inf):
         yield FieldError(field, f"must be greater than {schema['exclusiveMinimum']}")
     if value > schema.get("maximum", math.inf):

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -106,7 +106,7 @@ class Webhooks:
 
     def _call(self, message: Message) -> dict[str, Any]:
         """Call the URL; the state of the webhook that follows."""
-        body = json.dumps({**message.callback, "images": self._links(message)}).encode()
+        body = json.dumps({**message.callback, **self._links(message)}).encode()
         now = time.time()
         signed = webhook_headers(
             self._clients.secrets.current(), message.sender, message.webhook_id, int(now), body
@@ -122,14 +122,23 @@ class Webhooks:
             return {**state, "state": WebhookState.RETRYING, "next_at": now + pause_after(message.attempt)}
         return {**state, "state": WebhookState.DELIVERED, "http_status": status}
 
-    def _links(self, message: Message) -> list[str]:
-        """New links to the pictures: those of an earlier attempt may have expired."""
-        bucket = self._buckets.get(message.callback["runtime"])
+    def _links(self, message: Message) -> dict[str, list[str | None]]:
+        """New links to pictures and thumbnails: those of an earlier attempt may have expired."""
+        callback = message.callback
+        bucket = self._buckets.get(callback["runtime"])
         if bucket is None:  # the runtime was removed since
-            return []
+            return {"images": []}
         records, folder = Records(self._clients.s3, bucket), s3_url(bucket, "")
-        urls = [str(url) for url in message.callback["image_url"]]
-        return [records.link(url.removeprefix(folder)) for url in urls if url.startswith(folder)]
+
+        def links(urls: Sequence[str | None]) -> list[str | None]:
+            return [
+                url and records.link(url.removeprefix(folder))
+                for url in urls
+                if url is None or url.startswith(folder)
+            ]
+
+        thumbnails = {"thumbnails": links(callback["thumbnail_url"])} if "thumbnail_url" in callback else {}
+        return {"images": links(callback["image_url"]), **thumbnails}
 
     def _note(self, message: Message, state: Mapping[str, Any]) -> None:
         """Log the state, and keep it for the status of the task."""

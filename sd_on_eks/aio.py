@@ -41,6 +41,7 @@ class AsyncClient:
         ttl_seconds: float | None = None,
         priority: str | None = None,
         webhook: str | None = None,
+        output: Body | None = None,
         metadata: Body | None = None,
     ) -> Receipt:
         """Send a task; see `Client.submit`."""
@@ -56,6 +57,7 @@ class AsyncClient:
             ttl_seconds=ttl_seconds,
             priority=priority,
             webhook=webhook,
+            output=output,
             metadata=metadata,
         )
 

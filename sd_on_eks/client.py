@@ -59,12 +59,14 @@ class Client:
         ttl_seconds: float | None = None,
         priority: str | None = None,
         webhook: str | None = None,
+        output: Body | None = None,
         metadata: Body | None = None,
     ) -> Receipt:
         """Send a task. Without an `id` it gets a new one; sent again under the same id it runs once.
 
         `timeout_seconds`: the longest run; `ttl_seconds`: the longest wait for it. `priority`: "high" goes
         before the key's other tasks. `webhook`: an https:// URL that gets the result; see `verify_webhook`.
+        `output`: how its pictures are stored, such as {"format": "webp", "thumbnail": {"maxSize": 256}}.
         `metadata`: further keys of the task's metadata.
         """
         given = {
@@ -74,6 +76,7 @@ class Client:
             "ttlSeconds": ttl_seconds,
             "priority": priority,
             "webhook": webhook,
+            "output": output,
             **(metadata or {}),
         }
         named = {"id": id or uuid.uuid4().hex, "runtime": runtime, "tasktype": tasktype}

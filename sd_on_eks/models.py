@@ -30,6 +30,8 @@ class TaskStatus:
     runtime: str
     status: str
     images: tuple[str, ...] = ()
+    # Of each image, for a task whose `output` asks for thumbnails; None for what has none.
+    thumbnails: tuple[str | None, ...] = ()
     error: str = ""
     error_code: str = ""
     seed: int | None = None
@@ -90,6 +92,7 @@ def status_of(answer: Mapping[str, Any]) -> TaskStatus:
         runtime=str(answer["runtime"]),
         status=str(answer["status"]),
         images=tuple(str(url) for url in answer.get("images") or ()),
+        thumbnails=tuple(answer.get("thumbnails", ())),
         error=": ".join(str(error[key]) for key in ("code", "message") if error.get(key)),
         error_code=str(error.get("code", "")),
         seed=answer.get("seed"),

@@ -33,6 +33,7 @@ from queue_agent.ops import tracing
 from queue_agent.ops.health import Health
 from queue_agent.ops.logs import log, set_up
 from queue_agent.ops.metrics import Metrics
+from queue_agent.pictures.converter import Converter
 from queue_agent.settings import Settings, SettingsError, from_environment
 from queue_agent.task.addresses import PublicResolver
 from queue_agent.task.inputs import InputLimits, Inputs
@@ -146,6 +147,7 @@ async def _connected(settings: Settings) -> AsyncIterator[Services]:
             claims=Claims(store, uuid.uuid4().hex, settings.visibility_timeout_seconds),
             callbacks=Callbacks(sns, settings.topic_arn, metrics.retried),
             inputs=inputs,
+            converter=Converter(scratch),
             metrics=metrics,
             tracing=spans,
         )

@@ -53,6 +53,23 @@ class Cancelled(Exception):  # noqa: N818 (see above)
 
 
 @dataclass(frozen=True)
+class PictureOptions:
+    """How one picture is written. `max_size`: pixels of its longer side. "" and 0: as the picture is."""
+
+    format: str = ""
+    quality: int = 0
+    max_size: int = 0
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """How each picture of a task is stored, and whether with a thumbnail next to it."""
+
+    picture: PictureOptions = PictureOptions()
+    thumbnail: PictureOptions | None = None
+
+
+@dataclass(frozen=True)
 class Task:
     """One task, as its sender wrote it; the core never changes `content`."""
 
@@ -72,6 +89,7 @@ class Task:
     stored: bool = False  # whether its content is still in the bucket: `content` is empty until it is read
     webhook: str = ""  # the URL that is called at its end
     links: bool = False  # whether its callback has https links to its outputs
+    output: OutputOptions | None = None  # how its pictures are stored; None: as the runtime makes them
 
 
 @dataclass(frozen=True)

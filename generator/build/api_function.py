@@ -15,6 +15,7 @@ FILES = (
     "agent/queue_agent/task/protocol.py",
     "agent/queue_agent/task/public_addresses.py",
     "agent/queue_agent/task/url_rules.py",
+    "agent/queue_agent/task/output_rules.py",
     "agent/queue_agent/task/workflow.py",
     "agent/queue_agent/task/sdwebui.py",
     "agent/queue_agent/task/invokeai.py",

@@ -20,5 +20,5 @@ def scratch_volume() -> int:
 
 
 def _bytes(quantity: str) -> int:
-    assert quantity.endswith("Gi")
-    return int(quantity.removesuffix("Gi")) * 2**30
+    unit = {"Mi": 2**20, "Gi": 2**30}[quantity[-2:]]
+    return int(quantity[:-2]) * unit

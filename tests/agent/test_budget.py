@@ -9,6 +9,7 @@ from queue_agent.flow.budget import ByteBudget
 from queue_agent.flow.job import Job
 from queue_agent.flow.scheduler import Scheduler
 from queue_agent.ops.metrics import Metrics
+from queue_agent.pictures import __main__ as pictures
 from queue_agent.settings import Settings, expected
 from queue_agent.task import inputs
 from queue_agent.task.inputs import InputLimits
@@ -28,6 +29,7 @@ def test_the_memory_of_the_chart_is_enough_for_everything_that_the_agent_keeps_i
     parsed = 2 * budget.WAITING_MESSAGE_BYTES + budget.FINISHING_MESSAGE_BYTES + 2 * MEBIBYTE
 
     needed = BASE_BYTES + blobs.MEMORY_BYTES + budget.ANNOUNCING_MESSAGE_BYTES + PER_JSON_BYTE * parsed
+    needed += pictures.MEMORY_BYTES
 
     assert needed <= limits.memory()
 

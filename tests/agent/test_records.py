@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from queue_agent.aws.callbacks import PAYLOAD_MAX_BYTES, payload
+from queue_agent.aws.callbacks import PAYLOAD_MAX_BYTES, Links, payload
 from queue_agent.task.protocol import CONTEXT_MAX_BYTES, canonical_json
 from queue_agent.task.record import (
     ERROR_MAX_CHARACTERS,
@@ -73,13 +73,16 @@ def test_a_callback_for_thousands_of_images_fits_sns_and_says_that_it_is_cut():
 
 
 def test_the_links_that_a_sender_asked_for_are_an_addition():
-    plain, linked = json.loads(payload(DONE)), json.loads(payload(DONE, ["https://a/1", "https://a/2"]))
+    plain, linked = (
+        json.loads(payload(DONE)),
+        json.loads(payload(DONE, Links(["https://a/1", "https://a/2"]))),
+    )
 
     assert linked == {**plain, "images": ["https://a/1", "https://a/2"]}
 
 
 def test_links_that_do_not_fit_are_left_out_and_it_says_so():
-    text = payload(DONE, [f"https://a/{n}?{'s' * 1500}" for n in range(300)])
+    text = payload(DONE, Links([f"https://a/{n}?{'s' * 1500}" for n in range(300)]))
 
     fields = json.loads(text)
     assert len(text) <= PAYLOAD_MAX_BYTES

@@ -66,7 +66,13 @@ def test_a_task_is_sent_waited_for_and_saved(
 ) -> None:
     name = request.node.callspec.id
     sent = client.submit(
-        RUNTIME, {"prompt": "x"}, id=f"c-{name}", prefix="client", context={"n": 1}, timeout_seconds=60
+        RUNTIME,
+        {"prompt": "x"},
+        id=f"c-{name}",
+        prefix="client",
+        context={"n": 1},
+        timeout_seconds=60,
+        output={"format": "webp"},
     )
     end(api, sent.id, seed=7, context={"n": 1})
     seen: list[TaskStatus] = []

@@ -23,7 +23,15 @@ MODULES = api_function.read(paths.root())
 WEBHOOK_MODULES = api_function.read(paths.root(), api_function.WEBHOOK_FILES)
 OF_THE_AGENT = {
     f"agent/queue_agent/task/{name}.py"
-    for name in ("protocol", "public_addresses", "url_rules", "workflow", "sdwebui", "invokeai")
+    for name in (
+        "protocol",
+        "public_addresses",
+        "url_rules",
+        "output_rules",
+        "workflow",
+        "sdwebui",
+        "invokeai",
+    )
 }
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-lambda-function-code.html
 INLINE_CODE_MAX = 4 * 1024 * 1024
@@ -137,7 +145,7 @@ def keywords(part: Any) -> set[str]:
 # The keywords that validation.schema_errors understands; `description` is for people.
 KEYWORDS = {
     *("additionalProperties", "description", "enum", "exclusiveMinimum", "maximum", "maxLength", "minLength"),
-    *("minProperties", "pattern", "properties", "required", "type"),
+    *("minProperties", "minimum", "pattern", "properties", "required", "type"),
 }
 KINDS: list[str | None] = [None, *protocol.RUNTIME_TYPES]
 

@@ -55,6 +55,24 @@ def test_a_task_is_queued_then_running_then_completed_with_links_to_its_pictures
         assert json.loads(picture.read()) == "a picture"
 
 
+def test_a_status_has_links_to_the_thumbnails_and_why_a_picture_has_none(api: Deployed) -> None:
+    small = {"key": "out/small/small-1-thumbnail.webp", "content_type": "image/webp", "bytes": 9}
+    outputs = [
+        {"key": "out/small/small-1.webp", "thumbnail": small},
+        {"key": "out/small/small-2.png", "problem": "too large"},
+    ]
+    api.submit("small")
+    api.write("sdxl-turbo", small["key"], "a thumbnail")
+    api.write("sdxl-turbo", "out/small/result.json", result("small", outputs=outputs))
+
+    reply = api.call("GET", TASK + "small").body
+
+    link, missing = reply["thumbnails"]
+    with urllib.request.urlopen(link, timeout=10) as thumbnail:
+        assert json.loads(thumbnail.read()) == "a thumbnail"
+    assert (missing, reply["output_problems"], len(reply["images"])) == (None, ["too large"], 2)
+
+
 def test_a_link_is_signed_for_the_region_and_ends_within_the_hour(api: Deployed) -> None:
     api.submit("link")
     api.write("sdxl-turbo", "out/link/result.json", result("link"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from queue_agent.task import protocol
 
-from tests.api.conftest import Deployed
+from tests.api.conftest import Deployed, Reply
 
 LONG = "x" * 65
 _ids = itertools.count()
@@ -313,3 +313,40 @@ def test_only_the_api_itself_names_the_files_of_assets(api: Deployed) -> None:
     reply = api.call("POST", "/v1alpha2", a_task(assets=file))
 
     assert (reply.status, reply.fields) == (400, ["task.metadata.assets"])
+
+
+def send(api: Deployed, output: dict[str, object]) -> Reply:
+    """Send a task with these options for its pictures."""
+    metadata = {"runtime": "sdxl-turbo", "tasktype": "text-to-image", "output": output}
+    return api.call("POST", "/v1alpha2", {"task": {"metadata": metadata, "content": {"prompt": "x"}}})
+
+
+@pytest.mark.parametrize(
+    ("output", "field", "detail"),
+    [
+        ({"format": "gif"}, "task.metadata.output.format", "must be one of png, jpeg, webp"),
+        ({"quality": 80}, "task.metadata.output.quality", "is only for the formats jpeg and webp"),
+        ({"thumbnail": {}}, "task.metadata.output.thumbnail.maxSize", "is missing"),
+        ({"maxSize": 8}, "task.metadata.output.maxSize", "must be at least 16"),
+        ({}, "task.metadata.output", "must not be empty"),
+    ],
+)
+def test_options_for_pictures_that_are_wrong_are_refused(
+    api: Deployed, output: dict[str, object], field: str, detail: str
+) -> None:
+    reply = send(api, output)
+
+    assert reply.status == 400
+    assert [(error["field"], error["detail"][: len(detail)]) for error in reply.body["errors"]] == [
+        (field, detail)
+    ]
+
+
+def test_options_for_pictures_reach_the_agent(api: Deployed) -> None:
+    wanted = {"format": "webp", "quality": 80, "thumbnail": {"maxSize": 256}}
+    api.messages("sdxl-turbo")
+
+    assert send(api, wanted).status == 200
+
+    [message] = api.messages("sdxl-turbo")
+    assert message["metadata"]["output"] == wanted

@@ -156,6 +156,22 @@ def test_the_agent_gets_the_url_with_the_task(api: Deployed, receiver: Receiver)
     assert (message["metadata"]["webhook"], message["metadata"]["links"]) == (receiver.url, True)
 
 
+def test_a_webhook_has_links_to_the_thumbnails_of_a_task_that_asked_for_them(
+    api: Deployed, receiver: Receiver
+) -> None:
+    submit(api, "small", receiver.url)
+    end(api, "small")
+    bucket = next(entry.output_bucket for entry in api.solution.runtimes if entry.name == RUNTIME)
+    url = f"s3://{bucket}/small/small-1-thumbnail.webp"
+    announce(api, "small", receiver.url, thumbnail_url=[url, None])
+
+    wait_for(api, "small", "delivered")
+
+    [(_, body)] = receiver.got
+    link, missing = json.loads(body)["thumbnails"]
+    assert "/small/small-1-thumbnail.webp?" in link and missing is None
+
+
 @pytest.mark.thorough
 def test_a_webhook_that_was_refused_is_repeated(api: Deployed, receiver: Receiver) -> None:
     receiver.status = 503

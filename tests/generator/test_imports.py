@@ -144,8 +144,8 @@ TASK_CONTRACT = "queue_agent.task.protocol"
 OF_THE_AGENT = {
     "api": (
         TASK_CONTRACT,
-        *(f"queue_agent.task.{name}" for name in ("invokeai", "public_addresses", "sdwebui", "url_rules")),
-        "queue_agent.task.workflow",
+        *(f"queue_agent.task.{name}" for name in ("invokeai", "output_rules", "public_addresses", "sdwebui")),
+        *(f"queue_agent.task.{name}" for name in ("url_rules", "workflow")),
     ),
     "local": (TASK_CONTRACT,),
 }

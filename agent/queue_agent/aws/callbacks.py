@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +13,17 @@ from queue_agent.task.record import TaskRecord, callback
 
 # The rest is for the message attributes, of which the URL of a webhook is the longest.
 PAYLOAD_MAX_BYTES = SNS_MAX_BYTES - 4_096
+
+
+@dataclass(frozen=True)
+class Links:
+    """Links to the outputs of a task, and to their thumbnails: None for an output that has none."""
+
+    images: Sequence[str] = ()
+    thumbnails: Sequence[str | None] = ()
+
+
+NO_LINKS = Links()
 
 
 class Callbacks:
@@ -28,13 +40,13 @@ class Callbacks:
         retry_seconds: float,
         *,
         routing: Mapping[str, str] | None = None,
-        links: Sequence[str] = (),
+        links: Links = NO_LINKS,
     ) -> None:
         """Publish the callback of a record. Raises `AwsUnavailable` after `retry_seconds`, or sooner when
         SNS refuses the callback whatever the time.
 
-        `routing`: message attributes for the function that sends webhooks; `links`: those to the outputs,
-        when the sender of the task wants them.
+        `routing`: message attributes for the function that sends webhooks; `links`: when the sender of the
+        task wants them.
         """
         attributes = {"runtime": record.runtime, "status": record.status, **(routing or {})}
         message = payload(record, links)
@@ -57,17 +69,23 @@ class Callbacks:
             raise AwsUnavailable("Publish", error_code(error)) from error
 
 
-def payload(record: TaskRecord, links: Sequence[str] = ()) -> str:
+def payload(record: TaskRecord, links: Links = NO_LINKS) -> str:
     """The callback as text that fits into an SNS message: of very many images only the first are listed.
 
-    It then has the field `image_url_truncated`, or `images_truncated` where links had to be left out. It is
-    ASCII: SNS refuses some characters that JSON allows.
+    It then has the field `image_url_truncated`, or for another list that had to be shortened
+    `images_truncated` and the like. It is ASCII: SNS refuses some characters that JSON allows.
     """
     fields = callback(record)
-    text = _shortened(fields, "image_url")
-    if links:
-        fields["images"] = list(links)
-        text = _shortened(fields, "images")
+    lists: dict[str, Sequence[str | None]] = {
+        "image_url": fields.pop("image_url"),
+        "thumbnail_url": fields.pop("thumbnail_url", ()),
+        "images": links.images,
+        "thumbnails": links.thumbnails,
+    }
+    for name, urls in lists.items():
+        if urls or name == "image_url":
+            fields[name] = list(urls)
+            text = _shortened(fields, name)
     return text
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import replace
 
+from queue_agent.aws.callbacks import Links
 from queue_agent.aws.claims import LeaseLost
 from queue_agent.aws.queue import Message
 from queue_agent.aws.retry import AwsUnavailable
@@ -15,7 +16,7 @@ from queue_agent.flow.services import Services
 from queue_agent.ops.logs import log
 from queue_agent.task import protocol, record
 from queue_agent.task.protocol import ClaimState, TaskState
-from queue_agent.task.record import Error, StoredOutput, TaskRecord
+from queue_agent.task.record import Error, StoredOutput, StoredThumbnail, TaskRecord
 
 # Delay of the next delivery after a failure: 2 s, 6 s, 18 s …
 FIRST_RETRY_SECONDS = 2.0
@@ -179,17 +180,42 @@ def running_record(services: Services, job: Job, started: float) -> TaskRecord:
 async def _publish(services: Services, job: Job, ended: TaskRecord, seconds: float) -> None:
     """Publish the callback of a task that has ended, in the way that its sender asked for."""
     task = job.task
-    links = [await services.store.link(output.key) for output in (ended.outputs if task.links else ())]
+    links = await _links(services, ended) if task.links else Links()
     sender = task.sender or protocol.DEFAULT_SENDER
     routing = {protocol.WEBHOOK_ATTRIBUTE: task.webhook, protocol.SENDER_ATTRIBUTE: sender}
     await services.callbacks.publish(ended, seconds, routing=routing if task.webhook else None, links=links)
 
 
+async def _links(services: Services, ended: TaskRecord) -> Links:
+    """Links to the outputs, and to their thumbnails if they have any."""
+    thumbnails = [output.thumbnail for output in ended.outputs]
+    return Links(
+        [await services.store.link(output.key) for output in ended.outputs],
+        [await services.store.link(item.key) if item else None for item in thumbnails]
+        if any(thumbnails)
+        else [],
+    )
+
+
 async def _store_output(services: Services, job: Job, number: int, output: Output) -> StoredOutput:
-    key = protocol.output_key(job.task.prefix, job.task.id, number, output.extension)
-    digest = await sha256(output.data)
+    """Store an output as the task wants its pictures. Raises `AwsUnavailable` and `ScratchFull`."""
+    task, thumbnail, problem = job.task, None, ""
+    if task.output is not None:
+        converted = await services.converter.convert(output, task.output)
+        output, problem = converted.picture, converted.problem
+        if converted.thumbnail is not None:
+            thumbnail = await _store_thumbnail(services, job, number, converted.thumbnail)
+    key = protocol.output_key(task.prefix, task.id, number, output.extension)
+    digest, size = await sha256(output.data), output.data.size
     await services.store.put(key, output.data, output.content_type)
-    return StoredOutput(key, output.content_type, output.data.size, digest, output.kind, output.metadata)
+    stored = StoredOutput(key, output.content_type, size, digest, output.kind, output.metadata)
+    return replace(stored, thumbnail=thumbnail, problem=problem)
+
+
+async def _store_thumbnail(services: Services, job: Job, number: int, output: Output) -> StoredThumbnail:
+    key = protocol.thumbnail_key(job.task.prefix, job.task.id, number, output.extension)
+    await services.store.put(key, output.data, output.content_type)
+    return StoredThumbnail(key, output.content_type, output.data.size)
 
 
 async def _write_record(services: Services, job: Job, new: TaskRecord) -> TaskRecord:

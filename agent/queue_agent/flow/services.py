@@ -9,6 +9,7 @@ from queue_agent.aws.store import Store
 from queue_agent.contract import Adapter
 from queue_agent.ops.metrics import Metrics
 from queue_agent.ops.tracing import Tracing
+from queue_agent.pictures.converter import Converter
 from queue_agent.settings import Settings
 from queue_agent.task.inputs import Inputs
 
@@ -24,5 +25,6 @@ class Services:
     claims: Claims
     callbacks: Callbacks
     inputs: Inputs
+    converter: Converter
     metrics: Metrics
     tracing: Tracing

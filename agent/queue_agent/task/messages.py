@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from queue_agent.contract import Task
+from queue_agent.contract import OutputOptions, Task
+from queue_agent.task.output_options import output_options
+from queue_agent.task.output_rules import output_errors
 from queue_agent.task.protocol import (
     CONTENT_DIGEST,
     CONTEXT_MAX_BYTES,
@@ -80,6 +82,7 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
         stored=bool(digest),
         webhook=_webhook(metadata.get("webhook"), task_id),
         links=_links(metadata.get("links"), task_id),
+        output=_output(metadata.get("output"), task_id),
     )
 
 
@@ -206,6 +209,14 @@ def _links(value: Any, task_id: str) -> bool:
     if value is not None and not isinstance(value, bool):
         raise MalformedMessageError("metadata.links must be true or false", task_id)
     return bool(value)
+
+
+def _output(value: Any, task_id: str) -> OutputOptions | None:
+    if value is None:
+        return None
+    for name, text in output_errors(value):
+        raise MalformedMessageError(f"metadata.output{name and '.'}{name} {text}", task_id)
+    return output_options(value)
 
 
 def _timeout(value: Any, defaults: Defaults, task_id: str) -> float:

@@ -191,6 +191,11 @@ def output_key(prefix: str, task_id: str, number: int, extension: str) -> str:
     return f"{result_folder(prefix, task_id)}/{task_id}-{number}.{extension}"
 
 
+def thumbnail_key(prefix: str, task_id: str, number: int, extension: str) -> str:
+    """The key of the thumbnail of output `number`."""
+    return f"{result_folder(prefix, task_id)}/{task_id}-{number}-thumbnail.{extension}"
+
+
 def result_key(prefix: str, task_id: str) -> str:
     """The key of the record that is written last: a task that has one has ended."""
     return f"{result_folder(prefix, task_id)}/result.json"

@@ -12,6 +12,8 @@ from queue_agent.task.protocol import TaskState
 ERROR_MAX_CHARACTERS = 2000
 MODEL_MAX_CHARACTERS = 500
 SEED_MAX_BITS = 64
+# An agent of an earlier version reads the records without them.
+OPTIONAL_OF_OUTPUT = ("thumbnail", "problem")
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,17 @@ class Error:
 
 
 @dataclass(frozen=True)
+class StoredThumbnail:
+    """The thumbnail of an output in the bucket."""
+
+    key: str
+    content_type: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class StoredOutput:
-    """One output in the bucket."""
+    """One output in the bucket. `problem`: why it is as the runtime made it, not as the task asked for."""
 
     key: str
     content_type: str
@@ -32,6 +43,8 @@ class StoredOutput:
     sha256: str
     kind: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    thumbnail: StoredThumbnail | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,10 @@ def to_json(record: TaskRecord) -> bytes:
     for name in ("error", "message_id", "sender"):
         if not document[name]:
             del document[name]
+    for output in document["outputs"]:
+        for name in OPTIONAL_OF_OUTPUT:
+            if not output[name]:
+                del output[name]
     try:
         text = json.dumps(document, sort_keys=True, allow_nan=False)
     except ValueError:
@@ -86,11 +103,17 @@ def from_json(data: bytes) -> TaskRecord | None:
         document = json.loads(data)
         document.pop("result")
         document["image_url"] = tuple(document["image_url"])
-        document["outputs"] = tuple(StoredOutput(**output) for output in document["outputs"])
+        document["outputs"] = tuple(map(_output, document["outputs"]))
         document["error"] = Error(**document["error"]) if "error" in document else None
         return TaskRecord(**document)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def _output(document: dict[str, Any]) -> StoredOutput:
+    if "thumbnail" in document:
+        document["thumbnail"] = StoredThumbnail(**document["thumbnail"])
+    return StoredOutput(**document)
 
 
 def callback(record: TaskRecord) -> dict[str, Any]:
@@ -105,12 +128,21 @@ def callback(record: TaskRecord) -> dict[str, Any]:
         "context": record.context,
         "attempt": record.attempt,
     }
+    if any(output.thumbnail for output in record.outputs):
+        fields["thumbnail_url"] = [
+            _thumbnail_url(*pair) for pair in zip(record.image_url, record.outputs, strict=True)
+        ]
     if record.error is not None:
         fields["error"] = {"code": record.error.code, "message": record.error.message[:ERROR_MAX_CHARACTERS]}
     seed = record.seed if record.seed is not None and record.seed.bit_length() <= SEED_MAX_BITS else None
     model = record.model[:MODEL_MAX_CHARACTERS] if record.model is not None else None
     optional = {"duration": record.duration, "seed": seed, "model": model}
     return fields | {name: value for name, value in optional.items() if value is not None}
+
+
+def _thumbnail_url(image_url: str, output: StoredOutput) -> str | None:
+    """The URL of an output's thumbnail, which is in the same bucket; None when it has none."""
+    return None if output.thumbnail is None else image_url.removesuffix(output.key) + output.thumbnail.key
 
 
 def _finite(value: Any) -> Any:
