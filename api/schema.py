@@ -93,15 +93,23 @@ def _picture_schema(size_max: int) -> Schema:
     }
 
 
+def _quality_rule(required: list[str]) -> list[Schema]:
+    """For clients that check a schema: `quality` only with a format that has one, as `output_errors` says."""
+    lossy = {"properties": {"format": {"enum": list(LOSSY)}}, "required": required}
+    return [lossy, {"not": {"required": ["quality"]}}]
+
+
 def _task_output_schema() -> Schema:
     """How the pictures of a task are stored."""
     thumbnail = _object(["maxSize"], _picture_schema(THUMBNAIL_SIZE_MAX)) | {
         "additionalProperties": False,
+        "anyOf": _quality_rule([]),
         "description": f"A smaller picture next to each one, as {THUMBNAIL_FORMAT} by default.",
     }
     return _object([], {**_picture_schema(SIZE_MAX), "thumbnail": thumbnail}) | {
         "additionalProperties": False,
         "minProperties": 1,
+        "anyOf": _quality_rule(["format"]),
         "description": "How the pictures are stored: format, quality, size, with thumbnails.",
     }
 

@@ -142,9 +142,19 @@ def keywords(part: Any) -> set[str]:
     return set(part).union(*map(keywords, inner))
 
 
-# The keywords that validation.schema_errors understands; `description` is for people.
+# The keywords that validation.schema_errors understands; `description` is for people, and what `anyOf` says
+# is checked by `output_errors`.
 KEYWORDS = {
-    *("additionalProperties", "description", "enum", "exclusiveMinimum", "maximum", "maxLength", "minLength"),
+    *(
+        "additionalProperties",
+        "anyOf",
+        "description",
+        "enum",
+        "exclusiveMinimum",
+        "maximum",
+        "maxLength",
+        "minLength",
+    ),
     *("minProperties", "minimum", "pattern", "properties", "required", "type"),
 }
 KINDS: list[str | None] = [None, *protocol.RUNTIME_TYPES]

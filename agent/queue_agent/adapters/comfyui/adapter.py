@@ -73,7 +73,7 @@ class ComfyUi:
         """Its classes of nodes, and those that it replaces by others (since 2026)."""
         response = await self._http.call("GET", "/object_info", seconds=OBJECT_INFO_SECONDS)
         if not response.ok:
-            raise RuntimeUnavailable("no_nodes", response.reason())
+            raise RuntimeUnavailable("runtime_error", response.reason())
         if response.body.size > OBJECT_INFO_MAX_BYTES:
             return None
         replaced = await self._http.call("GET", "/node_replacements")
