@@ -57,10 +57,16 @@ def policy(solution: Solution) -> Policy:
     """The policy document of the boundary.
 
     It names each KMS key as long as there is space for that, else all keys of their accounts and regions:
-    the services for which they are used, and what else the boundary allows there, limit it as well.
+    the services for which they are used, and what else the boundary allows there, limit it as well. Then the
+    statements have no Sid either.
     """
     exact = _policy(solution, keys.boundary(solution))
-    return exact if size(exact) <= MANAGED_POLICY_MAX else _policy(solution, keys.short_boundary(solution))
+    if size(exact) <= MANAGED_POLICY_MAX:
+        return exact
+    short = _policy(solution, keys.short_boundary(solution))
+    return document(
+        {key: value for key, value in statement.items() if key != "Sid"} for statement in short["Statement"]
+    )
 
 
 def _policy(solution: Solution, of_keys: list[Statement]) -> Policy:

@@ -58,6 +58,9 @@ OTHER: dict[str, Any] = {
     "runtime.persistence.size": "1Ti",
     "runtime.persistence.accessModes": ["ReadWriteMany"],
     "runtime.persistence.s3.mountOptions": ["prefix team-a/"],
+    "runtime.scaling.warm": [
+        {"pods": 1, "timezone": "Etc/UTC", "start": "0 8 * * 1-5", "end": "0 18 * * 1-5"}
+    ],
     "runtime.scaling.extraHPAConfig": {"scaleUp": {"selectPolicy": "Min"}},
 }
 OTHER |= {

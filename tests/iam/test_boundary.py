@@ -205,7 +205,7 @@ def test_a_boundary_that_is_too_large_for_iam_is_not_written(solution_of: Any) -
     assert deployer.BOUNDARY_FILE not in deployer.files(solution)
 
 
-@pytest.mark.parametrize("inputs", [1, 4])
+@pytest.mark.parametrize("inputs", [1, 8])
 def test_customer_keys_leave_space_for_buckets_with_inputs(solution_of: Any, inputs: int) -> None:
     names = [f"photos-{'x' * 54}-{number}" for number in range(inputs)]
     buckets = {"runtime": {"queueAgent": {"inputBuckets": names}}}
