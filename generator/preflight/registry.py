@@ -36,7 +36,7 @@ def judge(reference: ImageReference, exists: bool) -> Iterator[Result]:
     if exists:
         yield Result(THEME, name, CheckStatus.PASSED, "is in ECR")
     else:
-        help = f"push it to {reference.path}, or copy all images: `generator images FILE --script`"
+        help = f"push it to {reference.path}: `generator images FILE --script`, or to build it, `--codebuild`"
         yield Result(THEME, name, CheckStatus.FAILED, "is not in ECR", help)
 
 

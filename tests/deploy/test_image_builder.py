@@ -5,19 +5,22 @@ import json
 import re
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from generator import paths
 from generator.build import image_builder as builder_stack
+from generator.cli import main
 from generator.deploy import image_builder, image_source, uninstall
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError
 from generator.images import images
 from generator.images.images import Image
 from generator.solution import custom_nodes
-from testing.account import Account
+from testing.account import Account, write_config
 from tests.deploy.conftest import Bench, MakeBench
 
 COMMIT = "727295b52e5f7b5429e81ca2179172865aa83b99"
@@ -213,3 +216,61 @@ def test_the_job_is_the_deployers_own(bench: MakeBench) -> None:
     image_builder.run(replace(here.job, offline=True), built_here(here))
 
     assert len([line for line in here.messages if "start-build" in line]) == 2
+
+
+GRAPHS = {"name": "graphs", "type": "comfyui"}
+WITH_NODES = {**GRAPHS, "customNodes": [{"repository": "https://github.com/a/b", "commit": COMMIT}]}
+
+
+def command(config: Path, *flags: str) -> int:
+    return int(main.main(["images", str(config), "-o", str(config.parent / "out"), *flags]))
+
+
+def test_the_command_prints_its_commands(
+    bench: MakeBench, account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench("graphs")  # the environment of the account
+
+    assert command(write_config(tmp_path, account, GRAPHS), "--codebuild", "--dry-run") == 0
+
+    assert capsys.readouterr().out.count("codebuild start-build") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_custom_nodes_without_a_lock_are_not_built(
+    bench: MakeBench, account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench("graphs")
+    config = write_config(tmp_path, account, WITH_NODES)
+
+    for flag in ("--codebuild", "--script"):
+        assert command(config, flag) == 2
+        assert "custom nodes of graphs are not locked" in capsys.readouterr().err
+
+    (tmp_path / "graphs.nodes.lock").write_text(LOCK)
+    assert command(config, "--codebuild", "--dry-run") == 0
+    assert "sd-on-eks/comfyui:0.28.1-nodes-" in capsys.readouterr().out
+
+
+def test_the_command_prints_the_lines_of_the_config_with_the_digest(
+    bench: MakeBench, account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench("graphs")
+    (tmp_path / "graphs.nodes.lock").write_text(LOCK)
+    nodes = NODES.with_lock(LOCK)
+    ecr = account.client("ecr")
+    for repository, tag in (("sd-on-eks/comfyui", nodes.tag("0.28.1")), ("sd-on-eks/queue-agent", "0.1.0")):
+        ecr.create_repository(repositoryName=repository)
+        ecr.put_image(repositoryName=repository, imageTag=tag, imageManifest=MANIFEST)
+
+    config = write_config(tmp_path, account, WITH_NODES)
+    assert command(config, "--codebuild", "--yes") == 0
+
+    out = capsys.readouterr().out
+    lines = yaml.safe_load(out[out.index("    extraValues:") :])
+    image = lines["extraValues"]["runtime"]["inferenceApi"]["image"]
+    assert image["tag"] == nodes.tag("0.28.1")
+    assert image["digest"].startswith("sha256:")
+    write_config(tmp_path, account, WITH_NODES | lines)
+    assert main.main(["validate", "--strict", str(config)]) in (0, 2)
+    assert "SD35" not in capsys.readouterr().err
