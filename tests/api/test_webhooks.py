@@ -159,17 +159,17 @@ def test_the_agent_gets_the_url_with_the_task(api: Deployed, receiver: Receiver)
 def test_a_webhook_has_links_to_the_thumbnails_of_a_task_that_asked_for_them(
     api: Deployed, receiver: Receiver
 ) -> None:
-    submit(api, "small", receiver.url)
-    end(api, "small")
+    submit(api, "with-thumbnails", receiver.url)
+    end(api, "with-thumbnails")
     bucket = next(entry.output_bucket for entry in api.solution.runtimes if entry.name == RUNTIME)
-    url = f"s3://{bucket}/small/small-1-thumbnail.webp"
-    announce(api, "small", receiver.url, thumbnail_url=[url, None])
+    url = f"s3://{bucket}/with-thumbnails/with-thumbnails-1-thumbnail.webp"
+    announce(api, "with-thumbnails", receiver.url, thumbnail_url=[url, None])
 
-    wait_for(api, "small", "delivered")
+    wait_for(api, "with-thumbnails", "delivered")
 
     [(_, body)] = receiver.got
     link, missing = json.loads(body)["thumbnails"]
-    assert "/small/small-1-thumbnail.webp?" in link and missing is None
+    assert "/with-thumbnails/with-thumbnails-1-thumbnail.webp?" in link and missing is None
 
 
 @pytest.mark.thorough

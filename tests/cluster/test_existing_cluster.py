@@ -45,6 +45,7 @@ def test_the_build_has_roles_queues_buckets_and_values_only(solution: Solution) 
         "values/sdxl-turbo.yaml",
         "values/comfyui.yaml",
         "values/invokeai.yaml",
+        "images/stack.yaml",
         "iam/keda-operator-policy.json",
         "iam/s3-csi-driver-policy.json",
         "iam/permissions-boundary.json",
