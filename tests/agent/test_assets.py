@@ -41,6 +41,7 @@ def send(world: World, task: str, content: Any, assets: Any = ASSETS) -> None:
     world.send_body(json.dumps({"metadata": metadata, "content": content}))
 
 
+@pytest.mark.thorough
 def test_a_file_in_the_bucket_becomes_an_input_of_the_workflow(world: World):
     world.s3.put_object(Bucket=world.bucket, Key=".assets/default/u-1", Body=png())
     runtime = world.runtime("--service-time", "0.1", kind="comfyui")

@@ -38,6 +38,7 @@ def test_calls_that_are_refused_are_repeated_without_the_work_on_the_gpu(world: 
     assert runtime.runs() == ["cat"]
 
 
+@pytest.mark.thorough
 def test_calls_whose_answer_is_lost_are_repeated_without_harm(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
     faults = {
@@ -213,6 +214,7 @@ def test_a_record_on_its_way_when_its_agent_stalls_does_not_replace_that_of_anot
     assert world.object("cat/result.json")["runtime"] == "quick"
 
 
+@pytest.mark.thorough
 def test_the_same_task_sent_twice_is_run_once(world: World):
     first, second = (world.runtime("--service-time", "0.5") for _ in range(2))
     world.send(["cat", "cat"])
@@ -239,6 +241,7 @@ def test_a_finished_task_sent_again_is_announced_again_and_not_run(world: World)
     assert runtime.runs() == ["cat"]
 
 
+@pytest.mark.thorough
 def test_another_task_under_an_id_that_is_taken_is_refused_and_leaves_the_result_alone(world: World):
     runtime = world.runtime("--service-time", "0.1")
     world.agent(runtime.url)
@@ -261,6 +264,7 @@ def claimed(world: World, task: str) -> bool:
 OK_WITH_ERROR = "200 InternalError"
 
 
+@pytest.mark.thorough
 def test_s3_that_answers_200_with_an_error_is_asked_again(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "0.1")
     world.s3.put_object(Bucket=world.bucket, Key="inputs/a.png", Body=picture())

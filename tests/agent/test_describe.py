@@ -21,6 +21,7 @@ def stored(world: World) -> dict[str, Any]:
         return {}
 
 
+@pytest.mark.thorough
 def test_the_nodes_are_written_once_for_an_image(world: World):
     runtime = world.runtime(kind="comfyui")
     world.agent(runtime.url, RUNTIME_TYPE="comfyui", RUNTIME_IMAGE=IMAGE)

@@ -68,6 +68,7 @@ def test_an_unreadable_message_is_dead_lettered_and_the_next_task_is_done(world:
     assert not [line for line in log_records(agent) if "traceback" in line]
 
 
+@pytest.mark.thorough
 def test_what_has_an_id_is_answered_as_well(world: World):
     runtime = world.runtime("--service-time", "0.05")
     world.agent(runtime.url)

@@ -47,6 +47,7 @@ def test_a_task_whose_agent_is_killed_early_is_done_by_the_next(world: World, pr
     assert wait_for(lambda: world.messages_left() == 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", each_of(AFTER_THE_RECORD, "record written"))
 def test_a_task_that_has_its_record_is_only_announced_again(world: World, proxy: Proxy, step: str):
     runtime = world.runtime("--service-time", "0.2")
@@ -62,6 +63,7 @@ def test_a_task_that_has_its_record_is_only_announced_again(world: World, proxy:
     assert runtime.runs() == ["cat"]
 
 
+@pytest.mark.thorough
 def test_a_task_whose_agent_is_killed_between_callback_and_delete_is_announced_once(
     world: World, proxy: Proxy
 ):

@@ -134,6 +134,7 @@ def test_a_part_that_was_damaged_is_fetched_again(
     assert server.sent == len(CONTENT) + (1 << 20)
 
 
+@pytest.mark.thorough
 def test_parts_of_another_version_are_not_mixed(server: Server, tmp_path: Path, answering: Answering) -> None:
     interrupted(server, tmp_path, answering)
     other = bytes(reversed(CONTENT))
@@ -208,6 +209,7 @@ def checksum(algorithm: str, content: bytes) -> str:
     return base64.b64encode(number if algorithm == "crc32" else hashlib.sha256(content).digest()).decode()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("algorithm", ["crc32", "sha256"])
 def test_a_wrong_checksum_is_found(
     server: Server, tmp_path: Path, answering: Answering, algorithm: str

@@ -38,6 +38,7 @@ def test_a_task_ends_with_pictures_a_record_and_a_callback(world: World):
     assert wait_for(lambda: world.messages_left() == 0)
 
 
+@pytest.mark.thorough
 def test_a_callback_has_the_links_and_the_webhook_that_the_sender_asked_for(world: World):
     runtime = world.runtime("--service-time", "0.05")
     world.agent(runtime.url)
@@ -59,6 +60,7 @@ def test_a_callback_has_the_links_and_the_webhook_that_the_sender_asked_for(worl
     assert world.attributes["plain"] == {"runtime": "painter", "status": "completed"}
 
 
+@pytest.mark.thorough
 def test_a_large_task_is_read_from_the_bucket_and_one_without_its_content_fails(world: World):
     content = {"prompt": "x", "steps": 2, "styles": ["s" * 400_000]}
     digest = hashlib.sha256(canonical_json(content).encode()).hexdigest()
@@ -95,6 +97,7 @@ def test_tasks_with_slow_inputs_do_not_hold_the_others(world: World, proxy: Prox
     assert sorted(runtime.runs()[:5]) == quick
 
 
+@pytest.mark.thorough
 def test_a_task_that_the_runtime_rejects_fails_with_its_reason_and_is_not_repeated(world: World):
     runtime = world.runtime("--service-time", "0.1")
     world.agent(runtime.url)
@@ -108,6 +111,7 @@ def test_a_task_that_the_runtime_rejects_fails_with_its_reason_and_is_not_repeat
     assert wait_for(lambda: world.messages_left() == 0)
 
 
+@pytest.mark.thorough
 def test_both_versions_of_messages_are_taken_raw_and_in_an_envelope(world: World):
     runtime = world.runtime("--service-time", "0.05")
     world.agent(runtime.url)
@@ -125,6 +129,7 @@ def test_both_versions_of_messages_are_taken_raw_and_in_an_envelope(world: World
     assert {"dir/old/result.json", "new/result.json"} <= set(world.outputs())
 
 
+@pytest.mark.thorough
 def test_the_sender_may_be_notified_when_a_task_starts(world: World):
     runtime = world.runtime("--service-time", "0.3")
     world.agent(runtime.url, EXP_CALLBACK_WHEN_RUNNING="true")
@@ -135,6 +140,7 @@ def test_the_sender_may_be_notified_when_a_task_starts(world: World):
     assert sorted(callback["status"] for callback in callbacks) == ["completed", "running"]
 
 
+@pytest.mark.thorough
 def test_a_task_that_its_sender_cancelled_is_not_run(world: World):
     runtime = world.runtime("--service-time", "0.1")
     claim = {"owner": "api", "attempt": 0, "started": 1, "expires": 1, "state": "cancelled"}
@@ -148,6 +154,7 @@ def test_a_task_that_its_sender_cancelled_is_not_run(world: World):
     assert runtime.runs() == []
 
 
+@pytest.mark.thorough
 def test_a_task_that_waited_longer_than_its_sender_wants_is_not_run(world: World):
     runtime = world.runtime("--service-time", "0.1")
     # Its input is not asked for any more: it does not exist.
@@ -167,6 +174,7 @@ def test_a_task_that_waited_longer_than_its_sender_wants_is_not_run(world: World
     assert wait_for(lambda: world.messages_left() == 0)
 
 
+@pytest.mark.thorough
 def test_a_task_expires_while_another_runs(world: World):
     runtime = world.runtime("--service-time", "5")
     world.agent(runtime.url, CALLBACK_WHEN_RUNNING="true")
@@ -178,6 +186,7 @@ def test_a_task_expires_while_another_runs(world: World):
     assert "second" not in runtime.runs()
 
 
+@pytest.mark.thorough
 def test_tasks_for_one_checkpoint_are_run_together(world: World):
     models = ["a.safetensors", "b.safetensors"]
     runtime = world.runtime(
@@ -201,6 +210,7 @@ def test_tasks_for_one_checkpoint_are_run_together(world: World):
     assert sum(run["loaded"] for run in runtime.report()["runs"]) <= 4
 
 
+@pytest.mark.thorough
 def test_its_endpoints_tell_kubelet_and_prometheus_how_it_is(world: World):
     runtime = world.runtime("--service-time", "0.1", "--start-delay", "0")
     agent = world.agent(runtime.url)

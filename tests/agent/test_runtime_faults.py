@@ -17,6 +17,7 @@ from testing.world import MAX_ATTEMPTS, World, log_records, port_of, wait_for
 QUICK = {"CANCEL_GRACE_SECONDS": 1, "RUNTIME_SILENCE_SECONDS": 1, "VISIBILITY_TIMEOUT_SECONDS": 2}
 
 
+@pytest.mark.thorough
 def test_a_task_whose_runtime_crashed_is_done_once_it_is_back(world: World):
     runtime = world.runtime("--service-time", "0.1")
     runtime.fault("crash", match="cat")
@@ -103,6 +104,7 @@ def test_a_runtime_that_starts_late_costs_no_task_an_attempt(world: World):
     assert world.callbacks_for(["cat"])["cat"]["attempt"] == 1
 
 
+@pytest.mark.thorough
 def test_a_task_that_takes_too_long_is_stopped_and_its_sender_notified(world: World):
     runtime = world.runtime("--service-time", "0.1")
     runtime.fault("slow", match="cat")
@@ -198,6 +200,7 @@ def answer(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+@pytest.mark.thorough
 def test_after_an_error_of_the_gpu_no_task_runs_until_the_runtime_was_restarted(world: World):
     runtime = world.runtime("--service-time", "0.05")
     runtime.fault("device", match="cat")
@@ -259,6 +262,7 @@ def test_a_runtime_that_answers_but_stays_busy_must_be_restarted(world: World):
     assert liveness(agent)[1] == "it is busy\n"
 
 
+@pytest.mark.thorough
 def test_a_runtime_that_is_silent_must_be_restarted(world: World):
     runtime = world.runtime()
     agent = world.agent(runtime.url, RESTART_AFTER_SECONDS=2, **QUICK)

@@ -62,6 +62,7 @@ def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: 
     assert runtime.runs() == ["one"]
 
 
+@pytest.mark.thorough
 def test_a_slow_renewal_does_not_hide_what_an_ending_agent_gave_back(world: World, proxy: Proxy):
     runtime = world.runtime("--service-time", "1")
     world.send(["one", "two"])

@@ -78,6 +78,7 @@ def test_without_the_extra_there_are_none_and_that_is_said(monkeypatch, caplog):
     assert "install the extra" in caplog.text
 
 
+@pytest.mark.thorough
 def test_every_stage_of_a_task_is_in_the_trace_that_aws_began(collector, world: World):
     endpoint, sent = collector
     agent = world.agent(world.runtime("--service-time", "0.05").url, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)

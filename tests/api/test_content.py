@@ -227,6 +227,7 @@ ODD: dict[str, Any] = {
 ANY_NODES = NodeLists(Bucket(gzip.compress(json.dumps({"classes": ODD, "replaced": []}).encode())))
 
 
+@pytest.mark.thorough
 @given(content=st.dictionaries(KEYS, VALUES, max_size=4))
 def test_any_content_has_an_answer(content: dict[str, Any]) -> None:
     for runtime in (STATIC, DYNAMIC, COMFY, INVOKE):

@@ -85,6 +85,7 @@ def all_written() -> Objects:
     return template(str(RUNTIMES), json.dumps(merged(BASE, {"runtimes": runtimes})))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", WRITTEN)
 @pytest.mark.parametrize("kind", BY_TYPE)
 def test_the_program_gets_the_words_that_were_written(

@@ -16,6 +16,7 @@ from .conftest import ROOT, RUNTIMES, Values, merged, template
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_images_and_names_are_those_that_the_generator_plans_with(example: Path) -> None:
     config = yaml.safe_load(example.read_text(encoding="utf-8"))

@@ -73,6 +73,7 @@ def auto_mode_refusals() -> dict[str, str]:
     return {line.removeprefix("- runtimes.").split(".")[0]: line for line in lines}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", AUTO_MODE_CASES)
 def test_what_auto_mode_cannot_have_is_refused_there_and_only_there(
     auto_mode_refusals: dict[str, str], render: Render, name: str
@@ -132,6 +133,7 @@ def test_two_runtimes_cannot_share_a_service_account(render: Render) -> None:
     assert render(a=SHARED, b={**SHARED, "namespace": "other"})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("a", "b", "message"), DIFFERENT.values(), ids=DIFFERENT)
 def test_runtimes_that_want_other_nodes_cannot_share_a_pool(
     render: Render, a: Values, b: Values, message: str
@@ -141,6 +143,7 @@ def test_runtimes_that_want_other_nodes_cannot_share_a_pool(
     assert str(refusal.value).count("\n- ") == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("a", "b"), ALIKE.values(), ids=ALIKE)
 def test_runtimes_that_want_the_same_nodes_share_a_pool(render: Render, a: Values, b: Values) -> None:
     assert "NodePool/demo-shared" in render(a=a, b=b)

@@ -131,6 +131,7 @@ def test_a_namespace_of_this_release_stays_its_own(tmp_path: Path) -> None:
     assert namespaces(installing(release("demo", "kube-system"), tmp_path)) == ["pictures"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "foreign",
     [

@@ -246,6 +246,7 @@ def test_images_are_pulled_in_parallel_and_the_users_settings_stay(
 SOCI = tomllib.loads((ROOT / "charts/sd-runtimes/files/parallel-pull.toml").read_text("utf-8"))["settings"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("text", "own"),
     [

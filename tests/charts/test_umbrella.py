@@ -303,6 +303,7 @@ def make_deps(tmp_path: Path, eks: str, *, digests_of_stand_ins: bool) -> subpro
     return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("eks", "keda"), [("1.28", "2.15.2"), ("1.34", "2.20.2")])
 def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: str) -> None:
     done = make_deps(tmp_path, eks, digests_of_stand_ins=True)

@@ -244,6 +244,7 @@ def test_names_that_yaml_would_read_as_something_else_stay_names(render: Render)
         assert rendered[f"PersistentVolume/demo-{word}"]["spec"]["claimRef"]["name"] == f"{word}-models"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("part", ["inferenceApi", "queueAgent"])
 @pytest.mark.parametrize(
     ("value", "text"),

@@ -20,6 +20,7 @@ def resources(solution: Solution) -> dict[str, Any]:
     return loaded
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("example", "region"), [("three-runtimes", "us-east-1"), ("china", "cn-north-1")])
 def test_cfn_lint_finds_nothing(solution_of: Resolve, example: str, region: str) -> None:
     text = image_builder.template(solution_of(example))

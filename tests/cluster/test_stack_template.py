@@ -39,6 +39,7 @@ def encryption(resource: dict[str, Any]) -> dict[str, Any]:
     return {name: resource["Properties"][name] for name in names if name in resource["Properties"]}
 
 
+@pytest.mark.thorough
 def test_everything_is_encrypted_with_keys_that_sns_can_use(template: Template, solution: Solution) -> None:
     if solution.keys.messages or solution.keys.outputs:
         pytest.skip("the example has customer managed keys")

@@ -65,6 +65,7 @@ def of(eks: str, kind: str) -> Iterator[dict[str, Any]]:
     return (document for document in manifests(eks) if document["kind"] == kind)
 
 
+@pytest.mark.thorough
 @ROWS
 def test_one_line_of_the_config_switches_every_version(eks: str) -> None:
     row = solution(eks).versions

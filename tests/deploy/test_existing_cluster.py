@@ -46,6 +46,7 @@ def test_no_program_creates_or_changes_a_cluster(
     assert [line for line in commands if "--stack-name demo-identity " in line]
 
 
+@pytest.mark.thorough
 def test_the_roles_trust_the_issuer_of_the_cluster(account: Account, bench: MakeBench) -> None:
     issuer = create_cluster(account)
     job = bench("one", existingCluster=PLATFORM)
@@ -87,6 +88,7 @@ def test_a_cluster_of_another_version_stops_it(account: Account, bench: MakeBenc
         steps.run(bench("one", existingCluster=PLATFORM).job, ALL_STEPS)
 
 
+@pytest.mark.thorough
 def test_uninstall_waits_for_its_own_nodes_only_and_keeps_the_cluster(
     account: Account, bench: MakeBench
 ) -> None:

@@ -170,6 +170,7 @@ def test_another_registry_is_refused_before_anything_is_created(bench: MakeBench
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
+@pytest.mark.thorough
 def test_a_dry_run_prints_the_commands_and_creates_nothing(bench: MakeBench, account: Account) -> None:
     here = bench("graphs", dry_run=True)
 

@@ -94,6 +94,7 @@ def test_an_interrupted_add_is_completed_by_the_next(deployed: Bench, account: A
     assert len([key for key in keys.every(deployed.job) if key.name == "web-shop"]) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["default", "newsroom", "web-shop"])
 def test_a_rotated_key_has_two_values_until_the_old_one_is_ended(
     deployed: Bench, account: Account, name: str
@@ -146,6 +147,7 @@ def test_keys_of_another_solution_and_those_made_by_hand_are_left_alone(
     assert len(found(deployed, "default").values) == 1
 
 
+@pytest.mark.thorough
 def test_what_the_command_made_is_gone_before_the_stack_is_deleted(deployed: Bench, account: Account) -> None:
     add(deployed)
 
@@ -173,6 +175,7 @@ def config(deployed: Bench, account: Account, tmp_path: Any) -> str:
     return str(path)
 
 
+@pytest.mark.thorough
 def test_the_commands_print_what_a_shell_can_run_and_list_no_value(
     deployed: Bench, account: Account, config: str, capsys: Say
 ) -> None:
@@ -201,6 +204,7 @@ def test_the_secret_of_webhooks_is_asked_of_the_api(deployed: Bench, config: str
     assert "execute-api.us-east-1.amazonaws.com/prod did not answer" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -223,6 +227,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
     assert reason in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("quota", ["10", "0/day", "10/year", "-1/day", "10/day/2"])
 def test_a_quota_has_a_number_and_a_period(quota: str, config: str) -> None:
     with pytest.raises(SystemExit):

@@ -172,6 +172,7 @@ def from_pods(bench: MakeBench) -> Bench:
     return bench_job
 
 
+@pytest.mark.thorough
 def test_without_cloudwatch_the_pods_are_read(bench: MakeBench, tmp_path: Path) -> None:
     bench_job = from_pods(bench)
     printed = tmp_path / "printed"
@@ -239,6 +240,7 @@ def test_a_task_without_a_line_is_a_failed_check(config: str, capsys: pytest.Cap
     assert "no line of task nobody" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", ["", "1", "h", "1.5h", "-1h", "1y", "9999999d"])
 def test_a_time_that_is_none_is_refused(config: str, text: str) -> None:
     with pytest.raises(SystemExit):

@@ -174,6 +174,7 @@ def test_an_installer_is_named_since_it_is_not_run(world: Path) -> None:
     assert any(line.startswith("note: install.py of nodes") for line in messages)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("requirements", "reason"),
     [

@@ -57,6 +57,7 @@ def test_another_runtime_is_added_without_a_question(account: Account, bench: Ma
     assert "demo-two" in queues(account)
 
 
+@pytest.mark.thorough
 def test_a_removed_runtime_asks_before_anything_is_deleted(account: Account, bench: MakeBench) -> None:
     stacks.apply(bench("one", "two").job, "stack.yaml", {})
     fewer = bench("one", answer=False)
@@ -133,6 +134,7 @@ def test_a_stack_that_never_worked_is_created_again(bench: MakeBench) -> None:
     assert one.messages[-1] == "stack demo: CREATE_COMPLETE"
 
 
+@pytest.mark.thorough
 def test_a_change_set_that_a_stopped_run_left_does_no_harm(account: Account, bench: MakeBench) -> None:
     stacks.apply(bench("one", "two").job, "stack.yaml", {})
     one = bench("one", answer=False)

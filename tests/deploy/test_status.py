@@ -52,6 +52,7 @@ def test_status_counts_tasks_pods_and_nodes(bench: MakeBench, account: Account, 
     assert report.cluster == "EKS 1.34, ACTIVE"
 
 
+@pytest.mark.thorough
 def test_nodes_of_a_shared_pool_are_counted_for_each_of_its_runtimes(
     bench: MakeBench, tmp_path: Path
 ) -> None:

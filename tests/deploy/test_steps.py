@@ -65,6 +65,7 @@ def test_crds_are_applied_on_the_server_since_they_are_too_large_for_the_client(
     assert "--server-side --force-conflicts" in apply_call
 
 
+@pytest.mark.thorough
 def test_eksctl_leaves_the_users_own_kubeconfig_alone(fresh: Bench) -> None:
     steps.run(fresh.job, ALL_STEPS)
 
@@ -101,6 +102,7 @@ def test_an_existing_cluster_is_brought_up_to_the_config(fresh: Bench) -> None:
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("answer", "deleted"), [("false", True), ("true", False), ("", False)])
 def test_a_csi_driver_object_that_helm_could_not_change_is_deleted_first(
     fresh: Bench, answer: str, deleted: bool
@@ -187,6 +189,7 @@ def test_an_expired_version_is_refused_before_anything_is_created(bench: MakeBen
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
+@pytest.mark.thorough
 def test_an_existing_cluster_may_keep_an_expired_version(fresh: Bench) -> None:
     steps.run(fresh.job, ALL_STEPS)
 
@@ -194,6 +197,7 @@ def test_an_existing_cluster_may_keep_an_expired_version(fresh: Bench) -> None:
     eks.guard(later.job, eks.find(later.job))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", ALL_STEPS)
 def test_a_foreign_cluster_is_left_alone_in_every_step(step: str, bench: MakeBench, account: Account) -> None:
     bench_job = bench("one")
@@ -206,6 +210,7 @@ def test_a_foreign_cluster_is_left_alone_in_every_step(step: str, bench: MakeBen
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
+@pytest.mark.thorough
 def test_the_next_version_is_an_upgrade_with_a_question(bench: MakeBench) -> None:
     first = bench("one", eksVersion="1.33")
     first.creates_cluster("1.33")
@@ -219,6 +224,7 @@ def test_the_next_version_is_an_upgrade_with_a_question(bench: MakeBench) -> Non
     assert higher.programs()[:2] == ["eksctl upgrade cluster", "eksctl upgrade nodegroup"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("target", "allowed"), [("1.35", "1.34"), ("1.32", "1.33")])
 def test_skipped_versions_and_downgrades_are_refused_with_the_line_to_set(
     bench: MakeBench, target: str, allowed: str
@@ -282,6 +288,7 @@ def test_pulled_charts_do_not_count_as_sources(tmp_path: Path) -> None:
     assert charts.sources(tmp_path / "charts") == [umbrella / "templates" / "file"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("eks", FACTS.eks_versions())
 def test_the_chart_of_the_row_of_the_eks_version_is_installed(
     eks: str, account: Account, bench: MakeBench, tmp_path: Path, capsys: pytest.CaptureFixture[str]

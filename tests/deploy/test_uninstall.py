@@ -36,6 +36,7 @@ def test_runtimes_are_removed_before_the_operators_then_the_cluster_then_the_sta
     assert "one.yaml" not in pruned
 
 
+@pytest.mark.thorough
 def test_pictures_and_tasks_stay_and_their_removal_is_explained(deployed: Bench, account: Account) -> None:
     runtime = deployed.job.solution.runtimes[0]
     account.client("s3").put_object(Bucket=runtime.output_bucket, Key="a/a-1.png", Body=b"picture")
@@ -79,6 +80,7 @@ def test_instance_profiles_that_hold_the_nodes_role_go_before_karpenter_goes(
     assert "helm uninstall demo" not in deployed.programs()
 
 
+@pytest.mark.thorough
 def test_a_foreign_cluster_is_not_deleted(bench: MakeBench, account: Account) -> None:
     bench_job = bench("one")
     steps.run(bench_job.job, ["stack"])
@@ -120,6 +122,7 @@ def test_no_answer_about_nodes_does_not_count_as_no_nodes(deployed: Bench) -> No
     assert "eksctl delete cluster" not in deployed.programs()
 
 
+@pytest.mark.thorough
 def test_after_a_stop_it_continues_where_it_stopped(deployed: Bench) -> None:
     flag = deployed.job.folder / "broken"
     flag.touch()

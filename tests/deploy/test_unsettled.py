@@ -43,6 +43,7 @@ def status(name: str) -> str:
     return f"<StackStatus>{name}</StackStatus>"
 
 
+@pytest.mark.thorough
 def test_a_stack_that_is_being_updated_is_waited_for(
     bench: MakeBench, replace_in_answers: ReplaceInAnswers
 ) -> None:

@@ -44,6 +44,7 @@ def test_build_writes_every_file_of_the_contract(file: Path, cli: Cli) -> None:
     assert names <= set(files_of(file.parent / "build/demo"))
 
 
+@pytest.mark.thorough
 def test_build_prints_the_path_of_each_file(file: Path, cli: Cli) -> None:
     printed = cli("build", "config.yaml").stdout.split()
 
@@ -71,6 +72,7 @@ def test_every_file_says_which_config_it_was_made_from(file: Path, cli: Cli) -> 
         assert path.endswith(".json") or f"config.yaml (sha256 {digest[:12]})" in first, path
 
 
+@pytest.mark.thorough
 def test_a_config_that_is_wrong_leaves_the_last_build_as_it_was(file: Path, cli: Cli) -> None:
     cli("build", "config.yaml")
     before = files_of(file.parent / "build")
@@ -120,6 +122,7 @@ def test_render_writes_nothing(file: Path, cli: Cli) -> None:
     assert [path.name for path in file.parent.iterdir()] == ["config.yaml"]
 
 
+@pytest.mark.thorough
 def test_diff_shows_what_a_changed_config_changes_in_the_last_build(file: Path, cli: Cli) -> None:
     cli("build", "config.yaml")
     change_config(file, tags={"team": "art"})
@@ -131,6 +134,7 @@ def test_diff_shows_what_a_changed_config_changes_in_the_last_build(file: Path, 
     assert "+    team: art" in result.stdout
 
 
+@pytest.mark.thorough
 def test_diff_of_an_unchanged_config_prints_nothing(file: Path, cli: Cli) -> None:
     cli("build", "config.yaml")
     file.write_text("# only a comment is new\n" + file.read_text())
@@ -138,6 +142,7 @@ def test_diff_of_an_unchanged_config_prints_nothing(file: Path, cli: Cli) -> Non
     assert cli("diff", "config.yaml").stdout == ""
 
 
+@pytest.mark.thorough
 def test_diff_against_another_config_needs_no_build(file: Path, cli: Cli) -> None:
     other = file.read_text()
     change_config(file, eksVersion="1.34")
@@ -147,6 +152,7 @@ def test_diff_against_another_config_needs_no_build(file: Path, cli: Cli) -> Non
     assert re.search(r'^-  version: "1.28"\n\+  version: "1.34"$', result.stdout, re.MULTILINE)
 
 
+@pytest.mark.thorough
 def test_diff_names_a_removed_runtime_and_what_it_keeps(file: Path, cli: Cli) -> None:
     one = yaml.safe_load(file.read_text())["modelsRuntime"]
     other = yaml.safe_dump({**yaml.safe_load(file.read_text()), "modelsRuntime": [*one, SECOND]})
@@ -158,12 +164,14 @@ def test_diff_names_a_removed_runtime_and_what_it_keeps(file: Path, cli: Cli) ->
     assert "  - runtime graphs (pods, nodes and volume claims)" in losses
 
 
+@pytest.mark.thorough
 def test_diff_compares_both_configs_in_the_same_zones(file: Path, cli: Cli) -> None:
     words = ["--zones", "us-west-2a,us-west-2b,us-west-2d", "--against", "config.yaml"]
 
     assert cli("diff", "config.yaml", *words).stdout == ""
 
 
+@pytest.mark.thorough
 def test_diff_without_a_build_says_that_every_file_is_new(file: Path, cli: Cli) -> None:
     result = cli("diff", "config.yaml")
 
@@ -171,6 +179,7 @@ def test_diff_without_a_build_says_that_every_file_is_new(file: Path, cli: Cli) 
     assert "--- /dev/null" in result.stdout
 
 
+@pytest.mark.thorough
 def test_diff_has_no_colors_in_a_pipe(file: Path, cli: Cli) -> None:
     assert "\x1b" not in cli("diff", "config.yaml").stdout
 

@@ -101,6 +101,7 @@ def test_a_users_own_values_file_wins_over_all(solve: Solve) -> None:
     assert queue(solution, files)[1] == "30"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("registry", ["", "mirror.example.com/all"])
 @pytest.mark.parametrize("kind", ["sdwebui", "comfyui", "invokeai"])
 def test_the_chart_pulls_the_images_that_the_solution_names(solve: Solve, kind: str, registry: str) -> None:

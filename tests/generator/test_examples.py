@@ -81,6 +81,7 @@ def test_an_example_passes_a_dry_run_of_deploy_as_it_stands(
     assert "eksctl create cluster" in result.stdout + result.stderr
 
 
+@pytest.mark.thorough
 def test_the_dry_run_of_the_example_of_eks_1_28_says_the_line_to_set_for_a_new_cluster(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,6 +175,7 @@ def test_the_facts_can_be_refreshed_from_aws(refresh: ModuleType, facts: Facts, 
     assert json.loads((tmp_path / "regions.json").read_text())["source"] == "EC2 API of 1 regions"
 
 
+@pytest.mark.thorough
 def test_a_row_drops_what_it_does_not_have(refresh: ModuleType) -> None:
     info = {
         "VCpuInfo": {"DefaultVCpus": 2},

@@ -114,6 +114,7 @@ def test_a_second_run_writes_the_same_bytes(file: Path, cli: Cli) -> None:
     assert files_of(file.parent / "deep/in/two") == first
 
 
+@pytest.mark.thorough
 def test_the_folder_has_what_is_printed_and_no_hooks(file: Path, cli: Cli) -> None:
     printed = [item for item in yaml.safe_load_all(cli("render", "config.yaml").stdout) if item]
     cli("render", "config.yaml", "--output", "out")
@@ -139,6 +140,7 @@ def test_every_object_of_a_namespace_names_it(file: Path, cli: Cli) -> None:
     assert in_cluster == {"ec2nodeclass", "nodepool", "persistentvolume"}
 
 
+@pytest.mark.thorough
 def test_a_new_runtime_changes_no_file_of_the_others(file: Path, cli: Cli) -> None:
     change(file, observability={"logs": {"enabled": False}})
     cli("render", "config.yaml", "--output", "out")
@@ -151,6 +153,7 @@ def test_a_new_runtime_changes_no_file_of_the_others(file: Path, cli: Cli) -> No
     assert all("flux" in path for path in after.keys() - before.keys())
 
 
+@pytest.mark.thorough
 def test_files_of_removed_objects_go_and_those_of_the_user_stay(file: Path, cli: Cli) -> None:
     runtimes = yaml.safe_load(file.read_text())["modelsRuntime"]
     change(file, modelsRuntime=[*runtimes, FLUX])
@@ -186,6 +189,7 @@ def test_the_umbrella_is_refused_for_an_existing_cluster(file: Path, cli: Cli) -
     assert not (file.parent / "out").exists()
 
 
+@pytest.mark.thorough
 def test_kustomize_reads_the_folder(file: Path, cli: Cli) -> None:
     cli("render", "config.yaml", "--output", "out")
 
@@ -206,6 +210,7 @@ def test_build_only_runtimes_writes_no_cluster(file: Path, cli: Cli, config: dic
     assert not paths & {"cluster.yaml", "network.yaml", "values/platform.yaml"}
 
 
+@pytest.mark.thorough
 def test_with_an_existing_cluster_that_is_what_build_writes(file: Path, cli: Cli) -> None:
     one, two = (
         cli("build", "config.yaml", "-o", "a"),

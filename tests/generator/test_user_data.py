@@ -104,6 +104,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @given(st.dictionaries(NAMES, VALUES, max_size=4))
 def test_a_table_is_written_as_toml_that_says_the_same(table: dict[str, Any]) -> None:
     assert tomllib.loads(user_data.text(table)) == table
@@ -113,6 +114,7 @@ def test_the_settings_for_image_pulls_are_known_to_bottlerocket(facts: Facts, so
     assert list(facts.bottlerocket.faults(soci)) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "text",
     [

@@ -99,6 +99,7 @@ def test_a_flag_wins_over_the_config(cli: Cli, write: Callable[[str, str], str])
     assert "region eu-west-1 is not verified" in result.stderr
 
 
+@pytest.mark.thorough
 def test_the_account_can_come_from_aws(
     write: Callable[[str, str], str], account: Account, tmp_path: Path
 ) -> None:

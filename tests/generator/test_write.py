@@ -101,6 +101,7 @@ MOMENTS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "count", "remaining"), MOMENTS)
 def test_a_build_that_is_killed_leaves_one_complete_build(
     folder: Path, kind: str, count: int, remaining: str

@@ -33,6 +33,7 @@ leaves = texts | st.integers() | st.booleans() | st.none() | st.floats(allow_nan
 data = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=20)
 
 
+@pytest.mark.thorough
 @given(data)
 def test_what_is_written_reads_back_as_it_was(value: Any) -> None:
     assert yaml.safe_load(yaml_text.dump(value)) == value

@@ -293,6 +293,7 @@ def test_a_missing_object_is_distinguished_from_a_forbidden_one(solution: Soluti
             assert any(bucket in listed(statement["Resource"]) for statement in lists)
 
 
+@pytest.mark.thorough
 def test_the_function_may_write_its_own_log_and_not_make_another(solution: Solution) -> None:
     write_log = {statement["Sid"]: statement for statement in iam.api_function(solution)["Statement"]}[
         "WriteLog"

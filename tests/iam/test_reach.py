@@ -219,6 +219,7 @@ def test_no_condition_is_fulfilled_by_a_missing_key(solution: Solution) -> None:
     assert {"ForAnyValue:StringEquals", "StringEquals"} <= operators
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("example", ["minimal", "many-runtimes"])
 def test_every_stack_of_a_build_is_in_reach(solution_of: Any, example: str) -> None:
     many = [{"name": f"runtime-{number}", "type": "comfyui"} for number in range(200)]

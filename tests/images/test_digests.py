@@ -126,6 +126,7 @@ def list_images(account: Account, tmp_path: Path) -> Iterator[Images]:
         yield run
 
 
+@pytest.mark.thorough
 def test_the_list_has_the_digests_of_ecr_and_public_registries(account: Account, list_images: Images) -> None:
     ecr, manifest = account.client("ecr"), '{"schemaVersion": 2}'
     for repository, tag in (("sd-on-eks/comfyui", "0.28.1"), ("sd-on-eks/queue-agent", "0.1.0")):
@@ -146,6 +147,7 @@ def test_a_digest_follows_its_image(list_images: Images) -> None:
     assert row[-2:] == ["ghcr.io/kedacore/keda:2.20.2", INDEX]
 
 
+@pytest.mark.thorough
 def test_an_unknown_digest_is_reported_and_ends_with_three(list_images: Images) -> None:
     result = list_images()
 

@@ -65,6 +65,7 @@ def names_of(solution: Solution) -> list[str]:
     return [image.name for image in images.images(solution)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "top",
     [

@@ -88,6 +88,7 @@ def test_no_setting_of_the_user_leads_to_a_real_account():
     assert result["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
 
 
+@pytest.mark.thorough
 def test_a_package_whose_hash_differs_is_not_installed(tmp_path):
     with zipfile.ZipFile(tmp_path / "thing-1-py3-none-any.whl", "w") as wheel:
         wheel.writestr("thing-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: thing\nVersion: 1\n")

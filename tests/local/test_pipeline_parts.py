@@ -98,6 +98,7 @@ def test_the_environment_of_the_agent_is_that_of_its_config_map(built):
     assert built.manifests.agent_env("comfyui").items() >= config_map["data"].items()
 
 
+@pytest.mark.thorough
 def test_the_alarm_that_the_emulator_refuses_is_all_that_is_left_out(built):
     resources = yaml.safe_load(built.stacks["demo"])["Resources"]
     supported = json.loads(for_emulator(built.stacks["demo"]))["Resources"]

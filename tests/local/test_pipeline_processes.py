@@ -132,6 +132,7 @@ def state(folder: Path) -> dict[str, object]:
     return content
 
 
+@pytest.mark.thorough
 def test_the_environment_of_each_agent_is_the_one_that_the_chart_renders(up):
     built = config.build(str(ROOT / "local" / "demo.yaml"), up.folder / "again")
     for runtime in built.solution.runtimes:
@@ -215,6 +216,7 @@ def submit(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, cwd=work, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.thorough
 def test_down_stops_it_and_a_second_one_finds_nothing(up):
     first, second = (local("down", up.folder).communicate(timeout=60)[0] for _ in range(2))
 
@@ -224,6 +226,7 @@ def test_down_stops_it_and_a_second_one_finds_nothing(up):
     assert not (up.folder / "state.json").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_demo_that_is_stopped_leaves_nothing_running(tmp_path, number):
     process = local("demo", tmp_path, "--service-time", "30", *SMALL)
@@ -235,6 +238,7 @@ def test_a_demo_that_is_stopped_leaves_nothing_running(tmp_path, number):
     assert wait_until(lambda: running_processes(tmp_path) == [])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("part", "log"), [("local.runtimes", "upscaler-runtime.log"), ("ministack", "emulator/emulator.log")]
 )
@@ -264,6 +268,7 @@ def test_two_demos_do_not_share_a_folder(tmp_path):
     assert "another demo is running in this folder" in output
 
 
+@pytest.mark.thorough
 def test_a_config_for_china_is_refused_with_the_reason(tmp_path):
     process = local("demo", tmp_path, "--config", "examples/china.yaml")
     output, _ = process.communicate(timeout=30)

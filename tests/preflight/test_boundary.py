@@ -22,6 +22,7 @@ def solution(sandbox: Sandbox) -> Solution:
     return replace(plain, permissions_boundary_arn=f"arn:aws:iam::{plain.account}:policy/demo-boundary")
 
 
+@pytest.mark.thorough
 def test_nothing_is_asked_without_a_boundary(sandbox: Sandbox) -> None:
     assert list(check.checks(sandbox.subject({}))) == []
 

@@ -24,6 +24,7 @@ def test_a_ready_account_ends_with_zero_and_a_count(config: str, capsys: pytest.
     assert "passed" in capsys.readouterr().out.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_all_shows_what_passed_too(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     main.main(["preflight", config])
     short = capsys.readouterr().out
@@ -32,6 +33,7 @@ def test_all_shows_what_passed_too(config: str, capsys: pytest.CaptureFixture[st
     assert len(capsys.readouterr().out.splitlines()) > len(short.splitlines()) + 20
 
 
+@pytest.mark.thorough
 def test_json_holds_every_result_with_its_fix(
     config: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -160,6 +160,7 @@ def test_neither_network_nor_controllers_of_a_new_cluster_are_asked_about(ready:
     assert not any(word in names for word in ("Elastic IPs", "VPCs per Region", "NAT gateways"))
 
 
+@pytest.mark.thorough
 def test_a_cluster_that_does_not_exist_fails(sandbox: Sandbox) -> None:
     statuses = of_cluster(sandbox.run(config=CONFIG).results)
 

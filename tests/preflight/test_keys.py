@@ -97,6 +97,7 @@ def result(sandbox: Sandbox, name: str, **keys: Any) -> Result:
     return sandbox.one("keys", f"kmsKeys.{name}", config={"kmsKeys": keys})
 
 
+@pytest.mark.thorough
 def test_roles_need_no_more_than_the_usual_statement(sandbox: Sandbox) -> None:
     key = create(sandbox)
 
@@ -187,6 +188,7 @@ def test_a_policy_that_refuses_unencrypted_connections_lets_all_others_in(sandbo
     assert result(sandbox, "outputs", outputs=create(sandbox, deny)).status is CheckStatus.PASSED
 
 
+@pytest.mark.thorough
 def test_a_key_that_does_not_exist_fails(sandbox: Sandbox) -> None:
     missing = f"arn:aws:kms:us-east-1:{sandbox.account.id}:key/12345678-1234-1234-1234-123456789012"
 

@@ -25,6 +25,7 @@ def test_a_model_that_is_missing_fails_and_its_neighbours_are_named(sandbox: San
     assert f"there are Stable-diffusion/{MODEL}" in result.message
 
 
+@pytest.mark.thorough
 def test_a_bucket_that_is_not_there_fails(sandbox: Sandbox) -> None:
     result = sandbox.one("models", "nowhere-at-all", config={"modelBucketArn": "arn:aws:s3:::nowhere-at-all"})
 
@@ -119,6 +120,7 @@ def test_a_runtime_with_a_bucket_of_its_own_is_checked_there(sandbox: Sandbox) -
     assert not any(f"models-{sandbox.account.id}" in result.name for result in results)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "values", [{"enabled": False}, {"existingClaim": "mine"}, {"s3": {"enabled": False}, "storageClass": "x"}]
 )

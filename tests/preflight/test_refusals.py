@@ -100,6 +100,7 @@ def test_without_permissions_nothing_passes(
     assert ending(every) is Exit.AWS
 
 
+@pytest.mark.thorough
 @CONFIGS
 @pytest.mark.parametrize(
     ("status", "code"),
@@ -121,6 +122,7 @@ def test_what_is_throttled_is_not_checked(
     assert ending(every) is Exit.AWS
 
 
+@pytest.mark.thorough
 @CONFIGS
 def test_what_cannot_be_reached_is_not_checked(
     monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]

@@ -73,6 +73,7 @@ def test_an_id_of_another_region_or_account_fails(sandbox: Sandbox) -> None:
     assert failed.message == "none of this account and region is selected"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("term", "matches"),
     [
@@ -94,6 +95,7 @@ def test_terms_select_as_karpenter_does(sandbox: Sandbox, term: dict[str, Any], 
     assert status is (CheckStatus.PASSED if matches else CheckStatus.FAILED)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -134,6 +136,7 @@ def test_a_requirement_on_the_zone_excludes_reservations_elsewhere(
     assert result(sandbox, asked).status is status
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("operator", "values", "of_reservation", "status"),
     [
@@ -203,6 +206,7 @@ def test_reserved_capacity_alone_must_hold_all_pods() -> None:
     assert judged(reservation(total=4), other_capacity=False).status is CheckStatus.PASSED
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("limit", "reserved", "status"),
     [(100, 7, CheckStatus.WARNING), (100, 8, CheckStatus.PASSED), (5, 5, CheckStatus.PASSED)],

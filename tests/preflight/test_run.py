@@ -81,6 +81,7 @@ def test_a_spot_quota_of_a_runtime_with_spot_alone_must_do(sandbox: Sandbox) -> 
     assert report.one("quotas", "G and VT Spot").status is CheckStatus.FAILED
 
 
+@pytest.mark.thorough
 def test_running_instances_of_others_count(sandbox: Sandbox) -> None:
     image = sandbox.ec2.describe_images()["Images"][0]["ImageId"]
     run = sandbox.ec2.run_instances(ImageId=image, InstanceType="g5.48xlarge", MinCount=1, MaxCount=1)
@@ -92,6 +93,7 @@ def test_running_instances_of_others_count(sandbox: Sandbox) -> None:
     assert "192 in use by others" in result.message
 
 
+@pytest.mark.thorough
 def test_addresses_and_vpcs_of_others_count_and_our_own_do_not(sandbox: Sandbox) -> None:
     before = sandbox.run()
     own_tags = [{"Key": "alpha.eksctl.io/cluster-name", "Value": "demo"}]
@@ -185,6 +187,7 @@ def test_a_queue_of_the_same_name_outside_the_stack_fails(sandbox: Sandbox) -> N
     assert "--adopt" in result.help
 
 
+@pytest.mark.thorough
 def test_names_that_the_solutions_own_stack_holds_pass(sandbox: Sandbox) -> None:
     template = "Resources: {Q: {Type: 'AWS::SQS::Queue', Properties: {QueueName: demo-turbo}}}"
     sandbox.client("cloudformation").create_stack(StackName="demo", TemplateBody=template)
@@ -273,6 +276,7 @@ def test_a_failure_next_to_a_refusal_ends_as_a_failure(sandbox: Sandbox) -> None
     assert ending(sandbox.run(config={"eksVersion": "1.28"}).results) is Exit.CONFIG
 
 
+@pytest.mark.thorough
 def test_without_any_answer_nothing_passes(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("", "_EC2", "_SERVICE_QUOTAS", "_EKS"):
         monkeypatch.setenv(f"AWS_ENDPOINT_URL{name}", "http://127.0.0.1:9")

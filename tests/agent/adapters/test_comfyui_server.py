@@ -153,6 +153,7 @@ async def test_a_500_is_the_tasks_fault_only_when_the_server_lacks_one_of_its_no
             await run_task(adapter, task("pipeline", workflow()))
 
 
+@pytest.mark.thorough
 async def test_progress_comes_by_websocket(simulate, http):
     sim = simulate("comfyui", "--plain", "--service-time", "1.6", "--model", COMFYUI_MODEL)
 

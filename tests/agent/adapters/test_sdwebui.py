@@ -212,6 +212,7 @@ async def test_a_script_may_make_one_picture_of_many(static: SdWebUi):
     assert len(done.result.outputs) == 1
 
 
+@pytest.mark.thorough
 async def test_progress_is_reported_while_a_task_runs(simulate, http):
     sim = simulate("sdwebui", "--plain", "--service-time", "1.6", "--model", STATIC)
     progress = (
