@@ -39,7 +39,7 @@ endif
 
 .PHONY: demo test test-thorough lint
 demo: setup .cache/ministack/made-from ## Run the whole path of a task on this machine, without AWS, GPU or Docker; ends with pictures
-	@$(RUN)python -m local demo --config $(DEMO_CONFIG)
+	@$(RUN)python -m local demo --config "$(DEMO_CONFIG)"
 
 test: setup ## Run the tests that need no cluster (no AWS account, Docker or Go), but for the thorough ones
 	$(RUN)pytest tests --ignore=tests/e2e -n 4 -m 'not thorough'

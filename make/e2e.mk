@@ -15,7 +15,7 @@ docs: e2e-tools .cache/ministack/made-from ## Run the burst scenario and write i
 	$(RUN)python -m testing.cluster.page
 
 bench-scaling: e2e-tools .cache/ministack/made-from ## Compare the scaling defaults with those of the reference system, and own node pools with a shared one; about 45 minutes
-	@$(RUN)python -m bench.scaling $(if $(TRACE),--trace $(TRACE),--page)
+	@$(RUN)python -m bench.scaling $(if $(TRACE),--trace "$(TRACE)",--page)
 	@$(if $(TRACE),,$(MAKE) --no-print-directory bench-node-pools)
 
 bench-node-pools: e2e-tools .cache/ministack/made-from ## Only the second part of bench-scaling; about 20 minutes

@@ -9,7 +9,7 @@ ifdef LOCKED
 endif
 
 up: setup .cache/ministack/made-from ## Start the pipeline of make demo in the background, for `generator submit`
-	@$(RUN)python -m local up --config $(DEMO_CONFIG)
+	@$(RUN)python -m local up --config "$(DEMO_CONFIG)"
 
 down: setup ## Stop what `make up` started
 	@$(RUN)python -m local down

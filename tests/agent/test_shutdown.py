@@ -13,7 +13,7 @@ from local import processes
 from local.processes import Child
 from testing import containers
 from testing.proxy import Fault, Proxy, calls_to
-from testing.world import World, log_records, port_of, wait_for
+from testing.world import Runtime, World, log_records, port_of, wait_for
 
 
 def test_an_idle_agent_ends_within_one_poll(world: World):
@@ -48,11 +48,20 @@ def test_an_agent_that_is_still_starting_ends_at_once(world: World, tmp_path: Pa
         processes.stop([agent], 0)
 
 
-def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: World):
-    runtime = world.runtime("--service-time", "1")
-    world.send(["one", "two"])
+def one_runs_and_two_waits(world: World, runtime: Runtime) -> Child:
+    """An agent that runs a task and holds a second one."""
+    # One after the other: the order of a queue is not that of sending.
     agent = world.agent(runtime.url, SHUTDOWN_GRACE_SECONDS=20)
-    wait_for(lambda: world.messages_in_flight() == 2 and runtime.report()["running"] == "one")
+    world.send(["one"])
+    wait_for(lambda: runtime.report()["running"] == "one")
+    world.send(["two"])
+    wait_for(lambda: world.messages_in_flight() == 2)
+    return agent
+
+
+def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: World):
+    runtime = world.runtime("--service-time", "2")
+    agent = one_runs_and_two_waits(world, runtime)
 
     code = ends(agent, 8)
 
@@ -64,10 +73,8 @@ def test_a_running_task_is_finished_and_what_waits_is_given_back_at_once(world: 
 
 @pytest.mark.thorough
 def test_a_slow_renewal_does_not_hide_what_an_ending_agent_gave_back(world: World, proxy: Proxy):
-    runtime = world.runtime("--service-time", "1")
-    world.send(["one", "two"])
-    agent = world.agent(runtime.url, SHUTDOWN_GRACE_SECONDS=20)
-    wait_for(lambda: world.messages_in_flight() == 2 and runtime.report()["running"] == "one")
+    runtime = world.runtime("--service-time", "2")
+    agent = one_runs_and_two_waits(world, runtime)
 
     renewal = calls_to("ChangeMessageVisibility", '"VisibilityTimeout": 15')
     with proxy.failing(Fault(renewal, times=-1, delay=0.5)) as fault:
