@@ -138,9 +138,12 @@ def test_a_callback_that_sns_never_takes_ends_in_the_dead_letter_queue_once_with
 
 @pytest.mark.thorough
 def test_a_task_that_another_agent_claimed_during_a_stall_is_not_started(world: World):
-    slow, quick = world.runtime("--service-time", "1"), world.runtime("--service-time", "0.05")
-    world.send(["one", "two"])
+    slow, quick = world.runtime("--service-time", "2"), world.runtime("--service-time", "0.05")
     stalled = world.agent(slow.url, VISIBILITY_TIMEOUT_SECONDS=2)
+    # One after the other: the order of a queue is not that of sending.
+    world.send(["one"])
+    wait_for(lambda: slow.report()["running"] == "one")
+    world.send(["two"])
     wait_for(lambda: slow.report()["running"] == "one" and claimed(world, "two"))
     stalled.signal(signal.SIGSTOP)
 
