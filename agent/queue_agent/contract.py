@@ -54,7 +54,10 @@ class Cancelled(Exception):  # noqa: N818 (see above)
 
 @dataclass(frozen=True)
 class PictureOptions:
-    """How one picture is written. `max_size`: pixels of its longer side. "" and 0: as the picture is."""
+    """How one picture is written: as it is where `format` is "" or `max_size` 0.
+
+    `quality`: 1 to 100, of a lossy format. `max_size`: pixels of the longer side.
+    """
 
     format: str = ""
     quality: int = 0

@@ -70,23 +70,23 @@ def _print_starts(starts: Sequence[PodStart], args: argparse.Namespace) -> None:
         print("there are no pods: the stages of a start are read from pods that exist")
         return
     stages = [tuple(Stage(one.name, one.seconds) for one in start.stages) for start in starts]
-    most = max(sum(one.seconds or 0.0 for one in each) for each in stages)
-    for start, each in zip(starts, stages, strict=True):
+    longest = max(sum(one.seconds or 0.0 for one in row) for row in stages)
+    for start, row in zip(starts, stages, strict=True):
         print(f"{start.pod} on {start.instance_type or start.node or 'no node yet'}{_node(start)}")
         print("  ", end="", flush=True)
-        _print_bar(each, most, args)
-        print(f"  {', '.join(f'{STAGES[one.name]}: {_seconds(one.seconds)}' for one in each)}")
+        _print_bar(row, longest, args)
+        print(f"  {', '.join(f'{STAGES[one.name]}: {_seconds(one.seconds)}' for one in row)}")
         if start.download_seconds is not None:
             print(f"  at the same time, the model was downloaded in {bar.seconds(start.download_seconds)}")
 
 
-def _print_bar(stages: Sequence[Stage], most: float, args: argparse.Namespace) -> None:
+def _print_bar(stages: Sequence[Stage], longest: float, args: argparse.Namespace) -> None:
     if not sys.stdout.isatty():
-        print(bar.plain(stages, most))
+        print(bar.plain(stages, longest))
         return
     from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
 
-    Console(no_color=not output.use_color(args, sys.stdout)).print(bars.colored(stages, most))
+    Console(no_color=not output.use_color(args, sys.stdout)).print(bars.colored(stages, longest))
 
 
 def _node(start: PodStart) -> str:

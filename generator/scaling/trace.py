@@ -71,7 +71,7 @@ def parse(text: str, runtimes: Collection[str] | None = None) -> tuple[TraceTask
     """
     lines = list(_lines(text.removeprefix("\ufeff")))
     if not lines:
-        raise TraceError([TraceProblem(1, 1, "the file has no tasks", "a line is, such as, 0.5,sdxl-turbo")])
+        raise TraceError([TraceProblem(1, 1, "the file has no tasks", "write a line such as 0.5,sdxl-turbo")])
     header = [cell.text.lower() for cell in lines[0]]
     named = "timestamp" in header
     problems = list(_header_problems(lines[0], header)) if named else []
@@ -127,7 +127,7 @@ def _row(
         return line[width].problem(f"{len(line)} cells instead of at most {width}", "remove the others")
     time, runtime, seconds = (cells.get(name) for name in COLUMNS)
     if time is None or runtime is None:
-        return line[-1].problem("the line has no runtime", "a line is, such as, 0.5,sdxl-turbo")
+        return line[-1].problem("the line has no runtime", "write a line such as 0.5,sdxl-turbo")
     at = _time(time.text)
     if at is None:
         help = "write 2026-11-27T09:30:00Z, or seconds such as 12.5"

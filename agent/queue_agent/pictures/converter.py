@@ -88,7 +88,7 @@ class Converter:
         heads = [await child.stdout.readline() for _ in range(2)]
         if not all(heads):
             errors = await child.stderr.read(_ERROR_BYTES)
-            raise _NotConvertedError(f"it cannot be converted: {last_line(errors.decode(errors='replace'))}")
+            raise _NotConvertedError(f"it cannot be converted: {_last_line(errors.decode(errors='replace'))}")
         picture, thumbnail = [await self._written(json.loads(head), child.stdout) for head in heads]
         return picture, thumbnail
 
@@ -113,10 +113,10 @@ class _Written:
     data: Blob
 
 
-def last_line(text: str) -> str:
+def _last_line(text: str) -> str:
     """The last line of what a process wrote before it failed."""
     lines = text.strip().splitlines()
-    return lines[-1] if lines else "the conversion ended without a word"
+    return lines[-1] if lines else "the process ended without a message"
 
 
 def _check_size(output: Output) -> None:
