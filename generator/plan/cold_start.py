@@ -1,5 +1,6 @@
 """From a task in the queue of a runtime without pods to its first picture: stages, and what shortens them."""
 
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,6 +11,7 @@ from generator.facts.cold_start import ColdStartFacts
 from generator.facts.instance_types import InstanceType
 from generator.facts.quantity import MIB
 from generator.plan.model import Advice, ColdStart, Stage, StageName, Start
+from generator.solution import user_data
 from generator.solution.model import Runtime
 
 ImageWay = Literal["parallel pull", "containerd's pull", "snapshot", "unknown"]
@@ -68,7 +70,7 @@ def image_way(runtime: Runtime, *, auto_mode: bool) -> ImageWay:
     if runtime.nodes.data_volume.snapshot_id:
         return "snapshot"
     # Without text of the user, the chart turns parallel pulls on.
-    soci = runtime.user_data is None or '"soci"' in runtime.user_data
+    soci = runtime.user_data is None or user_data.turns_soci_on(tomllib.loads(runtime.user_data))
     return "parallel pull" if soci else "containerd's pull"
 
 

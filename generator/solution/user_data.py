@@ -61,12 +61,14 @@ def without_disk_commands(table: Table) -> dict[str, Any]:
     return {**table, "settings": {**settings, "bootstrap-commands": kept} if kept else settings}
 
 
+def turns_soci_on(table: Table) -> bool:
+    """Whether the settings name SOCI as the snapshotter, which pulls images in parallel."""
+    return bool(_at(table, "settings", "container-runtime").get("snapshotter") == "soci")
+
+
 def has_soci(table: Table) -> bool:
     """Whether the settings turn SOCI on, or are about it."""
-    settings = _at(table, "settings")
-    return _at(settings, "container-runtime").get("snapshotter") == "soci" or (
-        "container-runtime-plugins" in settings
-    )
+    return turns_soci_on(table) or "container-runtime-plugins" in _at(table, "settings")
 
 
 def _uses_soci(table: Table) -> bool:

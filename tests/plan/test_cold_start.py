@@ -66,6 +66,7 @@ def template(rate: int | None = None, **fields: Any) -> dict[str, Any]:
 
 
 CONTAINERD = '[settings.container-runtime]\nsnapshotter = "overlayfs"\n'
+MENTIONED = '[settings]\nmotd = "soci"\n[settings.container-runtime]\nsnapshotter = "overlayfs"\n'
 MOTD = '[settings]\nmotd = "hello"\n'
 
 
@@ -76,12 +77,13 @@ MOTD = '[settings]\nmotd = "hello"\n'
         (template(**EBS), "parallel pull", 137.3),
         (template(userData=MOTD), "parallel pull", 14.9),
         (template(userData=CONTAINERD), "containerd's pull", 83.9),
+        (template(userData=MENTIONED), "containerd's pull", 83.9),
         (template(userData=""), "containerd's pull", 83.9),
         (template(300), "snapshot", 0.1),
         (template(100), "snapshot", 76.4),
         (template(**SNAPSHOT), "snapshot", None),
     ],
-    ids=["ebs", "own", "other snapshotter", "none", "fast snapshot", "slow snapshot", "no rate"],
+    ids=["ebs", "own", "other snapshotter", "named only", "none", "fast snapshot", "slow snapshot", "no rate"],
 )
 def test_images_come_in_different_ways(karpenter: dict[str, Any], way: str, seconds: float | None) -> None:
     start = cold(static(karpenter=karpenter))
