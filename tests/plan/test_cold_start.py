@@ -83,7 +83,7 @@ MOTD = '[settings]\nmotd = "hello"\n'
         (template(100), "snapshot", 76.4),
         (template(**SNAPSHOT), "snapshot", None),
     ],
-    ids=["ebs", "own", "other snapshotter", "named only", "none", "fast snapshot", "slow snapshot", "no rate"],
+    ids=["ebs", "own", "other snapshotter", "named", "none", "fast snapshot", "slow snapshot", "no rate"],
 )
 def test_images_come_in_different_ways(karpenter: dict[str, Any], way: str, seconds: float | None) -> None:
     start = cold(static(karpenter=karpenter))
