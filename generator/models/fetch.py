@@ -55,9 +55,8 @@ class Fetcher:
                 )
             size = int(total)
             if self._remote.size not in (None, size):
-                raise PullError(
-                    f"the file has {size} bytes, and {self._remote.size} by what {self._source} says"
-                )
+                message = f"the file has {size} bytes, and {self._remote.size} by what {self._source} says"
+                raise PullError(message, "run it again later, or use another source")
             return Opened(size, answer.header("ETag"), ranges)
         finally:
             answer.close()
@@ -91,7 +90,8 @@ class Fetcher:
             try:
                 expected = f"bytes {start}-{end}/{opened.size}"
                 if answer.status != PARTIAL or answer.header("Content-Range") != expected:
-                    raise PullError(f"{host(answer.url)} does not send the part that it is asked for")
+                    message = f"{host(answer.url)} does not send the part that it is asked for"
+                    raise PullError(message, "use another source")
                 if opened.etag and answer.header("ETag") not in ("", opened.etag):
                     raise PullError(
                         "the file changed at its source while it was read", "run the command again"
@@ -120,7 +120,8 @@ class Fetcher:
                 read += wanted
                 yield data
         except (HTTPError, OSError) as error:
-            raise PullError(f"{host(answer.url)} ended early: {cause(error)}", unreachable=True) from error
+            message = f"{host(answer.url)} ended early: {cause(error)}"
+            raise PullError(message, "run it again", unreachable=True) from error
         finally:
             answer.close()
 

@@ -103,11 +103,10 @@ class Web:
                 return answer
             answer.close()
             if urlsplit(following).scheme != "https":
-                raise PullError(
-                    f"{host(url)} redirects to an address without encryption, at {host(following)}"
-                )
+                message = f"{host(url)} redirects to an address without encryption, at {host(following)}"
+                raise PullError(message, "use another source")
             url = following
-        raise PullError(f"{host(url)} redirects in a circle")
+        raise PullError(f"{host(url)} redirects in a circle", "open the address in a browser, or use another")
 
     def has_token(self, url: str) -> bool:
         """Whether there is a token for the site of a URL."""
@@ -161,7 +160,8 @@ def decoded(answer: Answer) -> Any:
     except ValueError:
         return None
     except (HTTPError, OSError) as error:
-        raise PullError(f"{host(answer.url)} ended early: {cause(error)}", unreachable=True) from error
+        message = f"{host(answer.url)} ended early: {cause(error)}"
+        raise PullError(message, "run it again", unreachable=True) from error
     finally:
         answer.response.release_conn()
 
