@@ -205,23 +205,26 @@ def _alarms_and_logs(solution: Solution) -> list[Statement]:
     """
     rule_arn = arn(solution, "events", f"rule/{solution.stack}-*")
     api, pods = names.api(solution.stack), names.pod_log_group(solution.stack)
-    lambdas = [f"/aws/lambda/{name}" for name in (api, names.webhooks(solution.stack))]
-    builds = names.image_builder_log_group(solution.stack)
-    groups = (*lambdas, builds, f"/aws/apigateway/{api}", f"/aws/eks/{solution.stack}/cluster", pods)
+    functions = (api, names.api_authorizer(solution.stack), names.webhooks(solution.stack))
+    builds, cluster = names.image_builder_log_group(solution.stack), f"/aws/eks/{solution.stack}/cluster"
+    groups = (*(f"/aws/lambda/{name}" for name in functions), builds, f"/aws/apigateway/{api}", cluster, pods)
+    alarm_arn = arn(solution, "cloudwatch", f"alarm:{solution.stack}-*")
+    topic = arn(solution, "sns", names.alarms_topic(solution.stack))
+    # CloudWatch does with its own role what an alarm says: stop and terminate instances of others too.
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-alarm-actions.html
+    elsewhere: Condition = {"ForAnyValue:StringNotEquals": {"cloudwatch:AlarmActions": topic}}
     # The rules are those of Karpenter's interruption events.
     new_cluster = solution.existing_cluster is None
     manage_rules = allow("ManageRules", actions("events", rules), rule_arn, via_cloudformation())
     return [
-        allow(
-            "ManageAlarms",
-            actions("cloudwatch", alarms),
-            arn(solution, "cloudwatch", f"alarm:{solution.stack}-*"),
-        ),
+        allow("ManageAlarms", actions("cloudwatch", alarms), alarm_arn),
+        deny("NeverOtherAlarmActions", "cloudwatch:PutMetricAlarm", alarm_arn, elsewhere),
         *([manage_rules] if new_cluster else []),
+        # A group's own ARN, and with `:*` that of its streams: IAM is asked for the one or for the other.
         allow(
             "ManageLogs",
             actions("logs", logs),
-            [arn(solution, "logs", f"log-group:{group}*") for group in groups],
+            [arn(solution, "logs", f"log-group:{group}{end}") for group in groups for end in ("", ":*")],
         ),
         # `generator logs`
         allow("ReadPodLogs", "logs:FilterLogEvents", arn(solution, "logs", f"log-group:{pods}:*")),

@@ -1,7 +1,7 @@
 """The EC2 permissions that deploying needs: network of eksctl's stack, node group, S3 endpoint."""
 
 from generator.iam.conditions import all_of, giving, having, via_cloudformation
-from generator.iam.policy import Condition, Statement, actions, allow, arn
+from generator.iam.policy import Condition, Statement, actions, allow, arn, deny
 from generator.solution import names
 from generator.solution.model import Solution
 
@@ -98,22 +98,35 @@ def _tag(solution: Solution) -> list[Statement]:
 
 
 def _node_group(solution: Solution) -> list[Statement]:
-    """EKS makes a dry run of the node group's launch template with the permissions of the caller."""
-    public = [
+    """EKS makes a dry run of the node group's launch template with the permissions of the caller.
+
+    The nodes are started from AWS's images: an image or a snapshot of the account has data of others.
+    """
+    image, snapshot = (
         names.arn(solution.partition.name, "ec2", solution.region, "", f"{kind}/*")
         for kind in ("image", "snapshot")
-    ]
+    )
     new = _ec2(solution, "instance", "launch-template", "network-interface", "volume")
     template: Condition = {"ArnLike": {"ec2:LaunchTemplate": arn(solution, "ec2", "launch-template/*")}}
     by_run_instances = {"StringEquals": {"ec2:CreateAction": "RunInstances"}}
     network = _ec2(solution, "security-group", "subnet")
     run = "ec2:RunInstances"
     return [
-        allow("TryNodeGroup", run, [*public, *new], template),
+        allow("TryNodeGroup", run, [snapshot, *new], template),
+        allow("TryNodeImage", run, image, all_of(template, _owned_by("amazon"))),
+        deny("NeverFromSnapshots", run, snapshot, _owned_by(solution.account)),
         allow("TryInOwnNetwork", run, network, all_of(template, _of_eksctl(solution))),
         allow("TryWithClusterGroup", run, network[:1], all_of(template, _of_eks(solution))),
         allow("TryNodeGroupTags", "ec2:CreateTags", arn(solution, "ec2", "*"), by_run_instances),
     ]
+
+
+def _owned_by(owner: str) -> Condition:
+    """The owner of an image or a snapshot: an account, or the alias of AWS.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html
+    """
+    return {"StringEquals": {"ec2:Owner": owner}}
 
 
 def _node_images(solution: Solution) -> list[Statement]:

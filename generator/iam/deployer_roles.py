@@ -18,6 +18,9 @@ MANAGED_POLICIES = (
     "AmazonSSMManagedInstanceCore",
     "service-role/AmazonAPIGatewayPushToCloudWatchLogs",
 )
+# The name that CloudFormation gives to the role ApiLogRole of api-stage.yaml.j2.
+API_LOG_ROLE = "{stack}-ApiLogRole-*"
+CONTROLLER_ROLES = ("karpenter-controller", "karpenter-node", "keda-operator", "s3-csi-driver")
 SERVICE_LINKED_ROLES = ("autoscaling", "eks", "eks-nodegroup", "spot")
 
 _READ = """
@@ -54,10 +57,23 @@ def _roles(solution: Solution) -> list[Statement]:
         allow("MakeBoundedRoles", actions("iam", _WITH_BOUNDARY), roles, all_of(bounded, by_stack)),
         allow("AttachKnownPolicies", "iam:AttachRolePolicy", roles, all_of(bounded, known, by_stack)),
         allow("ChangeOwnRoles", actions("iam", _CHANGE), roles, all_of(having(own), by_stack)),
-        allow("TagRoles", "iam:TagRole", roles, all_of(giving(own), by_stack)),
+        # A stack can import a role by its name, and `ChangeOwnRoles` follows the tag: only the names we use.
+        allow("TagRoles", "iam:TagRole", _own_roles(solution), all_of(giving(own), by_stack)),
         # A trust policy may name the deployer; a denial in its own policy counts nevertheless.
         deny("NeverBecomeARole", "sts:AssumeRole", roles),
     ]
+
+
+def _own_roles(solution: Solution) -> list[str]:
+    """The ARNs of the roles that our templates and eksctl create."""
+    stack = solution.stack
+    functions = (names.API_FUNCTION_ROLE, names.API_AUTHORIZER_ROLE, names.WEBHOOKS_ROLE)
+    controllers = () if solution.existing_cluster else CONTROLLER_ROLES
+    single = (*functions, names.IMAGE_BUILDER_ROLE, "log-collector", *controllers)
+    ours = [names.controller_role(stack, name) for name in single]
+    ours += [names.runtime_role(stack, "*"), API_LOG_ROLE.format(stack=stack)]
+    ours += [] if solution.existing_cluster else [f"eksctl-{stack}-*"]
+    return [iam_arn(solution, f"role/{name}") for name in ours]
 
 
 def _passed(solution: Solution) -> list[Statement]:
@@ -69,7 +85,7 @@ def _passed(solution: Solution) -> list[Statement]:
         ("GiveNodeRole", names.controller_role(stack, "karpenter-node"), sorted(set(ec2))),
     )
     rows = (
-        ("GiveApiLogRole", f"{stack}-ApiLogRole-*", ["apigateway.amazonaws.com"]),
+        ("GiveApiLogRole", API_LOG_ROLE.format(stack=stack), ["apigateway.amazonaws.com"]),
         ("GiveFunctionRole", names.controller_role(stack, names.API_FUNCTION_ROLE), function),
         ("GiveAuthorizerRole", names.controller_role(stack, names.API_AUTHORIZER_ROLE), function),
         ("GiveWebhooksRole", names.controller_role(stack, names.WEBHOOKS_ROLE), function),

@@ -20,6 +20,8 @@ from tests.iam.reference import fits
 CLOUDFORMATION = {"aws:CalledVia": ["cloudformation.amazonaws.com"]}
 # Names of actions that only read settings. What reads data or secrets is named.
 READ = re.compile(r"[a-z0-9-]+:(Describe|Estimate|Find|Get|List|Lookup|Simulate|Validate)")
+# From the parts of an ARN: partition and region.
+LAUNCH_TEMPLATE = "arn:{1}:ec2:{3}:123456789012:launch-template/own"
 READ_DATA = re.compile(
     r"s3:GetObject|ssm:GetParameter|logs:(Get|Filter)LogEvents|sqs:Receive|apigateway:GET"
     r"|secretsmanager:GetSecretValue"
@@ -28,6 +30,7 @@ READ_DATA = re.compile(
 # What an action creates is not a resource that existed.
 CREATES = {
     "apigateway:POST": ("list of API keys",),
+    "ecr:CreateRepository": ("repository of another stack",),
     "ec2:AllocateAddress": ("elastic-ip",),
     "ec2:CreateInternetGateway": ("internet-gateway",),
     "ec2:CreateLaunchTemplate": ("launch-template",),
@@ -45,6 +48,9 @@ OF_ITS_OWN = re.compile(
     r"ec2:CreateTags|ec2:\w*LaunchTemplate|iam:Tag|apigateway:PUT"
     r"|lambda:\w*EventSourceMapping|lambda:(Unt|T)agResource"
 )
+# CloudFormation imports what a template names, without cloudformation:ImportResourceTypes.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html
+NAMED = frozenset({"AWS::IAM::InstanceProfile", "AWS::IAM::Role"})
 TAGGING = re.compile(r"ec2:CreateTags|iam:Tag\w+|apigateway:PUT|(eks|cloudformation|lambda|s3):TagResource")
 
 
@@ -75,7 +81,8 @@ def account_of_others(solution: Solution) -> tuple[Foreign, ...]:
     here, iam = f"{region}:{account}", f"{arn}:iam::{account}"
     another = ("alpha.eksctl.io/cluster-name", "other")
     return (
-        *(Foreign(kind, f"AWS::EC2::{kind}", f"{arn}:ec2:{here}:{kind}/x-0a1") for kind in EC2_KINDS),
+        *(Foreign(kind, f"AWS::EC2::{kind}", f"{arn}:ec2:{_place(kind, here)}:{kind}/x-0a1")
+          for kind in EC2_KINDS),
         Foreign("group of a cluster", "AWS::EC2::SecurityGroup", f"{arn}:ec2:{here}:security-group/sg-1",
                 frozenset({another, ("kubernetes.io/cluster/other", "owned")})),
         Foreign("issuer", "AWS::IAM::OIDCProvider",
@@ -105,16 +112,36 @@ def account_of_others(solution: Solution) -> tuple[Foreign, ...]:
         Foreign("bucket", "AWS::S3::Bucket", f"{arn}:s3:::other"),
         Foreign("object", "AWS::S3::Object", f"{arn}:s3:::other/key"),
         Foreign("log group", "AWS::Logs::LogGroup", f"{arn}:logs:{here}:log-group:/other"),
+        Foreign("log group with our prefix", "AWS::Logs::LogGroup",
+                f"{arn}:logs:{here}:log-group:/aws/lambda/{stack}-api-prod"),
         Foreign("log", "AWS::Logs::LogStream", f"{arn}:logs:{here}:log-group:/other:log-stream:1"),
         Foreign("parameter", "AWS::SSM::Parameter", f"{arn}:ssm:{here}:parameter/password"),
+        Foreign("project", "AWS::CodeBuild::Project", f"{arn}:codebuild:{here}:project/other"),
+        Foreign("repository", "AWS::ECR::Repository", f"{arn}:ecr:{here}:repository/other"),
+        # Stacks share the repositories of this project, unless imageRegistry has a folder for each.
+        Foreign("repository of another stack", "AWS::ECR::Repository",
+                f"{arn}:ecr:{here}:repository/sd-on-eks/comfyui"),
+        Foreign("KMS key", "AWS::KMS::Key", f"{arn}:kms:{here}:key/0a1b"),
+        Foreign("node group", "AWS::EKS::Nodegroup", f"{arn}:eks:{here}:nodegroup/other/a/0a1b"),
+        Foreign("access entry", "AWS::EKS::AccessEntry", f"{arn}:eks:{here}:access-entry/other/role/x/0a1b"),
+        Foreign("association", "AWS::EKS::PodIdentityAssociation",
+                f"{arn}:eks:{here}:podidentityassociation/other/a-0a1b"),
+        Foreign("policy", "AWS::IAM::ManagedPolicy", f"{iam}:policy/{stack}-boundary"),
+        Foreign("user", "AWS::IAM::User", f"{iam}:user/{stack}-x"),
         Foreign("rule", "AWS::Events::Rule", f"{arn}:events:{here}:rule/other"),
         Foreign("alarm", "AWS::CloudWatch::Alarm", f"{arn}:cloudwatch:{here}:alarm:other"),
     )  # fmt: skip
 
 
+def _place(kind: str, here: str) -> str:
+    """Region and account in the ARN of an EC2 resource: images and snapshots have no account in theirs."""
+    return f"{here.partition(':')[0]}:" if kind in ("image", "snapshot") else here
+
+
 EC2_KINDS = (
-    "elastic-ip", "instance", "internet-gateway", "launch-template", "natgateway", "network-interface",
-    "route-table", "security-group", "subnet", "volume", "vpc", "vpc-endpoint",
+    "capacity-reservation", "elastic-ip", "image", "instance", "internet-gateway", "launch-template",
+    "natgateway", "network-interface", "placement-group", "route-table", "security-group", "snapshot",
+    "subnet", "volume", "vpc", "vpc-endpoint",
 )  # fmt: skip
 
 
@@ -173,8 +200,11 @@ def _contexts(
         "aws:RequestedRegion": resource.arn.split(":")[3],
         # The function that a mapping is changed to.
         "lambda:FunctionArn": f"{':'.join(resource.arn.split(':')[:5])}:function:sdoneks-webhooks",
-        "ec2:LaunchTemplate": f"{':'.join(resource.arn.split(':')[:5])}:launch-template/own",
+        "ec2:LaunchTemplate": LAUNCH_TEMPLATE.format(*resource.arn.split(":")),
         "iam:PassedToService": "ec2.amazonaws.com",
+        # Of what others have: an image of AWS's is not theirs.
+        "ec2:Owner": "123456789012",
+        "cloudwatch:AlarmActions": ["arn:aws:automate:us-west-2:ec2:terminate"],
         "sns:Protocol": "https",
         "sns:Endpoint": "https://attacker.example",
     }
@@ -191,6 +221,8 @@ def _contexts(
 
 def _imports(attacker: Principal, resource: Foreign) -> bool:
     """Whether a resource of this type can be imported into some stack."""
+    if resource.type in NAMED:
+        return True
     stacks = {
         pattern.replace("*", "x").replace("?", "x")
         for document in _documents(attacker)

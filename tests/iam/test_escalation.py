@@ -186,3 +186,40 @@ def test_each_service_is_passed_only_its_own_roles(
     )
 
     assert allowed(attacker, request) is expected
+
+
+@pytest.mark.parametrize(
+    ("actions", "expected"),
+    [
+        (["arn:aws:sns:us-west-2:123456789012:sdoneks-alarms"], True),
+        (None, True),
+        (["arn:aws:automate:us-west-2:ec2:terminate"], False),
+        (["arn:aws:sns:us-west-2:123456789012:sdoneks-alarms", "arn:aws:automate:us-west-2:ec2:stop"], False),
+        (["arn:aws:sns:us-west-2:123456789012:sdoneks-requests"], False),
+        (["arn:aws:lambda:us-west-2:123456789012:function:other"], False),
+        (["arn:aws:ssm:us-west-2:123456789012:opsitem:1"], False),
+    ],
+)
+def test_an_alarm_only_notifies_the_topic_of_alarms(
+    solution: Solution, actions: list[str] | None, expected: bool
+) -> None:
+    """CloudWatch stops and terminates instances of others with a role of its own."""
+    alarm = f"arn:aws:cloudwatch:us-west-2:123456789012:alarm:{solution.stack}-backlog"
+    context = {"cloudwatch:AlarmActions": actions} if actions else {}
+    attacker = deployer_with(statements(solution))
+
+    for way in ({}, CLOUDFORMATION):
+        request = Request("cloudwatch:PutMetricAlarm", alarm, {**context, **way})
+        assert allowed(attacker, request) is expected
+
+
+def test_a_build_is_not_given_another_role(solution: Solution) -> None:
+    """`StartBuild` takes a role in the place of the project's."""
+    attacker = deployer_with(statements(solution))
+
+    def passes(role: str) -> bool:
+        context = {"iam:PassedToService": "codebuild.amazonaws.com"}
+        return allowed(attacker, Request("iam:PassRole", f"arn:aws:iam::123456789012:role/{role}", context))
+
+    assert passes("sdoneks-image-builder")
+    assert not any(map(passes, ("admin", "sdoneks-sdxl-turbo-runtime", "sdoneks-image-builder-2")))

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import yaml
 
-from generator.build import stack_layout
-from generator.iam import boundary, deployer, deployer_roles, policy
+from generator.build import image_builder, stack_layout
+from generator.iam import accounts, boundary, deployer, deployer_roles, policy
 from generator.solution.model import Solution
 from testing import solving
 from testing.iam import Principal, Request, allowed
@@ -115,7 +116,13 @@ def requests(solution: Solution) -> list[tuple[str, str, Mapping[str, Any]]]:
         ("ec2:CreateLaunchTemplate", f"{ec2}:launch-template/lt-1", STACK),
         ("ec2:DeleteLaunchTemplate", f"{ec2}:launch-template/lt-1", STACK),
         # EKS tries the launch template of the node group with the permissions of the caller.
-        ("ec2:RunInstances", f"arn:aws:ec2:{solution.region}::image/ami-1", dry_run),
+        ("ec2:RunInstances", f"arn:aws:ec2:{solution.region}::image/ami-1",
+         {**dry_run, "ec2:Owner": "amazon"}),
+        ("ec2:RunInstances", f"arn:aws:ec2:{solution.region}::snapshot/s", {**dry_run, "ec2:Owner": "1"}),
+        ("logs:CreateLogGroup", f"arn:aws:logs:{here}:log-group:/aws/lambda/{stack}-api-authorizer:*", STACK),
+        ("logs:TagResource", f"arn:aws:logs:{here}:log-group:/aws/lambda/{stack}-webhooks", STACK),
+        ("cloudwatch:PutMetricAlarm", f"arn:aws:cloudwatch:{here}:alarm:{stack}-a-backlog",
+         {**STACK, "cloudwatch:AlarmActions": [f"arn:aws:sns:{here}:{stack}-alarms"]}),
         ("ec2:RunInstances", f"{ec2}:instance/i", dry_run),
         ("ec2:RunInstances", f"{ec2}:subnet/s", {**dry_run, **own}),
         ("ec2:RunInstances", f"{ec2}:security-group/eks", {**dry_run, **eks_group}),
@@ -232,3 +239,31 @@ def test_every_stack_of_a_build_is_in_reach(solution_of: Any, example: str) -> N
     for name in stacks:
         arn = f"arn:aws:cloudformation:{location}:stack/{name}/1"
         assert is_allowed(solution, "cloudformation:CreateChangeSet", arn), name
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("example", "changes"),
+    [
+        ("many-runtimes", {}),
+        ("china", {}),
+        ("minimal", {"podIdentity": True}),
+        ("minimal", {"existingCluster": {"name": "platform"}}),
+    ],
+)
+def test_every_role_of_a_build_can_be_tagged(solution_of: Any, example: str, changes: dict[str, Any]) -> None:
+    solution = solution_of(example, **changes)
+    templates = [text for text in solving.built(solution).values() if "AWSTemplateFormatVersion" in text]
+    resources = [
+        (name, resource["Properties"])
+        for text in (*templates, image_builder.template(solution))
+        for name, resource in yaml.load(text, yaml.CSafeLoader)["Resources"].items()
+        if resource["Type"] == "AWS::IAM::Role"
+    ]
+    roles = [role.get("RoleName", f"{solution.stack}-{name}-1A2B") for name, role in resources]
+    roles += [account.role_name for account in accounts.service_accounts(solution)]
+    prefix = f"arn:{solution.partition.name}:iam::{solution.account}:role"
+    context = {**STACK, "aws:RequestTag/sd-on-eks/stack": solution.stack}
+
+    assert len(roles) >= 5
+    assert [r for r in roles if not is_allowed(solution, "iam:TagRole", f"{prefix}/{r}", context)] == []
