@@ -19,6 +19,7 @@ from pathlib import Path
 import yaml
 from queue_agent.flow.lookahead import MAX_AHEAD
 
+from generator import yaml_loader
 from generator.solution import names
 from local import config
 from local.pipeline import Pipeline, running
@@ -54,7 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _config(folder: Path) -> Path:
     """The config of the demo with its first runtime and two keys."""
-    values = yaml.safe_load(Path("local/demo.yaml").read_text("utf-8"))
+    values = yaml_loader.load(Path("local/demo.yaml").read_text("utf-8"))
     throttle = {"rateLimit": 10_000, "burstLimit": 10_000}
     values["APIGW"] = {"throttle": throttle, "keys": [{"name": BURST_KEY}, {"name": OTHER_KEY}]}
     values["modelsRuntime"] = values["modelsRuntime"][:1]

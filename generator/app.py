@@ -6,6 +6,7 @@ read here and handed to the pure core below.
 # ruff: noqa: PLC0415 - `validate` and `--help` start without the modules that only some use cases need
 
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -109,8 +110,9 @@ def defaults() -> "Defaults":
     )
 
 
+@functools.cache
 def facts() -> Facts:
-    """The facts about AWS that ship with the generator."""
+    """The facts about AWS that ship with the generator; each file is read once, when it is needed."""
     return Facts(paths.data())
 
 
@@ -171,13 +173,11 @@ def _account_from_sts(region: str | None) -> str:
     return identity.identity(Aws(region or "us-east-1")).account
 
 
-def check(
-    config: ConfigDocument, where: Context, *, facts: Facts | None = None, deriving: bool = False
-) -> list[Problem]:
+def check(config: ConfigDocument, where: Context, *, deriving: bool = False) -> list[Problem]:
     """Every problem of a config. `deriving`: region and account must be known, since names need them."""
     from generator.config import policies, validate
 
-    contract, known_facts = schema(), facts or Facts(paths.data())
+    contract, known_facts = schema(), facts()
     problems = validate.problems(config, contract, known_facts, where, deriving=deriving)
     if policies.apply(config, where, problems):
         problems += policies.problems(config, contract, defaults(), known_facts, where)
@@ -188,13 +188,12 @@ def solve(config: ConfigDocument, target: Target = Target()) -> Solved:
     """Validate and resolve a config. Raises ConfigError with every problem when one is an error."""
     from generator.solution import resolve
 
-    known_facts = facts()
     where = context(config, target)
-    problems = check(config, where, facts=known_facts, deriving=True)
+    problems = check(config, where, deriving=True)
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise ConfigError(problems)
     data = canonical(config.data, schema())
-    return Solved(config, resolve.solution(data, defaults(), known_facts, where), tuple(problems))
+    return Solved(config, resolve.solution(data, defaults(), facts(), where), tuple(problems))
 
 
 def in_zones(solved: Solved, zones: tuple[str, str, str] | None) -> Solved:

@@ -1,5 +1,6 @@
 """What every test may ask for: an AWS emulator, and an account in it that no other test uses."""
 
+import gc
 import itertools
 from collections.abc import Iterator
 
@@ -12,6 +13,13 @@ from testing.account import Account
 # How long a case takes depends on what else the machine does: it is no fault of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+def pytest_collection_finish() -> None:
+    """Without this, each garbage collection visits thousands of collected tests again."""
+    gc.collect()
+    gc.freeze()
+
 
 _accounts = itertools.count(200000000000)
 

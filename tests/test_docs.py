@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
+from generator import yaml_loader
 from generator.cli.main import COMMANDS
 from generator.facts.quotas import ADDRESSES, BUCKETS, NAT_GATEWAYS, PUBLISHES, VPCS, of_instance
 from generator.paths import root
@@ -97,7 +97,7 @@ def test_python_modules_that_are_run_exist(page: Path) -> None:
 
 
 def test_git_hooks_call_make_targets_only(targets: set[str]) -> None:
-    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    config = yaml_loader.load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
 
     for repository in config["repos"]:
         assert repository["repo"] == "local"

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from generator import yaml_loader
+
 ROOT = Path(__file__).resolve().parent.parent
 CHARTS = ("sd-runtimes", "sd-on-eks")
 BEGIN, END = "<!-- values: made by `make chart-docs` -->", "<!-- values: end -->"
@@ -42,7 +44,7 @@ def _walk(node: yaml.MappingNode, above: tuple[str, ...], lines: list[str]) -> I
         if not comment and isinstance(value, yaml.MappingNode) and value.value:
             yield from _walk(value, path, lines)
         else:
-            default = yaml.safe_load(yaml.serialize(value))
+            default = yaml_loader.load(yaml.serialize(value))
             yield Value(".".join(path), default, comment)
 
 

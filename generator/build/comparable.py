@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
+from generator import yaml_loader
 from generator.build import cluster, yaml_text
 from generator.build.files import without_header
 from generator.solution.merge import merged
@@ -32,7 +31,7 @@ def is_template(path: str) -> bool:
 
 def parsed(text: str) -> Any:
     """The data of a YAML text."""
-    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
+    return yaml_loader.load(text)
 
 
 def values_of(files: Mapping[str, str]) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 import argparse
 from pathlib import Path
 
-import yaml
-
-from generator import app
+from generator import app, yaml_loader
 from generator.app import Solved
 from generator.build import files, manifests
 from generator.build import folder as build_folder
@@ -51,7 +49,7 @@ def run(args: argparse.Namespace) -> Exit:
     except HelmError as error:
         return output.fail("render", error, Exit.CONFIG)
     if args.format == "json":
-        output.write_json([manifest for manifest in yaml.safe_load_all(rendered) if manifest])
+        output.write_json([manifest for manifest in yaml_loader.load_all(rendered) if manifest])
     else:
         output.write(rendered)
     return Exit.DONE

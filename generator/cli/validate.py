@@ -38,7 +38,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Exit:
     """Print every problem; CONFIG when there is an error (or, with --strict, a warning)."""
-    facts, target = app.facts(), flags.target(args)
+    target = flags.target(args)
     problems: list[Problem] = []
     lines: dict[str, Sequence[str]] = {}
     for name in args.files:
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> Exit:
         except ConfigError as error:
             problems += error.problems
         else:
-            problems += app.check(config, app.context(config, target), facts=facts)
+            problems += app.check(config, app.context(config, target))
     _print(problems, lines, args)
     fails = [problem for problem in problems if args.strict or problem.severity is Severity.ERROR]
     return Exit.CONFIG if fails else Exit.DONE

@@ -8,12 +8,10 @@ from typing import Any
 
 import yaml
 
+from generator import yaml_loader
 from generator.config import disguises, slips
 from generator.config.disguises import Disguise
 from generator.errors import ConfigError, Problem, Severity
-
-# libyaml's parser is ten times faster; a Python without it still works.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # Aliases can expand a small file beyond memory. No real config has more nodes than this.
 MAX_NODES = 2_000_000
@@ -85,7 +83,7 @@ class ConfigDocument:
 def load(text: str, source: str) -> ConfigDocument:
     """Parse `text`. Raises ConfigError when it is not valid YAML, or not a mapping."""
     try:
-        loader = _Loader(text)
+        loader = yaml_loader.LOADER(text)
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
             raise ConfigError([_not_a_config(root, source)])

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from generator import yaml_loader
+
 # A value as written, and how to fix it.
 Candidate = tuple[str, str]
 
@@ -21,7 +23,7 @@ def of_value(value: str, is_valid: Callable[[Any], bool]) -> str | None:
 
 def _parsed(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return yaml_loader.load(text)
     except yaml.YAMLError:
         return None
 

@@ -6,16 +6,13 @@ a repair counts only if the parser gets further with it than without.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import yaml
 
+from generator import yaml_loader
 from generator.config import line_patterns, line_repairs
 from generator.config.line_patterns import Repair
 from generator.config.line_scan import scan
-
-# libyaml's parser is ten times faster; a Python without it still works.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # How many slips of one file are reported in one run.
 MAX_SLIPS = 20
@@ -110,7 +107,7 @@ def _line(lines: Sequence[str], error: yaml.MarkedYAMLError) -> int:
 def _error(lines: Sequence[str]) -> yaml.MarkedYAMLError | None:
     """The parser's first error; None when it has none (or finds a character that YAML does not allow)."""
     try:
-        yaml.compose("\n".join(lines) + "\n", Loader=_Loader)
+        yaml.compose("\n".join(lines) + "\n", Loader=yaml_loader.LOADER)
     except yaml.MarkedYAMLError as error:
         return error
     except yaml.reader.ReaderError:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from generator import paths
+from generator import paths, yaml_loader
 from generator.build.files import UMBRELLA
 from generator.deploy import charts
 from generator.deploy.tools import MissingProgramError, Tools
@@ -54,7 +54,7 @@ def pinned(text: str, versions: Mapping[str, str]) -> str:
 
 def dependencies(text: str) -> list[Dependency]:
     """The dependencies in the text of a Chart.yaml."""
-    rows = yaml.safe_load(text).get("dependencies", [])
+    rows = yaml_loader.load(text).get("dependencies", [])
     return [Dependency(str(row["name"]), str(row["version"]), str(row["repository"])) for row in rows]
 
 
@@ -117,7 +117,7 @@ def _keda_crds(tools: Tools, folder: Path) -> str:
     archive = next(folder.glob("keda-*.tgz"))
     command = ["helm", "template", "keda", str(archive), "--set", "crds.install=true"]
     text = tools.read(*command, "--show-only", "templates/crds/*.yaml")
-    documents = list(yaml.safe_load_all(text or ""))
+    documents = list(yaml_loader.load_all(text or ""))
     crds = [crd for crd in documents if crd and crd["kind"] == "CustomResourceDefinition"]
     if not any(crd["metadata"]["name"] == "scaledobjects.keda.sh" for crd in crds):
         raise AwsError(f"{archive.name} has no CRD of ScaledObjects in templates/crds/")

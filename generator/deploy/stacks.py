@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
+from generator import yaml_loader
 from generator.aws import errors
 from generator.build import stack_layout
 from generator.deploy import changes, reasons, templates
@@ -167,8 +166,7 @@ def _deployed(job: Job, name: str) -> Mapping[str, Any]:
 
 
 def _parsed(text: str) -> Mapping[str, Any]:
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(text, loader) or {}  # noqa: S506 - a safe loader
+    return yaml_loader.load(text) or {}
 
 
 def delete(job: Job, name: str) -> None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from generator import yaml_loader
 from generator.facts.instance_types import AUTO_MODE_PREFIX, KARPENTER_PREFIX
 
 
@@ -42,7 +41,7 @@ class AutoMode:
 def load(charts: Path) -> AutoMode:
     """Read the chart's file."""
     text = (charts / "sd-runtimes" / "files" / "auto-mode.yaml").read_text("utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
+    content: dict[str, Any] = yaml_loader.load(text)
     return AutoMode(
         first_eks=content["eks"],
         max_lifetime_hours=content["maxLifetimeHours"],

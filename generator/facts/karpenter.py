@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from generator import yaml_loader
 from generator.facts.versions import minor
 
 _SIZE = re.compile(r"([1-9][0-9]*)([A-Z]i?)")
@@ -52,7 +51,7 @@ class NodePoolRules:
 def load(charts: Path) -> tuple[NodePoolRules, ...]:
     """The rules of the chart's file, oldest version first."""
     text = (charts / "sd-runtimes" / "files" / "karpenter.yaml").read_text("utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
+    content: dict[str, Any] = yaml_loader.load(text)
     return tuple(
         NodePoolRules(
             since=row["karpenter"],

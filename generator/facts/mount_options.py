@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from generator import yaml_loader
 from generator.facts.versions import minor
 
 
@@ -119,7 +118,7 @@ def value(texts: Sequence[str], name: str) -> str | None:
 def load(charts: Path) -> MountOptions:
     """Read the chart's file."""
     text = (charts / "sd-runtimes" / "files" / "mount_options.yaml").read_text("utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
+    content: dict[str, Any] = yaml_loader.load(text)
     return MountOptions(
         accepted={name: _accepted(row) for name, row in content["options"].items()},
         refused=content["refused"],

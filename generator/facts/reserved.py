@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from generator import yaml_loader
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Reserved:
 def load(charts: Path) -> Reserved:
     """Read the chart's file."""
     text = (charts / "sd-runtimes" / "files" / "reserved.yaml").read_text("utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
+    content: dict[str, Any] = yaml_loader.load(text)
     return Reserved(
         agent_port=content["agentPort"],
         agent_environment=content["agentEnvironment"],

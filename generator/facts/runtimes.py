@@ -7,8 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from generator import yaml_loader
 from generator.facts.quantity import GIB, parse
 
 # The queue agent's volume, in charts/sd-runtimes/templates/runtime/_containers.tpl.
@@ -162,8 +161,7 @@ def _fixed(rows: Any) -> dict[str, Fixed]:
 
 
 def _read(path: Path) -> Any:
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(path.read_text("utf-8"), loader)  # noqa: S506 - a safe loader
+    return yaml_loader.load(path.read_text("utf-8"))
 
 
 def model_folders(charts: Path) -> Mapping[str, tuple[str, ...]]:

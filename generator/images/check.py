@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import yaml
-
+from generator import yaml_loader
 from generator.facts import image_reference
 from generator.facts.image_reference import ImageReference
 
@@ -15,9 +14,8 @@ IMAGE_VARIABLES = frozenset({"MOUNTPOINT_IMAGE"})
 
 def unlisted(manifests: str, listed: Iterable[str]) -> list[str]:
     """Images of the manifests that the list lacks. Where a name has a tag, its digest is not compared."""
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     listed_images = {_without_redundant_digest(name) for name in listed}
-    images = {image for document in yaml.load_all(manifests, loader) for image in _images(document)}
+    images = {image for document in yaml_loader.load_all(manifests) for image in _images(document)}
     return sorted(image for image in images if _without_redundant_digest(image) not in listed_images)
 
 

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-import yaml
+from generator import yaml_loader
 
 CHART = Path(__file__).parents[2] / "charts" / "sd-runtimes"
 
 
 def memory() -> int:
     """The memory limit by default."""
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    values = yaml_loader.load((CHART / "values.yaml").read_text())
     return _bytes(values["defaults"]["runtime"]["queueAgent"]["resources"]["limits"]["memory"])
 
 

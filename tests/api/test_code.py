@@ -8,13 +8,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from queue_agent.task import protocol
 
 from api import openapi, schema, settings, validation
-from generator import paths
+from generator import paths, yaml_loader
 from generator.build import api_function, api_gateway, functions, stack
 from generator.solution import names
 from tests.api.conftest import Solve
@@ -203,7 +202,7 @@ def test_a_runtime_is_named_in_a_path_as_in_the_config() -> None:
 
 def test_the_template_holds_the_code_unchanged(solve: Solve) -> None:
     solution = solve("three-runtimes")
-    template = yaml.safe_load(stack.files(solution)["stack.yaml"])
+    template = yaml_loader.load(stack.files(solution)["stack.yaml"])
 
     code = template["Resources"]["ApiFunction"]["Properties"]["Code"]["ZipFile"]
 

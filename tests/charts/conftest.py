@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from generator import yaml_loader
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIMES = ROOT / "charts" / "sd-runtimes"
 UMBRELLA = ROOT / "charts" / "sd-on-eks"
@@ -116,7 +118,7 @@ def leaves(values: Values, above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 # Every value of a runtime, with its default.
-PATHS = dict(leaves(yaml.safe_load((RUNTIMES / "values.yaml").read_text(encoding="utf-8"))["defaults"]))
+PATHS = dict(leaves(yaml_loader.load((RUNTIMES / "values.yaml").read_text(encoding="utf-8"))["defaults"]))
 
 
 def helm() -> str:

@@ -13,6 +13,8 @@ from types import ModuleType
 import pytest
 import yaml
 
+from generator import yaml_loader
+
 from .conftest import BASE, ROOT, RUNTIMES, TYPES, UMBRELLA, Values, helm, merged, template
 
 
@@ -50,7 +52,7 @@ def described(node: Values, above: str = "") -> dict[str, Values]:
 
 SCHEMA = json.loads((ROOT / "values-schema.json").read_text())["definitions"]
 LEAVES = described(SCHEMA["karpenter"], "karpenter") | described(SCHEMA["runtime"], "runtime")
-DEFAULTS = yaml.safe_load((RUNTIMES / "values.yaml").read_text())["defaults"]
+DEFAULTS = yaml_loader.load((RUNTIMES / "values.yaml").read_text())["defaults"]
 NOTHING = object()
 
 
@@ -102,7 +104,7 @@ def test_helm_finds_nothing_to_complain_of_with_runtimes(tmp_path: Path) -> None
 @pytest.mark.parametrize("chart", [RUNTIMES, UMBRELLA], ids=lambda chart: chart.name)
 def test_the_packed_chart_checks_its_values(chart: Path, tmp_path: Path, chart_copy: Path) -> None:
     source = chart_copy / chart.name
-    metadata = yaml.safe_load((source / "Chart.yaml").read_text())
+    metadata = yaml_loader.load((source / "Chart.yaml").read_text())
     metadata.pop("dependencies", None)
     (source / "Chart.yaml").write_text(yaml.safe_dump(metadata))
     subprocess.run([helm(), "package", str(source), "-d", str(tmp_path)], check=True, capture_output=True)
@@ -155,7 +157,7 @@ def test_the_notes_send_a_task_that_its_queue_takes(notes: str) -> None:
 
 @pytest.mark.parametrize("kind", ["sdwebui", "comfyui", "invokeai", "custom"])
 def test_every_type_has_a_first_task(kind: str) -> None:
-    task = yaml.safe_load((RUNTIMES / "profiles" / f"{kind}.yaml").read_text())["firstTask"]
+    task = yaml_loader.load((RUNTIMES / "profiles" / f"{kind}.yaml").read_text())["firstTask"]
     assert json.loads(task["content"])
     assert task["tasktype"]
 
@@ -178,7 +180,7 @@ def test_notes_and_readmes_say_that_runtimes_go_first(notes: str) -> None:
 
 def test_the_values_of_the_readme_work() -> None:
     text = (RUNTIMES / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
-    assert "Deployment/turbo" in template(str(RUNTIMES), json.dumps(yaml.safe_load(text)))
+    assert "Deployment/turbo" in template(str(RUNTIMES), json.dumps(yaml_loader.load(text)))
 
 
 @pytest.mark.parametrize("chart", [RUNTIMES, UMBRELLA], ids=lambda chart: chart.name)

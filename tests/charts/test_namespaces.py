@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from generator import yaml_loader
 from testing.relay import Server
 from tests.charts.conftest import BASE, RUNTIMES, TYPES, helm
 
@@ -113,7 +114,7 @@ def installing(namespace: Mapping[str, Any] | None, folder: Path) -> subprocess.
 def namespaces(done: subprocess.CompletedProcess[str]) -> list[str]:
     assert done.returncode == 0, done.stderr
     return [
-        item["metadata"]["name"] for item in yaml.safe_load_all(done.stdout) if item["kind"] == "Namespace"
+        item["metadata"]["name"] for item in yaml_loader.load_all(done.stdout) if item["kind"] == "Namespace"
     ]
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
+
+from generator import yaml_loader
 
 from .conftest import ROOT, RUNTIMES, TYPES, HelmError, Objects, Render, merged, nested
 
@@ -194,7 +195,7 @@ def test_34_images_are_pinned_and_sidecars_have_limits(render: Render) -> None:
 
 
 # Every key of its chart that a user's `extraValues` may hold.
-KEYS = yaml.safe_load("""
+KEYS = yaml_loader.load("""
 karpenter.provisioner: [
   labels, capacityType, instanceType, extraRequirements, extraTaints, resourceLimits, consolidation,
   disruption]

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
-from generator import paths
+from generator import paths, yaml_loader
 from generator.facts.facts import Facts
 
 from .conftest import TYPES, Objects, Render, merged
@@ -72,7 +71,7 @@ def test_mapping_of_model_files_is_off(types: Objects, name: str) -> None:
 
 def test_comfyui_looks_in_the_mounted_folder(render: Render) -> None:
     rendered = render(one={"type": "comfyui", "runtime": {"inferenceApi": {"modelMountPath": "/srv/models"}}})
-    paths = yaml.safe_load(rendered["ConfigMap/one-runtime"]["data"]["extra_model_paths.yaml"])["models"]
+    paths = yaml_loader.load(rendered["ConfigMap/one-runtime"]["data"]["extra_model_paths.yaml"])["models"]
     assert paths["base_path"] == "/srv/models"
 
 
@@ -95,7 +94,7 @@ COMFYUI_FOLDERS = {
 
 
 def test_one_folder_tree_serves_sd_webui_and_comfyui(types: Objects) -> None:
-    paths = yaml.safe_load(types["ConfigMap/comfy-runtime"]["data"]["extra_model_paths.yaml"])["models"]
+    paths = yaml_loader.load(types["ConfigMap/comfy-runtime"]["data"]["extra_model_paths.yaml"])["models"]
     assert paths.pop("base_path")
     assert {kind: folders.split() for kind, folders in paths.items()} == COMFYUI_FOLDERS
 

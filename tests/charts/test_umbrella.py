@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from generator import paths
+from generator import paths, yaml_loader
 from generator.deploy import chart_deps
 from generator.facts.facts import Facts
 
@@ -95,7 +95,7 @@ def stand_in(folder: Path, name: str, version: str) -> None:
 
 @pytest.fixture(scope="module")
 def dependencies() -> list[Values]:
-    return list(yaml.safe_load((UMBRELLA / "Chart.yaml").read_text())["dependencies"])
+    return list(yaml_loader.load((UMBRELLA / "Chart.yaml").read_text())["dependencies"])
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_versions_are_exact_and_those_of_the_oldest_kubernetes(dependencies: lis
         "karpenter": row["karpenter"],
         "keda": row["keda_chart"],
         "aws-mountpoint-s3-csi-driver": row["s3_csi"],
-        "sd-runtimes": yaml.safe_load((ROOT / "charts/sd-runtimes/Chart.yaml").read_text())["version"],
+        "sd-runtimes": yaml_loader.load((ROOT / "charts/sd-runtimes/Chart.yaml").read_text())["version"],
     }
 
 
@@ -255,7 +255,7 @@ def test_values_files_of_the_generator_fit(umbrella: Path) -> None:
     solution = solving.solution(config, Context("us-west-2", "123456789012", date(2026, 1, 1)))
     values: Values = {}
     for text in chart_values.umbrella(solution).values():
-        values = merged(values, yaml.safe_load(text))
+        values = merged(values, yaml_loader.load(text))
     rendered = template(str(umbrella), json.dumps(values))
     assert {"Deployment/one", "Deployment/two", "Namespace/pictures"} <= rendered.keys()
     assert received_values(rendered, "karpenter")["settings"]["clusterName"] == "demo"
@@ -311,7 +311,7 @@ def test_make_deps_fills_the_chart_for_each_row(tmp_path: Path, eks: str, keda: 
     chart = tmp_path / done.stdout.strip().splitlines()[-1]
     assert chart.parts[-1] == "sd-on-eks"
     assert (chart / "charts" / f"keda-{keda}.tgz").exists()
-    crds = list(yaml.safe_load_all((chart / "crds" / "keda.yaml").read_text()))
+    crds = list(yaml_loader.load_all((chart / "crds" / "keda.yaml").read_text()))
     assert [dependency["metadata"]["name"] for dependency in crds] == ["scaledobjects.keda.sh"]
     assert "Deployment/one" in render(chart)
 

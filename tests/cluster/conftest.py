@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from generator import yaml_loader
 from generator.build import cluster
 from generator.config import document
 from generator.solution.context import Context
@@ -38,7 +38,7 @@ def cluster_config() -> ClusterConfig:
     """The ClusterConfig of a solution, as eksctl reads it."""
 
     def cluster_config(solution: Solution) -> dict[str, Any]:
-        loaded: dict[str, Any] = yaml.safe_load(cluster.files(solution)["cluster.yaml"])
+        loaded: dict[str, Any] = yaml_loader.load(cluster.files(solution)["cluster.yaml"])
         return loaded
 
     return cluster_config

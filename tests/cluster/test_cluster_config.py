@@ -11,8 +11,8 @@ from typing import Any
 import jinja2
 import jsonschema
 import pytest
-import yaml
 
+from generator import yaml_loader
 from generator.build import cluster, jinja
 from generator.solution.model import Solution
 
@@ -27,7 +27,7 @@ LONGEST = "a" * 30
 
 def schemas() -> dict[str, dict[str, Any]]:
     """What we know of eksctl, and eksctl's own word where it is on this machine."""
-    schemas = {"taken down": yaml.safe_load((ROOT / "tests/cluster/eksctl.schema.yaml").read_text("utf-8"))}
+    schemas = {"taken down": yaml_loader.load((ROOT / "tests/cluster/eksctl.schema.yaml").read_text("utf-8"))}
     if eksctl := shutil.which("eksctl"):
         printed = subprocess.run([eksctl, "utils", "schema"], check=True, capture_output=True, text=True)
         schemas["eksctl utils schema"] = json.loads(printed.stdout)

@@ -5,18 +5,15 @@ from collections import Counter
 from typing import Any
 
 import pytest
-import yaml
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
 
-from generator import app
+from generator import app, yaml_loader
 from generator.build import files, stack, stack_layout
 from generator.deploy import charts, helm
 from generator.iam import boundary, controllers, deployer
 from generator.images import images
 from generator.solution import resolve
 from generator.solution.model import Solution
-from testing import solving
+from testing import cfn_lint, solving
 from tests.cluster.conftest import Resolve
 from tests.cluster.stack_template import Template
 
@@ -124,11 +121,11 @@ def test_with_pod_identity_associations_are_those_of_the_cluster(solution_of: Re
 def test_cfn_lint_has_nothing_to_say(solution_of: Resolve, pod_identity: bool) -> None:
     solution = solution_of("three-runtimes", existingCluster=PLATFORM, podIdentity=pod_identity)
     for text in stack.files(solution).values():
-        assert [str(match) for match in lint(text, config=ManualArgs(regions=["us-west-2"]))] == []
+        assert cfn_lint.findings(text, "us-west-2") == []
 
 
 def test_values_name_the_cluster_and_the_role_of_its_nodes(solution: Solution) -> None:
-    values = yaml.safe_load(solving.built(solution)["values/comfyui.yaml"])
+    values = yaml_loader.load(solving.built(solution)["values/comfyui.yaml"])
 
     assert values["global"]["clusterName"] == "platform"
     assert values["global"]["stackName"] == "sdoneks"
@@ -139,7 +136,7 @@ def test_values_name_the_cluster_and_the_role_of_its_nodes(solution: Solution) -
 
 def test_values_of_auto_mode_have_a_lifetime_and_no_ami(solution_of: Resolve) -> None:
     solution = solution_of("minimal", existingCluster=AUTO)
-    karpenter = yaml.safe_load(solving.built(solution)["values/sdxl-turbo.yaml"])["runtimes"]["sdxl-turbo"][
+    karpenter = yaml_loader.load(solving.built(solution)["values/sdxl-turbo.yaml"])["runtimes"]["sdxl-turbo"][
         "karpenter"
     ]
 
@@ -255,7 +252,7 @@ def test_runtimes_that_share_a_pool_share_its_node_class(solution_of: Resolve) -
     solution = solution_of("minimal", existingCluster=AUTO, modelsRuntime=entries, eksVersion="1.35")
     text = helm.template("sd", charts.folder("sd-runtimes"), "1.35", solving.built(solution))
 
-    kinds = Counter(item["kind"] for item in yaml.safe_load_all(text) if item)
+    kinds = Counter(item["kind"] for item in yaml_loader.load_all(text) if item)
     assert (kinds["NodeClass"], kinds["NodePool"], kinds["Deployment"]) == (1, 1, 2)
 
 

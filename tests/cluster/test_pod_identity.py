@@ -8,11 +8,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
+from generator import yaml_loader
 from generator.build import stack, stack_layout
 from generator.build import values as chart_values
 from generator.deploy import helm
@@ -124,7 +124,7 @@ def test_the_cluster_has_the_agent_and_neither_issuer_nor_roles_of_irsa(
 
 
 def test_eksctl_takes_the_cluster(solution: Solution, cluster_config: ClusterConfig) -> None:
-    schema = yaml.safe_load((ROOT / "tests/cluster/eksctl.schema.yaml").read_text("utf-8"))
+    schema = yaml_loader.load((ROOT / "tests/cluster/eksctl.schema.yaml").read_text("utf-8"))
 
     assert list(jsonschema.Draft7Validator(schema).iter_errors(cluster_config(solution))) == []
 
@@ -180,7 +180,7 @@ def test_no_service_account_names_a_role(
     solution_of: Resolve, pods: Callable[[Solution], Objects], eks: str
 ) -> None:
     solution = solution_of("three-runtimes", podIdentity=True, eksVersion=eks)
-    platform = yaml.safe_load(chart_values.umbrella(solution)["values/platform.yaml"])
+    platform = yaml_loader.load(chart_values.umbrella(solution)["values/platform.yaml"])
 
     assert "role-arn" not in json.dumps(platform)
     assert "podIdentity" not in platform["keda"]

@@ -6,9 +6,8 @@ from datetime import date
 from typing import Any
 
 import pytest
-import yaml
 
-from generator import paths
+from generator import paths, yaml_loader
 from generator.build import cluster, files
 from generator.build import values as chart_values
 from generator.deploy import chart_deps, charts, helm
@@ -58,7 +57,7 @@ def manifests(eks: str) -> tuple[dict[str, Any], ...]:
     """What Helm makes of it for that Kubernetes."""
     chart = charts.folder(files.RUNTIMES_ALONE, eks)
     text = helm.template("demo", chart, eks, chart_values.runtimes_alone(solution(eks)))
-    return tuple(document for document in yaml.safe_load_all(text) if document)
+    return tuple(document for document in yaml_loader.load_all(text) if document)
 
 
 def of(eks: str, kind: str) -> Iterator[dict[str, Any]]:
@@ -70,9 +69,9 @@ def of(eks: str, kind: str) -> Iterator[dict[str, Any]]:
 def test_one_line_of_the_config_switches_every_version(eks: str) -> None:
     row = solution(eks).versions
     text = (ROOT / "charts" / "sd-on-eks" / "Chart.yaml").read_text("utf-8")
-    chart = yaml.safe_load(chart_deps.pinned(text, chart_deps.chart_versions(FACTS.versions(eks))))
+    chart = yaml_loader.load(chart_deps.pinned(text, chart_deps.chart_versions(FACTS.versions(eks))))
     pinned = {dependency["name"]: dependency["version"] for dependency in chart["dependencies"]}
-    config = yaml.safe_load(cluster.files(solution(eks))["cluster.yaml"])
+    config = yaml_loader.load(cluster.files(solution(eks))["cluster.yaml"])
 
     assert config["metadata"]["version"] == eks
     assert pinned["karpenter"] == row.karpenter

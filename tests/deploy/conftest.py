@@ -11,13 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from generator import paths
+from generator import app
 from generator.aws.clients import Aws
 from generator.build import folder as build_folder
 from generator.deploy import stacks, steps, uninstall
 from generator.deploy.job import Job
 from generator.deploy.tools import Tools, kubeconfig
-from generator.facts.facts import Facts
 from generator.solution.context import Context
 from generator.solution.model import Solution
 from local.cloud import for_emulator
@@ -161,7 +160,7 @@ def bench(
             chart=chart,
             aws=Aws(solution.region),
             tools=Tools(messages.append, dry_run=dry_run, environment=environment),
-            facts=Facts(paths.data()),
+            facts=app.facts(),
             today=TODAY,
             ask=ask,
             say=messages.append,

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from generator import yaml_loader
 from generator.cli import main
 from generator.deploy import cold
 from generator.deploy.cold import PodStart
@@ -176,5 +176,5 @@ def test_the_command_prints_bars_without_color(
     assert "\x1b" not in out
 
     assert main.main(["status", str(config), "--cold", "--format", "json"]) == Exit.DONE
-    [start] = yaml.safe_load(capsys.readouterr().out)
+    [start] = yaml_loader.load(capsys.readouterr().out)
     assert start["stages"][0] == {"name": "node", "seconds": 41.0}

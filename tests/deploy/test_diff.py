@@ -9,15 +9,14 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 import pytest
-import yaml
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
+from generator import yaml_loader
 from generator.build import comparable
 from generator.cli import main
 from generator.deploy import steps, template_changes
 from generator.errors import Exit
 from generator.facts.replacement import CREATE_ONLY
-from testing import solving
+from testing import cfn_lint, solving
 from testing.account import Account, write_config
 from testing.relay import Reply, Server, forward, respond
 from tests.deploy.conftest import Bench, MakeBench, create_foreign_cluster
@@ -90,7 +89,7 @@ def deployed(bench: MakeBench, account: Account, tmp_path: Path, templates: dict
 def complete_cluster(bench_job: Bench, account: Account) -> None:
     """What eksctl creates next to the cluster: zones, logs, node group, add-ons and roles."""
     eks, iam = account.client("eks"), account.client("iam")
-    named = comparable.cluster_of(yaml.safe_load(bench_job.job.files["cluster.yaml"]))
+    named = comparable.cluster_of(yaml_loader.load(bench_job.job.files["cluster.yaml"]))
     group = named["nodeGroups"]["controllers"]
     eks.create_nodegroup(
         clusterName="demo",
@@ -327,7 +326,7 @@ def test_the_properties_that_cannot_change_are_those_of_the_providers_schemas(be
     kinds = {
         resource["Type"]
         for path in ("stack.yaml", "network.yaml")
-        for resource in yaml.safe_load(files[path])["Resources"].values()
+        for resource in yaml_loader.load(files[path])["Resources"].values()
     }
     fixed = {kind: fixed_properties(kind) for kind in kinds}
 
@@ -335,5 +334,5 @@ def test_the_properties_that_cannot_change_are_those_of_the_providers_schemas(be
 
 
 def fixed_properties(kind: str) -> frozenset[str]:
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+    schema = cfn_lint.resource_schema(kind)
     return frozenset(path.split("/")[2] for path in schema.get("createOnlyProperties", ()))

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from generator import paths
+from generator import paths, yaml_loader
 from generator.build import image_builder as builder_stack
 from generator.cli import main
 from generator.deploy import image_builder, image_source, uninstall
@@ -268,7 +267,7 @@ def test_the_command_prints_the_lines_of_the_config_with_the_digest(
     assert command(config, "--codebuild", "--yes") == 0
 
     out = capsys.readouterr().out
-    lines = yaml.safe_load(out[out.index("    extraValues:") :])
+    lines = yaml_loader.load(out[out.index("    extraValues:") :])
     image = lines["extraValues"]["runtime"]["inferenceApi"]["image"]
     assert image["tag"] == nodes.tag("0.28.1")
     assert image["digest"].startswith("sha256:")

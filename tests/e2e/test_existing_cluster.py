@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from generator import yaml_loader
 from generator.build import folder as build_folder
 from generator.build import manifests as rendered_folder
 from generator.deploy import charts, helm
@@ -53,7 +53,7 @@ def test_a_task_starts_a_node_and_is_done(installed: System) -> None:
 
 def test_the_release_has_objects_of_the_runtimes_only(installed: System) -> None:
     objects = [
-        item for item in yaml.safe_load_all(run_helm(installed.cluster, "get", "manifest", "sd")) if item
+        item for item in yaml_loader.load_all(run_helm(installed.cluster, "get", "manifest", "sd")) if item
     ]
 
     assert not {item["kind"] for item in objects} & OF_THE_PLATFORM
@@ -118,7 +118,7 @@ def nodes_of_auto_mode() -> list[dict[str, Any]]:
     values = merged(BASE, {"global": AUTO_MODE, "runtimes": {"one": {}}})
     values = merged(values, {"defaults": nested("karpenter.provisioner.disruption.expireAfter", "336h")})
     text = helm.template("sd", charts.folder("sd-runtimes"), "1.35", {"values/one.yaml": json.dumps(values)})
-    objects = [item for item in yaml.safe_load_all(text) if item]
+    objects = [item for item in yaml_loader.load_all(text) if item]
     return [item for item in objects if item["kind"] in ("NodePool", "NodeClass")]
 
 

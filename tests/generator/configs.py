@@ -11,14 +11,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from generator import paths
-from generator.facts.facts import Facts
+from generator import app
 
 Config = dict[str, Any]
 Values = st.SearchStrategy[Any]
 
 SCHEMA: Config = json.loads((Path(__file__).resolve().parents[2] / "values-schema.json").read_text("utf-8"))
-FACTS = Facts(paths.data())
+FACTS = app.facts()
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "ap-northeast-1", "cn-north-1", "cn-northwest-1")
 CHINA = "cn-"
 

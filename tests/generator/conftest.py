@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from generator import paths
+from generator import app
 from generator.facts.facts import Facts
 from generator.solution.context import Context
 from generator.solution.model import Solution
@@ -25,7 +25,7 @@ Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="session")
 def facts() -> Facts:
-    return Facts(paths.data())
+    return app.facts()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from generator import yaml_loader
 from generator.cli.encoding import look_alike
 from generator.cli.main import COMMANDS
 
@@ -50,7 +51,7 @@ EXITS = {"validate": 2, "models": 2, "preflight": 3, "status": 3, "logs": 3, "su
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a good and a wrong config, both with characters that are not ASCII."""
     path = tmp_path_factory.mktemp("command")
-    config = yaml.safe_load((ROOT / "examples" / "minimal.yaml").read_text("utf-8"))
+    config = yaml_loader.load((ROOT / "examples" / "minimal.yaml").read_text("utf-8"))
     config |= {"eksVersion": "1.35", "tags": {"team": "Künstler 图"}}
     wrong = {**config, "region": "地区—x"}
     (path / "trace.csv").write_text("0,sdxl-turbo,5\n", "utf-8")

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from generator import yaml_loader
+
 ROOT = Path(__file__).resolve().parents[2]
 SECOND = {"name": "graphs", "type": "comfyui"}
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -28,7 +30,7 @@ def file(tmp_path: Path, config: dict[str, Any]) -> Path:
 
 
 def change_config(file: Path, **top: Any) -> None:
-    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **top}))
+    file.write_text(yaml.safe_dump({**yaml_loader.load(file.read_text()), **top}))
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -112,7 +114,7 @@ def test_build_for_the_runtimes_chart_writes_its_values_alone(file: Path, cli: C
 def test_render_prints_manifests_that_read_as_yaml(file: Path, cli: Cli) -> None:
     result = cli("render", "config.yaml", "--chart", "sd-runtimes")
 
-    kinds = {manifest["kind"] for manifest in yaml.safe_load_all(result.stdout) if manifest}
+    kinds = {manifest["kind"] for manifest in yaml_loader.load_all(result.stdout) if manifest}
     assert {"Deployment", "ScaledObject", "NodePool", "EC2NodeClass"} <= kinds
 
 
@@ -154,8 +156,8 @@ def test_diff_against_another_config_needs_no_build(file: Path, cli: Cli) -> Non
 
 @pytest.mark.thorough
 def test_diff_names_a_removed_runtime_and_what_it_keeps(file: Path, cli: Cli) -> None:
-    one = yaml.safe_load(file.read_text())["modelsRuntime"]
-    other = yaml.safe_dump({**yaml.safe_load(file.read_text()), "modelsRuntime": [*one, SECOND]})
+    one = yaml_loader.load(file.read_text())["modelsRuntime"]
+    other = yaml.safe_dump({**yaml_loader.load(file.read_text()), "modelsRuntime": [*one, SECOND]})
 
     result = cli("diff", "config.yaml", "--against", "-", stdin=other)
 
@@ -215,7 +217,7 @@ def test_init_refuses_an_answer_that_is_not_valid_in_a_config(tmp_path: Path, cl
 def test_init_asks_on_a_terminal_for_what_no_flag_sets(tmp_path: Path) -> None:
     answers = "art\n123456789012\n\ncomfyui\n"
 
-    config = yaml.safe_load(init_output(tmp_path, answers, "--region", "us-east-1"))
+    config = yaml_loader.load(init_output(tmp_path, answers, "--region", "us-east-1"))
 
     assert config["stackName"] == "art"
     assert config["region"] == "us-east-1"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from generator import yaml_loader
 from generator.build import values as chart_values
 from generator.build.files import RUNTIMES_ALONE
 from generator.deploy import charts, helm
@@ -19,12 +20,12 @@ Object = dict[str, Any]
 
 def runtime_values(solution: Solution) -> Object:
     text = chart_values.umbrella(solution)["values/sdxl.yaml"]
-    values: Object = yaml.safe_load(text)["sd-runtimes"]["runtimes"]["sdxl"]
+    values: Object = yaml_loader.load(text)["sd-runtimes"]["runtimes"]["sdxl"]
     return values
 
 
 def platform_values(solution: Solution) -> Object:
-    values: Object = yaml.safe_load(chart_values.umbrella(solution)["values/platform.yaml"])
+    values: Object = yaml_loader.load(chart_values.umbrella(solution)["values/platform.yaml"])
     return values
 
 
@@ -32,7 +33,7 @@ def rendered(solution: Solution, files: dict[str, str] | None = None) -> dict[st
     """The manifests of the runtimes' chart by `Kind/name`, from real Helm."""
     chart = charts.folder(RUNTIMES_ALONE)
     text = helm.template("demo", chart, solution.versions.eks, files or chart_values.runtimes_alone(solution))
-    objects = (document for document in yaml.safe_load_all(text) if document)
+    objects = (document for document in yaml_loader.load_all(text) if document)
     return {f"{document['kind']}/{document['metadata']['name']}": document for document in objects}
 
 
@@ -68,7 +69,7 @@ def test_an_empty_text_does_not_wipe_out_a_generated_name(solve: Solve) -> None:
 
 
 def test_the_runtimes_chart_alone_reads_its_values_at_the_top(solve: Solve) -> None:
-    values = yaml.safe_load(chart_values.runtimes_alone(solve())["values/sdxl.yaml"])
+    values = yaml_loader.load(chart_values.runtimes_alone(solve())["values/sdxl.yaml"])
 
     assert set(values) == {"global", "gpuMetrics", "logs", "monitors", "runtimes"}
     assert values["logs"]["logGroup"] == "/sd-on-eks/demo/pods"

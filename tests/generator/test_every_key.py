@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from generator import paths
+from generator import app
 from generator.build import files
 from generator.build.files import RUNTIMES_ALONE, UMBRELLA
 from generator.config import document, validate
 from generator.deploy import charts, helm
 from generator.errors import Problem, Severity
-from generator.facts.facts import Facts
 from generator.solution.context import Context
 from testing import solving
 from tests.generator.every_key import (
@@ -40,7 +39,7 @@ def problems(data: Data) -> list[Problem]:
     """All problems that validation reports."""
     loaded = document.load(yaml.safe_dump(data, sort_keys=False), "config.yaml")
     context = Context(data["region"], data["accountId"], date(2026, 1, 1), FILES)
-    return validate.problems(loaded, SCHEMA, Facts(paths.data()), context, deriving=True)
+    return validate.problems(loaded, SCHEMA, app.facts(), context, deriving=True)
 
 
 def built(data: Data, chart: str) -> dict[str, str]:

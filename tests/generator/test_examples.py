@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from generator import paths
+from generator import paths, yaml_loader
 from generator.facts.facts import Facts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,8 +50,8 @@ def test_there_is_an_example_for_each_use_case() -> None:
 def test_an_example_validates_builds_and_renders(example: Path, cli: Cli) -> None:
     result = cli("render", str(example), "--chart", "sd-runtimes")
 
-    kinds = [document["kind"] for document in yaml.safe_load_all(result.stdout) if document]
-    runtimes = yaml.safe_load(example.read_text("utf-8"))["modelsRuntime"]
+    kinds = [document["kind"] for document in yaml_loader.load_all(result.stdout) if document]
+    runtimes = yaml_loader.load(example.read_text("utf-8"))["modelsRuntime"]
     assert result.returncode == 0, result.stderr
     assert kinds.count("Deployment") == kinds.count("NodePool") == len(runtimes)
 
@@ -64,7 +63,7 @@ def test_an_example_states_its_purpose_in_its_first_line(example: Path) -> None:
 
 @pytest.mark.parametrize("config", [*CURRENT, ROOT / "local/demo.yaml"], ids=lambda path: path.stem)
 def test_an_example_names_the_version_that_was_recommended_when_the_table_was_checked(config: Path) -> None:
-    version = yaml.safe_load(config.read_text("utf-8"))["eksVersion"]
+    version = yaml_loader.load(config.read_text("utf-8"))["eksVersion"]
 
     assert version == FACTS.recommended_eks(FACTS.as_of)
 

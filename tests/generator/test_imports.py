@@ -4,6 +4,7 @@ Parts are the folders and modules at the top of a package. docs/architecture.md 
 """
 
 import ast
+import functools
 import importlib
 import re
 import subprocess
@@ -175,10 +176,17 @@ def arrows(package: str) -> dict[str, set[str]]:
     return {name: imported for name, imported in parts.items() if name not in ENTRY}
 
 
+@functools.cache
+def nodes(file: Path) -> tuple[ast.AST, ...]:
+    """The imports and attributes in a module, at any level."""
+    every = ast.walk(ast.parse(file.read_text("utf-8")))
+    return tuple(node for node in every if isinstance(node, ast.Import | ast.ImportFrom | ast.Attribute))
+
+
 def imported_names(file: Path) -> set[str]:
     """Full names of all that a module imports, at any level."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             names |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -270,8 +278,7 @@ def test_only_the_soak_test_imports_a_benchmark() -> None:
 def test_nothing_changes_the_import_path() -> None:
     for package in FOLDERS:
         for file in folder(package).rglob("*.py"):
-            nodes = ast.walk(ast.parse(file.read_text("utf-8")))
-            paths = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr == "path"]
+            paths = [node for node in nodes(file) if isinstance(node, ast.Attribute) and node.attr == "path"]
             assert "sys.path" not in {ast.unparse(node) for node in paths}, file
 
 

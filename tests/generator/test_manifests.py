@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from generator import yaml_loader
 from generator.build import manifests
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -52,7 +53,7 @@ metadata: {name: same}
 
 
 def resources(files: dict[str, str]) -> list[str]:
-    listed: list[str] = yaml.safe_load(files[manifests.INDEX])["resources"]
+    listed: list[str] = yaml_loader.load(files[manifests.INDEX])["resources"]
     return listed
 
 
@@ -97,7 +98,7 @@ def file(tmp_path: Path, config: dict[str, Any]) -> Path:
 
 
 def change(file: Path, **top: Any) -> None:
-    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **top}))
+    file.write_text(yaml.safe_dump({**yaml_loader.load(file.read_text()), **top}))
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -116,11 +117,11 @@ def test_a_second_run_writes_the_same_bytes(file: Path, cli: Cli) -> None:
 
 @pytest.mark.thorough
 def test_the_folder_has_what_is_printed_and_no_hooks(file: Path, cli: Cli) -> None:
-    printed = [item for item in yaml.safe_load_all(cli("render", "config.yaml").stdout) if item]
+    printed = [item for item in yaml_loader.load_all(cli("render", "config.yaml").stdout) if item]
     cli("render", "config.yaml", "--output", "out")
 
     folder = file.parent / "out"
-    written = [yaml.safe_load((folder / path).read_text()) for path in resources_of(folder)]
+    written = [yaml_loader.load((folder / path).read_text()) for path in resources_of(folder)]
     key = lambda item: (item["kind"], item["metadata"]["name"])  # noqa: E731
     assert sorted(written, key=key) == sorted(printed, key=key)
     assert not any("hook" in str(item["metadata"].get("annotations")) for item in written)
@@ -131,7 +132,7 @@ def resources_of(folder: Path) -> list[str]:
 
 
 def test_every_object_of_a_namespace_names_it(file: Path, cli: Cli) -> None:
-    change(file, modelsRuntime=[*yaml.safe_load(file.read_text())["modelsRuntime"], FLUX])
+    change(file, modelsRuntime=[*yaml_loader.load(file.read_text())["modelsRuntime"], FLUX])
     cli("render", "config.yaml", "--output", "out")
 
     in_cluster = {
@@ -145,7 +146,7 @@ def test_a_new_runtime_changes_no_file_of_the_others(file: Path, cli: Cli) -> No
     change(file, observability={"logs": {"enabled": False}})
     cli("render", "config.yaml", "--output", "out")
     before = files_of(file.parent / "out")
-    change(file, modelsRuntime=[FLUX, *yaml.safe_load(file.read_text())["modelsRuntime"]])
+    change(file, modelsRuntime=[FLUX, *yaml_loader.load(file.read_text())["modelsRuntime"]])
     cli("render", "config.yaml", "--output", "out")
 
     after = files_of(file.parent / "out")
@@ -155,7 +156,7 @@ def test_a_new_runtime_changes_no_file_of_the_others(file: Path, cli: Cli) -> No
 
 @pytest.mark.thorough
 def test_files_of_removed_objects_go_and_those_of_the_user_stay(file: Path, cli: Cli) -> None:
-    runtimes = yaml.safe_load(file.read_text())["modelsRuntime"]
+    runtimes = yaml_loader.load(file.read_text())["modelsRuntime"]
     change(file, modelsRuntime=[*runtimes, FLUX])
     cli("render", "config.yaml", "--output", "out")
     (file.parent / "out/default/mine.yaml").write_text("a: 1\n")
@@ -196,7 +197,7 @@ def test_kustomize_reads_the_folder(file: Path, cli: Cli) -> None:
     built = subprocess.run(
         ["kubectl", "kustomize", str(file.parent / "out")], capture_output=True, text=True, check=True
     )
-    objects = [item for item in yaml.safe_load_all(built.stdout) if item]
+    objects = [item for item in yaml_loader.load_all(built.stdout) if item]
     assert len(objects) == len(resources_of(file.parent / "out"))
 
 

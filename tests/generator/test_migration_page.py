@@ -10,6 +10,7 @@ import pytest
 import yaml
 from queue_agent.settings import variables
 
+from generator import yaml_loader
 from generator.config import document, explain, validate
 from generator.errors import Severity
 from generator.solution.context import Context
@@ -36,7 +37,7 @@ def codes(text: str) -> list[str]:
 
 
 DEFAULTS = [(codes(key)[0], *cells) for key, *cells in rows("Defaults that differ")]
-SET_BACK = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL).group(1))  # type: ignore[union-attr]
+SET_BACK = yaml_loader.load(re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL).group(1))  # type: ignore[union-attr]
 
 
 def set_back(path: str) -> Any:
@@ -52,13 +53,13 @@ def set_back(path: str) -> Any:
 def test_a_default_is_the_schemas(path: str, here: str) -> None:
     schema = BY_PATH[f"{RUNTIME}.extraValues.{path}"].schema
 
-    assert schema["default"] == yaml.safe_load(codes(here)[0])
+    assert schema["default"] == yaml_loader.load(codes(here)[0])
 
 
 @pytest.mark.parametrize(("path", "there"), [(path, there) for path, there, _, _ in DEFAULTS])
 def test_what_differs_is_set_back_as_it_was(path: str, there: str) -> None:
     if codes(there):
-        assert set_back(path) == yaml.safe_load(codes(there)[0])
+        assert set_back(path) == yaml_loader.load(codes(there)[0])
     else:
         assert set_back(path) is None
 
@@ -102,7 +103,7 @@ def test_the_outputs_are_those_of_the_stack() -> None:
         },
         CONTEXT,
     )
-    outputs = yaml.safe_load(solving.built(solution)["stack.yaml"])["Outputs"]
+    outputs = yaml_loader.load(solving.built(solution)["stack.yaml"])["Outputs"]
 
     named = [codes(here)[0] for _, here in rows("Outputs") if not here.startswith("none")]
 

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 
-from generator import paths
+from generator import paths, yaml_loader
 from generator.build import values as chart_values
 from generator.facts import mount_options
 from generator.facts.facts import Facts
@@ -25,7 +24,7 @@ def extra(*options: str, types: list[str] | None = None, **persistence: Any) -> 
 
 def options_of(solution: Solution) -> list[str] | None:
     """The mount options in the values of the runtime."""
-    values = yaml.safe_load(chart_values.umbrella(solution)["values/sdxl.yaml"])
+    values = yaml_loader.load(chart_values.umbrella(solution)["values/sdxl.yaml"])
     runtime = values["sd-runtimes"]["runtimes"]["sdxl"]
     options: list[str] | None = runtime["runtime"]["persistence"]["s3"].get("mountOptions")
     return options

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from generator import yaml_loader
 from generator.build.files import RUNTIMES_ALONE
 from generator.preflight import themes
 from generator.solution.context import Context
@@ -80,7 +80,7 @@ def objects(cli: Cli, file: str) -> dict[str, dict[str, Any]]:
     """The manifests of a file, by kind and name."""
     result = cli("render", str(FOLDER / file), *WHERE, "--chart", RUNTIMES_ALONE)
     assert result.returncode == 0, result.stderr
-    manifests = yaml.safe_load_all(result.stdout)
+    manifests = yaml_loader.load_all(result.stdout)
     return {f"{item['kind']}/{item['metadata']['name']}": item for item in manifests if item}
 
 
@@ -118,7 +118,7 @@ def test_a_command_accepts_the_file_or_reports_what_is_wrong(cli: Cli, file: Pat
 
 @files
 def test_preflight_knows_what_to_check(file: Path) -> None:
-    data = yaml.safe_load(file.read_text("utf-8"))
+    data = yaml_loader.load(file.read_text("utf-8"))
     solution = solving.solution(data, Context("us-west-2", "123456789012", TODAY))
 
     checks = list(themes.checks(solving.subject(solution)))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from generator import yaml_loader
 from generator.solution.context import Context
 from generator.solution.model import Solution, Volume
 from testing import solving
@@ -148,7 +148,7 @@ def test_nodes_have_the_volumes_and_the_role_that_the_user_names(solve: Solve) -
 
 @pytest.mark.parametrize("kind", ["sdwebui", "comfyui", "invokeai"])
 def test_the_default_image_is_that_of_the_charts_profile(solve: Solve, kind: str) -> None:
-    profile = yaml.safe_load((ROOT / f"charts/sd-runtimes/profiles/{kind}.yaml").read_text())["image"]
+    profile = yaml_loader.load((ROOT / f"charts/sd-runtimes/profiles/{kind}.yaml").read_text())["image"]
 
     image = solve(runtime={"type": kind}).runtimes[0].runtime_image
 

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft7Validator
 
-from generator import app
+from generator import app, yaml_loader
 from generator.config import explain
 from generator.config.node import resolved
 from generator.config.schema import TYPES
@@ -115,7 +114,7 @@ def test_types_have_words() -> None:
 
 def chart_default(key: explain.Key) -> Any:
     """The chart's default of a key of modelsRuntime[], or the schema's own where the chart has none."""
-    value = yaml.safe_load((ROOT / "charts/sd-runtimes/values.yaml").read_text())["defaults"]
+    value = yaml_loader.load((ROOT / "charts/sd-runtimes/values.yaml").read_text())["defaults"]
     for step in [step for step in key.steps[2:] if step != "extraValues"]:
         if not isinstance(value, dict) or step not in value:
             return key.schema["default"]

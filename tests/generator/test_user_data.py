@@ -4,10 +4,10 @@ import tomllib
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generator import yaml_loader
 from generator.build import values as chart_values
 from generator.deploy import charts, helm
 from generator.facts.facts import Facts
@@ -145,5 +145,5 @@ def node_classes(solve: Solve, template: dict[str, Any]) -> list[dict[str, Any]]
     solution = solve(extra={"karpenter": {"nodeTemplate": template}})
     chart = charts.folder("sd-runtimes")
     text = helm.template("demo", chart, solution.versions.eks, chart_values.runtimes_alone(solution))
-    documents = [document for document in yaml.safe_load_all(text) if document]
+    documents = [document for document in yaml_loader.load_all(text) if document]
     return [document["spec"] for document in documents if document["kind"] == "EC2NodeClass"]

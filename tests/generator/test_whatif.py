@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from generator import yaml_loader
 from generator.cli import main
 
 CONFIG: dict[str, Any] = {
@@ -36,7 +37,7 @@ def test_the_settings_that_it_recommends_are_valid_and_then_its_own(
 ) -> None:
     assert main.main(["whatif", "config.yaml", "trace.csv", "--p95", "30"]) == 0
     out = capsys.readouterr().out
-    settings = yaml.safe_load(out[out.index("    extraValues:") :])
+    settings = yaml_loader.load(out[out.index("    extraValues:") :])
     changed = json.loads(json.dumps(CONFIG))
     changed["modelsRuntime"][1] |= settings
     (folder / "config.yaml").write_text(yaml.safe_dump(changed))

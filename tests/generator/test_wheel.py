@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from generator import yaml_loader
+
 pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +59,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An empty folder with a config."""
-    config = yaml.safe_load((ROOT / "examples" / "minimal.yaml").read_text("utf-8"))
+    config = yaml_loader.load((ROOT / "examples" / "minimal.yaml").read_text("utf-8"))
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({**config, "eksVersion": "1.34"}))
     return tmp_path
 
@@ -108,7 +110,7 @@ def test_a_command_works_without_the_clone(run: Run, command: list[str]) -> None
 
 
 def test_it_checks_variables_of_the_agent_by_the_agents_parsers(run: Run, folder: Path) -> None:
-    config = yaml.safe_load((folder / "config.yaml").read_text("utf-8"))
+    config = yaml_loader.load((folder / "config.yaml").read_text("utf-8"))
     agent = {"queueAgent": {"extraEnv": {"LOG_LEVEL": "verbose"}}}
     config["modelsRuntime"][0]["extraValues"] = {"runtime": agent}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))

@@ -1,14 +1,15 @@
 """IAM's actions, and the resources that each is about."""
 
+import importlib.util
 import json
 import re
 from pathlib import Path
 from typing import Any
 
-import cfnlint
-
 # cfn-lint's own list of services, their actions and what each may be scoped to, made from AWS's.
-IAM_SERVICES = json.loads((Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json").read_text())
+# Read without an import of cfn-lint, which takes two seconds.
+[_CFN_LINT] = importlib.util.find_spec("cfnlint").submodule_search_locations
+IAM_SERVICES = json.loads((Path(_CFN_LINT) / "data/AdditionalSpecs/Policies.json").read_text())
 
 
 def action_data(action: str) -> dict[str, Any] | None:

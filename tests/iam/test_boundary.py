@@ -8,6 +8,7 @@ import pytest
 import yaml
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
+from generator import yaml_loader
 from generator.build import cluster
 from generator.iam import accounts, boundary, deployer, image_builder, policy, roles
 from generator.iam.deployer_roles import MANAGED_POLICIES
@@ -149,7 +150,7 @@ def roles_of(solution: Solution) -> dict[str, Any]:
         for name, resource in data.get("Resources", {}).items():
             if resource["Type"] == "AWS::IAM::Role":
                 found[f"{file} {name}"] = resource["Properties"].get("PermissionsBoundary")
-    config = yaml.safe_load(cluster.files(solution)["cluster.yaml"])
+    config = yaml_loader.load(cluster.files(solution)["cluster.yaml"])
     found["cluster"] = config["iam"].get("serviceRolePermissionsBoundary")
     for account in config["iam"].get("serviceAccounts", ()):
         found[account["roleName"]] = account.get("permissionsBoundary")
@@ -240,7 +241,7 @@ def test_no_role_lists_the_buckets_with_inputs(solution_of: Any) -> None:
 def test_the_first_network_interfaces_of_nodes_are_within_the_boundary(solution_of: Any) -> None:
     """The CNI plugin assigns addresses to the interface that a node was started with."""
     solution = solution_of("minimal")
-    config = yaml.safe_load(cluster.files(solution)["cluster.yaml"])
+    config = yaml_loader.load(cluster.files(solution)["cluster.yaml"])
     cni = policy.document([policy.allow("All", "ec2:*", "*")])
     plugin = Principal("role", (cni,), boundary.policy(solution))
     interface = "arn:aws:ec2:us-west-2:123456789012:network-interface/eni-1"

@@ -12,11 +12,11 @@ import boto3
 import pytest
 import yaml
 from botocore import xform_name
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from generator.build import image_builder, stack
 from generator.iam import boundary, deployer
 from generator.solution.model import Solution
+from testing import cfn_lint
 from tests.cluster.conftest import ROOT
 from tests.iam.eksctl import EKSCTL_ACTIONS, EKSCTL_RESOURCES
 
@@ -82,7 +82,7 @@ def allowed(solution: Solution) -> set[str]:
 
 def handlers(kinds: Iterable[str]) -> set[str]:
     """Every action that CloudFormation needs to create, read, update and delete these types."""
-    schemas = [PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema for kind in kinds]
+    schemas = [cfn_lint.resource_schema(kind) for kind in kinds]
     steps = ("create", "read", "update", "delete")
     return {
         action

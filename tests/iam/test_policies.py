@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 
+from generator import yaml_loader
 from generator.build import cluster, stack
 from generator.iam import boundary, deployer, karpenter, policy
 from generator.iam import roles as iam
@@ -139,9 +139,9 @@ def test_every_arn_is_of_the_solutions_partition(solution: Solution) -> None:
 
 
 def test_the_policies_are_those_that_are_deployed(solution: Solution) -> None:
-    config = yaml.safe_load(cluster.files(solution)["cluster.yaml"])
+    config = yaml_loader.load(cluster.files(solution)["cluster.yaml"])
     attached = [account["attachPolicy"] for account in config["iam"]["serviceAccounts"]]
-    stacks = yaml.safe_load(stack.files(solution)["stack.yaml"])["Resources"]
+    stacks = yaml_loader.load(stack.files(solution)["stack.yaml"])["Resources"]
     for role in ("ApiFunctionRole", "WebhooksFunctionRole"):
         attached += [policy["PolicyDocument"] for policy in stacks[role]["Properties"]["Policies"]]
 
@@ -298,7 +298,7 @@ def test_the_function_may_write_its_own_log_and_not_make_another(solution: Solut
     write_log = {statement["Sid"]: statement for statement in iam.api_function(solution)["Statement"]}[
         "WriteLog"
     ]
-    stacks = yaml.safe_load(stack.files(solution)["stack.yaml"])["Resources"]
+    stacks = yaml_loader.load(stack.files(solution)["stack.yaml"])["Resources"]
 
     group = stacks["ApiFunctionLog"]["Properties"]["LogGroupName"]
     assert write_log["Resource"].endswith(f":log-group:{group}:*")

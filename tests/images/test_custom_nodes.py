@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-import yaml
 
+from generator import yaml_loader
 from generator.build import custom_nodes as layer
 from generator.build.files import RUNTIMES_ALONE
 from generator.deploy import charts, helm
@@ -103,7 +103,7 @@ def test_the_pod_has_the_image_of_its_nodes_and_the_plain_one_keeps_its_own() ->
 
     pods = {
         document["metadata"]["name"]: document["spec"]["template"]["spec"]["containers"][0]["image"]
-        for document in yaml.safe_load_all(text)
+        for document in yaml_loader.load_all(text)
         if document["kind"] == "Deployment"
     }
     nodes = solution.runtimes[0].custom_nodes

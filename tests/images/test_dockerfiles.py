@@ -6,11 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from generator import paths
+from generator import paths, yaml_loader
 
 ROOT = paths.root()
 FOLDERS = ("sdwebui", "comfyui", "invokeai")
@@ -24,7 +23,7 @@ def dockerfile(name: str) -> str:
 
 def profile(name: str) -> dict[str, object]:
     text = (ROOT / "charts" / "sd-runtimes" / "profiles" / f"{name}.yaml").read_text("utf-8")
-    loaded: dict[str, object] = yaml.safe_load(text)
+    loaded: dict[str, object] = yaml_loader.load(text)
     return loaded
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from generator import paths
+from generator import paths, yaml_loader
 from generator.build import files
 from generator.build import values as chart_values
 from generator.cli import main
@@ -108,7 +107,7 @@ def test_the_platforms_images_carry_the_versions_of_the_row(eks: str) -> None:
 @pytest.mark.parametrize("eks", FACTS.eks_versions())
 def test_with_a_mirror_every_value_points_to_it(eks: str) -> None:
     solution = solve(eksVersion=eks, imageRegistry=MIRROR)
-    platform = yaml.safe_load(chart_values.umbrella(solution)["values/platform.yaml"])
+    platform = yaml_loader.load(chart_values.umbrella(solution)["values/platform.yaml"])
 
     csi = platform["aws-mountpoint-s3-csi-driver"]
     repositories = {

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from generator import yaml_loader
 
 ROOT = Path(__file__).resolve().parents[2]
 CHARTS = ROOT / "charts"
 BAKE = (ROOT / "docker-bake.hcl").read_text("utf-8")
 WORKFLOW = (ROOT / ".github" / "workflows" / "release.yaml").read_text("utf-8")
-VERSION = yaml.safe_load((CHARTS / "sd-runtimes" / "Chart.yaml").read_text("utf-8"))["version"]
+VERSION = yaml_loader.load((CHARTS / "sd-runtimes" / "Chart.yaml").read_text("utf-8"))["version"]
 
 
 def variable(name: str) -> str:
@@ -32,7 +33,7 @@ def tag(body: str) -> str:
 
 
 def test_every_part_has_the_version_of_the_chart() -> None:
-    umbrella = yaml.safe_load((CHARTS / "sd-on-eks" / "Chart.yaml").read_text("utf-8"))
+    umbrella = yaml_loader.load((CHARTS / "sd-on-eks" / "Chart.yaml").read_text("utf-8"))
     packages = [
         tomllib.loads((ROOT / file).read_text("utf-8")) for file in ("pyproject.toml", "agent/pyproject.toml")
     ]
@@ -44,12 +45,12 @@ def test_every_part_has_the_version_of_the_chart() -> None:
 
 def test_the_images_that_are_built_are_those_that_the_charts_name() -> None:
     profiles = [
-        yaml.safe_load((CHARTS / f"sd-runtimes/profiles/{kind}.yaml").read_text("utf-8"))
+        yaml_loader.load((CHARTS / f"sd-runtimes/profiles/{kind}.yaml").read_text("utf-8"))
         for kind in targets()
         if kind != "queue-agent"
     ]
     named = {f"{profile['image']['repository']}:{profile['image']['tag']}" for profile in profiles}
-    values: dict[str, Any] = yaml.safe_load((CHARTS / "sd-runtimes" / "values.yaml").read_text("utf-8"))
+    values: dict[str, Any] = yaml_loader.load((CHARTS / "sd-runtimes" / "values.yaml").read_text("utf-8"))
     agent = values["defaults"]["runtime"]["queueAgent"]["image"]["repository"]
 
     assert {tag(body) for body in targets().values()} == {*named, f"{agent}:{VERSION}"}
@@ -77,7 +78,7 @@ def test_actions_are_named_by_commit() -> None:
 
 def test_the_workflow_runs_for_tags_of_versions_only() -> None:
     # YAML 1.1 reads the key `on` as true.
-    workflow = yaml.safe_load(WORKFLOW)
+    workflow = yaml_loader.load(WORKFLOW)
 
     assert workflow[True] == {"push": {"tags": ["v*.*.*"]}}
     assert workflow["permissions"] == {}

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from generator import yaml_loader
 from local import processes
 from testing import containers
 from testing.world import wait_for
@@ -39,7 +38,7 @@ def running(folder: Path) -> Iterator[str]:
         yield url
         return
     port = _free_port()
-    profile = yaml.safe_load(PROFILE.read_text())["env"]
+    profile = yaml_loader.load(PROFILE.read_text())["env"]
     env = {name: text for name, text in profile.items() if name != "PYTHONPATH"}
     homes = {
         name: str(folder / name.lower()) for name in ("INVOKEAI_ROOT", "HOME", "HF_HOME", "MPLCONFIGDIR")

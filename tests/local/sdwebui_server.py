@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from generator import yaml_loader
 from local import processes
 from local.emulator import free_port
 from testing import containers
@@ -23,7 +22,7 @@ from testing.world import wait_for
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "sd-runtimes"
-PROFILE: dict[str, Any] = yaml.safe_load((CHART / "profiles" / "sdwebui.yaml").read_text())
+PROFILE: dict[str, Any] = yaml_loader.load((CHART / "profiles" / "sdwebui.yaml").read_text())
 # Where the profile expects the program, and the chart mounts the profile's files.
 CODE, CONFIG = "/opt/ml/code", "/etc/sd-on-eks"
 # Only what lets it make a picture on a machine without network.

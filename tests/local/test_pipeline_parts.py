@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from PIL import Image
 
+from generator import yaml_loader
 from local import config, demo, display, examples, gallery, summary
 from local.cloud import for_emulator
 from local.examples import PlannedTask, Request
@@ -100,7 +100,7 @@ def test_the_environment_of_the_agent_is_that_of_its_config_map(built):
 
 @pytest.mark.thorough
 def test_the_alarm_that_the_emulator_refuses_is_all_that_is_left_out(built):
-    resources = yaml.safe_load(built.stacks["demo"])["Resources"]
+    resources = yaml_loader.load(built.stacks["demo"])["Resources"]
     supported = json.loads(for_emulator(built.stacks["demo"]))["Resources"]
 
     assert {resources[name]["Type"] for name in resources.keys() - supported.keys()} == {

@@ -5,16 +5,15 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
-from generator import paths
+from generator import paths, yaml_loader
 from generator.facts import runtimes
 from generator.facts.model_types import MODEL_TYPES
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = paths.root() / "charts" / "sd-runtimes" / "profiles"
-COMFYUI = yaml.safe_load(
-    yaml.safe_load((PROFILES / "comfyui.yaml").read_text("utf-8"))["files"]["extra_model_paths.yaml"]
+COMFYUI = yaml_loader.load(
+    yaml_loader.load((PROFILES / "comfyui.yaml").read_text("utf-8"))["files"]["extra_model_paths.yaml"]
 )["models"]
 # For each type the name of its folders in ComfyUI.
 IN_COMFYUI = {

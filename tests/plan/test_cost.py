@@ -5,9 +5,8 @@ from datetime import date
 from typing import Any
 
 import pytest
-import yaml
 
-from generator import paths
+from generator import paths, yaml_loader
 from generator.build import stack, stack_layout
 from generator.plan import cost
 from generator.plan.model import CostLine
@@ -133,7 +132,7 @@ def test_a_region_without_any_list_has_no_amounts() -> None:
 
 
 def test_the_function_costs_what_the_template_gives_it() -> None:
-    template = yaml.safe_load(stack.files(solve(runtime()))["stack.yaml"])
+    template = yaml_loader.load(stack.files(solve(runtime()))["stack.yaml"])
 
     assert template["Resources"]["ApiFunction"]["Properties"]["MemorySize"] == cost.API_GIB * 1024
 

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from generator import paths
+from generator import app, paths
 from generator.aws.clients import Aws
 from generator.facts import runtimes
-from generator.facts.facts import Facts
 from generator.iam import deployer
 from generator.images import images
 from generator.preflight import themes
@@ -56,7 +55,7 @@ def subject_of(account: str, config: dict[str, Any], today: date = TODAY) -> Sub
         "modelsRuntime": [RUNTIME],
         **config,
     }
-    facts = Facts(paths.data())
+    facts = app.facts()
     solution = solving.solution(data, Context("us-east-1", account, today))
     plan = solving.plan(solution)
     names = images.pulled_names(solution)
