@@ -39,6 +39,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "SMALLEST_PART", 1 << 20)
+    monkeypatch.setattr(parts, "LARGEST_FIRST_PART", 1 << 20)
     monkeypatch.setattr(download, "LEAST_FREE_SHARE", 0.0)
 
 
@@ -145,12 +146,40 @@ def test_parts_of_another_version_are_not_mixed(server: Server, tmp_path: Path, 
     assert (tmp_path / "out" / "a.safetensors").read_bytes() == other
 
 
-def test_every_part_is_asked_for_in_one_version(server: Server, tmp_path: Path, answering: Answering) -> None:
+def test_the_first_parts_are_asked_for_at_once_and_the_others_in_one_version(
+    server: Server, tmp_path: Path, answering: Answering
+) -> None:
     conditions = []
     answering(lambda request, answer: conditions.append(request.headers.get("if-match")) or answer)
     version = loading(server, tmp_path).run(ROOM)
 
-    assert conditions == [None] + [version.etag] * 10
+    # The size, four streams, and six more parts.
+    assert conditions == [None] * 5 + [version.etag] * 6
+
+
+def test_first_parts_of_another_version_are_fetched_again(
+    server: Server, tmp_path: Path, answering: Answering
+) -> None:
+    old = tmp_path / "old"
+    old.write_bytes(bytes(reversed(CONTENT)))
+
+    def replaced(request: Request, answer: Answer) -> Answer:
+        if offset(request) < 0 or "if-match" in request.headers:
+            return answer
+        return replace(answer, file=old, headers={**answer.headers, "ETag": '"old"'})
+
+    answering(replaced)
+    loading(server, tmp_path).run(ROOM)
+
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("size", [1, (1 << 20) - 1, (1 << 20) + 1, (4 << 20) + 1])
+def test_a_file_may_have_fewer_parts_than_streams(server: Server, tmp_path: Path, size: int) -> None:
+    (tmp_path / "s3" / "models" / "small.pt").write_bytes(CONTENT[:size])
+    loading(server, tmp_path, "small.pt").run(ROOM)
+
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT[:size]
 
 
 def test_a_server_that_fails_is_asked_again(server: Server, tmp_path: Path, answering: Answering) -> None:
@@ -186,7 +215,8 @@ def test_a_file_that_exceeds_the_volume_is_not_begun(server: Server, tmp_path: P
         loading(server, tmp_path).run(len(CONTENT) - 1)
 
     assert list((tmp_path / "out").iterdir()) == []
-    assert server.sent == 0
+    # The first parts are asked for before the size is known.
+    assert server.sent <= 4 << 20
     assert loading(server, tmp_path).run(len(CONTENT)).size == len(CONTENT)
 
 
@@ -247,7 +277,8 @@ def test_the_parts_are_the_file(size: int) -> None:
     assert [part.number for part in every] == list(range(len(every)))
 
 
-def test_streams_do_not_end_their_first_parts_at_once() -> None:
+def test_streams_do_not_end_their_first_parts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
     first = [part.count for part in parts.parts(6_940_000_000, 16 << 20, 48)[:48]]
 
     assert len(set(first)) > 40

@@ -13,8 +13,9 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from queue_agent.models.parts import (
     Part,
     Version,
     crc32_of,
+    first_parts,
     journal_header,
     journaled,
     part_bytes,
@@ -52,34 +54,62 @@ class Download:
 
         Raises ModelError; a file of which nothing is left has no parts here.
         """
-        version = self._bucket.version(self._key)
-        if version.size > room:
-            self._discard()
-            raise ModelError(f"{self._key}: its {version.size} bytes exceed what is left of models.sizeLimit")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        each = part_bytes(version.size, self._streams)
-        every = parts(version.size, each, self._streams)
-        done = self._kept(version, every)
-        missing = [part for part in every if part.number not in done]
-        try:
-            with self._opened(version.size) as file, self._journal.open("a" if done else "w") as journal:
-                if not done:
-                    journal.write(journal_header(version, self._streams) + "\n")
-                waiting = iter(missing)
-                with ThreadPoolExecutor(self._streams) as pool:
-                    streams = [
-                        pool.submit(self._stream, file, version, waiting, done, journal)
-                        for _ in range(min(self._streams, len(missing)))
-                    ]
-                    for stream in streams:
-                        stream.result()
-        except OSError as error:
-            self._discard()
-            raise ModelError(f"{self._path}: {error.strerror}") from error
+        with contextlib.ExitStack() as stack, ThreadPoolExecutor(self._streams) as pool:
+            asked = {} if self._journal.exists() else self._asked(pool, stack)
+            version = self._bucket.version(self._key)
+            if version.size > room:
+                self._discard()
+                message = f"its {version.size} bytes exceed what is left of models.sizeLimit"
+                raise ModelError(f"{self._key}: {message}")
+            every = parts(version.size, part_bytes(version.size, self._streams), self._streams)
+            done = self._kept(version, every)
+            try:
+                self._fetch_all(pool, version, every, done, asked)
+            except OSError as error:
+                self._discard()
+                raise ModelError(f"{self._path}: {error.strerror}") from error
         self._check(version, every, done)
         self._part.replace(self._path)
         self._journal.unlink()
         return version
+
+    def _asked(self, pool: ThreadPoolExecutor, stack: contextlib.ExitStack) -> dict[int, "_Asked"]:
+        """Ask for the first part of each stream: S3 sends them while it is asked for the size of the file.
+
+        The connections are closed with the stack.
+        """
+        asked = {}
+        for part in first_parts(self._streams):
+            connection = connect(self._url)
+            stack.callback(connection.close)
+            asked[part.number] = _Asked(connection, pool.submit(self._send, connection, part, None))
+        return asked
+
+    def _fetch_all(
+        self,
+        pool: ThreadPoolExecutor,
+        version: Version,
+        every: tuple[Part, ...],
+        done: dict[int, int],
+        asked: Mapping[int, "_Asked"],
+    ) -> None:
+        """Fetch the parts that are not done. Raises ModelError, and OSError where the disk fails."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        missing = [part for part in every if part.number not in done]
+        with self._opened(version.size) as file, self._journal.open("a" if done else "w") as journal:
+            if not done:
+                journal.write(journal_header(version, self._streams) + "\n")
+            target = _Target(file, version, done, journal)
+            first = [part for part in missing if part.number in asked]
+            waiting = iter([part for part in missing if part.number not in asked])
+            starts = [(part, asked[part.number]) for part in first]
+            others = min(self._streams, len(missing)) - len(first)
+            streams = [
+                pool.submit(self._stream, target, waiting, start) for start in [*starts, *[None] * others]
+            ]
+            wait(streams)
+            for stream in streams:
+                stream.result()
 
     def _kept(self, version: Version, every: tuple[Part, ...]) -> dict[int, int]:
         """The parts that an earlier run has left, by their checksums in the journal and of what is here."""
@@ -111,17 +141,25 @@ class Download:
             os.close(file)
 
     def _stream(
-        self, file: int, version: Version, waiting: Iterator[Part], done: dict[int, int], journal: TextIO
+        self,
+        target: "_Target",
+        waiting: Iterator[Part],
+        start: tuple[Part, "_Asked"] | None,
     ) -> None:
-        """Fetch one part after the other on one connection, until none is left or a stream has failed."""
-        connection, buffer = connect(self._url), memoryview(bytearray(BUFFER_BYTES))
+        """Fetch one part after the other on one connection, until none is left or a stream has failed.
+
+        `start`: the first part, if the connection was asked for it already.
+        """
+        first, asked = start or (None, None)
+        connection = asked.connection if asked else connect(self._url)
+        buffer = memoryview(bytearray(BUFFER_BYTES))
         try:
-            for part in self._shared(waiting):
-                crc = self._fetch(connection, file, version, part, buffer)
+            for part in itertools.chain([first] if first else [], self._shared(waiting)):
+                crc = self._fetch(connection, target, part, buffer, asked if part is first else None)
                 with self._lock:
-                    done[part.number] = crc
-                    journal.write(f"{part.number} {crc}\n")
-                    journal.flush()
+                    target.done[part.number] = crc
+                    target.journal.write(f"{part.number} {crc}\n")
+                    target.journal.flush()
                 self._progress.touch()
         except BaseException:
             self._failed.set()
@@ -140,15 +178,19 @@ class Download:
     def _fetch(
         self,
         connection: http.client.HTTPConnection,
-        file: int,
-        version: Version,
+        target: "_Target",
         part: Part,
         buffer: memoryview,
+        asked: "_Asked | None",
     ) -> int:
         """Fetch one part; its CRC-32. Raises ModelError when the last attempt fails."""
         for attempt in itertools.count(1):
             try:
-                return self._request(connection, file, version, part, buffer)
+                if asked and attempt == 1:
+                    asked.sent.result()
+                else:
+                    self._send(connection, part, target.version.etag)
+                return self._receive(connection, target, part, buffer)
             except (http.client.HTTPException, OSError, _TryAgainError) as error:
                 connection.close()  # the next request opens it again
                 if attempt == ATTEMPTS or self._failed.is_set():
@@ -156,31 +198,32 @@ class Download:
                 time.sleep(min(2.0, 0.1 * 2**attempt))
         raise AssertionError
 
-    def _request(
-        self,
-        connection: http.client.HTTPConnection,
-        file: int,
-        version: Version,
-        part: Part,
-        buffer: memoryview,
-    ) -> int:
+    def _send(self, connection: http.client.HTTPConnection, part: Part, etag: str | None) -> None:
+        """Ask for a part, of one version of the object if its ETag is known."""
         url = urlsplit(self._url)
-        # If-Match: all parts are of one version of the object.
-        last = part.offset + part.count - 1
-        headers = {"Range": f"bytes={part.offset}-{last}", "If-Match": version.etag}
+        headers = {"Range": f"bytes={part.offset}-{part.offset + part.count - 1}"}
+        if etag is not None:
+            headers["If-Match"] = etag
         connection.request("GET", f"{url.path}?{url.query}", headers=headers)
+
+    def _receive(
+        self, connection: http.client.HTTPConnection, target: "_Target", part: Part, buffer: memoryview
+    ) -> int:
+        """Write the part that was asked for to its place in the file; its CRC-32."""
         response = connection.getresponse()
         if response.status >= 500 or response.status == 429:
             raise _TryAgainError(f"S3 answers {response.status}")
         if response.status != 206:
             raise ModelError(f"{self._key}: S3 answers {response.status} {response.reason}")
+        if response.headers["ETag"] != target.version.etag:
+            raise _TryAgainError("the object was replaced")
         crc = written = 0
         while written < part.count:
             count = response.readinto(buffer[: min(len(buffer), part.count - written)])
             if not count:
                 raise _TryAgainError("the connection ended early")
             crc = zlib.crc32(buffer[:count], crc)
-            _write(file, buffer[:count], part.offset + written)
+            _write(target.file, buffer[:count], part.offset + written)
             written += count
         response.read()
         return crc
@@ -198,6 +241,24 @@ class Download:
     def _discard(self) -> None:
         for path in (self._part, self._journal):
             path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where the parts of one version go: an open file, the CRC-32 of those that are done, their journal."""
+
+    file: int
+    version: Version
+    done: dict[int, int]
+    journal: TextIO
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A connection, and whether its request has been sent."""
+
+    connection: http.client.HTTPConnection
+    sent: "Future[None]"
 
 
 class _TryAgainError(Exception):

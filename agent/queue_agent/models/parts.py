@@ -1,6 +1,7 @@
 """Decides what to fetch of a file: its parts, which of them are here, and the checksum that they make."""
 
 import functools
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 # Each request waits about 100 ms for its first byte: large parts, of which a small file still has many.
 LARGEST_PART, SMALLEST_PART = 16 << 20, 8 << 20
 PARTS_PER_STREAM = 4
-FIRST_PART = 1 << 20
+FIRST_PART, LARGEST_FIRST_PART = 1 << 20, 12 << 20
 # The polynomial of CRC-32, with its bits reversed (zlib, gzip, S3's ChecksumCRC32).
 CRC32_POLYNOMIAL = 0xEDB88320
 
@@ -41,18 +42,28 @@ def part_bytes(size: int, streams: int) -> int:
 
 
 def parts(size: int, each: int, streams: int) -> tuple[Part, ...]:
-    """The parts of a file in its order. The first parts are of growing size, one for each stream.
-
-    Streams with parts of one size would all end them at once, and all wait for the first bytes of the next.
-    """
-    listed: list[Part] = []
-    offset = 0
+    """The parts of a file in its order: the first ones, as far as the file goes, then parts of one size."""
+    listed = [
+        Part(part.number, part.offset, min(part.count, size - part.offset))
+        for part in first_parts(streams)
+        if part.offset < size
+    ]
+    offset = listed[-1].offset + listed[-1].count if listed else size
     while offset < size:
-        number = len(listed)
-        count = max(FIRST_PART, each * (number + 1) // streams) if number < streams else each
-        listed.append(Part(number, offset, min(count, size - offset)))
-        offset += count
+        listed.append(Part(len(listed), offset, min(each, size - offset)))
+        offset += each
     return tuple(listed)
+
+
+def first_parts(streams: int) -> tuple[Part, ...]:
+    """The first part of each stream, the same for every file: asked for before its size is known.
+
+    They are of growing size. Streams with parts of one size would all end them at once, and all wait for the
+    first bytes of the next.
+    """
+    counts = [max(FIRST_PART, LARGEST_FIRST_PART * number // streams) for number in range(1, streams + 1)]
+    offsets = itertools.accumulate(counts, initial=0)
+    return tuple(Part(*row) for row in zip(range(streams), offsets, counts, strict=False))
 
 
 def journal_header(version: Version, streams: int) -> str:
