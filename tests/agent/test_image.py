@@ -22,6 +22,14 @@ def test_it_does_not_run_as_root():
     assert words("USER") == ["65532:65532"]
 
 
+def test_it_holds_the_license_of_this_project():
+    agent = Path(__file__).parents[2] / "agent"
+
+    assert (agent / "LICENSE").read_bytes() == (agent.parent / "LICENSE").read_bytes()
+    assert "LICENSE /opt/agent/" in words("COPY")
+    assert "!LICENSE" in (agent / ".dockerignore").read_text().splitlines()
+
+
 def test_the_agent_itself_gets_the_signals():
     assert words("ENTRYPOINT") == ['["/opt/agent/bin/python", "-m", "queue_agent"]']
     assert words("CMD") == []
