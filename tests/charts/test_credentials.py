@@ -57,6 +57,17 @@ def test_no_annotation_of_the_user_gives_them_to_the_runtime(
     assert annotations["eks.amazonaws.com/token-expiration"] == "3600"
 
 
+def test_no_container_of_a_placeholder_gets_a_role_of_the_default_service_account(render: Render) -> None:
+    values = {"scaling": {"warm": [{"nodes": 1}]}, "queueAgent": {"xray": {"enabled": True}}}
+    rendered = copy.deepcopy(render(one={"runtime": values}))
+    template = rendered["Deployment/one-placeholder"]["spec"]["template"]
+    template["spec"]["serviceAccountName"] = "default"
+    rendered["ServiceAccount/default"] = {"metadata": {"annotations": {ROLE: "arn:aws:iam::1:role/x"}}}
+
+    assert containers_with_credentials(rendered, "one-placeholder", pod_identity=False) == set()
+    assert containers_with_credentials(rendered, "one-placeholder", pod_identity=True) == set()
+
+
 @pytest.mark.parametrize("name", TYPES)
 def test_the_containers_of_a_pod_cannot_read_each_others_files_and_processes(
     types: Objects, name: str
@@ -172,6 +183,30 @@ def test_the_pod_identity_agent_is_reached_where_it_gives_the_role(
     assert reachable(rendered, "169.254.170.23", 80) is pod_identity
     assert not any(reachable(rendered, address, 80) for address in CLOSED if address != "169.254.170.23")
     assert not any(reachable(rendered, address, 443) for address in CLOSED)
+
+
+AUTO_MODE = {"global": {**BASE["global"], "autoMode": True, "eksVersion": "1.35"}}
+
+
+@pytest.mark.parametrize("internet", [True, False])
+def test_the_dns_servers_of_auto_mode_and_those_of_the_values_are_reached(
+    render: Render, internet: bool
+) -> None:
+    """They are not pods, so the rule for the pods of kube-system does not open them."""
+    own = {"internet": internet, "cidrs": ["10.0.192.5/32"], "dnsServers": ["169.254.20.10"]}
+    egress = nested("runtime.networkPolicy.egress", own)
+    node = nested("karpenter.provisioner.disruption.expireAfter", "336h")
+    ordinary, auto = render(one=egress), render(top=AUTO_MODE, one={**egress, **node})
+    of_eks = ("10.100.0.10", "172.20.0.10")
+
+    assert [reachable(auto, server, 53) for server in of_eks] == [True, True]
+    assert not any(reachable(ordinary, server, 53) for server in of_eks)
+    for rendered in (ordinary, auto):
+        assert reachable(rendered, "169.254.20.10", 53)
+        assert not reachable(rendered, "169.254.20.10", 443)
+        assert not any(reachable(rendered, address, 53) for address in CLOSED)
+        rules = [r for r in rendered["NetworkPolicy/one"]["spec"]["egress"] if r["ports"][0]["port"] == 53]
+        assert all({p["protocol"] for p in rule["ports"]} == {"UDP", "TCP"} for rule in rules)
 
 
 def test_pod_identity_is_reached_without_internet_too(render: Render) -> None:

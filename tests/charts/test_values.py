@@ -52,6 +52,7 @@ OTHER: dict[str, Any] = {
     "runtime.queueAgent.xray.daemon.image.digest": f"sha256:{'0' * 64}",
     "runtime.serviceAccountRoleArn": "arn:aws:iam::123456789012:role/other",
     "runtime.networkPolicy.egress.cidrs": ["10.0.192.0/26"],
+    "runtime.networkPolicy.egress.dnsServers": ["169.254.20.10"],
     "runtime.models.load": "mount",
     "runtime.models.files": ["VAE/a.pt"],
     "runtime.models.sizeLimit": "80Gi",

@@ -75,12 +75,15 @@ def placeholder(render: Render) -> tuple[Object, Object]:
 
 
 def test_a_placeholder_has_the_images_and_the_resources_of_a_pod(placeholder: tuple[Object, Object]) -> None:
+    """Except the image of the trace collector, which has only the collector: no `sleep`."""
     kept, pod = placeholder
 
-    def parts(spec: Object) -> dict[str, Any]:
-        return {one["name"]: (one["image"], one["resources"]) for one in spec["containers"]}
+    def parts(spec: Object, key: str) -> dict[str, Any]:
+        return {one["name"]: one[key] for one in spec["containers"]}
 
-    assert parts(kept) == parts(pod)
+    images = parts(pod, "image")
+    assert parts(kept, "resources") == parts(pod, "resources")
+    assert parts(kept, "image") == {**images, "trace-collector": images["queue-agent"]}
     assert len(kept["containers"]) == 4
     assert {tuple(one["command"]) for one in kept["containers"]} == {("sleep", "infinity")}
 

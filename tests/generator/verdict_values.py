@@ -323,6 +323,10 @@ POOLS: dict[str, list[Any]] = {
     f"{POD}.networkPolicy.egress": [
         {"internet": internet, "cidrs": cidrs} for internet in (True, False) for cidrs in CIDR_LISTS
     ],
+    f"{POD}.networkPolicy.egress.dnsServers": [
+        *(["172.20.0.10"], ["169.254.20.10", "10.0.0.2"], [], [""], ["172.20.0.10/32"], ["::1"]),
+        *(["256.0.0.1"], ["1.2.3.4"] * 2, ["010.0.0.1"], "172.20.0.10", ["localhost"]),
+    ],
     f"{POD}.models.files": [
         [path] for path in (*PATHS, "vae/a.pt", "a b.pt", "../a.pt", "a/./b.pt", "a//b.pt", "a/")
     ],
