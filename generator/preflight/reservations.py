@@ -34,7 +34,7 @@ class Reservation:
     """What EC2 says of a capacity reservation.
 
     `placement`: the cluster placement group or the Outpost that it is in, otherwise empty. `starts` is empty
-    for one that has begun.
+    for one that has begun, `ends` for one without an end.
     """
 
     id: str
@@ -47,6 +47,7 @@ class Reservation:
     tenancy: str
     placement: str
     starts: str = ""
+    ends: str = ""
 
 
 def checks(subject: Subject) -> Iterator[Check[Any]]:
@@ -122,6 +123,7 @@ def _reservation(row: dict[str, Any]) -> Reservation:
         tenancy=str(row.get("Tenancy", "default")),
         placement=str(row.get("PlacementGroupArn") or row.get("OutpostArn") or ""),
         starts=str(row.get("StartDate", "")) if state in LATER else "",
+        ends=str(row.get("EndDate", "")),
     )
 
 
@@ -183,9 +185,9 @@ def _fault(reservation: Reservation, types: Iterable[str], place: Place) -> str 
 
 def _described_in_words(reservation: Reservation) -> str:
     held = f"{reservation.id}: {reservation.total} × {reservation.instance_type} in {reservation.zone}"
-    if reservation.state == "active":
-        return f"{held}, {reservation.available} free"
-    return f"{held}, {reservation.state}{f', starts {reservation.starts}' if reservation.starts else ''}"
+    now = f"{reservation.available} free" if reservation.state == "active" else reservation.state
+    times = (("starts", reservation.starts), ("ends", reservation.ends))
+    return ", ".join([held, now, *(f"{verb} {time}" for verb, time in times if time)])
 
 
 def _missing(pods: int, plans: Sequence[RuntimePlan], usable: Sequence[Reservation]) -> str | None:

@@ -66,6 +66,12 @@ def test_a_reservation_that_suits_passes_with_what_is_free(sandbox: Sandbox) -> 
     )
 
 
+def test_the_end_of_a_capacity_block_is_named(sandbox: Sandbox) -> None:
+    sandbox.more_ec2.reservations = [(row(endDate="2026-12-03T11:30:00.000Z"), {})]
+
+    assert result(sandbox, config({"id": ID})).message.endswith("3 free, ends 2026-12-03 11:30:00+00:00")
+
+
 def test_an_id_of_another_region_or_account_fails(sandbox: Sandbox) -> None:
     failed = result(sandbox, config({"id": "cr-404"}))
 
