@@ -63,6 +63,7 @@ def _description(runtime: Runtime, root: str) -> dict[str, Any]:
         "tasktypes": list(TASK_TYPES.get(runtime.type, ())),
         "model": runtime.model_file,
         "timeout_seconds": runtime.timeout,
+        "priority_queue": bool(runtime.high_priority_url),
         "tasks_url": f"{root}/v1alpha2/{runtime.name}",
         "comfy_url": f"{root}/comfy/{runtime.name}" if runtime.type == "comfyui" else None,
     }
@@ -92,9 +93,11 @@ def _queue(runtime: Runtime, sources: Sources) -> dict[str, int]:
 
     `oldest_seconds`: the age of the oldest task that has not ended, as of the last minutes, if it is known.
     """
-    counts = _counts(runtime.queue_url, sources.sqs)
-    waiting, running = int(counts[WAITING]), int(counts[RUNNING])
-    age = _oldest(runtime.queue_url, sources.cloudwatch) if waiting or running else None
+    urls = [url for url in (runtime.queue_url, runtime.high_priority_url) if url]
+    counts = [_counts(url, sources.sqs) for url in urls]
+    waiting, running = (sum(int(count[name]) for count in counts) for name in (WAITING, RUNNING))
+    ages = [_oldest(url, sources.cloudwatch) for url in urls] if waiting or running else []
+    age = max((age for age in ages if age is not None), default=None)
     return {
         "waiting": waiting,
         "running": running,

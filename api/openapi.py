@@ -89,7 +89,12 @@ def document(settings: Settings, stage: str) -> dict[str, Any]:
 def _discovery() -> dict[str, Any]:
     """The paths that describe the solution."""
     described = {"name": TEXT, "type": TEXT, "tasktypes": TEXTS, "tasks_url": LINK}
-    optional = {"model": TEXT, "timeout_seconds": {"type": "number"}, "comfy_url": LINK}
+    optional = {
+        "model": TEXT,
+        "timeout_seconds": {"type": "number"},
+        "priority_queue": {"type": "boolean", "description": "Tasks of high priority have a queue."},
+        "comfy_url": LINK,
+    }
     runtime = {**_all_required(described), "properties": described | optional}
     counts = {name: {"type": "integer"} for name in ("waiting", "running", "dead_lettered")}
     whole_queue = _all_required(counts)

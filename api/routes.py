@@ -231,19 +231,25 @@ class Api:
             raise invalid_request(errors)
         return self._runtime(parameters["runtime"])
 
-    def _publish(self, message: str, attributes: dict[str, str], group: str) -> None:
+    def _publish(self, message: str, attributes: dict[str, str], group: str, queue: str = "") -> None:
+        if queue:
+            self._send(self._sources.sqs.send_message, group, QueueUrl=queue, MessageBody=message)
+            return
         typed = {key: {"DataType": "String", "StringValue": value} for key, value in attributes.items()}
-        call = {"TopicArn": self._settings.topic, "Message": message, "MessageAttributes": typed}
+        topic = self._settings.topic
+        self._send(self._sns.publish, group, TopicArn=topic, Message=message, MessageAttributes=typed)
+
+    def _send(self, send: Callable[..., object], group: str, **call: object) -> None:
         if self._fair:
             try:
-                self._sns.publish(**call, MessageGroupId=group)
+                send(**call, MessageGroupId=group)
             except ClientError as error:
                 if "MessageGroupId" not in error.response["Error"].get("Message", ""):
                     raise
-                self._fair = False  # a region where a standard topic takes no groups yet
+                self._fair = False  # a region where a standard topic or queue takes no groups yet
             else:
                 return
-        self._sns.publish(**call)
+        send(**call)
 
 
 def _body(event: Event) -> Any:

@@ -56,7 +56,7 @@ _TTL = {
 _PRIORITY = {
     "type": "string",
     "enum": [NORMAL, HIGH],
-    "description": "`high`: before your other tasks that wait.",
+    "description": "`high`: before other tasks that wait.",
 }
 _WEBHOOK = {
     "type": "string",

@@ -14,8 +14,9 @@ class Runtime:
     """A runtime that accepts tasks; `model` is its checkpoint, whose v1alpha1 tasks go there.
 
     `model_file`: the model that it was given, of any type of runtime. `timeout`: the longest run in seconds.
-    `models_bucket` is empty where the models are not in a bucket. `image`: as in its pods. `input_buckets`:
-    those that `s3://` inputs may come from.
+    `high_priority_url` is empty where tasks of high priority have no queue of their own, `models_bucket`
+    where the models are not in a bucket. `image`: as in its pods. `input_buckets`: those that `s3://` inputs
+    may come from.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Runtime:
     timeout: float = 0
     queue_url: str = ""
     dead_letter_url: str = ""
+    high_priority_url: str = ""
     models_bucket: str = ""
     models_prefix: str = ""
     image: str = ""

@@ -14,6 +14,7 @@ from queue_agent.task.protocol import (
     CONTENT_DIGEST,
     CONTENT_MAX_BYTES,
     DEFAULT_SENDER,
+    HIGH,
     NORMAL,
     SNS_MAX_BYTES,
     ClaimState,
@@ -45,8 +46,8 @@ ENDED = (TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELLED)
 # An agent writes the claim of a running task a few times a minute.
 CLAIM_RACES = 5
 
-# Message, attributes, group.
-Publish = Callable[[str, dict[str, str], str], None]
+# Message, attributes, group, URL of the queue: "" for the queue to which the topic routes by the attributes.
+Publish = Callable[[str, dict[str, str], str, str], None]
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,13 @@ def submit(task: Task, records: Records, publish: Publish, notes: Mapping[str, A
     if not is_whole:
         records.overwrite(content_key(task.id), task.content)
     # A function that is stopped here leaves `published` false: the next request publishes.
-    group = message_group(task.sender, task.metadata.get("priority", NORMAL))
+    priority = task.metadata.get("priority", NORMAL)
+    group = message_group(task.sender, priority)
+    queue = task.runtime.high_priority_url if priority == HIGH else ""
     entry = tasks_folder(task.sender) + index_entry(record["submitted"], task.id)
     with ThreadPoolExecutor(1) as threads:  # the client waits for one of the two, not for both
         indexed = threads.submit(records.overwrite, entry, {})
-        publish(message, dict([task.route]), group)
+        publish(message, dict([task.route]), group, queue)
         indexed.result()
     records.overwrite(key, {**record, "published": True})
 

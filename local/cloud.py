@@ -121,9 +121,14 @@ class Cloud:
         return [json.loads(message["Body"]) for message in messages]
 
     def depth(self, runtime: Runtime) -> QueueDepth:
-        """The depth of a runtime's queue."""
+        """The depth of a runtime's queues of tasks."""
+        queues = filter(None, (runtime.queue_name, runtime.high_priority_queue_name))
+        depths = [self._depth(name) for name in queues]
+        return QueueDepth(sum(one.waiting for one in depths), sum(one.running for one in depths))
+
+    def _depth(self, name: str) -> QueueDepth:
         sqs = self.client("sqs")
-        url = sqs.get_queue_url(QueueName=runtime.queue_name)["QueueUrl"]
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         waiting, running = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[waiting, running])["Attributes"]
         return QueueDepth(int(attributes[waiting]), int(attributes[running]))

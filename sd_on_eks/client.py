@@ -65,7 +65,7 @@ class Client:
         """Send a task. Without an `id` it gets a new one; sent again under the same id it runs once.
 
         `timeout_seconds`: the longest run; `ttl_seconds`: the longest wait for it. `priority`: "high" goes
-        before the key's other tasks. `webhook`: an https:// URL that gets the result; see `verify_webhook`.
+        before other tasks. `webhook`: an https:// URL that gets the result; see `verify_webhook`.
         `output`: how its pictures are stored, such as {"format": "webp", "thumbnail": {"maxSize": 256}}.
         `metadata`: further keys of the task's metadata.
         """

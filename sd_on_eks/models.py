@@ -58,7 +58,8 @@ class TaskStatus:
 class RuntimeInfo:
     """A runtime of the solution. `models` and the counts of tasks are known of a runtime that was asked for.
 
-    `model` is the one that a static runtime has loaded; None for a dynamic one.
+    `model` is the one that a static runtime has loaded; None for a dynamic one. `priority_queue`: whether
+    tasks of high priority have a queue of their own.
     """
 
     name: str
@@ -71,6 +72,7 @@ class RuntimeInfo:
     oldest_seconds: int | None = None
     timeout_seconds: float | None = None
     expected_wait_seconds: float | None = None
+    priority_queue: bool = False
 
 
 def receipt_of(answer: Mapping[str, Any]) -> Receipt:
@@ -124,4 +126,5 @@ def runtime_of(answer: Mapping[str, Any]) -> RuntimeInfo:
         oldest_seconds=queue.get("oldest_seconds"),
         timeout_seconds=answer.get("timeout_seconds"),
         expected_wait_seconds=answer.get("expected_wait_seconds"),
+        priority_queue=bool(answer.get("priority_queue")),
     )

@@ -23,7 +23,7 @@ from queue_agent.adapters.guarded import GuardedAdapter
 from queue_agent.adapters.shared.http import session as runtime_session
 from queue_agent.aws.callbacks import Callbacks
 from queue_agent.aws.claims import Claims
-from queue_agent.aws.queue import Queue
+from queue_agent.aws.queue import Queue, QueueUrls
 from queue_agent.aws.store import Store
 from queue_agent.blobs import Scratch
 from queue_agent.flow.describe import keep_nodes
@@ -138,8 +138,9 @@ async def _connected(settings: Settings) -> AsyncIterator[Services]:
             adapter=adapter,
             queue=Queue(
                 sqs,
-                settings.queue_url,
-                settings.dead_letter_queue_url,
+                QueueUrls(
+                    settings.queue_url, settings.dead_letter_queue_url, settings.high_priority_queue_url
+                ),
                 settings.visibility_timeout_seconds,
                 metrics.retried,
             ),

@@ -93,6 +93,7 @@ class Task:
     webhook: str = ""  # the URL that is called at its end
     links: bool = False  # whether its callback has https links to its outputs
     output: OutputOptions | None = None  # how its pictures are stored; None: as the runtime makes them
+    high: bool = False  # it runs before tasks of normal priority that this agent has received
 
 
 @dataclass(frozen=True)

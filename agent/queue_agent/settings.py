@@ -63,6 +63,12 @@ class Settings:
         parse=parsers.url,
         doc="Queue for tasks that are malformed or failed too often.",
     )
+    high_priority_queue_url: str = _env(
+        "HIGH_PRIORITY_QUEUE_URL",
+        parse=parsers.url,
+        default="",
+        doc="Queue of tasks of high priority, which are received first. Unset: there is none.",
+    )
     bucket: str = _env("S3_BUCKET", parse=parsers.bucket, doc="Bucket for the outputs.")
     topic_arn: str = _env("SNS_TOPIC_ARN", parse=parsers.topic, doc="Topic for the callbacks.")
     model_filename: str = _env(

@@ -123,6 +123,7 @@ def _runtime(runtime: Runtime) -> dict[str, str | float | list[str] | None]:
         "timeout": runtime.task_timeout_seconds,
         "queue_url": runtime.queue_url,
         "dead_letter_url": runtime.dead_letter_queue_url,
+        "high_priority_url": runtime.high_priority_queue_url,
         "models_bucket": runtime.models.bucket if runtime.models.mounted else "",
         "models_prefix": runtime.models.prefix,
         "image": runtime.runtime_image.name,

@@ -53,6 +53,8 @@ class _RuntimeContext:
     queue_arn: str
     dead_letter_queue_name: str
     dead_letter_queue_arn: str
+    high_priority_queue_name: str
+    high_priority_queue_arn: str
     visibility_timeout: int
     max_receive_count: int
     oldest_age: int
@@ -69,6 +71,8 @@ def _runtime(solution: Solution, runtime: Runtime) -> _RuntimeContext:
         queue_arn=runtime.queue_arn,
         dead_letter_queue_name=runtime.dead_letter_queue_name,
         dead_letter_queue_arn=runtime.dead_letter_queue_arn,
+        high_priority_queue_name=runtime.high_priority_queue_name,
+        high_priority_queue_arn=runtime.high_priority_queue_arn,
         # The agent extends it while a task runs; this is for a task that is received by hand.
         visibility_timeout=min(
             runtime.task_timeout_seconds + limits.STORE_SECONDS, SQS_MAX_VISIBILITY_SECONDS

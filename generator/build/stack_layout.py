@@ -14,8 +14,8 @@ from generator.build import api_gateway, interruption
 from generator.iam import accounts
 from generator.solution.model import Runtime, Solution
 
-# CloudFormation takes 500 resources a stack; a runtime has 10, the shared part at most 150 with 20 API keys.
-RUNTIMES_PER_STACK = 35
+# CloudFormation takes 500 resources a stack, of which the shared part has at most 150, with 20 API keys.
+RESOURCES_PER_STACK = 350
 MAIN_FILE = "stack.yaml"
 # Applied after the cluster, whose VPC it needs.
 NETWORK_FILE = "network.yaml"
@@ -31,6 +31,8 @@ _PER_RUNTIME = {
     "AWS::SQS::Queue": 2,
     "AWS::SQS::QueuePolicy": 2,
 }
+# More of them with a queue of tasks of high priority.
+_PER_PRIORITY_QUEUE = {"AWS::SQS::Queue": 1, "AWS::SQS::QueuePolicy": 1}
 # Resources of the shared part of stack.yaml.j2, without those of a table in Python.
 _SHARED = {
     "AWS::ApiGateway::Account": 1,
@@ -120,8 +122,8 @@ def resource_counts(solution: Solution) -> dict[str, int]:
         counts.update({**_OF_CLUSTER, "AWS::Events::Rule": len(interruption.rules(solution))})
     if solution.observability.logs.enabled:
         counts["AWS::Logs::LogGroup"] += 1
-    for kind, count in _PER_RUNTIME.items():
-        counts[kind] += count * len(solution.runtimes)
+    for runtime in solution.runtimes:
+        counts.update(_of(runtime))
     if identity_parts(solution):
         counts["AWS::IAM::Role"] += len(list(accounts.service_accounts(solution)))
     if solution.pod_identity:
@@ -133,9 +135,23 @@ def resource_counts(solution: Solution) -> dict[str, int]:
 def _count(runtimes: Sequence[Runtime]) -> int:
     """The smallest power of two of stacks that has room for the runtimes, spread by a hash of their names."""
     count = 1
-    while max(Counter(_shard(runtime, count) for runtime in runtimes).values()) > RUNTIMES_PER_STACK:
+    while _fullest(runtimes, count) > RESOURCES_PER_STACK:
         count *= 2
     return count
+
+
+def _fullest(runtimes: Sequence[Runtime], count: int) -> int:
+    """How many resources the runtimes of the fullest of so many stacks have."""
+    resources: Counter[int] = Counter()
+    for runtime in runtimes:
+        resources[_shard(runtime, count)] += _of(runtime).total()
+    return max(resources.values())
+
+
+def _of(runtime: Runtime) -> Counter[str]:
+    """The resources of one runtime, by type."""
+    more = _PER_PRIORITY_QUEUE if runtime.high_priority_queue_name else {}
+    return Counter(_PER_RUNTIME) + Counter(more)
 
 
 def _shard(runtime: Runtime, count: int) -> int:

@@ -79,6 +79,7 @@ def runtime_values(solution: Solution, runtime: Runtime) -> Values:
                 "snsTopicArn": solution.results_topic_arn,
                 "sqsQueueUrl": runtime.queue_url,
                 "deadLetterQueueUrl": runtime.dead_letter_queue_url,
+                **({"highPriorityQueueUrl": high} if (high := runtime.high_priority_queue_url) else {}),
             },
             "persistence": {"s3": {"modelBucket": solution.model_bucket}},
             **({"inferenceApi": {"image": image}} if image else {}),

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,8 @@ def status(job: Job) -> SolutionStatus:
 
 
 def _row(job: Job, runtime: Runtime, pods: Mapping[str, str] | None, nodes: Mapping[str, str] | None) -> Row:
-    waiting, running = _depth(job, runtime.queue_url)
+    depths = [_depth(job, url) for url in runtime.task_queue_urls]
+    waiting, running = (_sum(values) for values in zip(*depths, strict=True))
     dead, _ = _depth(job, runtime.dead_letter_queue_url)
     shared = sum(one.node_pool == runtime.node_pool for one in job.solution.runtimes) > 1
     return Row(
@@ -60,6 +61,12 @@ def _row(job: Job, runtime: Runtime, pods: Mapping[str, str] | None, nodes: Mapp
         pods=pods.get(runtime.name, "0") if pods is not None else None,
         nodes=nodes.get(runtime.node_pool, "0") + " (shared)" * shared if nodes is not None else None,
     )
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    """The sum of what is known; None when nothing is."""
+    counts = [value for value in values if value is not None]
+    return sum(counts) if counts else None
 
 
 def _depth(job: Job, url: str) -> tuple[int | None, int | None]:

@@ -25,7 +25,7 @@ XRAY_SAMPLING = (
 
 def keda_operator(solution: Solution) -> Policy:
     """KEDA's operator: read how many messages the runtimes' queues have."""
-    exact = _keda([runtime.queue_arn for runtime in solution.runtimes])
+    exact = _keda([arn for runtime in solution.runtimes for arn in runtime.task_queue_arns])
     # About 100 ARNs fill the policy. For more queues: the prefix that all queues of this solution have.
     return exact if size(exact) <= INLINE_POLICY_MAX else _keda([any_queue(solution)])
 
@@ -64,8 +64,9 @@ def _runtime(solution: Solution, runtime: Runtime, models: list[str]) -> Policy:
     bucket = bucket_arn(solution, runtime.output_bucket)
     inputs = [f"{bucket_arn(solution, name)}/*" for name in runtime.input_buckets]
     consume = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+    queues = list(runtime.task_queue_arns)
     statements = [
-        allow("TakeTasks", [f"sqs:{action}" for action in consume], runtime.queue_arn),
+        allow("TakeTasks", [f"sqs:{action}" for action in consume], queues if len(queues) > 1 else queues[0]),
         allow("SetTasksAside", "sqs:SendMessage", runtime.dead_letter_queue_arn),
         allow("StoreResults", ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], f"{bucket}/*"),
         # Without it S3 answers 403 instead of 404 for an object that does not exist.
@@ -91,11 +92,13 @@ def api_function(solution: Solution) -> Policy:
     For `GET /runtimes/{runtime}` it counts the messages of queues and lists the names of models; these also
     before it refuses a workflow for its model.
     """
-    queues = [arn for r in solution.runtimes for arn in (r.queue_arn, r.dead_letter_queue_arn)]
-    exact = _api([bucket_arn(solution, r.output_bucket) for r in solution.runtimes], queues, solution)
+    queues = [arn for r in solution.runtimes for arn in (*r.task_queue_arns, r.dead_letter_queue_arn)]
+    high = [r.high_priority_queue_arn for r in solution.runtimes if r.high_priority_queue_arn]
+    exact = _api([bucket_arn(solution, r.output_bucket) for r in solution.runtimes], queues, high, solution)
     if size(exact) <= INLINE_POLICY_MAX:
         return exact
-    return _api([any_bucket(solution)], [any_queue(solution)], solution)
+    pattern = [arn(solution, "sqs", names.high_priority_queue(solution.stack, "*"))] if high else []
+    return _api([any_bucket(solution)], [any_queue(solution)], pattern, solution)
 
 
 def api_authorizer(solution: Solution) -> Policy:
@@ -136,10 +139,12 @@ def _keda(queues: list[str]) -> Policy:
     return document([allow("CountTasks", "sqs:GetQueueAttributes", queues)])
 
 
-def _api(buckets: list[str], queues: list[str], solution: Solution) -> Policy:
+def _api(buckets: list[str], queues: list[str], high: list[str], solution: Solution) -> Policy:
+    services = ("sns", "sqs") if high else ("sns",)
     return document(
         [
             allow("PublishTasks", "sns:Publish", solution.requests_topic_arn),
+            *([allow("SendTasksOfHighPriority", "sqs:SendMessage", high)] if high else []),
             allow("KeepTaskRecords", "s3:PutObject", [f"{bucket}/.tasks/*" for bucket in buckets]),
             # Uploads of clients of the Comfy API.
             allow(
@@ -158,7 +163,7 @@ def _api(buckets: list[str], queues: list[str], solution: Solution) -> Policy:
             _write_log(names.api(solution.stack), solution),
             allow("SendTraces", XRAY_WRITE, "*"),
             *keys.write("EncryptRecords", solution.keys.outputs, ("s3",), solution),
-            *keys.write("EncryptTasks", solution.keys.messages, ("sns",), solution),
+            *keys.write("EncryptTasks", solution.keys.messages, services, solution),
         ]
     )
 

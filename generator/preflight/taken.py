@@ -37,7 +37,8 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
     """Queues, buckets, topics and roles, each free, or in a stack of the solution."""
     solution = subject.solution
     for runtime in solution.runtimes:
-        for queue in (runtime.queue_name, runtime.dead_letter_queue_name):
+        queues = (runtime.queue_name, runtime.dead_letter_queue_name, runtime.high_priority_queue_name)
+        for queue in filter(None, queues):
             yield _check(solution, "queue", queue, _queue(queue))
         yield _check(solution, "bucket", runtime.output_bucket, _bucket(runtime.output_bucket))
     for arn in (solution.requests_topic_arn, solution.results_topic_arn):

@@ -262,6 +262,10 @@ class Runtime:
     dead_letter_queue_name: str
     dead_letter_queue_arn: str
     dead_letter_queue_url: str
+    # The queue of tasks of high priority; empty where there is none.
+    high_priority_queue_name: str
+    high_priority_queue_arn: str
+    high_priority_queue_url: str
     output_bucket: str
     # The Karpenter NodePool that starts its nodes.
     node_pool: str
@@ -289,6 +293,16 @@ class Runtime:
     xray: bool
     # The user's `extraValues`, as written. Only for the chart; what Python needs of it is above.
     extra_values: Mapping[str, Any]
+
+    @property
+    def task_queue_arns(self) -> tuple[str, ...]:
+        """The queues from which its agents receive tasks."""
+        return tuple(filter(None, (self.queue_arn, self.high_priority_queue_arn)))
+
+    @property
+    def task_queue_urls(self) -> tuple[str, ...]:
+        """The same queues by their URLs."""
+        return tuple(filter(None, (self.queue_url, self.high_priority_queue_url)))
 
     @property
     def default_model(self) -> str | None:

@@ -94,6 +94,11 @@ def dead_letter_queue(stack: str, runtime: str) -> str:
     return f"{stack}-{runtime}-dead-letter"
 
 
+def high_priority_queue(stack: str, runtime: str) -> str:
+    """SQS queue of one runtime's tasks of high priority."""
+    return f"{stack}-{runtime}-high"
+
+
 def output_bucket(stack: str, runtime: str, account: str, region: str) -> str:
     """S3 bucket for the pictures of one runtime. S3 allows 63 characters."""
     return f"{stack}-{runtime}-{account}-{region}"

@@ -67,6 +67,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
     traces = bool(agent["xray"]["enabled"] or agent["XRay"].get("enabled", False))
     queue = names.queue(scope.stack, name)
     dead_letter_queue = names.dead_letter_queue(scope.stack, name)
+    high = names.high_priority_queue(scope.stack, name) if full["priorityQueue"] else ""
     role = names.runtime_role(scope.stack, name)
     extra_values = entry.get("extraValues", {})
     nodes = node_pool.nodes(
@@ -93,6 +94,9 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         dead_letter_queue_name=dead_letter_queue,
         dead_letter_queue_arn=scope.arn("sqs", dead_letter_queue),
         dead_letter_queue_url=scope.queue_url(dead_letter_queue),
+        high_priority_queue_name=high,
+        high_priority_queue_arn=scope.arn("sqs", high) if high else "",
+        high_priority_queue_url=scope.queue_url(high) if high else "",
         output_bucket=names.output_bucket(scope.stack, name, scope.account, scope.region),
         node_pool=names.node_pool(scope.stack, node_pool.pool(karpenter, name)),
         task_timeout_seconds=agent["taskTimeoutSeconds"],

@@ -88,24 +88,32 @@ class System:
 
     def send(self, runtime: str, name: str, **content: Any) -> str:
         """Publish one task as the HTTP API does; its id."""
-        kind = next(r.type for r in self.solution.runtimes if r.name == runtime)
-        task = {
-            "metadata": {
-                "id": name,
-                "runtime": runtime,
-                "tasktype": DEFAULT_TASK_TYPES.get(kind, "text-to-image"),
-                "prefix": "e2e",
-                "context": {},
-            },
-            "content": content or CONTENT[kind](name),
-        }
-        self.sent[name] = time.monotonic()
         self.cloud.client("sns").publish(
             TopicArn=self.solution.requests_topic_arn,
-            Message=json.dumps(task),
+            Message=json.dumps(self._task(runtime, name, content)),
             MessageAttributes={"runtime": {"DataType": "String", "StringValue": runtime}},
         )
         return name
+
+    def send_high(self, runtime: str, name: str) -> str:
+        """Send one task of high priority, to the queue of such tasks, as the HTTP API does; its id."""
+        sqs = self.cloud.client("sqs")
+        queue = next(r.high_priority_queue_name for r in self.solution.runtimes if r.name == runtime)
+        body = json.dumps(self._task(runtime, name, {}))
+        sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=body)
+        return name
+
+    def _task(self, runtime: str, name: str, content: dict[str, Any]) -> dict[str, Any]:
+        kind = next(r.type for r in self.solution.runtimes if r.name == runtime)
+        metadata = {
+            "id": name,
+            "runtime": runtime,
+            "tasktype": DEFAULT_TASK_TYPES.get(kind, "text-to-image"),
+            "prefix": "e2e",
+            "context": {},
+        }
+        self.sent[name] = time.monotonic()
+        return {"metadata": metadata, "content": content or CONTENT[kind](name)}
 
     def content(self, runtime: Runtime, model: str) -> dict[str, Any]:
         """Task content that names the model, for a dynamic runtime; empty for others."""

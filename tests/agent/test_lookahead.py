@@ -102,3 +102,8 @@ def test_none_goes_when_all_want_another_checkpoint_and_none_has_waited_long():
 
 def test_a_task_for_no_checkpoint_fits_any():
     assert choose([None, "a"], [1.0, 1.0], loaded="a", limit=30) == 0
+
+
+def test_a_task_of_high_priority_goes_before_one_for_the_loaded_checkpoint_and_the_longest_waiting():
+    high = [False, False, True, True]
+    assert choose(["a", "b", "c", "a"], [99.0, 1.0, 0.5, 0.1], loaded="a", limit=30, high=high) == 2

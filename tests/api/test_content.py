@@ -121,6 +121,17 @@ REFUSED: list[tuple[Runtime, str, Any, dict[str, str]]] = [
     (STATIC, I2I, {"init_images": [5]}, {"init_images": "list of strings"}),
     (STATIC, I2I, {"init_images": ["http://example.com/a"]}, {"init_images[0]": "https:// or s3://"}),
     (STATIC, I2I, {"init_images": ["https://10.0.0.1/a"]}, {"init_images[0]": "not a public address"}),
+    *(
+        (STATIC, I2I, {"init_images": [f"https://{host}/a"]}, {"init_images[0]": "not a public address"})
+        for host in (
+            "localhost",
+            "a.localhost:8443",
+            "0x7f000001",
+            "127.1",
+            "db.svc.cluster.local",
+            "x.INTERNAL.",
+        )
+    ),
     (STATIC, I2I, {"init_images": ["https://[::1]/a"]}, {"init_images[0]": "not a public address"}),
     (STATIC, I2I, {"init_images": ["https://a:b@example.com/"]}, {"init_images[0]": "a user name"}),
     (STATIC, I2I, {"init_images": ["https://example.com:0/a"]}, {"init_images[0]": "an invalid port"}),

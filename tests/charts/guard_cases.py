@@ -49,6 +49,20 @@ CASES: dict[str, tuple[Values, str]] = {
         nested(f"{AGENT}.deadLetterQueueUrl", "https://sqs.us-west-2.amazonaws.com/123456789012/demo-one"),
         "deadLetterQueueUrl is the queue itself",
     ),
+    "two-queues-in-one": (
+        nested(f"{AGENT}.highPriorityQueueUrl", "https://sqs.us-west-2.amazonaws.com/123456789012/demo-one"),
+        "highPriorityQueueUrl is the queue of all tasks",
+    ),
+    "failed-tasks-first": (
+        nested(
+            AGENT,
+            dict.fromkeys(
+                ("highPriorityQueueUrl", "deadLetterQueueUrl"),
+                "https://sqs.us-west-2.amazonaws.com/123456789012/demo-failed",
+            ),
+        ),
+        "highPriorityQueueUrl is the dead-letter queue",
+    ),
     "download-of-elsewhere": (
         nested("runtime.models.files", ["../other/a.safetensors"]),
         "is not the path of a file in the models folder",
@@ -312,6 +326,7 @@ OPTIONAL = {
     f"{AGENT}.resources.limits.memory",
     f"{AGENT}.resources.requests.cpu",
     f"{AGENT}.resources.requests.memory",
+    f"{AGENT}.highPriorityQueueUrl",
     f"{AGENT}.xray.enabled",
     "runtime.serviceAccountName",
     "runtime.serviceAccountRoleArn",

@@ -280,8 +280,9 @@ def test_the_agent_of_a_comfyui_knows_the_image_of_its_runtime(types: Objects) -
     assert types.agent(name)["RUNTIME_IMAGE"] == container["image"]
 
 
-def test_what_the_chart_sets_itself_is_what_the_rules_reserve(types: Objects) -> None:
-    names = set().union(*(types.agent(name) for name in TYPES))
+def test_what_the_chart_sets_itself_is_what_the_rules_reserve(types: Objects, render: Render) -> None:
+    second = {"queueAgent": {"highPriorityQueueUrl": "https://sqs.us-west-2.amazonaws.com/123456789012/h"}}
+    names = set().union(*(types.agent(name) for name in TYPES), render(one={"runtime": second}).agent("one"))
     templates = [types[f"Deployment/{name}"]["spec"]["template"]["metadata"] for name in TYPES]
     labels = {key for metadata in templates for key in metadata["labels"]}
     labels |= {key for name in TYPES for key in types[f"Deployment/{name}"]["metadata"]["labels"]}

@@ -85,3 +85,37 @@ def test_a_test_endpoint_reaches_the_agent_and_keda(render: Render) -> None:
     rendered = render({"global": {"awsEndpoint": "http://127.0.0.1:4566"}}, one={})
     trigger = rendered["ScaledObject/one"]["spec"]["triggers"][0]["metadata"]
     assert rendered.agent("one")["AWS_ENDPOINT_URL"] == trigger["awsEndpoint"] == "http://127.0.0.1:4566"
+
+
+HIGH = "https://sqs.us-west-2.amazonaws.com/123456789012/demo-one-high"
+
+
+def with_two_queues(render: Render, **scaling: object) -> dict:
+    runtime = {"queueAgent": {"highPriorityQueueUrl": HIGH}, "scaling": scaling}
+    return scaled(render(one={"runtime": runtime}))
+
+
+def test_the_tasks_of_two_queues_ask_for_pods_together(render: Render) -> None:
+    spec = with_two_queues(render, queueLength=5)
+    urls = {trigger["name"]: trigger["metadata"]["queueURL"] for trigger in spec["triggers"]}
+    assert urls == {"tasks": HIGH.removesuffix("-high"), "high": HIGH}
+    assert spec["advanced"]["scalingModifiers"] == {
+        "formula": "(tasks + high) / 5",
+        "target": "1",
+        "metricType": "AverageValue",
+    }
+
+
+def test_what_is_kept_warm_counts_next_to_two_queues_and_only_in_its_hours(render: Render) -> None:
+    hours = {"start": "0 8 * * *", "end": "0 18 * * *"}
+    warm = [{"nodes": 1}, {"pods": 1, **hours}, {"pods": 3, **hours}]
+    spec = with_two_queues(render, warm=warm, queueLength=4)
+    assert spec["advanced"]["scalingModifiers"]["formula"] == "max((tasks + high) / 4, warm1 - 1, warm2 - 1)"
+    asked = {trigger["name"]: trigger["metadata"].get("desiredReplicas") for trigger in spec["triggers"]}
+    assert asked == {"tasks": None, "high": None, "warm1": "2", "warm2": "4"}
+
+
+def test_one_queue_needs_no_formula(render: Render) -> None:
+    spec = scaled(render(one={}))
+    assert "scalingModifiers" not in spec["advanced"]
+    assert ["name" in trigger for trigger in spec["triggers"]] == [False]

@@ -49,6 +49,7 @@ OTHER: dict[str, Any] = {
     "runtime.queueAgent.snsTopicArn": "arn:aws:sns:us-west-2:123456789012:other",
     "runtime.queueAgent.sqsQueueUrl": "https://sqs.us-west-2.amazonaws.com/123456789012/other",
     "runtime.queueAgent.deadLetterQueueUrl": "https://sqs.us-west-2.amazonaws.com/123456789012/o",
+    "runtime.queueAgent.highPriorityQueueUrl": "https://sqs.us-west-2.amazonaws.com/123456789012/h",
     "runtime.queueAgent.xray.daemon.image.digest": f"sha256:{'0' * 64}",
     "runtime.serviceAccountRoleArn": "arn:aws:iam::123456789012:role/other",
     "runtime.networkPolicy.egress.cidrs": ["10.0.192.0/26"],

@@ -221,3 +221,43 @@ def test_unencrypted_transport_is_refused_for_buckets_and_all_that_is_in_them(
 
     arns = [f"arn:aws:s3:::{runtime.output_bucket}" for runtime in solution.runtimes]
     assert sorted(covered) == sorted([arn, f"{arn}/*"] for arn in arns)
+
+
+@pytest.fixture(scope="module")
+def two_queues(solution_of: Resolve) -> Solution:
+    runtimes = [{"name": "sdxl", "type": "comfyui", "priorityQueue": True}, {"name": "b", "type": "comfyui"}]
+    return solution_of("minimal", modelsRuntime=runtimes)
+
+
+def test_only_a_runtime_that_asks_for_it_has_a_queue_of_tasks_of_high_priority(two_queues: Solution) -> None:
+    template = Template(stack.files(two_queues)["stack.yaml"])
+    [runtime, _] = two_queues.runtimes
+    queues = {queue["Properties"]["QueueName"]: queue for queue in template.of("AWS::SQS::Queue").values()}
+
+    assert [name for name in queues if name.endswith("-high")] == [runtime.high_priority_queue_name]
+    high, tasks = queues[runtime.high_priority_queue_name], queues[runtime.queue_name]
+    assert high["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert high["Properties"] == tasks["Properties"] | {"QueueName": runtime.high_priority_queue_name}
+    sent = [
+        statement
+        for statement in template.statements()
+        if statement.get("Action") == "sqs:SendMessage"
+        and statement["Resource"] == runtime.high_priority_queue_arn
+        and "Principal" in statement
+    ]
+    assert not sent, "the topic sends nothing there; the API does, by the permissions of its role"
+
+
+def test_alarms_watch_both_queues(two_queues: Solution) -> None:
+    template = Template(stack.files(two_queues)["stack.yaml"])
+    [runtime, single] = two_queues.runtimes
+    both = {runtime.queue_name, runtime.high_priority_queue_name}
+
+    old, untaken = (alarms(template, kind) for kind in ("tasks-wait-long", "tasks-untaken"))
+    assert watched(old[single.queue_name])[2] == single.queue_name
+    assert old[runtime.queue_name]["Metrics"][0]["Expression"] == "MAX([FILL(tasks, 0), FILL(high, 0)])"
+    for alarm in (old[runtime.queue_name], untaken[runtime.queue_name]):
+        metrics = [entry["MetricStat"]["Metric"] for entry in alarm["Metrics"][1:]]
+        assert {metric["Dimensions"][0]["Value"] for metric in metrics} == both
+    assert "FILL(waiting, 0) + FILL(high, 0) > 0" in untaken[runtime.queue_name]["Metrics"][0]["Expression"]
+    assert "high" not in untaken[single.queue_name]["Metrics"][0]["Expression"]

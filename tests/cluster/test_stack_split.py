@@ -34,7 +34,7 @@ def test_names_that_differ_by_a_dash_have_logical_ids_that_differ(solution_of: R
 def test_a_stack_is_split_only_when_it_would_be_too_large_for_cloudformation(solution_of: Resolve) -> None:
     full, over = (
         stack.files(solution_of("minimal", eksVersion="1.34", modelsRuntime=runtimes_named(count)))
-        for count in (stack_layout.RUNTIMES_PER_STACK, stack_layout.RUNTIMES_PER_STACK + 1)
+        for count in (35, 36)
     )
 
     assert list(full) == ["stack.yaml", "network.yaml"]
@@ -55,6 +55,19 @@ def test_a_thousand_runtimes_are_spread_over_stacks_that_cloudformation_takes(so
     stacks = [stack_layout.stack_name(solution, file) for file in texts]
     assert stacks[:2] == [solution.stack, f"{solution.stack}-02"]
     assert len(set(stacks)) == len(texts)
+
+
+def test_runtimes_with_a_second_queue_fill_a_stack_sooner(solution_of: Resolve) -> None:
+    plain, second = (
+        [{**entry, "priorityQueue": more} for entry in runtimes_named(35)] for more in (False, True)
+    )
+    solutions = [
+        solution_of("minimal", eksVersion="1.34", modelsRuntime=entries) for entries in (plain, second)
+    ]
+
+    assert [len(stack_layout.parts(solution)) for solution in solutions] == [1, 2]
+    for text in stack.files(solutions[1]).values():
+        assert len(Template(text).resources) <= 500
 
 
 def where(solution: Solution) -> dict[str, str]:

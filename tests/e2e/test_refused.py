@@ -32,7 +32,7 @@ NOT_REJECTED = {
     *("mount-option-of-the-chart", "mount-option-unknown", "mount-option-value", "mount-option-range"),
     *("warm-nothing", "warm-without-hours", "warm-above-maximum", "warm-at-odd-hours"),
     *("warm-on-sunday", "warm-backwards", "warm-for-no-time", "warm-without-keda"),
-    *("download-of-elsewhere", "models-over-downloads"),
+    *("download-of-elsewhere", "models-over-downloads", "two-queues-in-one", "failed-tasks-first"),
     *("mount-option-twice", "mount-option-exclusive", "mount-option-newer"),
 }
 # What kubectl prints for a rejection; other errors, such as an unreachable server, are not rejections.

@@ -181,6 +181,8 @@ def runtime(draw: st.DrawFn, name: str, region: str) -> Config:
     elif kind == "sdwebui":
         entry["modelFilename"] = f"{name}.safetensors"
     if draw(st.booleans()):
+        entry["priorityQueue"] = draw(st.booleans())
+    if draw(st.booleans()):
         entry["namespace"] = draw(st.sampled_from(["default", "art", "team-1"]))
     extra: Config = {"runtime": draw(runtime_values(kind))}
     # The default types are not offered everywhere, so a config of another region names its own.

@@ -129,3 +129,30 @@ def test_the_function_of_webhooks(solution: Solution) -> None:
         "xray:PutTelemetryRecords": {"*"},
         "xray:PutTraceSegments": {"*"},
     }
+
+
+def test_a_queue_of_tasks_of_high_priority_is_the_apis_to_fill_and_the_agents_to_empty(
+    solution_of: Any,
+) -> None:
+    entry = {"name": "sdxl", "type": "comfyui"}
+    plain, solution = (
+        solution_of("minimal", modelsRuntime=[{**entry, "priorityQueue": more}]) for more in (False, True)
+    )
+    [runtime] = solution.runtimes
+    high = runtime.high_priority_queue_arn
+
+    pods, api = grants(roles.runtime(solution, runtime)), grants(roles.api_function(solution))
+    assert pods["sqs:ReceiveMessage"] == {runtime.queue_arn, high}
+    assert pods["sqs:SendMessage"] == {runtime.dead_letter_queue_arn}
+    assert api["sqs:SendMessage"] == {high}
+    assert high in api["sqs:GetQueueAttributes"]
+    assert grants(roles.keda_operator(solution))["sqs:GetQueueAttributes"] == {runtime.queue_arn, high}
+    assert "sqs:SendMessage" not in grants(roles.api_function(plain))
+
+
+def test_the_api_encrypts_what_it_sends_to_a_queue(solution_of: Any) -> None:
+    entry = {"name": "sdxl", "type": "comfyui", "priorityQueue": True}
+    policy = roles.api_function(solution_of("customer-keys", modelsRuntime=[entry]))
+    [tasks] = [statement for statement in policy["Statement"] if statement["Sid"] == "EncryptTasks"]
+    hosts = tasks["Condition"]["StringEquals"]["kms:ViaService"]
+    assert {host.split(".")[0] for host in hosts} == {"sns", "sqs"}

@@ -51,25 +51,50 @@ def test_without_groups_messages_come_in_order(sqs: Any) -> None:
     assert [receive(sqs, url)[0] for _ in range(3)] == ["0", "1", "2"]
 
 
-def in_flight(group: str, count: int) -> list[dict[str, Any]]:
-    return [
-        {"id": f"{group}-{n}", "group_id": group, "receive_count": 1, "visible_at": 1000.0}
-        for n in range(count)
-    ]
+def message(group: str, number: int, *, received: bool = True, sent: float = 0.0) -> dict[str, Any]:
+    flight = {"receive_count": 1, "visible_at": 10_000.0} if received else {"visible_at": 0.0}
+    return {"id": f"{group}-{number}", "group_id": group, "sent_at": sent, **flight}
 
 
-@pytest.mark.parametrize(("count", "noisy"), [(29, set()), (30, {"a"})])
-def test_a_group_with_many_messages_in_flight_is_noisy(count: int, noisy: set[str]) -> None:
-    assert Shares().noisy(in_flight("a", count), 0.0) == noisy
+def first(shares: Shares, messages: list[dict[str, Any]], now: float) -> set[str]:
+    """The groups whose messages go before those of others."""
+    order = shares.order(messages, now)
+    best = min(map(order, messages))
+    return {str(one["group_id"]) for one in messages if order(one) == best}
 
 
-def test_a_group_is_noisy_by_the_time_of_consumers_and_no_longer_after_a_while() -> None:
+WAITING = [message(group, 99, received=False) for group in "ab"]
+
+
+@pytest.mark.parametrize(("count", "groups"), [(29, {"a", "b"}), (30, {"b"})])
+def test_a_group_with_many_messages_in_flight_is_noisy(count: int, groups: set[str]) -> None:
+    assert first(Shares(), [*(message("a", n) for n in range(count)), *WAITING], 0.0) == groups
+
+
+def test_a_group_is_noisy_by_the_time_of_consumers() -> None:
     shares = Shares()
-    slow, quick = in_flight("slow", 1), in_flight("quick", 1)
-    shares.received(slow, 0.0)
-    shares.noisy(slow, 95.0)
-    shares.received(quick, 95.0)
+    assert first(shares, [message("a", 0), *WAITING], 0.0) == {"a", "b"}
+    assert first(shares, [message("a", 0), *WAITING], 95.0) == {"b"}
+    assert first(shares, WAITING, 100.0) == {"b"}, "the time of a deleted message counts for a while"
+    assert first(shares, WAITING, 401.0) == {"a", "b"}
 
-    assert shares.noisy([*slow, *quick], 100.0) == {"slow"}
-    assert shares.noisy([], 101.0) == {"slow"}, "both are deleted; their time counts for a while"
-    assert shares.noisy([], 500.0) == set()
+
+def test_a_group_that_waits_no_more_starts_anew() -> None:
+    shares = Shares()
+    shares.order([message("a", 0), *WAITING], 0.0)
+    shares.drained([message("a", 0), WAITING[1]], 50.0)
+    assert first(shares, WAITING, 50.0) == {"a", "b"}
+
+
+def test_a_group_that_has_sent_nothing_for_five_minutes_is_not_noisy() -> None:
+    shares = Shares()
+    shares.order([message("a", 0), *WAITING], 0.0)
+    assert first(shares, [message("a", 0), *WAITING], 299.0) == {"b"}
+    assert first(shares, [message("a", 0), *WAITING], 300.0) == {"a", "b"}
+
+
+def test_of_two_noisy_groups_the_one_with_fewer_messages_in_flight_goes_first() -> None:
+    shares = Shares()
+    both = [message("a", 0), message("a", 1), message("b", 0), *WAITING]
+    shares.order(both, 0.0)
+    assert first(shares, both, 10.0) == {"b"}

@@ -1,4 +1,4 @@
-"""The queue of the runtime and its dead-letter queue."""
+"""The queues of the runtime: its tasks, those of high priority, and the dead-letter queue."""
 
 import math
 import time
@@ -18,6 +18,11 @@ STALE_RECEIPT_CODES = ("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidP
 SYSTEM_ATTRIBUTES = ("ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader", "MessageGroupId")
 RETURN_RETRY_SECONDS = 10.0
 REASON_MAX_CHARACTERS = 256
+# With a second queue, of tasks of high priority: after so many of its messages the other is asked first, so
+# that its tasks do not wait forever.
+HIGH_IN_A_ROW = 4
+# So soon an agent that waits at the other queue looks into the second one again.
+HIGH_POLL_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -33,26 +38,49 @@ class Message:
     trace: str  # AWSTraceHeader, or ""
     attributes: Mapping[str, Any]
     group: str = ""  # MessageGroupId: whose share of a fair queue it counts towards
+    queue_url: str = ""  # where it came from
+
+
+@dataclass(frozen=True)
+class QueueUrls:
+    """The queues of one runtime. `high_priority` is "" where there is no second queue."""
+
+    tasks: str
+    dead_letter: str
+    high_priority: str = ""
 
 
 class Queue:
-    """One queue and its dead-letter queue. Failed calls are retried; then they raise `AwsUnavailable`."""
+    """The queues of one runtime. Failed calls are retried; then they raise `AwsUnavailable`."""
 
-    def __init__(
-        self, sqs: Any, url: str, dead_letter_url: str, visibility_timeout: int, on_retry: OnRetry
-    ) -> None:
+    def __init__(self, sqs: Any, urls: QueueUrls, visibility_timeout: int, on_retry: OnRetry) -> None:
         self._sqs = sqs
-        self._url = url
-        self._dead_letter_url = dead_letter_url
+        self._urls = urls
         self._visibility_timeout = visibility_timeout
         self._on_retry = on_retry
+        self._high_in_a_row = 0
 
     async def receive(self, count: int, wait_seconds: int) -> list[Message]:
-        """Up to `count` messages; waits for the first. Retries until SQS responds."""
+        """Up to `count` messages, those of high priority first; waits for the first.
+
+        Retries until SQS responds.
+        """
+        tasks, high = self._urls.tasks, self._urls.high_priority
+        if not high:
+            return await self._receive(tasks, count, wait_seconds)
+        soon = min(wait_seconds, HIGH_POLL_SECONDS)
+        if (left := HIGH_IN_A_ROW - self._high_in_a_row) <= 0:
+            self._high_in_a_row = 0
+            return await self._receive(tasks, 1, 0) or await self._receive(high, count, soon)
+        messages = await self._receive(high, min(count, left), 0)
+        self._high_in_a_row += len(messages)
+        return messages or await self._receive(tasks, count, soon)
+
+    async def _receive(self, url: str, count: int, wait_seconds: int) -> list[Message]:
         response = await call_with_retry(
             "ReceiveMessage",
             lambda: self._sqs.receive_message(
-                QueueUrl=self._url,
+                QueueUrl=url,
                 MaxNumberOfMessages=min(count, SQS_MAX_RECEIVE),
                 WaitTimeSeconds=wait_seconds,
                 VisibilityTimeout=self._visibility_timeout,
@@ -62,7 +90,7 @@ class Queue:
             float("inf"),
             self._on_retry,
         )
-        return [_message(entry) for entry in response.get("Messages", [])]
+        return [_message(entry, url) for entry in response.get("Messages", [])]
 
     async def extend_visibility(self, message: Message, seconds: float) -> bool:
         """Hide the message for so long from now. False when it is visible to other agents again."""
@@ -77,7 +105,9 @@ class Queue:
         try:
             await call_with_retry(
                 "DeleteMessage",
-                lambda: self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt_handle),
+                lambda: self._sqs.delete_message(
+                    QueueUrl=message.queue_url, ReceiptHandle=message.receipt_handle
+                ),
                 retry_seconds,
                 self._on_retry,
                 hold_permanent=False,
@@ -106,7 +136,7 @@ class Queue:
         await call_with_retry(
             "SendMessage",
             lambda: self._sqs.send_message(
-                QueueUrl=self._dead_letter_url,
+                QueueUrl=self._urls.dead_letter,
                 MessageBody=message.body,
                 MessageAttributes=attributes,
                 **group,
@@ -120,7 +150,9 @@ class Queue:
             await call_with_retry(
                 "ChangeMessageVisibility",
                 lambda: self._sqs.change_message_visibility(
-                    QueueUrl=self._url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=seconds
+                    QueueUrl=message.queue_url,
+                    ReceiptHandle=message.receipt_handle,
+                    VisibilityTimeout=seconds,
                 ),
                 retry_seconds,
                 self._on_retry,
@@ -132,7 +164,7 @@ class Queue:
         return True
 
 
-def _message(entry: Mapping[str, Any]) -> Message:
+def _message(entry: Mapping[str, Any], queue_url: str) -> Message:
     system = entry.get("Attributes", {})
     now = time.time()
     return Message(
@@ -145,6 +177,7 @@ def _message(entry: Mapping[str, Any]) -> Message:
         trace=system.get("AWSTraceHeader", ""),
         attributes=entry.get("MessageAttributes", {}),
         group=system.get("MessageGroupId", ""),
+        queue_url=queue_url,
     )
 
 

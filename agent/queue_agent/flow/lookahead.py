@@ -128,12 +128,19 @@ def held_too_long(now: Snapshot, waited: float, delivery: int, max_attempts: int
 
 
 def choose(
-    models: Sequence[str | None], waited: Sequence[float], loaded: str | None, limit: float
+    models: Sequence[str | None],
+    waited: Sequence[float],
+    loaded: str | None,
+    limit: float,
+    high: Sequence[bool] = (),
 ) -> int | None:
     """The index of the received task that is prepared next; None: none of them yet. The first is the oldest.
 
-    A task that has waited for `limit` seconds goes first, then those for the loaded model.
+    A task of high priority goes first, then one that has waited for `limit` seconds, then those for the
+    loaded model.
     """
+    if True in high:
+        return high.index(True)
     if waited and waited[0] >= limit:
         return 0
     matching = (n for n, model in enumerate(models) if model is None or loaded is None or model == loaded)

@@ -67,11 +67,14 @@ class Scheduler:
         models = [job.model for job in self.received]
         waited = [now - job.received_at for job in self.received]
         limit = 0.0 if any_model else self._grouping
-        chosen = lookahead.choose(models, waited, self._next_loaded_model(), limit)
+        high = [job.task.high for job in self.received]
+        chosen = lookahead.choose(models, waited, self._next_loaded_model(), limit, high)
         if chosen is None:
             return False
         job = self.received.pop(chosen)
-        self.ahead.append(job)
+        # Those of high priority are in front.
+        place = sum(other.task.high for other in self.ahead) if job.task.high else len(self.ahead)
+        self.ahead.insert(place, job)
         job.prepared_since = self._clock()
         job.may_prepare.set()
         return True

@@ -15,6 +15,7 @@ from queue_agent.task.protocol import (
     CONTEXT_MAX_BYTES,
     DEFAULT_SENDER,
     DEFAULT_TASK_TYPES,
+    HIGH,
     ID_PATTERN,
     PREFIX_MAX_CHARACTERS,
     PREFIX_PATTERN,
@@ -83,6 +84,7 @@ def parse(body: str, defaults: Defaults, attempt: int) -> Task:
         webhook=_webhook(metadata.get("webhook"), task_id),
         links=_links(metadata.get("links"), task_id),
         output=_output(metadata.get("output"), task_id),
+        high=metadata.get("priority") == HIGH,
     )
 
 

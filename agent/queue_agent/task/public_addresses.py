@@ -5,6 +5,12 @@ nothing but the standard library.
 """
 
 import ipaddress
+import re
+
+# Names that public DNS does not have, by their last label (RFC 6761, RFC 6762, ICANN's .internal), and
+# numbers, which resolvers read as IPv4 addresses: 127.1, 0x7f000001
+# (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+_PRIVATE_NAME = re.compile(r"(.*\.)?(localhost|localdomain|local|internal|0x[0-9a-f]*|[0-9]+)\.?", re.I)
 
 
 def is_public(text: str) -> bool:
@@ -16,6 +22,11 @@ def is_public(text: str) -> bool:
     # IPv6 addresses that embed an IPv4 address are reserved, except those of 6to4.
     embeds_ipv4 = isinstance(address, ipaddress.IPv6Address) and address.sixtofour is not None
     return address.is_global and not (address.is_multicast or address.is_reserved or embeds_ipv4)
+
+
+def is_private_name(host: str) -> bool:
+    """Whether a host name can only lead to private addresses, which is known without a resolver."""
+    return not is_literal(host) and _PRIVATE_NAME.fullmatch(host) is not None
 
 
 def is_literal(host: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from queue_agent.task.public_addresses import is_literal, is_public
+from queue_agent.task.public_addresses import is_literal, is_private_name, is_public
 
 SCHEMES = ("https", "s3")
 MAX_URL_CHARACTERS = 4096
@@ -72,4 +72,6 @@ def url_problem(text: str, buckets: Container[str]) -> str:
     problem = address_problem(
         Address(url.scheme, host, ascii_host, https, url.username is not None), is_public
     )
-    return problem or (bucket_problem(host, buckets) if url.scheme == "s3" else "")
+    if url.scheme == "s3":
+        return problem or bucket_problem(host, buckets)
+    return problem or (f"{host} is not a public address" if is_private_name(host) else "")

@@ -63,6 +63,9 @@ def derived_names_are_unique(case: Case) -> Iterator[Finding]:
     for runtime in case.runtimes:
         if name := runtime.at("name").text():
             reserved[names.dead_letter_queue(stack, name)] = f"the dead-letter queue of runtime {name!r}"
+            if runtime.at("priorityQueue").value:
+                high = names.high_priority_queue(stack, name)
+                reserved[high] = f"the queue of tasks of high priority of runtime {name!r}"
     for runtime in case.runtimes:
         name = runtime.at("name").text()
         if name == "platform":

@@ -190,7 +190,7 @@ def queues_are_in_the_region(case: Case) -> Iterator[Finding]:
     if (region := _region(case)) is None:
         return
     for runtime in case.runtimes:
-        for key in ("sqsQueueUrl", "deadLetterQueueUrl"):
+        for key in ("sqsQueueUrl", "deadLetterQueueUrl", "highPriorityQueueUrl"):
             node = agent(runtime).at(key)
             host = (node.text() or "").partition("://")[2].partition("/")[0]
             if host.startswith("sqs.") and host.split(".")[1] != region.name:
@@ -206,7 +206,7 @@ def queues_are_in_the_region(case: Case) -> Iterator[Finding]:
 @rule("SD712", WARNING)
 def replaced_resources_are_permitted(case: Case) -> Iterator[Finding]:
     """The generated role allows only the generated queue, bucket and topic; others need your own role."""
-    replaceable = ("s3Bucket", "snsTopicArn", "sqsQueueUrl", "deadLetterQueueUrl")
+    replaceable = ("s3Bucket", "snsTopicArn", "sqsQueueUrl", "deadLetterQueueUrl", "highPriorityQueueUrl")
     for runtime in case.runtimes:
         if runtime.at("extraValues", "runtime", "serviceAccountRoleArn").text():
             continue

@@ -67,8 +67,15 @@
 {{- end }}
 {{- /* By account and name: SQS has more than one host name. */ -}}
 {{- $queue := regexFind "[^/]+/[^/]+$" $agent.sqsQueueUrl }}
-{{- if and $queue (eq $queue (regexFind "[^/]+/[^/]+$" $agent.deadLetterQueueUrl)) }}
+{{- $dead := regexFind "[^/]+/[^/]+$" $agent.deadLetterQueueUrl }}
+{{- $high := regexFind "[^/]+/[^/]+$" ($agent.highPriorityQueueUrl | default "") }}
+{{- if and $queue (eq $queue $dead) }}
 - {{ printf "%s.runtime.queueAgent.deadLetterQueueUrl is the queue itself: use another queue for tasks that failed" .where | quote }}
+{{- end }}
+{{- if and $high (eq $high $dead) }}
+- {{ printf "%s.runtime.queueAgent.highPriorityQueueUrl is the dead-letter queue: use another queue for tasks of high priority" .where | quote }}
+{{- else if and $high (eq $high $queue) }}
+- {{ printf "%s.runtime.queueAgent.highPriorityQueueUrl is the queue of all tasks: use another queue for tasks of high priority" .where | quote }}
 {{- end }}
 {{- if eq (splitList "/" $agent.xray.daemon.image.repository | last) "aws-xray-daemon" }}
 - {{ printf "%s.runtime.queueAgent.xray.daemon.image: the X-Ray daemon does not support OpenTelemetry: remove it to use the collector" .where | quote }}

@@ -87,6 +87,7 @@ runAsGroup: 65532
       "INPUT_BUCKETS" (join "," $a.inputBuckets)
       "AGENT_HOST" "0.0.0.0"
       "AGENT_PORT" (include "sd-runtimes.agentPort" .) -}}
+{{- with $a.highPriorityQueueUrl }}{{ $_ := set $env "HIGH_PRIORITY_QUEUE_URL" . }}{{ end -}}
 {{- if eq .type "sdwebui" -}}
 {{- with .modelFilename }}{{ $_ := set $env "MODEL_FILENAME" . }}{{ end -}}
 {{- if .dynamicModel }}{{ $_ := set $env "DYNAMIC_SD_MODEL" "true" }}{{ end -}}

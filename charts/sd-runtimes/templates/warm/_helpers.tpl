@@ -40,9 +40,12 @@ most: {{ $most }}
 scheduled: {{ $scheduled }}
 {{- end -}}
 
-{{- /* sd-runtimes.cron (entry, replicas): the trigger that keeps `replicas` from `start` to `end`. */ -}}
+{{- /* sd-runtimes.cron (entry, replicas, name): the trigger that keeps `replicas` from `start` to `end`. */ -}}
 {{- define "sd-runtimes.cron" -}}
 - type: cron
+  {{- with .name }}
+  name: {{ . }}
+  {{- end }}
   metadata:
     timezone: {{ .entry.timezone | default "UTC" | quote }}
     start: {{ .entry.start | quote }}
