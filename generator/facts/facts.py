@@ -176,7 +176,7 @@ class Facts:
         return first, end
 
     def chart_digests(self) -> Mapping[str, str]:
-        """The SHA-256 of each chart's archive, by its file name; charts of OCI registries publish none."""
+        """The SHA-256 of each chart's archive, by its file name, where it is on record."""
         digests: dict[str, str] = self._read("charts.json")["sha256"]
         return digests
 
