@@ -37,7 +37,8 @@ def content_errors(
             errors = _workflow_errors(runtime, content, nodes, place)
         case "sdwebui":
             errors = chain(
-                _web_ui_errors(runtime, tasktype, content, place), _image_errors(tasktype, content, place)
+                _web_ui_errors(runtime, tasktype, content, nodes, place),
+                _image_errors(tasktype, content, place),
             )
         case "invokeai":
             errors = _graph_errors(runtime, content, place)
@@ -48,7 +49,7 @@ def content_errors(
 
 def legacy_errors(runtime: Runtime, tasktype: str, body: Mapping[str, Any]) -> list[FieldError]:
     """The errors of a v1alpha1 task, as far as what it names is wrong; what it lacks, its agent finds."""
-    return list(islice(_web_ui_errors(runtime, tasktype, body, ""), _MAX_ERRORS))
+    return list(islice(_web_ui_errors(runtime, tasktype, body, None, ""), _MAX_ERRORS))
 
 
 def workflow_errors(runtime: Runtime, workflow: Mapping[str, Any], nodes: NodeLists) -> list[NodeError]:
@@ -76,12 +77,12 @@ def _workflow_errors(
 
 
 def _web_ui_errors(
-    runtime: Runtime, tasktype: str, content: Mapping[str, Any], place: str
+    runtime: Runtime, tasktype: str, content: Mapping[str, Any], nodes: NodeLists | None, place: str
 ) -> Iterator[FieldError]:
     makes = tasktype in MODEL_TASKS
     yield from field_errors(content, IMAGE_FIELDS if makes else EXTRA_FIELDS, place)
     yield from _path_errors(runtime, content, image_paths(content), place)
-    if makes and (problem := _checkpoint_problem(runtime, named_model(content))):
+    if makes and (problem := _checkpoint_problem(runtime, named_model(content), nodes)):
         yield FieldError(f"{place}.override_settings.sd_model_checkpoint".removeprefix("."), problem)
 
 
@@ -95,15 +96,19 @@ def _image_errors(tasktype: str, content: Mapping[str, Any], place: str) -> Iter
         yield FieldError(f"{place}.image", "is missing")
 
 
-def _checkpoint_problem(runtime: Runtime, name: str | None) -> str:
+def _checkpoint_problem(runtime: Runtime, name: str | None, nodes: NodeLists | None) -> str:
     """What is wrong with the checkpoint that a task names, or does not name. Only file names tell it here."""
     served = runtime.model_file
-    if served is None:  # a dynamic model
-        missing = name is None and runtime.model is None
+    if name is None:
+        missing = served is None and runtime.model is None
         return "is missing: this runtime has no default model" if missing else ""
-    if name is None or not name.split(" [", 1)[0].endswith(CHECKPOINT_EXTENSIONS) or same_model(name, served):
+    file = name.split(" [", 1)[0].replace("\\", "/").rpartition("/")[2]
+    if not file.endswith(CHECKPOINT_EXTENSIONS):
         return ""
-    return f"this runtime serves {served}, not {name[:200]}"
+    if served is None:  # a dynamic model
+        absent = nodes and not runtime.other_checkpoints and nodes.absent(runtime, {file})
+        return f"the bucket of the models has no {file[:200]}" if absent else ""
+    return "" if same_model(name, served) else f"this runtime serves {served}, not {name[:200]}"
 
 
 def _source_errors(content: Mapping[str, Any], place: str) -> Iterator[FieldError]:

@@ -1,7 +1,8 @@
-"""Checks workflows against the nodes of their runtime, which its agents wrote into the bucket."""
+"""Checks workflows against the nodes that agents of their runtime wrote, and models against their bucket."""
 
 import json
 import logging
+import math
 import time
 import zlib
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ _logger = logging.getLogger("api")
 _BELIEVED_SECONDS, _ABSENT_SECONDS = 60.0, 2.0
 # Nodes of so many runtimes are kept in memory.
 _MAX_STORED = 16
+# So many files are remembered as being in their bucket, for as long as nodes are believed.
+_MAX_FOUND = 1000
 # Pages of 1,000 objects in which a model is looked for.
 _MODEL_PAGES = 10
 _GZIP = 31
@@ -50,6 +53,7 @@ class NodeLists:
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
         self._stored: dict[Runtime, _Stored] = {}
+        self._found: dict[tuple[Runtime, str], float] = {}
 
     def errors(self, runtime: Runtime, workflow: Mapping[str, Any]) -> list[NodeError]:
         """What is wrong with a workflow in API format; nothing as long as the nodes are not known.
@@ -63,7 +67,7 @@ class NodeLists:
         if errors and not again:
             errors = _errors(workflow, self._read(runtime).nodes)
         files = {error.file for error in errors if error.file}
-        absent = self._absent(runtime, files) if files else set()
+        absent = self.absent(runtime, files) if files else set()
         return [error for error in errors if not error.file or error.file in absent]
 
     def _read(self, runtime: Runtime) -> _Stored:
@@ -97,10 +101,22 @@ class NodeLists:
             return None
         return Nodes(document["classes"], frozenset(document["replaced"]))
 
-    def _absent(self, runtime: Runtime, files: set[str]) -> set[str]:
-        """Those of the files that the bucket of the models does not have, in any folder."""
-        if not runtime.models_bucket:
-            return set()
+    def absent(self, runtime: Runtime, files: set[str]) -> set[str]:
+        """Those of the files that the bucket of the models does not have, in any folder.
+
+        One that was there is believed to be for a minute; in a bucket that cannot be listed, every one is.
+        """
+        now = time.monotonic()
+        asked = {
+            name for name in files if now - self._found.get((runtime, name), -math.inf) > _BELIEVED_SECONDS
+        }
+        absent = self._not_listed(runtime, asked) if asked and runtime.models_bucket else set()
+        if len(self._found) + len(asked) > _MAX_FOUND:
+            self._found.clear()
+        self._found |= dict.fromkeys(((runtime, name) for name in asked - absent), now)
+        return absent
+
+    def _not_listed(self, runtime: Runtime, files: set[str]) -> set[str]:
         absent, request = set(files), {"Bucket": runtime.models_bucket, "Prefix": runtime.models_prefix}
         try:
             for _ in range(_MODEL_PAGES):

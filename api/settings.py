@@ -15,8 +15,8 @@ class Runtime:
 
     `model_file`: the model that it was given, of any type of runtime. `timeout`: the longest run in seconds.
     `high_priority_url` is empty where tasks of high priority have no queue of their own, `models_bucket`
-    where the models are not in a bucket. `image`: as in its pods. `input_buckets`: those that `s3://` inputs
-    may come from.
+    where the models are not in a bucket. `other_checkpoints`: whether it has some that are not there.
+    `image`: as in its pods. `input_buckets`: those that `s3://` inputs may come from.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Runtime:
     high_priority_url: str = ""
     models_bucket: str = ""
     models_prefix: str = ""
+    other_checkpoints: bool = False
     image: str = ""
     input_buckets: tuple[str, ...] = ()
 

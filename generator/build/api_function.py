@@ -126,6 +126,7 @@ def _runtime(runtime: Runtime) -> dict[str, str | float | list[str] | None]:
         "high_priority_url": runtime.high_priority_queue_url,
         "models_bucket": runtime.models.bucket if runtime.models.mounted else "",
         "models_prefix": runtime.models.prefix,
+        "other_checkpoints": any(word.startswith("--ckpt-dir") for word in runtime.arguments),
         "image": runtime.runtime_image.name,
         "input_buckets": list(runtime.input_buckets),
     }

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -316,3 +317,68 @@ def test_a_request_that_a_real_sd_webui_answers_is_not_refused(row: Row, nodes: 
         return
 
     assert content_errors(DEFAULTED, tasktype, row.body, nodes) == []
+
+
+class Models(Bucket):
+    """S3 with the models of a dynamic runtime; counts the lists."""
+
+    def __init__(self, *keys: str, failure: str = "") -> None:
+        super().__init__(None)
+        self.keys, self.failure, self.lists = list(keys), failure, 0
+
+    def list_objects_v2(self, **call: str) -> dict[str, Any]:
+        self.lists += 1
+        if self.failure:
+            raise ClientError({"Error": {"Code": self.failure}}, "ListObjectsV2")
+        return {"Contents": [{"Key": key} for key in self.keys if key.startswith(call["Prefix"])]}
+
+
+LISTED = replace(DYNAMIC, models_bucket="models", models_prefix="sd/")
+NAMED = "override_settings.sd_model_checkpoint"
+
+
+def refused_checkpoint(runtime: Runtime, models: Models, name: str) -> bool:
+    content = {"prompt": "x", "override_settings": {"sd_model_checkpoint": name}}
+    errors = content_errors(runtime, T2I, content, NodeLists(models))
+    assert all(error.field.endswith(NAMED) and "no " in error.detail for error in errors)
+    return bool(errors)
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("anime.safetensors", False),
+        ("anime.safetensors [31e35c80fc]", False),
+        ("sub\\anime.safetensors", False),
+        ("anime", False),
+        ("31e35c80fc", False),
+        ("anima.safetensors", True),
+        ("me.safetensors", True),
+        ("other.safetensors", True),
+        ("sub/other.ckpt [31e35c80fc]", True),
+    ],
+)
+def test_a_checkpoint_that_is_not_in_the_bucket_of_a_dynamic_runtime_is_refused(
+    name: str, refused: bool
+) -> None:
+    models = Models("sd/Stable-diffusion/sub/anime.safetensors", "Stable-diffusion/other.safetensors")
+
+    assert refused_checkpoint(LISTED, models, name) is refused
+
+
+def test_a_checkpoint_is_not_refused_where_it_may_be_elsewhere() -> None:
+    assert not refused_checkpoint(DYNAMIC, Models(), "a.safetensors"), "the models are in no bucket"
+    assert not refused_checkpoint(replace(LISTED, other_checkpoints=True), Models(), "a.safetensors")
+    assert not refused_checkpoint(LISTED, Models(failure="AccessDenied"), "a.safetensors")
+
+
+def test_a_checkpoint_that_was_found_is_not_looked_for_again_and_one_that_was_not_is() -> None:
+    models = Models("sd/a.safetensors")
+    lists = NodeLists(models)
+    for _ in range(3):
+        assert lists.absent(LISTED, {"a.safetensors"}) == set()
+    assert models.lists == 1
+
+    assert lists.absent(LISTED, {"b.safetensors"}) == {"b.safetensors"}
+    models.keys.append("sd/b.safetensors")
+    assert lists.absent(LISTED, {"b.safetensors"}) == set()
