@@ -1,7 +1,9 @@
 """Several keys of one API: each sees only its own tasks, on every route, and has limits of its own."""
 
+import http.client
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from queue_agent.task import protocol
@@ -105,6 +107,13 @@ PARTS = (
 MULTIPART = {"content-type": "multipart/form-data; boundary=b"}
 
 
+def head(shared: Deployed, path: str, key: str) -> int:
+    """The status of a HEAD request, which has no body."""
+    connection = http.client.HTTPConnection(urlsplit(shared.door.url).netloc, timeout=30)
+    connection.request("HEAD", urlsplit(shared.door.url).path + path, headers={"x-api-key": key})
+    return connection.getresponse().status
+
+
 def test_no_route_of_the_comfy_api_gives_a_key_what_another_has_sent(
     shared: Deployed, values: dict[str, str]
 ) -> None:
@@ -130,11 +139,17 @@ def test_no_route_of_the_comfy_api_gives_a_key_what_another_has_sent(
         ("assets/*/content", "GET"): status("GET", f"assets/{upload}/content") == 404,
     }
     assert [route for route, refused in tried.items() if not refused] == []
-    # HEAD has no body to read, and what is sent anew is one's own.
-    heads = {("assets/by-hash/*", "HEAD"), ("assets/*/content", "HEAD")}
+    # What is sent anew is one's own.
+    heads = {
+        ("assets/by-hash/*", "HEAD"): f"assets/by-hash/{digest}",
+        ("assets/*/content", "HEAD"): f"assets/{upload}/content",
+    }
+    for path in heads.values():
+        assert head(shared, COMFY + path, theirs) == 404
+        assert head(shared, COMFY + path, mine) in (200, 302)
     own = {("health", "GET"), ("jobs", "POST"), ("assets", "POST")}
     served = {("/".join(pattern), verb) for pattern, verbs in comfy._ROUTES for verb in verbs}
-    assert set(tried) | heads | own == served
+    assert set(tried) | set(heads) | own == served
     assert shared.call("GET", COMFY + f"jobs/{job}", key=mine).status == 200
     assert shared.call("GET", COMFY + f"assets/{upload}", key=mine).status == 200
 

@@ -32,6 +32,8 @@ def test_schemathesis_finds_nothing(api: Deployed, tmp_path: Path) -> None:
 
     hooks = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks", "PYTHONPATH": str(ROOT)}
 
+    # It waits ten seconds for the description: on a busy machine, the functions must have started.
+    assert api.call("GET", "/openapi.json").status == 200
     run = subprocess.run(
         command, cwd=tmp_path, env=hooks, capture_output=True, text=True, timeout=900, check=False
     )
