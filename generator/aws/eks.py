@@ -25,6 +25,10 @@ class Cluster:
     auto_mode: bool
     # How principals get access: `API`, `CONFIG_MAP` or `API_AND_CONFIG_MAP`.
     authentication: str
+    # `ipv4` or `ipv6`: what pods have.
+    ip_family: str = "ipv4"
+    # The CIDR block of services; empty where pods have IPv6 addresses.
+    services: str = ""
 
     def belongs_to(self, stack: str) -> bool:
         """Whether it was created for this solution."""
@@ -40,6 +44,7 @@ def cluster(client: Any, name: str) -> Cluster | None:
             raise
         return None
     network = row.get("resourcesVpcConfig", {})
+    kubernetes = row.get("kubernetesNetworkConfig", {})
     logs = row.get("logging", {}).get("clusterLogging", ())
     return Cluster(
         version=str(row["version"]),
@@ -52,6 +57,8 @@ def cluster(client: Any, name: str) -> Cluster | None:
         issuer=row.get("identity", {}).get("oidc", {}).get("issuer", "").rpartition("://")[2],
         auto_mode=bool(row.get("computeConfig", {}).get("enabled")),
         authentication=str(row.get("accessConfig", {}).get("authenticationMode", "CONFIG_MAP")),
+        ip_family=str(kubernetes.get("ipFamily", "ipv4")),
+        services=str(kubernetes.get("serviceIpv4Cidr", "")),
     )
 
 

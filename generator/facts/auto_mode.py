@@ -17,6 +17,7 @@ class AutoMode:
     `expire_after`: what a build sets by default. `ranges`: key of a volume -> smallest and largest value.
     `absent`, `absent_of_volume`: keys of nodeTemplate and of its dataVolume that a NodeClass does not have.
     `labels`: what follows AUTO_MODE_PREFIX in the labels of nodes.
+    `dns_servers`: addresses of the cluster's DNS, which is on each node, in the ranges that EKS chooses.
     `families`: the GPU families that AWS's pages name.
     """
 
@@ -29,6 +30,7 @@ class AutoMode:
     labels: frozenset[str]
     unsupported_labels: frozenset[str]
     forbidden_tags: frozenset[str]
+    dns_servers: tuple[str, ...]
     families: frozenset[str]
 
     def has_label(self, key: str) -> bool:
@@ -52,5 +54,6 @@ def load(charts: Path) -> AutoMode:
         labels=frozenset(content["labels"]),
         unsupported_labels=frozenset(content["unsupportedLabels"]),
         forbidden_tags=frozenset(content["forbiddenTags"]),
+        dns_servers=tuple(content["dnsServers"]),
         families=frozenset(content["families"]),
     )

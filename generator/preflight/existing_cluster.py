@@ -1,8 +1,9 @@
 """The cluster that the config names: what it must have (docs/existing-cluster.md), as far as AWS knows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv4Network
 from typing import Any
 
 from generator.aws import eks as aws_eks
@@ -21,6 +22,8 @@ CSI_ADDON, IDENTITY_ADDON = "aws-mountpoint-s3-csi-driver", "eks-pod-identity-ag
 FIRST_CSI = (1, 15)
 # Authentication modes in which a node may also join by the ConfigMap aws-auth.
 WITH_CONFIG_MAP = ("CONFIG_MAP", "API_AND_CONFIG_MAP")
+# Which address of the range of services the cluster's DNS has.
+DNS_INDEX = 10
 ABSENT = ("NoSuchEntity", "ResourceNotFoundException")
 PAGE = "docs/existing-cluster.md"
 
@@ -44,6 +47,8 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
     ask = partial(_cluster, solution)
     yield Check(THEME, existing.name, ask, partial(judge, solution.versions.eks, existing))
     yield _identity(solution)
+    if policies := {one.name: one.dns_servers for one in solution.runtimes if one.dns_servers is not None}:
+        yield _check("network policies", ask, judge_policies, existing, policies)
     yield _check(CSI_ADDON, partial(_addon, solution, CSI_ADDON), judge_csi)
     roles = {runtime.nodes.iam_role or solution.node_role for runtime in solution.runtimes}
     for role in sorted(roles):
@@ -84,6 +89,35 @@ def judge(eks: str, existing: ExistingCluster, cluster: Cluster | None) -> Itera
         yield Result(THEME, name, CheckStatus.WARNING, message, help)
     else:
         yield Result(THEME, name, CheckStatus.PASSED, f"ACTIVE, EKS {cluster.version}")
+
+
+def judge_policies(
+    name: str, existing: ExistingCluster, policies: Mapping[str, Sequence[str]], cluster: Cluster | None
+) -> Iterator[Result]:
+    """The policies name IPv4 addresses; on Auto Mode that of DNS, which follows from the range of services.
+
+    `policies`: name of a runtime -> the DNS servers that its policy opens besides pods. EKS gives DNS the
+    tenth address of the range: DNS_CLUSTER_IP in files/bootstrap.sh of awslabs/amazon-eks-ami, 732b6b2.
+    """
+    server = dns_server(cluster.services) if cluster and cluster.services and existing.auto_mode else None
+    closed = [one for one, opened in policies.items() if server not in (*existing.dns_servers, *opened)]
+    if cluster is None:
+        yield Result(THEME, name, CheckStatus.NOT_ASKED, "the cluster does not exist")
+    elif cluster.ip_family != "ipv4":
+        message = "pods have IPv6 addresses, and the policies of the chart name IPv4 addresses"
+        help = "set networkPolicy.enabled: false, and limit connections by policies of your own"
+        yield Result(THEME, name, CheckStatus.WARNING, message, help)
+    elif server and closed:
+        message = f"the cluster's DNS is at {server}, which is closed to {', '.join(closed)}"
+        help = f"set networkPolicy.egress.dnsServers: [{server}]"
+        yield Result(THEME, name, CheckStatus.FAILED, message, help)
+    else:
+        yield Result(THEME, name, CheckStatus.PASSED, f"DNS is at {server}" if server else "DNS is in pods")
+
+
+def dns_server(services: str) -> str:
+    """The address of the cluster's DNS in a range of services."""
+    return str(IPv4Network(services)[DNS_INDEX])  # EKS accepts blocks from /24 to /12
 
 
 def _identity(solution: Solution) -> Check[Any]:

@@ -48,13 +48,15 @@ class ExistingCluster:
     """A cluster of the user's, to which only the runtimes are added.
 
     `node_role`: the name of the GPU nodes' IAM role, where the runtimes share one. `auto_mode`: its nodes are
-    those of EKS Auto Mode, which live for `expire_after` unless a runtime sets another time.
+    those of EKS Auto Mode, which live for `expire_after` unless a runtime sets another time, and on which the
+    cluster's DNS has one of `dns_servers` unless services have a range of the user's.
     """
 
     name: str
     node_role: str | None
     auto_mode: bool
     expire_after: str
+    dns_servers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -269,6 +271,8 @@ class Runtime:
     output_bucket: str
     # The Karpenter NodePool that starts its nodes.
     node_pool: str
+    # DNS servers that the pods' network policy opens by their addresses; None: there is no policy.
+    dns_servers: tuple[str, ...] | None
     task_timeout_seconds: int
     input_buckets: tuple[str, ...]
     scaling: Scaling

@@ -93,6 +93,7 @@ def existing_cluster(config: Mapping[str, Any], facts: Facts) -> ExistingCluster
         node_role=config.get("nodeRole"),
         auto_mode=config["autoMode"],
         expire_after=facts.auto_mode.expire_after,
+        dns_servers=facts.auto_mode.dns_servers,
     )
 
 
@@ -100,7 +101,9 @@ def in_existing_cluster(solution: Solution, facts: Facts) -> Solution:
     """The same for a cluster that exists: the one that the config names, else the one named as the stack."""
     if solution.existing_cluster:
         return solution
-    cluster = ExistingCluster(solution.stack, None, False, facts.auto_mode.expire_after)
+    cluster = ExistingCluster(
+        solution.stack, None, False, facts.auto_mode.expire_after, facts.auto_mode.dns_servers
+    )
     return replace(solution, existing_cluster=cluster)
 
 

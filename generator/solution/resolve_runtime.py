@@ -62,7 +62,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
     full = merged(defaults.runtime, entry)
     name, kind = full["name"], full["type"]
     karpenter, pods = full["extraValues"]["karpenter"], full["extraValues"]["runtime"]
-    agent = pods["queueAgent"]
+    agent, policy = pods["queueAgent"], pods["networkPolicy"]
     # The reference system spells it `XRay`.
     traces = bool(agent["xray"]["enabled"] or agent["XRay"].get("enabled", False))
     queue = names.queue(scope.stack, name)
@@ -99,6 +99,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         high_priority_queue_url=scope.queue_url(high) if high else "",
         output_bucket=names.output_bucket(scope.stack, name, scope.account, scope.region),
         node_pool=names.node_pool(scope.stack, node_pool.pool(karpenter, name)),
+        dns_servers=tuple(policy["egress"]["dnsServers"]) if policy["enabled"] else None,
         task_timeout_seconds=agent["taskTimeoutSeconds"],
         input_buckets=tuple(agent["inputBuckets"]),
         scaling=_scaling(pods["scaling"]),

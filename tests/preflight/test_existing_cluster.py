@@ -11,9 +11,11 @@ from generator.preflight import existing_cluster as theme
 from generator.preflight.existing_cluster import NodeRole
 from generator.preflight.result import CheckStatus, Result, ending
 from generator.solution.model import ExistingCluster
-from tests.preflight.conftest import Sandbox
+from tests.preflight.conftest import RUNTIME, Sandbox
 
-PLATFORM = ExistingCluster("platform", "Nodes", auto_mode=False, expire_after="336h")
+PLATFORM = ExistingCluster(
+    "platform", "Nodes", auto_mode=False, expire_after="336h", dns_servers=("172.20.0.10",)
+)
 AUTO = replace(PLATFORM, auto_mode=True)
 ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/ABC"
 CLUSTER = Cluster(
@@ -102,6 +104,48 @@ def test_no_agent_no_issuer_and_no_subnet_fail_with_their_fix() -> None:
     assert all(result.help for result in results)
 
 
+@pytest.mark.parametrize(
+    ("existing", "fields", "opened", "status", "text"),
+    [
+        (PLATFORM, {"services": "10.9.0.0/16"}, (), CheckStatus.PASSED, "in pods"),
+        (AUTO, {"services": "172.20.0.0/16"}, (), CheckStatus.PASSED, "172.20.0.10"),
+        (AUTO, {"services": "10.9.0.0/16"}, (), CheckStatus.FAILED, "10.9.0.10, which is closed to a"),
+        (AUTO, {"services": "10.9.0.0/16"}, ("10.9.0.10",), CheckStatus.PASSED, "10.9.0.10"),
+        (AUTO, {"services": "10.9.4.0/22"}, ("10.9.0.10",), CheckStatus.FAILED, "10.9.4.10"),
+        (AUTO, {}, (), CheckStatus.PASSED, "in pods"),
+        (PLATFORM, {"ip_family": "ipv6"}, (), CheckStatus.WARNING, "IPv6"),
+        (AUTO, {"ip_family": "ipv6"}, (), CheckStatus.WARNING, "IPv6"),
+    ],
+)
+def test_network_policies_must_open_the_dns_of_the_cluster(
+    existing: ExistingCluster, fields: dict[str, str], opened: tuple[str, ...], status: CheckStatus, text: str
+) -> None:
+    cluster = replace(CLUSTER, **fields)  # type: ignore[arg-type]
+
+    [result] = theme.judge_policies("network policies", existing, {"a": opened}, cluster)
+
+    assert (result.status, text in result.message) == (status, True)
+    assert bool(result.help) is (status is not CheckStatus.PASSED)
+
+
+def test_dns_servers_of_the_config_are_compared_with_the_services_of_the_cluster(ready: Sandbox) -> None:
+    services = {"serviceIpv4Cidr": "10.9.0.0/16", "ipFamily": "ipv4"}
+    ready.quotas.cluster_fields |= {
+        "kubernetesNetworkConfig": services,
+        "computeConfig": {"enabled": True},
+    }
+    auto = {"existingCluster": {**CONFIG["existingCluster"], "autoMode": True}}
+
+    def status(policy: dict[str, Any]) -> CheckStatus | None:
+        runtime = {**RUNTIME, "extraValues": {"runtime": {"networkPolicy": policy}}}
+        results = ready.run(config={**auto, "modelsRuntime": [runtime]}).results
+        return of_cluster(results).get("network policies")
+
+    assert status({}) is CheckStatus.FAILED
+    assert status({"egress": {"dnsServers": ["10.9.0.10"]}}) is CheckStatus.PASSED
+    assert status({"enabled": False}) is None
+
+
 @pytest.fixture
 def ready(sandbox: Sandbox) -> Sandbox:
     """An account with a cluster that has all that it needs."""
@@ -144,6 +188,7 @@ def test_a_ready_cluster_passes_every_check(ready: Sandbox, pod_identity: bool) 
         "platform",
         "aws-mountpoint-s3-csi-driver",
         "node role Nodes",
+        "network policies",
         "subnets",
         "eks-pod-identity-agent" if pod_identity else "OIDC provider",
     }
@@ -175,6 +220,7 @@ def test_a_cluster_that_lacks_everything_fails_each_check(sandbox: Sandbox) -> N
     assert of_cluster(sandbox.run(config=config).results) == {
         "bare": CheckStatus.FAILED,
         "OIDC provider": CheckStatus.FAILED,
+        "network policies": CheckStatus.PASSED,
         "aws-mountpoint-s3-csi-driver": CheckStatus.NOT_ASKED,
         "node role Absent": CheckStatus.FAILED,
         "subnets": CheckStatus.FAILED,
