@@ -75,6 +75,8 @@ RESERVATION = closed(
 SQS_TRIGGER = closed(
     ("type", "metadata"),
     type=one_of("aws-sqs-queue"),
+    # A variable of the formula.
+    name=text("^[a-z]+$"),
     authenticationRef=closed(("name",), name=TEXT),
     metadata={
         "type": "object",
@@ -90,6 +92,7 @@ SQS_TRIGGER = closed(
 CRON_TRIGGER = closed(
     ("type", "metadata"),
     type=one_of("cron"),
+    name=text("^warm[0-9]+$"),
     metadata=closed(
         ("timezone", "start", "end", "desiredReplicas"),
         timezone=TEXT,
@@ -181,6 +184,12 @@ SPECS: dict[str, Schema] = {
         maxReplicaCount={"type": "integer", "minimum": 1},
         advanced=closed(
             ("horizontalPodAutoscalerConfig",),
+            scalingModifiers=closed(
+                ("formula", "target", "metricType"),
+                formula=TEXT,
+                target=one_of("1"),
+                metricType=one_of("AverageValue"),
+            ),
             horizontalPodAutoscalerConfig=closed(("behavior",), behavior={"type": "object"}),
         ),
         triggers=listed(TRIGGER, 1),
