@@ -42,9 +42,30 @@ def test_progress_that_was_heard_a_while_ago_still_says_when_the_task_ends():
 def test_short_tasks_are_taken_several_at_once_but_never_without_bound():
     short = Snapshot(Pace(run=0.05, preparation=0.19), running_for=0.0, progress=0.0, ahead=0)
 
-    assert plan(short).receive == 5
+    assert plan(short).receive == 9
     assert plan(replace(short, ahead=5)).receive == 0
     assert plan(replace(short, pace=Pace(run=0.0001, preparation=5.0))).receive == MAX_AHEAD
+
+
+def test_short_tasks_do_not_cost_a_call_each_while_work_is_at_hand():
+    short = Snapshot(Pace(run=0.05, preparation=0.19), running_for=0.01, progress=0.0, ahead=4)
+
+    assert plan(short).receive == 5
+
+
+def test_one_longer_task_is_taken_at_a_time():
+    longer = Snapshot(Pace(run=0.3, preparation=0.19), running_for=0.05, progress=0.0, ahead=0)
+
+    assert plan(longer).receive == 1
+
+
+def test_a_run_that_loads_its_model_does_not_predict_the_next():
+    pace = Pace(run=0.3)
+
+    assert pace.after_run(2.3, with_load=True) == pace
+    assert Pace().after_run(2.3, with_load=True).run == 2.3
+    assert Pace().after_run(2.3, with_load=True).after_run(0.3).run == 0.3
+    assert Pace().after_run(2.3, with_load=True).after_run(0.3).after_run(0.5).run == pytest.approx(0.36)
 
 
 def test_it_looks_again_when_a_preparation_becomes_late():

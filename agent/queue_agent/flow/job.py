@@ -38,6 +38,7 @@ class Job:
     room: Room | None = None  # for its inputs, until its run is over
     prepared_since: float = 0.0
     started: float = 0.0
+    loads_model: bool = False  # as far as is known: its run takes longer
     progress: float = 0.0
     progress_at: float = 0.0
     place: Progress | None = None  # the last report of the runtime

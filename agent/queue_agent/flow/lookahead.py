@@ -34,10 +34,13 @@ class Pace:
 
     run: float | None = None
     preparation: float = 0.3  # from the call to the queue until the task is ready to run
+    run_with_load: bool = False  # `run` is that of a run that had to load its model: there was no other yet
 
-    def after_run(self, seconds: float) -> "Pace":
-        """The averages after one more run."""
-        return replace(self, run=seconds if self.run is None else _moving_average(self.run, seconds))
+    def after_run(self, seconds: float, *, with_load: bool = False) -> "Pace":
+        """The averages after one more run. One that had to load its model says little about the next."""
+        if self.run is None or (self.run_with_load and not with_load):
+            return replace(self, run=seconds, run_with_load=with_load)
+        return self if with_load else replace(self, run=_moving_average(self.run, seconds))
 
     def after_preparation(self, seconds: float) -> "Pace":
         """The averages after one more preparation. A slow download counts as at most 5 s."""
@@ -96,7 +99,8 @@ def _plan(now: Snapshot) -> Plan:
         return Plan(0, 0.5)
     missing = now.pace.margin - left - now.ahead * run
     if missing > 0 or (now.running_for is None and now.ahead == 0):
-        count = min(max(1, math.ceil(missing / max(run, 0.001))), MAX_AHEAD - now.ahead)
+        wanted = missing + now.pace.preparation  # so that not every one of many short runs costs a call
+        count = min(max(1, math.ceil(wanted / max(run, 0.001))), MAX_AHEAD - now.ahead)
         return Plan(count) if count > 0 else Plan(0)
     return Plan(0, max(0.005, -missing))
 

@@ -88,7 +88,7 @@ class Scheduler:
     def mark_ran(self, job: Job) -> float:
         """The runtime has finished the running job: the seconds that it took."""
         seconds = self._clock() - job.started
-        self._pace = self._pace.after_run(seconds)
+        self._pace = self._pace.after_run(seconds, with_load=job.loads_model)
         self._metrics.run.observe(seconds)
         job.stage, job.output_bytes = Stage.FINISHING, self._run_bytes
         return seconds
@@ -159,6 +159,7 @@ class Scheduler:
 
     def _start(self, job: Job) -> None:
         self.ahead.remove(job)
+        job.loads_model = job.model not in (None, self._loaded_model)
         self.running, self._loaded_model, job.started = job, job.model or self._loaded_model, self._clock()
         if self._last_end:
             self._metrics.idle_gap.observe(job.started - max(self._last_end, job.received_at))
