@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from queue_agent.aws.queue import Message
+from queue_agent.flow.job import Job
 from queue_agent.flow.lookahead import (
     HOLD_SECONDS,
     MAX_AHEAD,
@@ -13,6 +15,10 @@ from queue_agent.flow.lookahead import (
     plan,
     remaining,
 )
+from queue_agent.flow.scheduler import Scheduler
+from queue_agent.ops.metrics import Metrics
+
+from tests.agent.adapters.conftest import task
 
 STEADY = Snapshot(Pace(run=10.0, preparation=0.2), running_for=1.0, progress=0.0, ahead=0)
 
@@ -66,6 +72,22 @@ def test_a_run_that_loads_its_model_does_not_predict_the_next():
     assert Pace().after_run(2.3, with_load=True).run == 2.3
     assert Pace().after_run(2.3, with_load=True).after_run(0.3).run == 0.3
     assert Pace().after_run(2.3, with_load=True).after_run(0.3).after_run(0.5).run == pytest.approx(0.36)
+
+
+async def test_the_first_run_of_another_model_does_not_change_the_pace() -> None:
+    scheduler = Scheduler(Metrics(), 30.0, 1000)
+    scheduler.open = True
+    for name, model in (("one", "a"), ("two", "a"), ("three", "b")):
+        plain = replace(task("text-to-image", {}), id=name)
+        job = Job(Message(name, "", "", 1, 0.0, 0.0, "", {}), plain, model, 0.0)
+        scheduler.add(job)
+        scheduler.prepare_next(any_model=True)
+        scheduler.mark_ready(job, 0.1)
+        job.started -= {"one": 2.3, "two": 0.3, "three": 2.3}[name]
+        scheduler.mark_ran(job)
+        scheduler.remove(job)
+
+    assert scheduler.snapshot.pace.run == pytest.approx(0.3, abs=0.1)
 
 
 def test_it_looks_again_when_a_preparation_becomes_late():

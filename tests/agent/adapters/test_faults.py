@@ -25,6 +25,8 @@ DEVICE = [
     ("RuntimeError", "NVML_SUCCESS == r INTERNAL ASSERT FAILED at CUDACachingAllocator.cpp:838"),
     ("pynvml.NVMLError_GpuIsLost", "GPU is lost"),
     ("RuntimeError", "hipErrorNoBinaryForGpu: Unable to find code object for all current devices"),
+    ("RuntimeError", "HSA_STATUS_ERROR_EXCEPTION: An HSAIL operation resulted in a hardware exception"),
+    ("RuntimeError", "0 active drivers ([]). There should only be one."),
 ]
 MEMORY = [
     ("torch.OutOfMemoryError", "Allocation on device"),
@@ -45,6 +47,10 @@ NODE = [
     ("RuntimeError", "DefaultCPUAllocator: not enough memory: you tried to allocate 4294967296 bytes"),
     ("BlockingIOError", "[Errno 11] Resource temporarily unavailable"),
     ("OSError", "[Errno 112] Host is down: '/opt/ml/code/models'"),
+    ("OSError", "[Errno 121] Remote I/O error: '/opt/ml/code/models/a.safetensors'"),
+    ("OSError", "[Errno 19] No such device: '/opt/ml/code/models'"),
+    ("RuntimeError", "std::bad_alloc"),
+    ("onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException", "Failed to allocate memory for 64"),
 ]
 NETWORK = [
     ("OSError", "We couldn't connect to 'https://huggingface.co' to load this file"),
@@ -54,6 +60,10 @@ NETWORK = [
     ("urllib.error.URLError", "<urlopen error [Errno -2] Name or service not known> https://github.com/x"),
     ("urllib.error.URLError", "<urlopen error [Errno -3] Temporary failure in name resolution>"),
     ("urllib.error.URLError", "<urlopen error timed out>"),
+    ("aiohttp.client_exceptions.ServerDisconnectedError", "Server disconnected"),
+    ("ssl.SSLEOFError", "[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol"),
+    ("http.client.IncompleteRead", "IncompleteRead(512 bytes read, 1024 more expected)"),
+    ("httpx.ReadError", "[Errno 113] No route to host"),
     ("http.client.RemoteDisconnected", "Remote end closed connection without response"),
     ("requests.exceptions.HTTPError", "503 Server Error: Service Unavailable for url: https://hf.co/x"),
     ("requests.exceptions.HTTPError", "429 Client Error: Too Many Requests for url: https://hf.co/x"),
