@@ -111,7 +111,7 @@ def test_the_alarm_that_the_emulator_refuses_is_all_that_is_left_out(built):
 def test_the_resources_of_a_config_are_counted_by_kind(built):
     text = demo.describe(built)
     assert "5 Deployment" in text
-    assert "13 SQS Queue" in text
+    assert "14 SQS Queue" in text
 
 
 def test_a_runtime_is_idle_only_while_a_task_waits():

@@ -282,4 +282,4 @@ def test_an_invalid_config_ends_the_demo_with_the_line_of_each_problem(tmp_path)
     process = local("demo", tmp_path, "--config", str(bad))
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert "bad.yaml:21" in output
+    assert "bad.yaml:23" in output
