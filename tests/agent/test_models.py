@@ -27,6 +27,13 @@ from testing.world import wait_for
 FAST = Limits(0.0, 1e12, 1e12)
 Answering = Callable[[Callable[[Request, Answer], Answer]], None]
 ROOM = 1 << 30
+# The program as it is, also where the disk of this machine has less free space than a node must keep.
+ON_A_FULL_DISK = """
+import runpy
+from queue_agent.models import download
+download.LEAST_FREE_SHARE = 0.0
+runpy.run_module("queue_agent.models", run_name="__main__", alter_sys=True)
+"""
 CONTENT = random.Random(7).randbytes(9 << 20) + b"end"
 
 
@@ -304,7 +311,7 @@ def test_the_container_downloads_then_waits_until_it_is_stopped(server: Server, 
             }
         )
     )
-    command = [sys.executable, "-m", "queue_agent.models", str(document)]
+    command = [sys.executable, "-c", ON_A_FULL_DISK, str(document)]
     child = containers.start("loader", command, dict(os.environ), tmp_path)
     try:
         failed = folder / "sub" / "absent.safetensors.failed"
