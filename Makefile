@@ -42,7 +42,7 @@ demo: setup .cache/ministack/made-from ## Run the whole path of a task on this m
 	@$(RUN)python -m local demo --config "$(DEMO_CONFIG)"
 
 test: setup ## Run the tests that need no cluster (no AWS account, Docker or Go), but for the thorough ones
-	$(RUN)pytest tests --ignore=tests/e2e -n 4 -m 'not thorough'
+	$(RUN)pytest tests --ignore=tests/e2e -n 3 -m 'not thorough'
 
 test-thorough: setup ## Run the tests that make test leaves out: long ones, and those that try many values
 	$(RUN)pytest tests --ignore=tests/e2e -n 6 -m thorough
