@@ -171,6 +171,7 @@ async def test_an_upload_is_fetched_for_the_key_that_made_it(fetch):
     assert (await fetch(f"s3://OWN/{OWN_KEYS[1]}")).content_type == "image/png"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "url",
     [

@@ -264,6 +264,7 @@ def test_its_log_names_the_tasks_and_holds_no_payload_and_no_secret(world: World
     assert "a-secret" not in agent.log.read_text()
 
 
+@pytest.mark.thorough
 def test_faults_of_the_environment_are_all_named_and_end_it_with_status_2(world: World):
     agent = world.agent("http://127.0.0.1:1", S3_BUCKET="", MAX_ATTEMPTS="many")
 

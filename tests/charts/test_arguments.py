@@ -98,6 +98,7 @@ def test_the_program_gets_the_words_that_were_written(
     assert [word.replace("/without", "/with") for word in own] + WRITTEN[name][1] == received
 
 
+@pytest.mark.thorough
 def test_the_variable_holds_the_same_words_for_every_type(all_written: Objects) -> None:
     for name, (_, expected) in WRITTEN.items():
         for kind in BY_TYPE:

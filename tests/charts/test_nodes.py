@@ -270,6 +270,7 @@ def test_settings_for_image_pulls_fit_after_any_text(
     assert tomllib.loads(node_class(rendered)["userData"])["settings"] == {**own, **SOCI}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "text",
     [

@@ -167,6 +167,7 @@ def test_pods_tolerate_every_taint_of_their_nodes(with_value: Callable[..., Obje
         assert (taint["key"], taint.get("value", ""), taint["effect"]) in tolerated
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("path", "value", "rolls"),
     [

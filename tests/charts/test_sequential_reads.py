@@ -265,6 +265,7 @@ for call in (file.keys, file.metadata, lambda: file.get_tensor("w"), lambda: par
 
 
 # No file that PyTorch could read: what the package says of it stands, as ComfyUI shows it to the user.
+@pytest.mark.thorough
 @pytest.mark.parametrize("data", [b"", b"\7", b"\x80\2}q", bytes(8), b"\xff" * 20, b"\2" + bytes(7) + b"[]"])
 def test_a_file_of_another_format_is_the_packages_error(python: Python, data: bytes) -> None:
     program = f"""

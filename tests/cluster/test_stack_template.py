@@ -79,6 +79,7 @@ def test_each_key_is_for_its_own_purpose(solution_of: Resolve) -> None:
         assert encryption(topic) == {}
 
 
+@pytest.mark.thorough
 def test_no_bucket_can_be_made_public(template: Template) -> None:
     for bucket in template.of(BUCKET).values():
         assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}

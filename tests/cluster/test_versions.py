@@ -89,6 +89,7 @@ def test_the_charts_are_pulled_into_the_folder_that_is_installed(eks: str) -> No
     assert in_place == (charts.folder(files.UMBRELLA, eks) == ROOT / "charts" / "sd-on-eks")
 
 
+@pytest.mark.thorough
 @ROWS
 def test_what_kubernetes_itself_knows_is_valid_in_its_version(eks: str) -> None:
     built_in = [document for document in manifests(eks) if document["apiVersion"] in BUILT_IN]

@@ -211,6 +211,7 @@ def test_without_git_the_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
         locked(CustomNodes())
 
 
+@pytest.mark.thorough
 def test_the_lock_is_what_pip_takes(world: Path, tmp_path: Path) -> None:
     head = commit(world, {"requirements.txt": "alpha\n"})
     text, _ = locked(CustomNodes((GitNode(URL, head, "nodes"),)))

@@ -48,6 +48,7 @@ def test_the_second_run_changes_nothing_and_reports_it(bench: MakeBench) -> None
     assert repeated.messages == ["stack demo: nothing to change"]
 
 
+@pytest.mark.thorough
 def test_another_runtime_is_added_without_a_question(account: Account, bench: MakeBench) -> None:
     stacks.apply(bench("one").job, "stack.yaml", {})
     larger = bench("one", "two", answer=False)

@@ -29,6 +29,7 @@ NODE = {
 }
 
 
+@pytest.mark.thorough
 def test_status_counts_tasks_pods_and_nodes(bench: MakeBench, account: Account, tmp_path: Path) -> None:
     bench_job = bench("one")
     bench_job.creates_cluster("1.34")
@@ -82,6 +83,7 @@ def test_what_does_not_exist_is_reported_as_missing(bench: MakeBench) -> None:
     assert report.rows[0].waiting is None
 
 
+@pytest.mark.thorough
 def test_a_cluster_that_does_not_answer_leaves_pods_unknown(bench: MakeBench) -> None:
     bench_job = bench("one")
     bench_job.creates_cluster("1.34")

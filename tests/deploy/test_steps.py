@@ -58,6 +58,7 @@ def test_the_values_of_every_runtime_reach_helm_after_the_platforms(bench: MakeB
     assert " --namespace kube-system" in upgrade
 
 
+@pytest.mark.thorough
 def test_crds_are_applied_on_the_server_since_they_are_too_large_for_the_client(fresh: Bench) -> None:
     steps.run(fresh.job, ALL_STEPS)
 
@@ -85,6 +86,7 @@ def test_the_second_run_makes_no_second_cluster(fresh: Bench) -> None:
     assert "stack demo: nothing to change" in fresh.messages
 
 
+@pytest.mark.thorough
 def test_an_existing_cluster_is_brought_up_to_the_config(fresh: Bench) -> None:
     steps.run(fresh.job, ALL_STEPS)
     fresh.calls_file.unlink()
@@ -154,6 +156,7 @@ def test_after_a_failure_the_same_command_goes_on(fresh: Bench, words: str) -> N
     assert fresh.programs().count("eksctl create cluster") == (words == "eksctl create cluster")
 
 
+@pytest.mark.thorough
 def test_a_failed_attempt_of_eksctl_is_removed_before_the_next(fresh: Bench, account: Account) -> None:
     formation = account.client("cloudformation")
     formation.create_stack(StackName="eksctl-demo-cluster", TemplateBody=REFUSED_BY_SQS)
@@ -242,6 +245,7 @@ def test_the_network_step_names_the_step_before_it(bench: MakeBench) -> None:
         steps.run(bench("one").job, ["network"])
 
 
+@pytest.mark.thorough
 def test_the_s3_endpoint_gets_the_route_tables_of_the_private_subnets(fresh: Bench, account: Account) -> None:
     steps.run(fresh.job, ["cluster", "network"])
 

@@ -19,6 +19,7 @@ def deployed(bench: MakeBench) -> Bench:
     return bench_job
 
 
+@pytest.mark.thorough
 def test_runtimes_are_removed_before_the_operators_then_the_cluster_then_the_stack(deployed: Bench) -> None:
     uninstall.run(deployed.job, 5)
 
@@ -58,6 +59,7 @@ def test_nothing_else_is_left(deployed: Bench, account: Account) -> None:
     assert templates.bucket(deployed.job.solution) not in buckets
 
 
+@pytest.mark.thorough
 def test_gpu_nodes_that_do_not_go_stop_it_before_karpenter_goes(deployed: Bench) -> None:
     deployed.when("kubectl get nodeclaims", "echo nodeclaim.karpenter.sh/demo-one-abcde")
 
@@ -93,6 +95,7 @@ def test_a_foreign_cluster_is_not_deleted(bench: MakeBench, account: Account) ->
     assert account.client("cloudformation").describe_stacks(StackName="demo")["Stacks"]
 
 
+@pytest.mark.thorough
 def test_a_node_left_without_its_claim_stops_it_before_the_cluster_is_deleted(
     deployed: Bench, account: Account
 ) -> None:
@@ -113,6 +116,7 @@ def test_a_node_left_without_its_claim_stops_it_before_the_cluster_is_deleted(
     assert "eksctl delete cluster" not in deployed.programs()
 
 
+@pytest.mark.thorough
 def test_no_answer_about_nodes_does_not_count_as_no_nodes(deployed: Bench) -> None:
     deployed.when("kubectl get nodeclaims", "exit 1")
 
@@ -153,6 +157,7 @@ def test_without_a_cluster_only_the_stacks_go(bench: MakeBench, account: Account
     assert all(row["StackStatus"] == "DELETE_COMPLETE" for row in remaining)
 
 
+@pytest.mark.thorough
 def test_it_asks_first_and_a_no_changes_nothing(deployed: Bench) -> None:
     declined = deployed.with_(ask=lambda _: False)
 

@@ -57,6 +57,7 @@ def test_a_stack_that_is_being_updated_is_waited_for(
     assert repeated.messages[-1] == "stack demo: nothing to change"
 
 
+@pytest.mark.thorough
 def test_a_stack_whose_rollback_failed_is_reported_with_the_command_that_repairs_it(
     bench: MakeBench, replace_in_answers: ReplaceInAnswers
 ) -> None:
@@ -68,6 +69,7 @@ def test_a_stack_whose_rollback_failed_is_reported_with_the_command_that_repairs
         stacks.apply(repeated.job, "stack.yaml", {})
 
 
+@pytest.mark.thorough
 def test_a_cluster_that_is_being_made_is_waited_for(
     bench: MakeBench, replace_in_answers: ReplaceInAnswers
 ) -> None:

@@ -60,6 +60,7 @@ def test_the_same_config_gives_the_same_bytes(file: Path, cli: Cli) -> None:
     assert files_of(file.parent / "one") == files_of(file.parent / "two")
 
 
+@pytest.mark.thorough
 def test_every_file_says_which_config_it_was_made_from(file: Path, cli: Cli) -> None:
     cli("build", "config.yaml")
 
@@ -86,6 +87,7 @@ def test_a_config_that_is_wrong_leaves_the_last_build_as_it_was(file: Path, cli:
     assert files_of(file.parent / "build") == before
 
 
+@pytest.mark.thorough
 def test_a_folder_that_is_not_a_build_is_refused_with_a_fix(file: Path, cli: Cli) -> None:
     (file.parent / "build/demo").mkdir(parents=True)
     (file.parent / "build/demo/mine.txt").write_text("mine")
@@ -96,6 +98,7 @@ def test_a_folder_that_is_not_a_build_is_refused_with_a_fix(file: Path, cli: Cli
     assert "choose another folder with -o" in result.stderr
 
 
+@pytest.mark.thorough
 def test_a_folder_that_cannot_be_made_is_named(file: Path, cli: Cli) -> None:
     (file.parent / "build").write_text("a file")
 
@@ -111,6 +114,7 @@ def test_build_for_the_runtimes_chart_writes_its_values_alone(file: Path, cli: C
     assert set(files_of(file.parent / "build/demo")) == {"values/sdxl.yaml", "made-from.json"}
 
 
+@pytest.mark.thorough
 def test_render_prints_manifests_that_read_as_yaml(file: Path, cli: Cli) -> None:
     result = cli("render", "config.yaml", "--chart", "sd-runtimes")
 

@@ -27,6 +27,7 @@ print(int(peak[1]) * 1024, usage.ru_utime + usage.ru_stime)
 """
 
 
+@pytest.mark.thorough
 def test_the_agent_starts_within_the_least_memory_and_cpu_time() -> None:
     started = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
     memory, seconds = map(Decimal, started.stdout.split())

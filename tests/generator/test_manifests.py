@@ -131,6 +131,7 @@ def resources_of(folder: Path) -> list[str]:
     return resources({manifests.INDEX: (folder / manifests.INDEX).read_text()})
 
 
+@pytest.mark.thorough
 def test_every_object_of_a_namespace_names_it(file: Path, cli: Cli) -> None:
     change(file, modelsRuntime=[*yaml_loader.load(file.read_text())["modelsRuntime"], FLUX])
     cli("render", "config.yaml", "--output", "out")
@@ -169,6 +170,7 @@ def test_files_of_removed_objects_go_and_those_of_the_user_stay(file: Path, cli:
     assert "default/mine.yaml" not in resources_of(file.parent / "out")
 
 
+@pytest.mark.thorough
 def test_a_folder_of_somebody_else_is_left_alone(file: Path, cli: Cli) -> None:
     folder = file.parent / "apps"
     folder.mkdir()
@@ -201,6 +203,7 @@ def test_kustomize_reads_the_folder(file: Path, cli: Cli) -> None:
     assert len(objects) == len(resources_of(file.parent / "out"))
 
 
+@pytest.mark.thorough
 def test_build_only_runtimes_writes_no_cluster(file: Path, cli: Cli, config: dict[str, Any]) -> None:
     file.write_text(yaml.safe_dump(config))
 

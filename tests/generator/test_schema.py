@@ -84,6 +84,7 @@ def test_a_key_is_described(key: explain.Key) -> None:
     assert key.schema["description"].endswith(".")
 
 
+@pytest.mark.thorough
 @keyed(KEYS)
 def test_a_key_has_an_example_that_the_schema_accepts(key: explain.Key) -> None:
     validator = Draft7Validator({**SCHEMA, "required": [], **key.schema})

@@ -35,6 +35,7 @@ def test_a_bad_config_is_answered_word_for_word(case: str, monkeypatch: pytest.M
     assert output == (folder / "expected.txt").read_text()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_shows_the_rule_in_its_name(case: str) -> None:
     assert f"[{case[:5]}]" in (BAD / case / "expected.txt").read_text()

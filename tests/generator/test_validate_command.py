@@ -111,6 +111,7 @@ def test_the_account_can_come_from_aws(
     assert (result.returncode, result.stderr) == (0, "1 file: no problems\n")
 
 
+@pytest.mark.thorough
 def test_no_answer_from_aws_ends_with_3(write: Callable[[str, str], str], tmp_path: Path) -> None:
     env = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"}
     env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
@@ -200,6 +201,7 @@ def test_a_bug_shows_where_it_is_and_asks_for_a_report(cli: Cli, tmp_path: Path)
     assert "This is a bug in the generator" in result.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("word", ["queueLength", "modelsRuntime.extraValues.runtime.scaling.queueLength"])
 def test_explain_finds_a_key_by_name_and_by_path(cli: Cli, word: str) -> None:
     output = cli("explain", word).stdout

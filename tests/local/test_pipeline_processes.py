@@ -149,6 +149,7 @@ def test_the_environment_of_each_agent_is_the_one_that_the_chart_renders(up):
         }
 
 
+@pytest.mark.thorough
 def test_up_again_prints_the_addresses_and_starts_nothing(up):
     before = state(up.folder)
     again = local("up", up.folder)
@@ -257,6 +258,7 @@ def test_a_process_that_ends_stops_the_demo_with_its_log(tmp_path, part, log):
     assert running_processes(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_two_demos_do_not_share_a_folder(tmp_path):
     first = local("demo", tmp_path, "--service-time", "30", *SMALL)
     assert wait_until((tmp_path / "demo.lock").exists)

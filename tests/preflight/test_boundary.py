@@ -27,6 +27,7 @@ def test_nothing_is_asked_without_a_boundary(sandbox: Sandbox) -> None:
     assert list(check.checks(sandbox.subject({}))) == []
 
 
+@pytest.mark.thorough
 def test_a_policy_that_does_not_exist_fails_with_the_command(solution: Solution) -> None:
     [result] = check.judge("arn:aws:iam::1:policy/demo-boundary", solution, None)
 

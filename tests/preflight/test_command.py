@@ -18,6 +18,7 @@ def config(sandbox: Sandbox, tmp_path: Path) -> str:
     return str(write_config(tmp_path, sandbox.account, RUNTIME, modelBucketArn=models))
 
 
+@pytest.mark.thorough
 def test_a_ready_account_ends_with_zero_and_a_count(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["preflight", config]) == Exit.DONE
 
@@ -47,6 +48,7 @@ def test_json_holds_every_result_with_its_fix(
     assert row["increase"] == {"service": "ec2", "code": "L-0263D0A3", "value": 3}
 
 
+@pytest.mark.thorough
 def test_nothing_is_requested_unless_asked_for(config: str, sandbox: Sandbox) -> None:
     sandbox.quotas.values["L-0263D0A3"] = 1
 
@@ -55,6 +57,7 @@ def test_nothing_is_requested_unless_asked_for(config: str, sandbox: Sandbox) ->
     assert sandbox.quotas.requests == []
 
 
+@pytest.mark.thorough
 def test_an_increase_is_requested_once(
     config: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +72,7 @@ def test_an_increase_is_requested_once(
     assert "is already open" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_refusal_alone_ends_with_three(config: str, sandbox: Sandbox) -> None:
     sandbox.quotas.denied = {"GetServiceQuota"}
 

@@ -195,6 +195,7 @@ def test_a_ready_cluster_passes_every_check(ready: Sandbox, pod_identity: bool) 
     assert ending(report.results) is Exit.DONE
 
 
+@pytest.mark.thorough
 def test_neither_network_nor_controllers_of_a_new_cluster_are_asked_about(ready: Sandbox) -> None:
     results = ready.run(config=CONFIG).results
 

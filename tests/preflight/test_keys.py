@@ -106,6 +106,7 @@ def test_roles_need_no_more_than_the_usual_statement(sandbox: Sandbox) -> None:
     assert result(sandbox, "secrets", secrets=key).status is CheckStatus.PASSED
 
 
+@pytest.mark.thorough
 def test_services_need_a_statement_of_their_own(sandbox: Sandbox) -> None:
     failed = result(sandbox, "messages", messages=create(sandbox))
 
@@ -152,6 +153,7 @@ def test_the_statements_of_the_build_are_what_a_key_needs(sandbox: Sandbox) -> N
     assert {one.status for one in results} == {CheckStatus.PASSED}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("state", ["Disabled", "PendingDeletion"])
 def test_a_key_that_is_off_fails(sandbox: Sandbox, state: str) -> None:
     key, kms = create(sandbox), sandbox.client("kms")
@@ -214,6 +216,7 @@ def test_the_owner_of_a_key_in_another_account_is_told_what_it_needs(sandbox: Sa
     assert f"create-grant --key-id {key} --grantee-principal {ROLE}" in asked.help
 
 
+@pytest.mark.thorough
 def test_a_customers_default_key_for_ebs_must_be_in_the_config(sandbox: Sandbox) -> None:
     key = create(sandbox)
     sandbox.more_ec2.default_key = key

@@ -53,6 +53,7 @@ def test_a_model_that_fits_is_named_with_its_architecture(sandbox: Sandbox) -> N
     assert result.message.startswith("SDXL checkpoint, F16")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

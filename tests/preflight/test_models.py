@@ -87,6 +87,7 @@ def test_runtimes_that_make_no_folders_need_none(sandbox: Sandbox) -> None:
     assert [result.name for result in report.results if "folders" in result.name] == []
 
 
+@pytest.mark.thorough
 def test_models_below_a_prefix_are_looked_for_there(sandbox: Sandbox) -> None:
     bucket, s3 = f"models-{sandbox.account.id}", sandbox.client("s3")
     for row in s3.list_objects_v2(Bucket=bucket)["Contents"]:

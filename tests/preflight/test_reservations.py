@@ -51,6 +51,7 @@ def result(sandbox: Sandbox, config: dict[str, Any]) -> Result:
     return sandbox.one("reserved capacity", "reservations of turbo", config=config)
 
 
+@pytest.mark.thorough
 def test_a_runtime_without_reservations_is_not_asked_about(sandbox: Sandbox) -> None:
     assert not [one for one in sandbox.run().results if one.theme == "reserved capacity"]
 
