@@ -114,7 +114,9 @@ def fetch_command(dependency: Dependency) -> list[str]:
 
 def _keda_crds(tools: Tools, folder: Path) -> str:
     """KEDA's CRDs, which are templates of its chart: a release cannot hold CRDs and their objects alike."""
-    archive = next(folder.glob("keda-*.tgz"))
+    archive = next(folder.glob("keda-*.tgz"), None)
+    if archive is None:
+        raise AwsError("helm has written no archive of KEDA's chart: run the command again")
     command = ["helm", "template", "keda", str(archive), "--set", "crds.install=true"]
     text = tools.read(*command, "--show-only", "templates/crds/*.yaml")
     documents = list(yaml_loader.load_all(text or ""))

@@ -35,11 +35,15 @@ def best(eks: str, output: Path = paths.DEFAULT_OUTPUT) -> str:
 
 
 def sources(charts: Path) -> list[Path]:
-    """The files in `charts` that the umbrella and its dependencies are made from."""
+    """The files in `charts` that the umbrella and its dependencies are made from.
+
+    Python's caches appear when a script of a chart is imported: they are not part of a chart.
+    """
     umbrella = charts / UMBRELLA
     downloaded = {umbrella / "charts", umbrella / "crds"}
     files = [path for chart in (charts / RUNTIMES_ALONE, umbrella) for path in chart.rglob("*")]
-    return [path for path in files if path.is_file() and downloaded.isdisjoint(path.parents)]
+    files = [path for path in files if path.is_file() and "__pycache__" not in path.parts]
+    return [path for path in files if downloaded.isdisjoint(path.parents)]
 
 
 def current(chart: Path, made_from: Iterable[Path]) -> bool:

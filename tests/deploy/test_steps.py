@@ -285,7 +285,7 @@ def test_charts_that_are_older_than_their_source_are_pulled_again(fresh: Bench) 
 
 def test_pulled_charts_do_not_count_as_sources(tmp_path: Path) -> None:
     umbrella = tmp_path / "charts" / "sd-on-eks"
-    for folder in (umbrella / "charts", umbrella / "crds", umbrella / "templates"):
+    for folder in (*(umbrella / name for name in ("charts", "crds", "templates")), umbrella / "__pycache__"):
         folder.mkdir(parents=True)
         (folder / "file").touch()
 
