@@ -12,15 +12,13 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import yaml
-
 from bench.scaling_policies import INSTANCE_TYPE, Values
 from generator import paths
 from generator.facts import prices
 from generator.scaling.policy import IMAGE_PULL, MODEL_LOAD, NODE_BOOT, SERVICE
 from local.emulator import Emulator
-from testing.cluster.chart import load_solution
-from testing.cluster.controllers import ACCOUNT, REGION, apply_crds, start_operators
+from testing.cluster import solutions
+from testing.cluster.controllers import apply_crds, start_operators
 from testing.cluster.controlplane import running
 from testing.cluster.deployed import deployed
 from testing.cluster.kubelet import Delays, Simulation
@@ -81,8 +79,7 @@ def figures(
     """The figures of each group of runtimes, by the key in `groups`. No two groups share a node pool."""
     delays, simulation = Delays(IMAGE_PULL / faster, MODEL_LOAD / faster), Simulation(SERVICE / faster)
     with temporary_folder() as folder, Emulator(folder=folder / "emulator") as emulator:
-        (folder / "bench.yaml").write_text(_config(runtimes))
-        solution = load_solution(folder / "bench.yaml")
+        solution = solutions.of("bench", runtimes)
         with running(folder, HPA_SYNC / faster) as cluster:
             apply_crds(cluster)
             start_operators(cluster, emulator, round(NODE_BOOT / faster))
@@ -93,12 +90,6 @@ def figures(
                 system.kubelet.reset_history()
                 meter = _replay(system, arrivals, faster)
                 return {key: _measure(system, meter, names, faster) for key, names in groups.items()}
-
-
-def _config(runtimes: Sequence[Values]) -> str:
-    bucket = f"arn:aws:s3:::bench-models-{ACCOUNT}"
-    solution = {"stackName": "bench", "region": REGION, "accountId": ACCOUNT, "modelBucketArn": bucket}
-    return yaml.safe_dump({**solution, "modelsRuntime": list(runtimes)}, sort_keys=False)
 
 
 def _replay(system: System, arrivals: Iterable[Arrival], faster: float) -> Meter:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from generator.build.resources import logical_id, tag_list
 from generator.solution import names
-from generator.solution.model import ApiKey, Solution
+from generator.solution.http_api import ApiKey
+from generator.solution.model import Solution
 
 
 @dataclass(frozen=True)

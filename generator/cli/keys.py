@@ -13,7 +13,7 @@ from generator.deploy.job import Job, RefusedError
 from generator.deploy.keys import DeployedKey
 from generator.errors import AwsError, Exit
 from generator.solution import names
-from generator.solution.model import ApiKey, Quota
+from generator.solution.http_api import ApiKey, Quota
 from sd_on_eks import ApiError, Client
 
 DESCRIPTION = "List, add, rotate or revoke the API keys of a deployed solution, one for each application."

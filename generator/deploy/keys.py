@@ -11,7 +11,7 @@ from generator.aws import errors
 from generator.deploy import stacks
 from generator.deploy.job import Job, RefusedError
 from generator.solution import names
-from generator.solution.model import ApiKey, Quota
+from generator.solution.http_api import ApiKey, Quota
 
 # api/authorizer.py finds the name in a key of this form.
 SECRET_CHARACTERS = 40

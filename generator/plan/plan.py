@@ -25,7 +25,8 @@ from generator.plan.model import (
 )
 from generator.solution import capacity, warm
 from generator.solution.capacity import Place
-from generator.solution.model import NodePool, Nodes, Runtime, RuntimeType, Solution
+from generator.solution.model import NodePool, Runtime, RuntimeType, Solution
+from generator.solution.nodes import Nodes
 
 # Sources: the LICENSE files of the three projects. They are not part of this product.
 LICENCES: Mapping[RuntimeType, str] = {

@@ -17,7 +17,8 @@ from generator.plan.model import Plan
 from generator.preflight.result import CheckStatus, Result
 from generator.solution import capacity
 from generator.solution.capacity import Place
-from generator.solution.model import Nodes, Solution
+from generator.solution.model import Solution
+from generator.solution.nodes import Nodes
 
 Answer = TypeVar("Answer")
 

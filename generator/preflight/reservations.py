@@ -12,7 +12,7 @@ from generator.plan.model import RuntimePlan
 from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
 from generator.solution import capacity
-from generator.solution.model import Nodes, ReservationTerm
+from generator.solution.nodes import Nodes, ReservationTerm
 
 THEME = "reserved capacity"
 # States of a reservation that will be active later, such as a Capacity Block that was bought for next week.

@@ -11,7 +11,8 @@ from generator.facts import quantity
 from generator.preflight import keys
 from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
-from generator.solution.model import Solution, Volume
+from generator.solution.model import Solution
+from generator.solution.nodes import Volume
 
 THEME = "snapshots"
 

@@ -8,8 +8,8 @@ from typing import Literal
 from generator.facts.facts import Facts, Region
 from generator.facts.instance_types import KARPENTER_PREFIX, InstanceType, Resources
 from generator.facts.quantity import gib, parse
-from generator.solution.model import Nodes, Path, Requirement
 from generator.solution.node_pool import PROVISIONER
+from generator.solution.nodes import Nodes, Path, Requirement
 
 # Karpenter reads these keys as the ones on the right. Source: NormalizedLabels in pkg/apis/v1/labels.go of
 # kubernetes-sigs/karpenter.

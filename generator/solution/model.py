@@ -7,13 +7,15 @@ from typing import Any, Literal
 
 from generator.facts import mount_options
 from generator.facts.facts import Partition
-from generator.facts.instance_types import KARPENTER_PREFIX, Resources
+from generator.facts.instance_types import Resources
 from generator.facts.versions import Versions
 from generator.solution import names
 from generator.solution.custom_nodes import CustomNodes
+from generator.solution.http_api import Api
 from generator.solution.model_file import ModelFile
+from generator.solution.nodes import Nodes
+from generator.solution.warm import WarmEntry
 
-Path = tuple[str | int, ...]
 RuntimeType = Literal["sdwebui", "comfyui", "invokeai", "custom"]
 
 
@@ -23,24 +25,6 @@ class ClusterComponents:
 
     instance_type: str
     desired_count: int
-
-
-@dataclass(frozen=True)
-class Quota:
-    """The most requests in a period: DAY, WEEK or MONTH."""
-
-    limit: int
-    period: str
-
-
-@dataclass(frozen=True)
-class ApiKey:
-    """A key of the HTTP API, and its usage plan; rates in requests per second."""
-
-    name: str
-    rate_limit: int
-    burst_limit: int
-    quota: Quota | None = None
 
 
 @dataclass(frozen=True)
@@ -57,20 +41,6 @@ class ExistingCluster:
     auto_mode: bool
     expire_after: str
     dns_servers: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Api:
-    """The HTTP API: its stage, its limits in requests per second, its further keys.
-
-    `origins`: those of the web pages that may call it; `*` for all.
-    """
-
-    stage: str
-    rate_limit: int
-    burst_limit: int
-    keys: tuple[ApiKey, ...]
-    origins: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -122,20 +92,6 @@ class Observability:
 
 
 @dataclass(frozen=True)
-class WarmEntry:
-    """Pods and placeholders that are kept from each `start` to the next `end`; without hours: all the time.
-
-    `start` and `end` are cron expressions in the time zone.
-    """
-
-    pods: int
-    nodes: int
-    timezone: str
-    start: str | None
-    end: str | None
-
-
-@dataclass(frozen=True)
 class Scaling:
     """Whether KEDA scales the pods, between which numbers, how often it looks, and what is kept warm."""
 
@@ -144,75 +100,6 @@ class Scaling:
     max_replicas: int
     polling_seconds: int
     warm: tuple[WarmEntry, ...] = ()
-
-
-@dataclass(frozen=True)
-class Volume:
-    """A volume of a node: its size (a Kubernetes quantity), and the snapshot that it is created from.
-
-    `initialization_rate`: MiB per second at which EBS loads the snapshot, where the user pays for a rate.
-    `throughput`: MiB per second of gp3; None for other types.
-    """
-
-    size: str
-    snapshot_id: str | None
-    initialization_rate: int | None
-    throughput: int | None
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """A requirement of a NodePool. `path`: where the values state it, below an entry of modelsRuntime."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...]
-    min_values: int | None
-    path: Path
-
-    def __str__(self) -> str:
-        key = self.key.removeprefix(KARPENTER_PREFIX)
-        return (
-            f"{key} {self.operator} [{', '.join(self.values)}]" if self.values else f"{key} {self.operator}"
-        )
-
-
-@dataclass(frozen=True)
-class ReservationTerm:
-    """Selects capacity reservations: one by its ID, or all with these tags, of this owner, of this kind.
-
-    Empty texts and no tags do not restrict the selection. `match_criteria`: `open` or `targeted`.
-    """
-
-    id: str
-    tags: Mapping[str, str]
-    owner: str
-    match_criteria: str
-
-
-@dataclass(frozen=True)
-class Nodes:
-    """The node pool of a runtime.
-
-    `instance_types`: empty for any. `limits`: of all its nodes together, by resource: cores, bytes, GPUs.
-    `local_disks`: images and containers are on the NVMe disks, not on the data volume. `own_subnets`: the
-    user selects the subnets. `iam_role`: the name of the nodes' role where the user has one of their own.
-    `daemons`: what the DaemonSets of each node request.
-    """
-
-    instance_types: tuple[str, ...]
-    spot: bool
-    on_demand: bool
-    # Nodes may also use the capacity reservations that these select.
-    reservations: tuple[ReservationTerm, ...]
-    requirements: tuple[Requirement, ...]
-    limits: Mapping[str, Decimal]
-    local_disks: bool
-    own_subnets: bool
-    iam_role: str | None
-    os_volume: Volume
-    data_volume: Volume
-    daemons: Resources
 
 
 @dataclass(frozen=True)

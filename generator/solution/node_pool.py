@@ -7,7 +7,7 @@ from typing import Any
 from generator.facts import footprint
 from generator.facts.instance_types import AUTO_MODE_PREFIX, KARPENTER_PREFIX, Resources
 from generator.facts.quantity import parse
-from generator.solution.model import Nodes, Requirement, ReservationTerm, Volume
+from generator.solution.nodes import Nodes, Requirement, ReservationTerm, Volume
 
 Data = Mapping[str, Any]
 

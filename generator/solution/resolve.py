@@ -10,17 +10,15 @@ from generator.solution import names, node_pool, resolve_models
 from generator.solution.capacity import Place
 from generator.solution.context import Context
 from generator.solution.defaults import Defaults
+from generator.solution.http_api import Api, ApiKey, Quota
 from generator.solution.merge import merged
 from generator.solution.model import (
-    Api,
-    ApiKey,
     ClusterComponents,
     ExistingCluster,
     KmsKeys,
     Logs,
     Monitors,
     Observability,
-    Quota,
     Solution,
 )
 from generator.solution.mounts import with_throughput

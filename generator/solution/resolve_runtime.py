@@ -14,14 +14,9 @@ from generator.solution import custom_nodes, direct, names, node_pool, node_snap
 from generator.solution.custom_nodes import CustomNodes
 from generator.solution.defaults import Defaults
 from generator.solution.merge import merged
-from generator.solution.model import (
-    ContainerImage,
-    Models,
-    Nodes,
-    Runtime,
-    Scaling,
-    WarmEntry,
-)
+from generator.solution.model import ContainerImage, Models, Runtime, Scaling
+from generator.solution.nodes import Nodes
+from generator.solution.warm import WarmEntry
 
 Data = Mapping[str, Any]
 

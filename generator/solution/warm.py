@@ -6,10 +6,23 @@ from itertools import pairwise
 
 from generator.solution import cron
 from generator.solution.cron import DAYS, MINUTES_A_DAY, Cron
-from generator.solution.model import WarmEntry
 
 WEEKS = DAYS // 7
 YEAR = DAYS * MINUTES_A_DAY
+
+
+@dataclass(frozen=True)
+class WarmEntry:
+    """Pods and placeholders that are kept from each `start` to the next `end`; without hours: all the time.
+
+    `start` and `end` are cron expressions in the time zone.
+    """
+
+    pods: int
+    nodes: int
+    timezone: str
+    start: str | None
+    end: str | None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from generator import yaml_loader
 from generator.build import stack, stack_layout
@@ -18,6 +15,7 @@ from generator.build import values as chart_values
 from generator.deploy import helm
 from generator.iam import deployer
 from generator.solution.model import Solution
+from testing import cfn_lint
 from tests.charts.conftest import Objects, objects
 from tests.cluster.conftest import ROOT, ClusterConfig, Resolve
 from tests.cluster.stack_template import Resource, Template
@@ -137,9 +135,7 @@ def test_irsa_has_neither_agent_nor_associations(solution_of: Resolve, cluster_c
 
 
 def test_cfn_lint_finds_nothing(solution: Solution) -> None:
-    matches = lint(stack.files(solution)["identity.yaml"], config=ManualArgs(regions=["us-west-2"]))
-
-    assert [f"{match.rule.id} {match.message}" for match in matches] == []
+    assert cfn_lint.findings(stack.files(solution)["identity.yaml"], "us-west-2") == []
 
 
 def test_files_and_resources_are_known_without_rendering(solution_of: Resolve) -> None:
@@ -226,7 +222,7 @@ def test_everything_that_the_associations_imply_is_allowed_to_the_deployer(solut
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
     }
 
-    handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", ASSOCIATION).schema["handlers"]
+    handlers = cfn_lint.resource_schema(ASSOCIATION)["handlers"]
     needed = {action for step in handlers.values() for action in step["permissions"]}
     assert "eks:CreatePodIdentityAssociation" in needed
     assert sorted(needed - allowed) == []

@@ -5,12 +5,12 @@ import re
 from typing import Any
 
 import pytest
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from queue_agent.task.protocol import ASSETS_FOLDER, MAX_DELIVERIES, RECORDS_FOLDER, WEBHOOK_ATTRIBUTE
 
 from generator.build import stack
 from generator.solution import limits, names
 from generator.solution.model import Solution
+from testing import cfn_lint
 from tests.cluster.conftest import ROOT, Resolve
 from tests.cluster.stack_template import Template
 
@@ -196,7 +196,7 @@ def test_names_are_those_of_the_config(template: Template, solution: Solution) -
 
 def test_every_taggable_resource_is_tagged(template: Template, solution: Solution) -> None:
     for name, resource in template.resources.items():
-        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource["Type"]).schema
+        schema = cfn_lint.resource_schema(resource["Type"])
         if "Tags" in schema["properties"]:
             tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
             assert {**solution.tags, names.STACK_TAG: solution.stack}.items() <= tags.items(), name

@@ -12,7 +12,7 @@ from generator.cli import main
 from generator.deploy import api, keys, steps
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError, Exit
-from generator.solution.model import ApiKey, Quota
+from generator.solution.http_api import ApiKey, Quota
 from local.cloud import api_url
 from testing.account import Account
 from tests.deploy.conftest import Bench, MakeBench

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import yaml
 
 from local.emulator import Emulator
-from testing.cluster.chart import load_solution
+from testing.cluster import solutions
 from testing.cluster.controlplane import Cluster
 from testing.cluster.deployed import deployed
 from testing.cluster.kubelet import Delays, Simulation
@@ -56,25 +54,17 @@ def _runtime(name: str, **scaling: Any) -> dict[str, Any]:
     }
 
 
-def _config(now: datetime) -> dict[str, Any]:
-    start, end = now - timedelta(minutes=1), now + timedelta(minutes=WARM_MINUTES)
-    hours = {"start": f"{start:%-M %-H} * * *", "end": f"{end:%-M %-H} * * *"}
-    return {
-        "stackName": "priority",
-        "region": "us-west-2",
-        "accountId": "123456789012",
-        "modelBucketArn": "arn:aws:s3:::priority-models-123456789012",
-        "modelsRuntime": [_runtime("both"), _runtime("warm", warm=[{"pods": 1, "timezone": "UTC", **hours}])],
-    }
+def _runtimes(now: datetime) -> list[dict[str, Any]]:
+    entry = {"pods": 1, "timezone": "UTC", **solutions.hours(now, WARM_MINUTES)}
+    return [_runtime("both"), _runtime("warm", warm=[entry])]
 
 
 @pytest.fixture(scope="module")
-def priority(cluster: Cluster, emulator: Emulator, run_folder: Path) -> Iterator[Priority]:
+def priority(cluster: Cluster, emulator: Emulator) -> Iterator[Priority]:
     """Six tasks of each priority at once, for a runtime without pods; until no pod is left anywhere."""
-    file = run_folder / "priority.yaml"
-    file.write_text(yaml.safe_dump(_config(datetime.now(UTC))))
+    solution = solutions.of("priority", _runtimes(datetime.now(UTC)))
     simulation = Simulation(SERVICE_SECONDS)
-    with deployed(cluster, emulator, load_solution(file), Delays(), simulation) as system:
+    with deployed(cluster, emulator, solution, Delays(), simulation) as system:
         warm_pods = system.wait("one warm pod", lambda: system.replicas().get("warm") == (1, 1), 90)
         zero = system.wait("no pod without tasks", lambda: system.replicas().get("both", (0, 0))[0] == 0, 60)
         names = [system.send("both", f"normal-{n}") for n in range(TASKS_EACH)]

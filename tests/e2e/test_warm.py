@@ -4,14 +4,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from local.emulator import Emulator
-from testing.cluster.chart import load_solution
+from testing.cluster import solutions
 from testing.cluster.controlplane import Cluster
 from testing.cluster.deployed import deployed
 from testing.cluster.kubelet import Delays, Simulation
@@ -62,20 +60,13 @@ def _runtime(name: str, kind: str, entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _config(now: datetime) -> dict[str, Any]:
+def _runtimes(now: datetime) -> list[dict[str, Any]]:
     """Two warm pods of one runtime, one placeholder of another, from a minute ago until in some minutes."""
-    start, end = now - timedelta(minutes=1), now + timedelta(minutes=WARM_MINUTES)
-    hours = {"start": f"{start:%-M %-H} * * *", "end": f"{end:%-M %-H} * * *"}
-    return {
-        "stackName": "warm",
-        "region": "us-west-2",
-        "accountId": "123456789012",
-        "modelBucketArn": "arn:aws:s3:::warm-models-123456789012",
-        "modelsRuntime": [
-            _runtime("pods", "comfyui", {"pods": 2, "timezone": "UTC", **hours}),
-            _runtime("nodes", "invokeai", {"nodes": 1, **hours}),
-        ],
-    }
+    hours = solutions.hours(now, WARM_MINUTES)
+    return [
+        _runtime("pods", "comfyui", {"pods": 2, "timezone": "UTC", **hours}),
+        _runtime("nodes", "invokeai", {"nodes": 1, **hours}),
+    ]
 
 
 def _node_names(system: System) -> set[str]:
@@ -105,12 +96,11 @@ def _takes_place(system: System) -> tuple[bool, bool]:
 
 
 @pytest.fixture(scope="module")
-def warm(cluster: Cluster, emulator: Emulator, run_folder: Path) -> Iterator[Warm]:
+def warm(cluster: Cluster, emulator: Emulator) -> Iterator[Warm]:
     """From the install, in the middle of the hours, until after their end."""
-    file, now = run_folder / "warm.yaml", datetime.now(UTC)
-    file.write_text(yaml.safe_dump(_config(now)))
-    simulation = Simulation(SERVICE_SECONDS)
-    with deployed(cluster, emulator, load_solution(file), Delays(), simulation) as system:
+    now = datetime.now(UTC)
+    solution, simulation = solutions.of("warm", _runtimes(now)), Simulation(SERVICE_SECONDS)
+    with deployed(cluster, emulator, solution, Delays(), simulation) as system:
         warm_pods = system.wait(
             "two pods without tasks are ready, and a placeholder runs",
             lambda: system.replicas().get("pods") == (2, 2) and bool(_node_of_placeholder(system)),

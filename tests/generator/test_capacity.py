@@ -19,7 +19,7 @@ from generator.solution import capacity, node_pool
 from generator.solution.capacity import Place
 from generator.solution.context import Context
 from generator.solution.merge import merged
-from generator.solution.model import Nodes, Requirement
+from generator.solution.nodes import Nodes, Requirement
 from testing import solving
 
 ROOT = Path(__file__).resolve().parents[2]

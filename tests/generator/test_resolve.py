@@ -9,7 +9,8 @@ import pytest
 
 from generator import yaml_loader
 from generator.solution.context import Context
-from generator.solution.model import Solution, Volume
+from generator.solution.model import Solution
+from generator.solution.nodes import Volume
 from testing import solving
 
 ROOT = Path(__file__).resolve().parents[2]

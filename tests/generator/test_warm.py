@@ -3,8 +3,7 @@
 import pytest
 
 from generator.solution import cron, warm
-from generator.solution.model import WarmEntry
-from generator.solution.warm import Repeated, WarmLevel
+from generator.solution.warm import Repeated, WarmEntry, WarmLevel
 
 WORKDAYS = ("0 8 * * 1-5", "0 18 * * 1-5")
 

@@ -15,7 +15,7 @@ from generator.facts.karpenter import NodePoolRules
 from generator.facts.quantity import parse
 from generator.solution import capacity, direct, node_pool
 from generator.solution.context import Context
-from generator.solution.model import Nodes, Path
+from generator.solution.nodes import Nodes, Path
 
 
 @dataclass(frozen=True)

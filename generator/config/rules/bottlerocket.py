@@ -11,7 +11,7 @@ from generator.config.schema import nearest
 from generator.facts import versions
 from generator.facts.bottlerocket import SettingFault
 from generator.solution import user_data
-from generator.solution.model import Nodes
+from generator.solution.nodes import Nodes
 
 # More names than these are not listed in a help.
 _LISTED = 8

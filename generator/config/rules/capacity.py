@@ -12,7 +12,7 @@ from generator.facts.instance_types import InstanceType
 from generator.facts.quantity import gib, parse
 from generator.solution import capacity
 from generator.solution.capacity import Exclusion, words
-from generator.solution.model import Path, Requirement
+from generator.solution.nodes import Path, Requirement
 
 _SHOWN = 5  # names of instance types in one message
 
