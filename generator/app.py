@@ -10,7 +10,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -26,8 +26,6 @@ from generator.solution.context import Context
 from generator.solution.model import Solution
 
 if TYPE_CHECKING:
-    from generator.deploy.difference import Difference
-    from generator.deploy.job import Job
     from generator.plan.model import Plan
     from generator.plan.whatif import WhatIf
     from generator.preflight.check import Subject
@@ -54,14 +52,6 @@ class Solved:
     config: ConfigDocument
     solution: Solution
     warnings: tuple[Problem, ...]
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """How a deployment talks to its user: `ask` puts a yes/no question, `say` prints one line of progress."""
-
-    ask: Callable[[str], bool]
-    say: Callable[[str], None]
 
 
 def read_text(name: str) -> str:
@@ -284,55 +274,4 @@ def subject(solution: Solution, day: date | None = None) -> "Subject":
         deployer=deployer.policies(solution),
         model_folders=runtimes.model_folders(paths.root() / "charts"),
         forge_folders=runtimes.forge_folders(paths.root() / "charts"),
-    )
-
-
-def changing_job(
-    solved: Solved, output: Path, terminal: Terminal, *, dry_run: bool = False, adopt: bool = False
-) -> "Job":
-    """One run of a command that changes AWS, over a new build in `output`/STACK; a dry run writes nothing.
-
-    Raises CredentialsError and RefusedError before it writes, NotOursError and OSError.
-    """
-    from generator.build.files import UMBRELLA
-    from generator.deploy import account
-
-    run = account.check(job(solved.solution, output, terminal, dry_run=dry_run))
-    files = build(solved, UMBRELLA) if dry_run else write(solved, UMBRELLA, output)[1]
-    return replace(run, files=files, adopt=adopt)
-
-
-def difference(
-    solved: Solved, chart: str, output: Path, terminal: Terminal, *, ask_aws: bool
-) -> "Difference":
-    """What a config changes in what is deployed; without AWS, in the last build in `output`/STACK."""
-    from generator.build import folder as build_folder
-    from generator.deploy import difference
-
-    run = replace(job(solved.solution, output, terminal), files=build(solved, chart))
-    last = build_folder.read(run.folder)
-    return difference.of(run, last) if ask_aws else difference.with_last(run.folder, last, run.files)
-
-
-def job(solution: Solution, output: Path, terminal: Terminal, *, dry_run: bool = False) -> "Job":
-    """One run over the build in `output`/STACK, for the modules of `deploy`."""
-    from generator.aws.clients import Aws
-    from generator.build.files import RUNTIMES_ALONE, UMBRELLA
-    from generator.deploy import charts
-    from generator.deploy.job import Job
-    from generator.deploy.tools import Tools, kubeconfig
-
-    folder = output / solution.stack
-    chart = RUNTIMES_ALONE if solution.existing_cluster else UMBRELLA
-    environment = {"KUBECONFIG": str(kubeconfig(folder).absolute()), "AWS_REGION": solution.region}
-    return Job(
-        solution=solution,
-        folder=folder,
-        chart=charts.folder(chart, solution.versions.eks, output),
-        aws=Aws(solution.region),
-        tools=Tools(terminal.say, dry_run=dry_run, environment=environment),
-        facts=facts(),
-        today=today(),
-        ask=terminal.ask,
-        say=terminal.say,
     )

@@ -122,8 +122,7 @@ class Cloud:
 
     def depth(self, runtime: Runtime) -> QueueDepth:
         """The depth of a runtime's queues of tasks."""
-        queues = filter(None, (runtime.queue_name, runtime.high_priority_queue_name))
-        depths = [self._depth(name) for name in queues]
+        depths = [self._depth(queue.name) for queue in runtime.task_queues]
         return QueueDepth(sum(one.waiting for one in depths), sum(one.running for one in depths))
 
     def _depth(self, name: str) -> QueueDepth:

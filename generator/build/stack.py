@@ -8,7 +8,7 @@ from generator.build import api_gateway, api_keys, functions, identity, interrup
 from generator.build.resources import logical_id, tag_list
 from generator.iam import policy
 from generator.solution import limits, names
-from generator.solution.model import Runtime, Solution
+from generator.solution.model import Queue, Runtime, Solution
 
 SQS_MAX_VISIBILITY_SECONDS = 43_200
 
@@ -49,12 +49,9 @@ class _RuntimeContext:
     """The variables of one runtime in the templates."""
 
     id: str
-    queue_name: str
-    queue_arn: str
-    dead_letter_queue_name: str
-    dead_letter_queue_arn: str
-    high_priority_queue_name: str
-    high_priority_queue_arn: str
+    queue: Queue
+    dead_letter_queue: Queue
+    high_priority_queue: Queue | None
     visibility_timeout: int
     max_receive_count: int
     oldest_age: int
@@ -67,12 +64,9 @@ class _RuntimeContext:
 def _runtime(solution: Solution, runtime: Runtime) -> _RuntimeContext:
     return _RuntimeContext(
         id=logical_id(runtime.name),
-        queue_name=runtime.queue_name,
-        queue_arn=runtime.queue_arn,
-        dead_letter_queue_name=runtime.dead_letter_queue_name,
-        dead_letter_queue_arn=runtime.dead_letter_queue_arn,
-        high_priority_queue_name=runtime.high_priority_queue_name,
-        high_priority_queue_arn=runtime.high_priority_queue_arn,
+        queue=runtime.queue,
+        dead_letter_queue=runtime.dead_letter_queue,
+        high_priority_queue=runtime.high_priority_queue,
         # The agent extends it while a task runs; this is for a task that is received by hand.
         visibility_timeout=min(
             runtime.task_timeout_seconds + limits.STORE_SECONDS, SQS_MAX_VISIBILITY_SECONDS

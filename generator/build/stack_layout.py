@@ -150,7 +150,7 @@ def _fullest(runtimes: Sequence[Runtime], count: int) -> int:
 
 def _of(runtime: Runtime) -> Counter[str]:
     """The resources of one runtime, by type."""
-    more = _PER_PRIORITY_QUEUE if runtime.high_priority_queue_name else {}
+    more = _PER_PRIORITY_QUEUE if runtime.high_priority_queue else {}
     return Counter(_PER_RUNTIME) + Counter(more)
 
 

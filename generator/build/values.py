@@ -77,9 +77,9 @@ def runtime_values(solution: Solution, runtime: Runtime) -> Values:
             "queueAgent": {
                 "s3Bucket": runtime.output_bucket,
                 "snsTopicArn": solution.results_topic_arn,
-                "sqsQueueUrl": runtime.queue_url,
-                "deadLetterQueueUrl": runtime.dead_letter_queue_url,
-                **({"highPriorityQueueUrl": high} if (high := runtime.high_priority_queue_url) else {}),
+                "sqsQueueUrl": runtime.queue.url,
+                "deadLetterQueueUrl": runtime.dead_letter_queue.url,
+                **({"highPriorityQueueUrl": high.url} if (high := runtime.high_priority_queue) else {}),
             },
             "persistence": {"s3": {"modelBucket": solution.model_bucket}},
             **({"inferenceApi": {"image": image}} if image else {}),

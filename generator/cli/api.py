@@ -2,7 +2,7 @@
 
 import argparse
 
-from generator import app
+from generator import jobs
 from generator.cli import flags, output
 from generator.client import exports
 from generator.deploy import account, api
@@ -34,7 +34,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Exit:
     """Ask API Gateway and print."""
     try:
-        job = account.check(app.job(flags.solved(args).solution, args.output, output.terminal(args)))
+        job = account.check(jobs.over_build(flags.solved(args).solution, args.output, output.terminal(args)))
         client = api.client(job, args.key)
     except (RefusedError, AwsError, OSError) as error:
         return output.stopped("api", error)

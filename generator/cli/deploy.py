@@ -2,7 +2,7 @@
 
 import argparse
 
-from generator import app
+from generator import app, jobs
 from generator.build import files
 from generator.build.folder import NotOursError
 from generator.cli import flags, output
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> Exit:
         solved = flags.solved(args)
         # Before anything is created: Helm itself runs in the last step, 20 minutes later.
         app.render(solved, files.RUNTIMES_ALONE)
-        job = app.changing_job(
+        job = jobs.changing(
             solved, args.output, output.changing_terminal(args), dry_run=args.dry_run, adopt=args.adopt
         )
         steps.run(job, args.only or [step.name for step in steps.STEPS])

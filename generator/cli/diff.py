@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 
-from generator import app
+from generator import app, jobs
 from generator.app import Solved
 from generator.build import compare, files
 from generator.cli import flags, output
@@ -78,7 +78,7 @@ def _difference(args: argparse.Namespace, solved: Solved) -> Difference:
         return Difference(app.build(other, args.chart), app.build(solved, args.chart))
     # A chart without the controllers is installed by other tools: this one does not know how.
     ask_aws = not args.last_build and args.chart == files.UMBRELLA
-    return app.difference(solved, args.chart, args.output, output.terminal(args), ask_aws=ask_aws)
+    return jobs.difference(solved, args.chart, args.output, output.terminal(args), ask_aws=ask_aws)
 
 
 def _print_losses(lines: Iterable[str], color: bool) -> None:

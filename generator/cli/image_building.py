@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from generator import app
+from generator import app, jobs
 from generator.app import Solved
 from generator.build.folder import NotOursError
 from generator.cli import output
@@ -52,7 +52,7 @@ def build(solved: Solved, listed: Sequence[Image], args: argparse.Namespace) -> 
     images = [image for image in listed if image.how == "built"]
     terminal = output.terminal(args)
     try:
-        job = app.changing_job(solved, args.output, terminal, dry_run=args.dry_run)
+        job = jobs.changing(solved, args.output, terminal, dry_run=args.dry_run)
         built = image_builder.run(job, images, again=args.again)
     except (RefusedError, NotOursError, AwsError, OSError) as error:
         return output.stopped("images", error)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from generator import app
+from generator import jobs
 from generator.cli import flags, output
 from generator.client import exports
 from generator.deploy import account, api, keys
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> Exit:
         if args.action != "list" and not NAME.fullmatch(args.name or ""):
             reason = "lowercase letters, digits and `-`, at most 40, starting with a letter"
             raise RefusedError(f"`keys {args.action}` needs the NAME of a key: {reason}")
-        job = account.check(app.job(flags.solved(args).solution, args.output, output.terminal(args)))
+        job = account.check(jobs.over_build(flags.solved(args).solution, args.output, output.terminal(args)))
         ACTIONS[args.action](job, args)
     except (RefusedError, AwsError, OSError) as error:
         return output.stopped("keys", error)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from generator import app
+from generator import jobs
 from generator.cli import flags, output
 from generator.deploy import log_lines, logs
 from generator.deploy.job import RefusedError
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> Exit:
     query = Query(args.runtime, args.task, None if back is None else datetime.now(UTC) - back)
     try:
         solution = flags.solved(args).solution
-        lines = logs.read(app.job(solution, args.output, output.terminal(args)), query)
+        lines = logs.read(jobs.over_build(solution, args.output, output.terminal(args)), query)
     except (RefusedError, AwsError, OSError) as error:
         return output.stopped("logs", error)
     _print(lines, args)

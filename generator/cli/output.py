@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from generator import app
-from generator.app import Terminal
 from generator.errors import AwsError, CredentialsError, Exit, Problem
+from generator.jobs import Terminal
 
 if TYPE_CHECKING:
     from rich.table import Table

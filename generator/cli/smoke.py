@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from generator import app, client
+from generator import app, client, jobs
 from generator.cli import flags, output
 from generator.deploy import smoke
 from generator.deploy.job import RefusedError
@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace) -> Exit:
     if args.dry_run:
         output.write_json(body)
         return Exit.DONE
-    job = app.job(solution, args.output, output.terminal(args))
+    job = jobs.over_build(solution, args.output, output.terminal(args))
     try:
         status, pictures = smoke.run(job, body, args.wait * 60, args.out)
     except KeyRefusedError as error:

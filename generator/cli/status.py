@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from generator import app
+from generator import jobs
 from generator.cli import bars, flags, output
 from generator.deploy import cold, status
 from generator.deploy.cold import PodStart
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> Exit:
     """Ask and print."""
     try:
         solution = flags.solved(args).solution
-        job = app.job(solution, args.output, output.terminal(args))
+        job = jobs.over_build(solution, args.output, output.terminal(args))
         if args.cold:
             _print_starts(cold.starts(job), args)
         else:

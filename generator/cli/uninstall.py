@@ -2,7 +2,7 @@
 
 import argparse
 
-from generator import app
+from generator import jobs
 from generator.build.folder import NotOursError
 from generator.cli import flags, output
 from generator.deploy import uninstall
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> Exit:
     """Remove it."""
     try:
         solved = flags.solved(args)
-        job = app.changing_job(solved, args.output, output.changing_terminal(args), dry_run=args.dry_run)
+        job = jobs.changing(solved, args.output, output.changing_terminal(args), dry_run=args.dry_run)
         uninstall.run(job, args.wait * 60)
     except (RefusedError, MissingProgramError, NotOursError, AwsError, OSError) as error:
         return output.stopped("uninstall", error)

@@ -4,7 +4,6 @@ from generator import paths
 from generator.deploy import chart_deps, charts, eks, tools
 from generator.deploy.job import Job
 from generator.errors import AwsError
-from generator.facts.facts import Facts
 from generator.solution import names
 
 OPERATORS_TIMEOUT = "10m"
@@ -32,7 +31,7 @@ def dependencies(job: Job) -> None:
     if charts.current(job.chart, made_from):
         job.say(f"{job.chart}: its dependencies are downloaded already")
         return
-    chart_deps.download(job.tools, job.solution.versions, job.chart, Facts(paths.data()).chart_digests())
+    chart_deps.download(job.tools, job.solution.versions, job.chart, job.facts.chart_digests())
 
 
 def crds(job: Job) -> None:

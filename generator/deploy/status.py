@@ -49,9 +49,9 @@ def status(job: Job) -> SolutionStatus:
 
 
 def _row(job: Job, runtime: Runtime, pods: Mapping[str, str] | None, nodes: Mapping[str, str] | None) -> Row:
-    depths = [_depth(job, url) for url in runtime.task_queue_urls]
+    depths = [_depth(job, queue.url) for queue in runtime.task_queues]
     waiting, running = (_sum(values) for values in zip(*depths, strict=True))
-    dead, _ = _depth(job, runtime.dead_letter_queue_url)
+    dead, _ = _depth(job, runtime.dead_letter_queue.url)
     shared = sum(one.node_pool == runtime.node_pool for one in job.solution.runtimes) > 1
     return Row(
         runtime=runtime.name,

@@ -150,5 +150,5 @@ def kept(job: Job) -> Iterator[str]:
     yield "Kept, because they hold pictures and tasks (see docs/uninstall.md). To delete them:"
     for runtime in job.solution.runtimes:
         yield f"  aws s3 rb s3://{runtime.output_bucket} --force --region {region}"
-        for url in (*runtime.task_queue_urls, runtime.dead_letter_queue_url):
-            yield f"  aws sqs delete-queue --queue-url {url} --region {region}"
+        for queue in runtime.queues:
+            yield f"  aws sqs delete-queue --queue-url {queue.url} --region {region}"

@@ -199,7 +199,7 @@ def uses(solution: Solution) -> Iterator[KeyUse]:
     if keys.outputs:
         yield KeyUse("outputs", keys.outputs, "s3", WRITE, (*every, api, webhooks))
     if keys.messages:
-        senders = (api,) if any(one.high_priority_queue_name for one in solution.runtimes) else ()
+        senders = (api,) if any(one.high_priority_queue for one in solution.runtimes) else ()
         yield KeyUse("messages", keys.messages, "sqs", WRITE, (*every, *senders))
         if not existing:
             yield KeyUse("messages", keys.messages, "sqs", READ, (karpenter,))

@@ -25,7 +25,7 @@ XRAY_SAMPLING = (
 
 def keda_operator(solution: Solution) -> Policy:
     """KEDA's operator: read how many messages the runtimes' queues have."""
-    exact = _keda([arn for runtime in solution.runtimes for arn in runtime.task_queue_arns])
+    exact = _keda([queue.arn for runtime in solution.runtimes for queue in runtime.task_queues])
     # About 100 ARNs fill the policy. For more queues: the prefix that all queues of this solution have.
     return exact if size(exact) <= INLINE_POLICY_MAX else _keda([any_queue(solution)])
 
@@ -64,10 +64,10 @@ def _runtime(solution: Solution, runtime: Runtime, models: list[str]) -> Policy:
     bucket = bucket_arn(solution, runtime.output_bucket)
     inputs = [f"{bucket_arn(solution, name)}/*" for name in runtime.input_buckets]
     consume = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
-    queues = list(runtime.task_queue_arns)
+    queues = [queue.arn for queue in runtime.task_queues]
     statements = [
         allow("TakeTasks", [f"sqs:{action}" for action in consume], queues if len(queues) > 1 else queues[0]),
-        allow("SetTasksAside", "sqs:SendMessage", runtime.dead_letter_queue_arn),
+        allow("SetTasksAside", "sqs:SendMessage", runtime.dead_letter_queue.arn),
         allow("StoreResults", ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], f"{bucket}/*"),
         # Without it S3 answers 403 instead of 404 for an object that does not exist.
         allow("TellAbsentFromForbidden", "s3:ListBucket", bucket),
@@ -92,8 +92,8 @@ def api_function(solution: Solution) -> Policy:
     For `GET /runtimes/{runtime}` it counts the messages of queues and lists the names of models; these also
     before it refuses a workflow for its model.
     """
-    queues = [arn for r in solution.runtimes for arn in (*r.task_queue_arns, r.dead_letter_queue_arn)]
-    high = [r.high_priority_queue_arn for r in solution.runtimes if r.high_priority_queue_arn]
+    queues = [queue.arn for runtime in solution.runtimes for queue in runtime.queues]
+    high = [queue.arn for runtime in solution.runtimes if (queue := runtime.high_priority_queue)]
     exact = _api([bucket_arn(solution, r.output_bucket) for r in solution.runtimes], queues, high, solution)
     if size(exact) <= INLINE_POLICY_MAX:
         return exact

@@ -37,9 +37,8 @@ def checks(subject: Subject) -> Iterator[Check[Any]]:
     """Queues, buckets, topics and roles, each free, or in a stack of the solution."""
     solution = subject.solution
     for runtime in solution.runtimes:
-        queues = (runtime.queue_name, runtime.dead_letter_queue_name, runtime.high_priority_queue_name)
-        for queue in filter(None, queues):
-            yield _check(solution, "queue", queue, _queue(queue))
+        for queue in runtime.queues:
+            yield _check(solution, "queue", queue.name, _queue(queue.name))
         yield _check(solution, "bucket", runtime.output_bucket, _bucket(runtime.output_bucket))
     for arn in (solution.requests_topic_arn, solution.results_topic_arn):
         yield _check(solution, "topic", arn.rpartition(":")[2], _topic(arn))

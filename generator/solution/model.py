@@ -134,6 +134,15 @@ class ContainerImage:
 
 
 @dataclass(frozen=True)
+class Queue:
+    """An SQS queue of a runtime."""
+
+    name: str
+    arn: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Runtime:
     """One runtime: its settings, and every name that follows from its own name."""
 
@@ -145,16 +154,10 @@ class Runtime:
     service_account: str
     role_name: str
     role_arn: str
-    queue_name: str
-    queue_arn: str
-    queue_url: str
-    dead_letter_queue_name: str
-    dead_letter_queue_arn: str
-    dead_letter_queue_url: str
-    # The queue of tasks of high priority; empty where there is none.
-    high_priority_queue_name: str
-    high_priority_queue_arn: str
-    high_priority_queue_url: str
+    queue: Queue
+    dead_letter_queue: Queue
+    # The queue of tasks of high priority; None where there is none.
+    high_priority_queue: Queue | None
     output_bucket: str
     # The Karpenter NodePool that starts its nodes.
     node_pool: str
@@ -186,14 +189,14 @@ class Runtime:
     extra_values: Mapping[str, Any]
 
     @property
-    def task_queue_arns(self) -> tuple[str, ...]:
+    def task_queues(self) -> tuple[Queue, ...]:
         """The queues from which its agents receive tasks."""
-        return tuple(filter(None, (self.queue_arn, self.high_priority_queue_arn)))
+        return tuple(filter(None, (self.queue, self.high_priority_queue)))
 
     @property
-    def task_queue_urls(self) -> tuple[str, ...]:
-        """The same queues by their URLs."""
-        return tuple(filter(None, (self.queue_url, self.high_priority_queue_url)))
+    def queues(self) -> tuple[Queue, ...]:
+        """All its queues, with the one of tasks that failed."""
+        return (*self.task_queues, self.dead_letter_queue)
 
     @property
     def default_model(self) -> str | None:

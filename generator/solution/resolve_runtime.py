@@ -14,7 +14,7 @@ from generator.solution import custom_nodes, direct, names, node_pool, node_snap
 from generator.solution.custom_nodes import CustomNodes
 from generator.solution.defaults import Defaults
 from generator.solution.merge import merged
-from generator.solution.model import ContainerImage, Models, Runtime, Scaling
+from generator.solution.model import ContainerImage, Models, Queue, Runtime, Scaling
 from generator.solution.nodes import Nodes
 from generator.solution.warm import WarmEntry
 
@@ -47,9 +47,10 @@ class Scope:
         """The ARN of a role, which has no region."""
         return names.arn(self.partition.name, "iam", "", self.account, f"role/{role}")
 
-    def queue_url(self, queue: str) -> str:
-        """The URL of a queue."""
-        return names.queue_url(self.partition.dns_suffix, self.region, self.account, queue)
+    def queue(self, name: str) -> Queue:
+        """A queue by its name."""
+        url = names.queue_url(self.partition.dns_suffix, self.region, self.account, name)
+        return Queue(name, self.arn("sqs", name), url)
 
 
 def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
@@ -60,9 +61,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
     agent, policy = pods["queueAgent"], pods["networkPolicy"]
     # The reference system spells it `XRay`.
     traces = bool(agent["xray"]["enabled"] or agent["XRay"].get("enabled", False))
-    queue = names.queue(scope.stack, name)
-    dead_letter_queue = names.dead_letter_queue(scope.stack, name)
-    high = names.high_priority_queue(scope.stack, name) if full["priorityQueue"] else ""
+    high = scope.queue(names.high_priority_queue(scope.stack, name)) if full["priorityQueue"] else None
     role = names.runtime_role(scope.stack, name)
     extra_values = entry.get("extraValues", {})
     nodes = node_pool.nodes(
@@ -83,15 +82,9 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         service_account=pods.get("serviceAccountName") or name,
         role_name=role,
         role_arn=pods.get("serviceAccountRoleArn") or scope.role_arn(role),
-        queue_name=queue,
-        queue_arn=scope.arn("sqs", queue),
-        queue_url=scope.queue_url(queue),
-        dead_letter_queue_name=dead_letter_queue,
-        dead_letter_queue_arn=scope.arn("sqs", dead_letter_queue),
-        dead_letter_queue_url=scope.queue_url(dead_letter_queue),
-        high_priority_queue_name=high,
-        high_priority_queue_arn=scope.arn("sqs", high) if high else "",
-        high_priority_queue_url=scope.queue_url(high) if high else "",
+        queue=scope.queue(names.queue(scope.stack, name)),
+        dead_letter_queue=scope.queue(names.dead_letter_queue(scope.stack, name)),
+        high_priority_queue=high,
         output_bucket=names.output_bucket(scope.stack, name, scope.account, scope.region),
         node_pool=names.node_pool(scope.stack, node_pool.pool(karpenter, name)),
         dns_servers=tuple(policy["egress"]["dnsServers"]) if policy["enabled"] else None,

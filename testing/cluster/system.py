@@ -98,9 +98,10 @@ class System:
     def send_high(self, runtime: str, name: str) -> str:
         """Send one task of high priority, to the queue of such tasks, as the HTTP API does; its id."""
         sqs = self.cloud.client("sqs")
-        queue = next(r.high_priority_queue_name for r in self.solution.runtimes if r.name == runtime)
+        [entry] = [one for one in self.solution.runtimes if one.name == runtime]
         body = json.dumps(self._task(runtime, name, {}))
-        sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody=body)
+        url = sqs.get_queue_url(QueueName=entry.task_queues[-1].name)["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody=body)
         return name
 
     def _task(self, runtime: str, name: str, content: dict[str, Any]) -> dict[str, Any]:

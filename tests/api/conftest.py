@@ -80,7 +80,7 @@ class Deployed:
     def messages(self, runtime: str) -> list[dict[str, Any]]:
         """Takes what is in a runtime's queue: all that tests before left too."""
         sqs = self.cloud.client("sqs")
-        name = next(entry.queue_name for entry in self.solution.runtimes if entry.name == runtime)
+        name = next(entry.queue.name for entry in self.solution.runtimes if entry.name == runtime)
         url, messages = sqs.get_queue_url(QueueName=name)["QueueUrl"], []
         while batch := sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0, MessageAttributeNames=["All"]

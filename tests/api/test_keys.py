@@ -212,7 +212,7 @@ def test_the_queue_is_fair_between_keys_and_classes(
     assert shared.call("POST", "/v1alpha2", task, key=values[key]).status == 200
 
     sqs = shared.cloud.client("sqs")
-    name = next(entry.queue_name for entry in shared.solution.runtimes if entry.name == RUNTIME)
+    name = next(entry.queue.name for entry in shared.solution.runtimes if entry.name == RUNTIME)
     [message] = sqs.receive_message(
         QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"],
         MessageSystemAttributeNames=["All"],

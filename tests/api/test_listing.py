@@ -198,7 +198,7 @@ def test_a_runtime_is_described_with_its_models_and_its_queue(listed: Deployed) 
             MetricData=[
                 {
                     "MetricName": "ApproximateAgeOfOldestMessage",
-                    "Dimensions": [{"Name": "QueueName", "Value": runtime.queue_name}],
+                    "Dimensions": [{"Name": "QueueName", "Value": runtime.queue.name}],
                     "Timestamp": now - timedelta(minutes=minutes),
                     "Value": age,
                 }

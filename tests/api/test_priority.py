@@ -39,13 +39,13 @@ def test_each_class_has_its_queue_and_both_are_counted(shared: Deployed) -> None
     for name, priority in (("n1", "normal"), ("h1", "high"), ("h2", "high")):
         send(shared, "sdxl", name, priority)
 
-    high = received(shared, runtime.high_priority_queue_name)
+    high = received(shared, runtime.high_priority_queue.name)
     assert sorted(name for name in ("h1", "h2") for message in high if f'"{name}"' in message["Body"]) == [
         "h1",
         "h2",
     ]
     assert {message["Attributes"]["MessageGroupId"] for message in high} == {"default.high"}
-    [normal] = received(shared, runtime.queue_name)
+    [normal] = received(shared, runtime.queue.name)
     assert '"n1"' in normal["Body"]
     described = shared.call("GET", "/runtimes/sdxl").body
     assert (described["queue"]["waiting"], described["priority_queue"]) == (3, True)
@@ -55,11 +55,11 @@ def test_each_class_has_its_queue_and_both_are_counted(shared: Deployed) -> None
 
 def test_a_task_that_is_sent_twice_is_one_message(shared: Deployed) -> None:
     [runtime, _] = shared.solution.runtimes
-    before = len(received(shared, runtime.high_priority_queue_name))
+    before = len(received(shared, runtime.high_priority_queue.name))
     for _ in range(2):
         send(shared, "sdxl", "twice", "high")
 
-    assert len(received(shared, runtime.high_priority_queue_name)) == before + 1
+    assert len(received(shared, runtime.high_priority_queue.name)) == before + 1
 
 
 def test_a_runtime_with_one_queue_takes_both_classes_there(shared: Deployed) -> None:
@@ -67,4 +67,4 @@ def test_a_runtime_with_one_queue_takes_both_classes_there(shared: Deployed) -> 
     for name, priority in (("n1", "normal"), ("h1", "high")):
         send(shared, "plain", name, priority)
 
-    assert len(received(shared, runtime.queue_name)) == 2
+    assert len(received(shared, runtime.queue.name)) == 2

@@ -70,7 +70,7 @@ def test_queues_and_buckets_are_still_there_when_the_stack_is_gone(
 ) -> None:
     deployed = deploy(api_emulator, solve("minimal", stackName="gone"))
     formation, [runtime] = deployed.cloud.client("cloudformation"), deployed.solution.runtimes
-    url = deployed.cloud.client("sqs").get_queue_url(QueueName=runtime.queue_name)["QueueUrl"]
+    url = deployed.cloud.client("sqs").get_queue_url(QueueName=runtime.queue.name)["QueueUrl"]
     deployed.cloud.client("sqs").send_message(QueueUrl=url, MessageBody="work")
 
     formation.delete_stack(StackName="gone")
@@ -115,7 +115,7 @@ def test_the_requests_topic_may_fill_the_queue(strict: Cloud) -> None:
 def test_another_topic_may_not_fill_the_queue(strict: Cloud) -> None:
     sns, [runtime, *_] = strict.client("sns"), strict.solution.runtimes
     other_topic = sns.create_topic(Name="other")["TopicArn"]
-    sns.subscribe(TopicArn=other_topic, Protocol="sqs", Endpoint=runtime.queue_arn)
+    sns.subscribe(TopicArn=other_topic, Protocol="sqs", Endpoint=runtime.queue.arn)
     before = depth(strict, runtime.name)
 
     sns.publish(TopicArn=other_topic, Message="{}")
@@ -131,7 +131,7 @@ def test_another_account_may_not_fill_the_queue(strict: Cloud) -> None:
         aws_access_key_id="999999999999",
         aws_secret_access_key="local",
     )
-    url = strict.client("sqs").get_queue_url(QueueName=strict.solution.runtimes[0].queue_name)["QueueUrl"]
+    url = strict.client("sqs").get_queue_url(QueueName=strict.solution.runtimes[0].queue.name)["QueueUrl"]
 
     with pytest.raises(stranger.exceptions.ClientError, match="AccessDenied"):
         stranger.send_message(QueueUrl=url, MessageBody="{}")
@@ -145,12 +145,12 @@ def test_the_pods_of_a_runtime_may_do_their_work_and_nothing_with_another_runtim
     )
     urls = {
         name: strict.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
-        for name in (runtime.queue_name, runtime.dead_letter_queue_name, other_runtime.queue_name)
+        for name in (runtime.queue.name, runtime.dead_letter_queue.name, other_runtime.queue.name)
     }
 
-    sqs.receive_message(QueueUrl=urls[runtime.queue_name])
-    sqs.get_queue_attributes(QueueUrl=urls[runtime.queue_name], AttributeNames=["All"])
-    sqs.send_message(QueueUrl=urls[runtime.dead_letter_queue_name], MessageBody="set aside")
+    sqs.receive_message(QueueUrl=urls[runtime.queue.name])
+    sqs.get_queue_attributes(QueueUrl=urls[runtime.queue.name], AttributeNames=["All"])
+    sqs.send_message(QueueUrl=urls[runtime.dead_letter_queue.name], MessageBody="set aside")
     s3.put_object(Bucket=runtime.output_bucket, Key=".tasks/a/claim.json", Body=b"{}", IfNoneMatch="*")
     etag = s3.get_object(Bucket=runtime.output_bucket, Key=".tasks/a/claim.json")["ETag"]
     s3.put_object(Bucket=runtime.output_bucket, Key=".tasks/a/claim.json", Body=b"{}", IfMatch=etag)
@@ -159,8 +159,8 @@ def test_the_pods_of_a_runtime_may_do_their_work_and_nothing_with_another_runtim
     sns.publish(TopicArn=strict.solution.results_topic_arn, Message="{}")
 
     forbidden: dict[str, Callable[[], Any]] = {
-        "take another's tasks": lambda: sqs.receive_message(QueueUrl=urls[other_runtime.queue_name]),
-        "make tasks": lambda: sqs.send_message(QueueUrl=urls[runtime.queue_name], MessageBody="{}"),
+        "take another's tasks": lambda: sqs.receive_message(QueueUrl=urls[other_runtime.queue.name]),
+        "make tasks": lambda: sqs.send_message(QueueUrl=urls[runtime.queue.name], MessageBody="{}"),
         "publish tasks": lambda: sns.publish(TopicArn=strict.solution.requests_topic_arn, Message="{}"),
         "read another's results": lambda: s3.get_object(
             Bucket=other_runtime.output_bucket, Key="a/result.json"
@@ -174,7 +174,7 @@ def test_keda_may_count_tasks_and_not_take_them(strict: Cloud) -> None:
     sqs = as_role(strict, "keda", roles.keda_operator(strict.solution)).client(
         "sqs", endpoint_url=strict.emulator.url
     )
-    url = strict.client("sqs").get_queue_url(QueueName=strict.solution.runtimes[0].queue_name)["QueueUrl"]
+    url = strict.client("sqs").get_queue_url(QueueName=strict.solution.runtimes[0].queue.name)["QueueUrl"]
 
     sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
 

@@ -31,4 +31,4 @@ def test_images_and_names_are_those_that_the_generator_plans_with(example: Path)
         assert rendered.container(runtime.name, "queue-agent")["image"] == runtime.agent_image.name
         assert f"NodePool/{runtime.node_pool}" in rendered
         assert f"ServiceAccount/{runtime.service_account}" in rendered
-        assert rendered.agent(runtime.name)["SQS_QUEUE_URL"] == runtime.queue_url
+        assert rendered.agent(runtime.name)["SQS_QUEUE_URL"] == runtime.queue.url

@@ -40,11 +40,11 @@ def test_a_task_in_the_dead_letter_queue_raises_an_alarm(template: Template, sol
     by_queue = alarms(template, "tasks-set-aside")
 
     for runtime in solution.runtimes:
-        alarm = by_queue[runtime.queue_name]
+        alarm = by_queue[runtime.queue.name]
         assert watched(alarm) == (
             "AWS/SQS",
             "ApproximateNumberOfMessagesVisible",
-            runtime.dead_letter_queue_name,
+            runtime.dead_letter_queue.name,
         )
         assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
 
@@ -55,8 +55,8 @@ def test_a_task_that_waits_longer_than_two_tries_raises_an_alarm(
     by_queue = alarms(template, "tasks-wait-long")
 
     for runtime in solution.runtimes:
-        alarm = by_queue[runtime.queue_name]
-        assert watched(alarm) == ("AWS/SQS", "ApproximateAgeOfOldestMessage", runtime.queue_name)
+        alarm = by_queue[runtime.queue.name]
+        assert watched(alarm) == ("AWS/SQS", "ApproximateAgeOfOldestMessage", runtime.queue.name)
         assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
         assert alarm["Threshold"] == 2 * runtime.task_timeout_seconds
 
@@ -65,14 +65,14 @@ def test_tasks_that_wait_while_no_agent_polls_raise_an_alarm(template: Template,
     by_queue = alarms(template, "tasks-untaken")
 
     for runtime in solution.runtimes:
-        rows = {row["Id"]: row for row in by_queue[runtime.queue_name]["Metrics"]}
+        rows = {row["Id"]: row for row in by_queue[runtime.queue.name]["Metrics"]}
         metrics = {name: row["MetricStat"]["Metric"] for name, row in rows.items() if "MetricStat" in row}
         assert {name: metric["MetricName"] for name, metric in metrics.items()} == {
             "waiting": "ApproximateNumberOfMessagesVisible",
             "received": "NumberOfMessagesReceived",
             "empty": "NumberOfEmptyReceives",
         }
-        assert {metric["Dimensions"][0]["Value"] for metric in metrics.values()} == {runtime.queue_name}
+        assert {metric["Dimensions"][0]["Value"] for metric in metrics.values()} == {runtime.queue.name}
         [returned] = [row for row in rows.values() if row.get("ReturnData", True)]
         asked = "FILL(received, 0) + FILL(empty, 0)"
         assert returned["Expression"] == f"IF(FILL(waiting, 0) > 0 AND {asked} == 0, 1, 0)"
@@ -234,15 +234,15 @@ def test_only_a_runtime_that_asks_for_it_has_a_queue_of_tasks_of_high_priority(t
     [runtime, _] = two_queues.runtimes
     queues = {queue["Properties"]["QueueName"]: queue for queue in template.of("AWS::SQS::Queue").values()}
 
-    assert [name for name in queues if name.endswith("-high")] == [runtime.high_priority_queue_name]
-    high, tasks = queues[runtime.high_priority_queue_name], queues[runtime.queue_name]
+    assert [name for name in queues if name.endswith("-high")] == [runtime.high_priority_queue.name]
+    high, tasks = queues[runtime.high_priority_queue.name], queues[runtime.queue.name]
     assert high["DeletionPolicy"] == "RetainExceptOnCreate"
-    assert high["Properties"] == tasks["Properties"] | {"QueueName": runtime.high_priority_queue_name}
+    assert high["Properties"] == tasks["Properties"] | {"QueueName": runtime.high_priority_queue.name}
     sent = [
         statement
         for statement in template.statements()
         if statement.get("Action") == "sqs:SendMessage"
-        and statement["Resource"] == runtime.high_priority_queue_arn
+        and statement["Resource"] == runtime.high_priority_queue.arn
         and "Principal" in statement
     ]
     assert not sent, "the topic sends nothing there; the API does, by the permissions of its role"
@@ -251,13 +251,13 @@ def test_only_a_runtime_that_asks_for_it_has_a_queue_of_tasks_of_high_priority(t
 def test_alarms_watch_both_queues(two_queues: Solution) -> None:
     template = Template(stack.files(two_queues)["stack.yaml"])
     [runtime, single] = two_queues.runtimes
-    both = {runtime.queue_name, runtime.high_priority_queue_name}
+    both = {runtime.queue.name, runtime.high_priority_queue.name}
 
     old, untaken = (alarms(template, kind) for kind in ("tasks-wait-long", "tasks-untaken"))
-    assert watched(old[single.queue_name])[2] == single.queue_name
-    assert old[runtime.queue_name]["Metrics"][0]["Expression"] == "MAX([FILL(tasks, 0), FILL(high, 0)])"
-    for alarm in (old[runtime.queue_name], untaken[runtime.queue_name]):
+    assert watched(old[single.queue.name])[2] == single.queue.name
+    assert old[runtime.queue.name]["Metrics"][0]["Expression"] == "MAX([FILL(tasks, 0), FILL(high, 0)])"
+    for alarm in (old[runtime.queue.name], untaken[runtime.queue.name]):
         metrics = [entry["MetricStat"]["Metric"] for entry in alarm["Metrics"][1:]]
         assert {metric["Dimensions"][0]["Value"] for metric in metrics} == both
-    assert "FILL(waiting, 0) + FILL(high, 0) > 0" in untaken[runtime.queue_name]["Metrics"][0]["Expression"]
-    assert "high" not in untaken[single.queue_name]["Metrics"][0]["Expression"]
+    assert "FILL(waiting, 0) + FILL(high, 0) > 0" in untaken[runtime.queue.name]["Metrics"][0]["Expression"]
+    assert "high" not in untaken[single.queue.name]["Metrics"][0]["Expression"]

@@ -121,7 +121,7 @@ def test_unencrypted_transport_is_refused_everywhere(template: Template, kind: s
 
 def test_only_the_requests_topic_may_fill_a_queue(template: Template, solution: Solution) -> None:
     queues = {
-        arn for runtime in solution.runtimes for arn in (runtime.queue_arn, runtime.dead_letter_queue_arn)
+        arn for runtime in solution.runtimes for arn in (runtime.queue.arn, runtime.dead_letter_queue.arn)
     }
     for policy in template.of("AWS::SQS::QueuePolicy").values():
         [allow] = [
@@ -160,7 +160,7 @@ def test_a_task_has_time_in_the_dead_letter_queue_even_when_sqs_moved_it_at_the_
 def test_queues_hold_a_task_longer_than_it_may_run(template: Template, solution: Solution) -> None:
     queues = {queue["Properties"]["QueueName"]: queue["Properties"] for queue in template.of(QUEUE).values()}
     for runtime in solution.runtimes:
-        queue = queues[runtime.queue_name]
+        queue = queues[runtime.queue.name]
         assert queue["VisibilityTimeout"] == runtime.task_timeout_seconds + 60
         assert queue["ReceiveMessageWaitTimeSeconds"] == 20
         # A little later than the delivery in which the agent announces that the task has failed.
@@ -183,7 +183,7 @@ def test_names_are_those_of_the_config(template: Template, solution: Solution) -
     topics = {topic["Properties"]["TopicName"] for topic in template.of(TOPIC).values()}
 
     expected = {
-        name for runtime in solution.runtimes for name in (runtime.queue_name, runtime.dead_letter_queue_name)
+        name for runtime in solution.runtimes for name in (runtime.queue.name, runtime.dead_letter_queue.name)
     }
     stack_name = solution.stack
     shared = {names.webhooks(stack_name), names.webhooks_dead_letter(stack_name)}
@@ -211,7 +211,7 @@ def test_each_runtime_is_subscribed_to_what_names_it(template: Template, solutio
     by_queue = {queues[name]: policy for name, policy in filters.items()}
 
     for runtime in solution.runtimes:
-        policy = by_queue[runtime.queue_name]
+        policy = by_queue[runtime.queue.name]
         if runtime.type == "sdwebui" and runtime.model_filename:
             expected = [{"runtime": [runtime.name]}, {"sd_model_checkpoint": [runtime.model_filename]}]
             assert policy == {"$or": expected}

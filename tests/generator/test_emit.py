@@ -46,8 +46,8 @@ def test_a_runtime_gets_its_queue_bucket_topic_and_roles(solve: Solve) -> None:
     assert values["runtime"]["queueAgent"] == {
         "s3Bucket": runtime.output_bucket,
         "snsTopicArn": solution.results_topic_arn,
-        "sqsQueueUrl": runtime.queue_url,
-        "deadLetterQueueUrl": runtime.dead_letter_queue_url,
+        "sqsQueueUrl": runtime.queue.url,
+        "deadLetterQueueUrl": runtime.dead_letter_queue.url,
     }
     assert values["runtime"]["serviceAccountRoleArn"] == runtime.role_arn
     assert values["karpenter"]["nodeTemplate"]["iamRole"] == "demo-karpenter-node"
@@ -84,7 +84,7 @@ def queue(solution: Solution, files: dict[str, str] | None = None) -> tuple[str,
 def test_the_generator_wins_over_the_chart_and_the_chart_fills_the_rest(solve: Solve) -> None:
     solution = solve()
 
-    assert queue(solution) == (solution.runtimes[0].queue_url, "5")
+    assert queue(solution) == (solution.runtimes[0].queue.url, "5")
 
 
 def test_the_user_wins_over_the_generator_and_over_the_chart(solve: Solve) -> None:

@@ -109,8 +109,8 @@ def test_a_config_that_validates_builds_with_names_that_aws_accepts(config: Conf
     assert all(ROLE.fullmatch(account["roleName"]) for account in cluster["iam"]["serviceAccounts"])
     assert len(stack["Resources"]) <= 500
     for runtime in solution.runtimes:
-        assert QUEUE.fullmatch(runtime.queue_name)
-        assert QUEUE.fullmatch(runtime.dead_letter_queue_name)
+        assert QUEUE.fullmatch(runtime.queue.name)
+        assert QUEUE.fullmatch(runtime.dead_letter_queue.name)
         assert BUCKET.fullmatch(runtime.output_bucket)
         values = yaml.load(built[f"values/{runtime.name}.yaml"], yaml.CSafeLoader)
         assert values["global"]["tags"] == solution.tags

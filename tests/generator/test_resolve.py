@@ -20,9 +20,9 @@ Solve = Callable[..., Solution]
 def test_every_name_of_a_runtime_follows_from_stack_account_region_and_name(solve: Solve) -> None:
     runtime = solve().runtimes[0]
 
-    assert runtime.queue_url == "https://sqs.us-west-2.amazonaws.com/123456789012/demo-sdxl"
-    assert runtime.queue_arn == "arn:aws:sqs:us-west-2:123456789012:demo-sdxl"
-    assert runtime.dead_letter_queue_arn == "arn:aws:sqs:us-west-2:123456789012:demo-sdxl-dead-letter"
+    assert runtime.queue.url == "https://sqs.us-west-2.amazonaws.com/123456789012/demo-sdxl"
+    assert runtime.queue.arn == "arn:aws:sqs:us-west-2:123456789012:demo-sdxl"
+    assert runtime.dead_letter_queue.arn == "arn:aws:sqs:us-west-2:123456789012:demo-sdxl-dead-letter"
     assert runtime.output_bucket == "demo-sdxl-123456789012-us-west-2"
     assert runtime.role_arn == "arn:aws:iam::123456789012:role/demo-sdxl-runtime"
     assert runtime.service_account == "sdxl"
@@ -33,7 +33,7 @@ def test_china_has_its_own_partition_and_hosts(solve: Solve) -> None:
     solution = solve(region="cn-north-1", modelBucketArn="arn:aws-cn:s3:::demo-models")
 
     assert solution.requests_topic_arn == "arn:aws-cn:sns:cn-north-1:123456789012:demo-requests"
-    assert solution.runtimes[0].queue_url.startswith("https://sqs.cn-north-1.amazonaws.com.cn/")
+    assert solution.runtimes[0].queue.url.startswith("https://sqs.cn-north-1.amazonaws.com.cn/")
     assert solution.role_arn("karpenter-node") == "arn:aws-cn:iam::123456789012:role/demo-karpenter-node"
 
 

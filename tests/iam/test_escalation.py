@@ -115,7 +115,7 @@ def test_what_opens_data_is_set_only_through_a_stack(solution: Solution, action:
     location = f"{solution.region}:{solution.account}"
     own = {
         "bucket": picture(solution)[0],
-        "queue": solution.runtimes[0].queue_arn,
+        "queue": solution.runtimes[0].queue.arn,
         "topic": solution.requests_topic_arn,
         "function": f"arn:aws:lambda:{location}:function:{solution.stack}-api",
         "rule": f"arn:aws:events:{location}:rule/{solution.stack}-karpenter-spot",
@@ -129,7 +129,7 @@ def test_what_opens_data_is_set_only_through_a_stack(solution: Solution, action:
 
 @pytest.mark.parametrize("action", ["ReceiveMessage", "SendMessage", "DeleteMessage", "PurgeQueue"])
 def test_a_queue_policy_opens_no_task_to_the_deployer(solution: Solution, action: str) -> None:
-    queue = solution.runtimes[0].queue_arn
+    queue = solution.runtimes[0].queue.arn
     own = document([allow("Mine", "sqs:*", queue) | {"Principal": {"AWS": ROLE}}])
 
     assert not allowed(deployer_with(statements(solution)), Request(f"sqs:{action}", queue), own)

@@ -41,7 +41,7 @@ def requests(solution: Solution) -> list[tuple[str, str, Mapping[str, Any]]]:
     bucket = policy.bucket_arn(solution, runtime.output_bucket)
     templates = policy.bucket_arn(solution, solution.templates_bucket)
     bounded = {**STACK, "iam:PermissionsBoundary": boundary.arn(solution)}
-    to_queue = {**STACK, "sns:Protocol": "sqs", "sns:Endpoint": runtime.queue_arn}
+    to_queue = {**STACK, "sns:Protocol": "sqs", "sns:Endpoint": runtime.queue.arn}
     tags = {"sd-on-eks/stack": stack, EKSCTL_TAG: stack}
     given = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     own = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
@@ -62,9 +62,9 @@ def requests(solution: Solution) -> list[tuple[str, str, Mapping[str, Any]]]:
         ("cloudformation:CreateStack", f"{cloudformation}/eksctl-{stack}-nodegroup-controllers/1", PERSON),
         ("cloudformation:CreateStack",
          f"{cloudformation}/eksctl-{stack}-addon-iamserviceaccount-kube-system-karpenter/1", PERSON),
-        ("sqs:CreateQueue", runtime.queue_arn, STACK),
-        ("sqs:SetQueueAttributes", runtime.queue_arn, STACK),
-        ("sqs:GetQueueAttributes", runtime.queue_arn, PERSON),
+        ("sqs:CreateQueue", runtime.queue.arn, STACK),
+        ("sqs:SetQueueAttributes", runtime.queue.arn, STACK),
+        ("sqs:GetQueueAttributes", runtime.queue.arn, PERSON),
         ("sns:Subscribe", solution.requests_topic_arn, to_queue),
         ("sns:SetTopicAttributes", solution.results_topic_arn, STACK),
         ("s3:CreateBucket", bucket, STACK),

@@ -35,8 +35,8 @@ def test_the_pods_of_a_runtime(solution: Solution) -> None:
     actions = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
 
     assert grants(roles.runtime(solution, runtime)) == {
-        **{f"sqs:{action}": {runtime.queue_arn} for action in actions},
-        "sqs:SendMessage": {runtime.dead_letter_queue_arn},
+        **{f"sqs:{action}": {runtime.queue.arn} for action in actions},
+        "sqs:SendMessage": {runtime.dead_letter_queue.arn},
         "s3:AbortMultipartUpload": {f"{bucket}/*"},
         "s3:GetObject": {f"{bucket}/*", f"{solution.model_bucket_arn}/{runtime.models.direct[0]}"},
         "s3:PutObject": {f"{bucket}/*"},
@@ -58,7 +58,7 @@ def test_the_pods_of_a_runtime_may_read_the_files_that_they_download(solution: S
 
 
 def test_keda(solution: Solution) -> None:
-    queues = {runtime.queue_arn for runtime in solution.runtimes}
+    queues = {runtime.queue.arn for runtime in solution.runtimes}
 
     assert grants(roles.keda_operator(solution)) == {"sqs:GetQueueAttributes": queues}
 
@@ -99,7 +99,7 @@ def test_the_function_of_the_http_api(solution: Solution) -> None:
         "s3:GetObject": {f"{bucket}/*"},
         # Of the models, for GET /runtimes/{runtime}.
         "s3:ListBucket": {bucket, solution.model_bucket_arn},
-        "sqs:GetQueueAttributes": {runtime.queue_arn, runtime.dead_letter_queue_arn},
+        "sqs:GetQueueAttributes": {runtime.queue.arn, runtime.dead_letter_queue.arn},
         "cloudwatch:GetMetricStatistics": {"*"},
         "secretsmanager:GetSecretValue": {f"arn:aws:secretsmanager:{location}:secret:{SECRET}"},
         "logs:CreateLogStream": {log},
@@ -139,14 +139,14 @@ def test_a_queue_of_tasks_of_high_priority_is_the_apis_to_fill_and_the_agents_to
         solution_of("minimal", modelsRuntime=[{**entry, "priorityQueue": more}]) for more in (False, True)
     )
     [runtime] = solution.runtimes
-    high = runtime.high_priority_queue_arn
+    high = runtime.high_priority_queue.arn
 
     pods, api = grants(roles.runtime(solution, runtime)), grants(roles.api_function(solution))
-    assert pods["sqs:ReceiveMessage"] == {runtime.queue_arn, high}
-    assert pods["sqs:SendMessage"] == {runtime.dead_letter_queue_arn}
+    assert pods["sqs:ReceiveMessage"] == {runtime.queue.arn, high}
+    assert pods["sqs:SendMessage"] == {runtime.dead_letter_queue.arn}
     assert api["sqs:SendMessage"] == {high}
     assert high in api["sqs:GetQueueAttributes"]
-    assert grants(roles.keda_operator(solution))["sqs:GetQueueAttributes"] == {runtime.queue_arn, high}
+    assert grants(roles.keda_operator(solution))["sqs:GetQueueAttributes"] == {runtime.queue.arn, high}
     assert "sqs:SendMessage" not in grants(roles.api_function(plain))
 
 

@@ -18,7 +18,7 @@ CONTENT = {"prompt": "x", "steps": 1, "width": 64, "height": 64}
 
 def test_the_config_of_the_benchmark_is_valid(tmp_path: Path) -> None:
     built = config.build(str(config_file(tmp_path)), tmp_path / "build")
-    second = {runtime.name: bool(runtime.high_priority_queue_url) for runtime in built.solution.runtimes}
+    second = {runtime.name: bool(runtime.high_priority_queue) for runtime in built.solution.runtimes}
 
     assert second == RUNTIMES
 
