@@ -4,11 +4,10 @@
 """
 
 import argparse
-import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +15,11 @@ import yaml
 
 from generator import paths, yaml_loader
 from generator.build.files import UMBRELLA
-from generator.deploy import charts
+from generator.deploy import chart_digests, charts
 from generator.deploy.tools import MissingProgramError, Tools
 from generator.errors import AwsError, Exit
 from generator.facts.facts import Facts
-from generator.facts.versions import Versions
+from generator.facts.versions import ChartDigests, Versions
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,11 @@ class Dependency:
     name: str
     version: str
     repository: str
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is a chart of this project."""
+        return self.repository.startswith("file://")
 
 
 def chart_versions(row: Versions) -> dict[str, str]:
@@ -58,26 +62,11 @@ def dependencies(text: str) -> list[Dependency]:
     return [Dependency(str(row["name"]), str(row["version"]), str(row["repository"])) for row in rows]
 
 
-def unexpected(archive: str, content: bytes, digests: Mapping[str, str]) -> str | None:
-    """What is wrong with a downloaded archive whose SHA-256 is not the one on record; None when all is well.
-
-    An archive without a record passes: `make chart-digests` records those of all EKS versions.
-    """
-    expected, digest = digests.get(archive), hashlib.sha256(content).hexdigest()
-    if expected in (None, digest):
-        return None
-    return (
-        f"{archive} is not the chart that this version was tested with: "
-        f"its SHA-256 is {digest}, not {expected}. "
-        "Nothing was installed. Download it again; if the digest stays, report it to the chart's maintainers"
-    )
-
-
-def download(tools: Tools, row: Versions, chart: Path, digests: Mapping[str, str]) -> None:
+def download(tools: Tools, row: Versions, chart: Path, digests: ChartDigests) -> None:
     """Make `chart` the umbrella for one EKS version, with its dependencies and KEDA's CRDs.
 
-    `digests` holds the SHA-256 of archives by file name. A dry run prints the commands only. Raises
-    MissingProgramError, and AwsError also for an archive with another digest.
+    A dry run prints the commands only. Raises MissingProgramError, and AwsError also for an archive that is
+    not the one on record.
     """
     tools.need("helm")
     source = charts.source(UMBRELLA)
@@ -93,9 +82,7 @@ def download(tools: Tools, row: Versions, chart: Path, digests: Mapping[str, str
     with tempfile.TemporaryDirectory(dir=chart.parent, prefix=".deps-") as folder:
         for dependency in dependencies(text):
             tools.run("helm", *fetch_command(dependency), "--destination", folder)
-        for archive in sorted(Path(folder).glob("*.tgz")):
-            if problem := unexpected(archive.name, archive.read_bytes(), digests):
-                raise AwsError(problem)
+        _check(Path(folder), dependencies(text), digests)
         crds = _keda_crds(tools, Path(folder))
         shutil.rmtree(chart / "charts", ignore_errors=True)
         shutil.copytree(folder, chart / "charts")
@@ -103,9 +90,18 @@ def download(tools: Tools, row: Versions, chart: Path, digests: Mapping[str, str
     (chart / "crds" / "keda.yaml").write_text(crds, "utf-8")
 
 
+def _check(folder: Path, rows: Sequence[Dependency], digests: ChartDigests) -> None:
+    """Raises AwsError for an archive of others that is not the one on record."""
+    ours = {f"{row.name}-{row.version}.tgz" for row in rows if row.ours}
+    for archive in sorted(folder.glob("*.tgz")):
+        problem = chart_digests.unexpected(archive.name, archive.read_bytes(), digests)
+        if archive.name not in ours and problem:
+            raise AwsError(problem)
+
+
 def fetch_command(dependency: Dependency) -> list[str]:
     """The arguments with which Helm fetches one dependency."""
-    if dependency.repository.startswith("file://"):
+    if dependency.ours:
         return ["package", str(charts.source(dependency.name))]
     if dependency.repository.startswith("oci://"):
         return ["pull", f"{dependency.repository}/{dependency.name}", "--version", dependency.version]

@@ -34,7 +34,7 @@ from generator.facts.mount_options import MountOptions
 from generator.facts.prices import ControlPlanePrice, Prices
 from generator.facts.reserved import Reserved
 from generator.facts.runtimes import RuntimeProfile
-from generator.facts.versions import Release, Support, Versions
+from generator.facts.versions import ChartDigests, Release, Support, Versions
 
 # The data files with one source and one date.
 DATED = tuple(
@@ -175,10 +175,10 @@ class Facts:
         first, end = self._versions["bottlerocket"][eks]
         return first, end
 
-    def chart_digests(self) -> Mapping[str, str]:
-        """The SHA-256 of each chart's archive, by its file name, where it is on record."""
-        digests: dict[str, str] = self._read("charts.json")["sha256"]
-        return digests
+    def chart_digests(self) -> ChartDigests:
+        """The digests of the charts that Helm downloads."""
+        record = self._read("charts.json")
+        return ChartDigests(record["sha256"], record["contents"]["sha256"])
 
     def recommended_eks(self, today: date) -> str | None:
         """The EKS version to advise for a new cluster; None when the table is out of date."""

@@ -1,7 +1,7 @@
 """EKS versions: what belongs to each, its support, which one to advise, and the order of upgrades."""
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -34,6 +34,17 @@ class Versions:
     def csi_has_pods(self) -> bool:
         """Whether the S3 CSI driver mounts in pods of its own, not on the node."""
         return parse(self.s3_csi) >= CSI_WITH_PODS
+
+
+@dataclass(frozen=True)
+class ChartDigests:
+    """The SHA-256 of the charts of others, by the file names of their archives.
+
+    `archives`: of the archive. `contents`: of what Helm renders of it, where nobody publishes the first.
+    """
+
+    archives: Mapping[str, str]
+    contents: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from generator import app, yaml_loader
-from generator.deploy import chart_deps
+from generator.deploy import chart_deps, chart_digests
+from generator.facts.versions import ChartDigests
 
 from .conftest import ROOT, helm
 from .stand_ins import render, stand_in
@@ -44,7 +45,8 @@ def make_deps(tmp_path: Path, eks: str, *, digests_of_stand_ins: bool) -> subpro
     if digests_of_stand_ins:
         archives = (tmp_path / "stand-ins").glob("*.tgz")
         digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in archives}
-        (tmp_path / "generator/facts/data/charts.json").write_text(json.dumps({"sha256": digests}))
+        record = {"sha256": digests, "contents": {"sha256": {}}}
+        (tmp_path / "generator/facts/data/charts.json").write_text(json.dumps(record))
     fake = tmp_path / "bin" / "helm"
     fake.parent.mkdir()
     fake.write_text(FAKE_HELM.format(helm=helm(), stand_ins=tmp_path / "stand-ins"))
@@ -104,7 +106,8 @@ def test_digests_are_recorded_for_every_chart_and_never_replaced(tmp_path: Path,
         for name, version in row.items()
     }
     karpenter = next(name for name in digests if name.startswith("karpenter-"))
-    before = json.dumps({"sha256": {karpenter: "0" * 64 if changed else digests[karpenter]}})
+    recorded = {karpenter: "0" * 64 if changed else digests[karpenter]}
+    before = json.dumps({"sha256": recorded, "contents": {"sha256": {}}})
     record.write_text(before)
     fake = tmp_path / "bin" / "helm"
     fake.parent.mkdir()
@@ -130,11 +133,54 @@ def test_digests_are_recorded_for_every_chart_and_never_replaced(tmp_path: Path,
 
 
 @pytest.mark.parametrize("eks", app.facts().eks_versions())
-def test_every_chart_that_publishes_a_digest_has_it_on_record(eks: str) -> None:
+def test_every_chart_that_is_downloaded_is_on_record(eks: str) -> None:
     facts = app.facts()
     charts = chart_deps.chart_versions(facts.versions(eks))
-    del charts["karpenter"]  # SECURITY.md: recorded by `make chart-digests`
-    assert {f"{name}-{version}.tgz" for name, version in charts.items()} <= facts.chart_digests().keys()
+    recorded = facts.chart_digests().archives.keys() | facts.chart_digests().contents.keys()
+    assert {f"{name}-{version}.tgz" for name, version in charts.items()} <= recorded
+
+
+def _packaged(chart: Path, destination: Path) -> bytes:
+    command = [helm(), "package", str(chart), "--destination", str(destination)]
+    subprocess.run(command, check=True, capture_output=True)
+    [archive] = destination.glob("*.tgz")
+    return archive.read_bytes()
+
+
+def test_the_record_of_a_charts_files_holds_for_an_archive_of_another_day(tmp_path: Path) -> None:
+    stand_in(tmp_path, "karpenter", "1.8.8")
+    first = _packaged(tmp_path / "karpenter", tmp_path / "first")
+    for path in (tmp_path / "karpenter").rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    second = _packaged(tmp_path / "karpenter", tmp_path / "second")
+
+    digests = ChartDigests({}, {"karpenter-1.8.8.tgz": chart_digests.content_digest(first)})
+    assert second != first
+    assert chart_digests.unexpected("karpenter-1.8.8.tgz", second, digests) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["values.yaml", "templates/shown.yaml", "templates/new.yaml", "crds/new.yaml", "charts/x/Chart.yaml"],
+)
+def test_a_file_that_helm_renders_cannot_be_changed_or_added(tmp_path: Path, path: str) -> None:
+    stand_in(tmp_path, "karpenter", "1.8.8")
+    digest = chart_digests.content_digest(_packaged(tmp_path / "karpenter", tmp_path / "first"))
+    file = tmp_path / "karpenter" / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as text:
+        text.write("name: x\nversion: 1.0.0\napiVersion: v2\n")
+    changed = _packaged(tmp_path / "karpenter", tmp_path / "second")
+
+    problem = chart_digests.unexpected(
+        "karpenter-1.8.8.tgz", changed, ChartDigests({}, {"karpenter-1.8.8.tgz": digest})
+    )
+    assert "is not the chart that this version was tested with" in str(problem)
+
+
+def test_a_chart_that_is_not_on_record_is_refused() -> None:
+    problem = chart_digests.unexpected("karpenter-9.9.9.tgz", b"", ChartDigests({}, {}))
+    assert problem == "karpenter-9.9.9.tgz has no SHA-256 on record: run `make chart-digests`"
 
 
 def test_a_version_of_eks_that_is_not_in_the_table_is_named(tmp_path: Path) -> None:
