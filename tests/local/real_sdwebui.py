@@ -184,7 +184,7 @@ async def test_each_picture_of_a_batch_has_its_seed(static: SdWebUi):
 async def test_progress_is_reported(static: SdWebUi):
     progress = (await run_task(static, task("text-to-image", {**SMALL, "steps": 60}))).progress
 
-    assert any(0.05 < share < 0.95 for share in progress)
+    assert any(0.05 < at.value < 0.95 for at in progress)
 
 
 async def test_a_picture_is_made_from_a_picture(static: SdWebUi):

@@ -12,8 +12,6 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from generator import yaml_loader
-
 WIDTH, LAYERS, TOKENS, LENGTH = 768, 12, 49408, 77
 CHANNELS, TIME = 320, 1280
 VAE_CHANNELS = (128, 256, 512, 512)
@@ -120,7 +118,7 @@ def vae(prefix="first_stage_model"):
 
 def config(text):
     """A1111's config of Stable Diffusion 1, for a U-Net of one level."""
-    document = yaml_loader.load(text)
+    document = yaml.safe_load(text)
     document["model"]["params"]["unet_config"]["params"] |= {
         "channel_mult": [1],
         "num_res_blocks": 1,
