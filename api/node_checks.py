@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from queue_agent.task.protocol import ASSET_TYPE
-from queue_agent.task.workflow import class_of, inputs_of, loaded_files
+from queue_agent.task.workflow import class_of, inputs_of, loaded_files, lost_links
 
 from api.node_inputs import NodeInput, declared_inputs, fits, type_name, value_error
 
@@ -96,7 +96,7 @@ def node_errors(graph: Mapping[str, Any], nodes: Nodes) -> list[NodeError]:
         return [NodeError("", "", "", NO_OUTPUT)]
     for node_id, inputs in needed.items():
         errors += checks.errors_of(node_id, inputs)
-    return errors + list(_cycle(graph, needed))
+    return [*errors, *checks.lost_links(), *_cycle(graph, needed)]
 
 
 class _Checks:
@@ -145,6 +145,13 @@ class _Checks:
                 error = value_error(item, value, strict=self._is_strict(node_id, item.name))
                 if error is not None:
                     yield self._error(node_id, item.name, error.reason, error.file)
+
+    def lost_links(self) -> Iterator[NodeError]:
+        """ComfyUI follows these without a check: they would end the thread that runs its workflows."""
+        for node_id, name, source in lost_links(self._graph):
+            declared = declared_inputs(self._class(node_id), inputs_of(self._graph[node_id]))
+            if self._class(node_id) and name not in [item.name for item in declared]:
+                yield self._error(node_id, name, f"is linked to node {source[:80]}, which does not exist")
 
     def _link_problem(self, node_id: str, item: NodeInput, link: list[Any]) -> str:
         if len(link) != 2:

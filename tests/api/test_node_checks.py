@@ -90,7 +90,7 @@ TAKEN = {
     "the largest seed": changed("3", seed=2**64 - 1),
     "a number for a text": changed("6", text=7),
     "a wrapped value": changed("3", steps={"__value__": 20}),
-    "inputs that no node has": changed("3", other=["404", 0], control_after_generate="fixed"),
+    "inputs that no node has": changed("3", other=["4", 0], control_after_generate="fixed"),
     "an output counted from the end": changed("8", vae=["4", -1]),
     "a model in a folder": changed("4", ckpt_name="xl/base.safetensors"),
     "a node that no output needs, and that is wrong": with_node("50", "KSampler", shown=None),
@@ -149,6 +149,7 @@ REFUSED = {
     "slot": (changed("8", vae=["4", 3]), "8", "vae", "output 3 of node 4 .* 3 outputs"),
     "slot as text": (changed("8", vae=["4", "VAE"]), "8", "vae", "output VAE"),
     "absent node": (changed("8", vae=["77", 0]), "8", "vae", "node 77, which does not exist"),
+    "absent node, undeclared input": (changed("3", other=["77", 0]), "3", "other", "node 77, which does not"),
     "node as number": (changed("8", vae=[4, 2]), "8", "vae", "node 4, which does not exist"),
     "list": (changed("3", steps=[1, 2, 3]), "3", "steps", "a list of two"),
     "dynamic list, missing": (

@@ -58,7 +58,15 @@ class Text:
     def run(self, text):
         return (text,)
 
-NODE_CLASS_MAPPINGS = {"TestFail": Fail, "TestSaveFlat": SaveFlat, "TestText": Text}
+class Show:
+    """As nodes of extensions that return a text where ComfyUI expects a list of texts."""
+    INPUT_TYPES = classmethod(lambda cls: {"required": {"text": ("STRING", {})}})
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "run", "test", True
+
+    def run(self, text):
+        return {"ui": {"text": text}}
+
+NODE_CLASS_MAPPINGS = {"TestFail": Fail, "TestSaveFlat": SaveFlat, "TestText": Text, "TestShow": Show}
 '''
 
 

@@ -130,7 +130,7 @@ async def test_a_checkpoint_makes_a_picture_with_its_seed_and_model(comfyui: Com
 
     (output,) = done.result.outputs
     assert Image.open(io.BytesIO(output.data.read())).size == (64, 64)
-    assert (done.result.seed, done.result.model, done.progress[-1]) == (11, CHECKPOINT, 1.0)
+    assert (done.result.seed, done.result.model, done.progress[-1].value) == (11, CHECKPOINT, 1.0)
 
 
 async def test_nothing_is_kept_in_the_history(server: Server, comfyui: ComfyUi):
@@ -142,7 +142,7 @@ async def test_nothing_is_kept_in_the_history(server: Server, comfyui: ComfyUi):
 async def test_progress_is_reported(comfyui: ComfyUi):
     progress = (await run_task(comfyui, task("pipeline", sampled(steps=8, seed=12)))).progress
 
-    assert any(0.1 < share < 0.95 for share in progress)
+    assert any(0.1 < at.value < 0.95 for at in progress)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def changed(name: str, **inputs: Any) -> Graph:
     [
         blank(),
         sampled(),
-        changed("3", steps="2", seed=2**64 - 1, other=["77", 0]),
+        changed("3", steps="2", seed=2**64 - 1, other=["4", 0]),
         changed("8", vae=["4", -1]),
         sampled() | {"50": node("KSampler")},
         changed("3", steps=0),
@@ -287,6 +287,28 @@ async def test_the_api_and_the_server_agree_on_a_workflow(server: Server, comfyu
         taken = False
 
     assert (node_errors(graph, nodes) == []) is taken
+
+
+async def test_a_link_to_no_node_is_refused_before_it_ends_the_thread_of_the_server(comfyui: ComfyUi):
+    with pytest.raises(TaskError, match="other is linked to node 77"):
+        await run_task(comfyui, task("pipeline", changed("3", other=["77", 0])))
+
+    assert (await run_task(comfyui, task("pipeline", blank(9)))).result.outputs
+
+
+async def test_a_bare_text_that_a_node_shows_is_one_text(comfyui: ComfyUi):
+    outputs = (
+        await run_task(comfyui, task("pipeline", {"1": node("TestShow", text="a bare text")}))
+    ).result.outputs
+
+    assert [text.data.read() for text in outputs] == [b"a bare text"]
+
+
+async def test_a_file_whose_name_reads_like_a_fault_is_the_tasks(comfyui: ComfyUi):
+    graph = {"1": node("LoadImage", image="cudnn.png"), "2": node("PreviewImage", images=["1", 0])}
+
+    with pytest.raises(TaskError, match="bad_workflow"):
+        await run_task(comfyui, task("pipeline", graph))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local.runtimes.comfyui.nodes import known
-from local.runtimes.comfyui.validation import Verdict, validate
+from local.runtimes.comfyui.validation import Verdict, lost_links, validate
 from tests.agent.adapters.conftest import COMFYUI_MODEL, workflow
 
 
@@ -101,6 +101,17 @@ def test_only_the_outputs_with_invalid_nodes_are_dropped():
 
     assert (verdict.error, verdict.outputs) == (None, ("9",))
     assert verdict.node_errors["20"]["dependent_outputs"] == ["21"]
+
+
+def test_a_lost_link_in_an_input_that_no_node_declares_is_not_noticed_before_it_is_followed():
+    graph = workflow()
+    graph["20"] = {"class_type": "VAELoader", "inputs": {"other": ["77", 0]}}
+    assert not lost_links(graph, ["9"])
+
+    graph["3"]["inputs"]["other"] = ["77", 0]
+
+    assert validate(graph, [COMFYUI_MODEL], set()).error is None
+    assert lost_links(graph, ["9"])
 
 
 def test_a_node_that_no_output_needs_is_not_checked():

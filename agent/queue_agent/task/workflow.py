@@ -84,6 +84,18 @@ def path_problem(graph: Mapping[str, Any]) -> str:
     return ""
 
 
+def lost_links(graph: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(node, input, missing node) of every link to a node that is not there.
+
+    ComfyUI checks only the inputs that a node declares. A lost link in any other ends the thread that runs
+    prompts (`add_node` in comfy_execution/graph.py): from then on the server answers, but runs nothing.
+    """
+    for node_id, node in graph.items():
+        for name, value in inputs_of(node).items():
+            if _is_link(value) and value[0] not in graph:
+                yield node_id, name, value[0]
+
+
 def class_of(node: Any) -> str:
     """The class of a node; "" when it has none."""
     return str(node.get("class_type") or "") if isinstance(node, Mapping) else ""
@@ -101,6 +113,16 @@ def _is_workflow(value: Any) -> bool:
         isinstance(value, Mapping)
         and bool(value)
         and all(class_of(node) and isinstance(node.get("inputs"), Mapping) for node in value.values())
+    )
+
+
+def _is_link(value: Any) -> bool:
+    """As `is_link` in comfy_execution/graph_utils.py: the id of a node, and the number of its output."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and isinstance(value[1], int | float)
     )
 
 

@@ -26,6 +26,16 @@ MADE_FILES = {
 }
 
 
+# The key under which nodes that save no file show a text, and whether they return it bare: then the history
+# has a list of its characters (`get_output_from_returns` in ComfyUI's execution.py).
+SHOWN_TEXTS = {
+    "ShowText|pysssss": ("text", False),
+    "PreviewAny": ("text", False),
+    "WD14Tagger|pysssss": ("tags", False),
+    "easy showAnything": ("text", True),
+}
+
+
 @dataclass(frozen=True)
 class SavedFiles:
     """The files that an output node makes. `key` is "" when it makes none."""
@@ -85,8 +95,20 @@ def outputs(prompt: Graph, executed: Sequence[str]) -> dict[str, SavedFiles]:
     return {node_id: _saved(prompt[node_id]) for node_id in executed if _saved(prompt[node_id]).key}
 
 
+def shown(prompt: Graph, executed: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """Output node -> the texts that it shows, of the outputs that are `executed`."""
+    texts: dict[str, dict[str, list[str]]] = {}
+    for node_id in executed:
+        if (shows := SHOWN_TEXTS.get(prompt[node_id]["class_type"])) is not None:
+            (key, bare), text = shows, work(prompt).prompt or "a simulated text"
+            texts[node_id] = {key: list(text) if bare else [text]}
+    return texts
+
+
 def _saved(node: Graph) -> SavedFiles:
     kind, prefix = node["class_type"], node.get("inputs", {}).get("filename_prefix", "ComfyUI")
+    if kind in SHOWN_TEXTS:
+        return SavedFiles("", "", "output", "")
     folder = "temp" if "Preview" in kind else "output"
     key, extension = next((files for word, files in MADE_FILES.items() if word in kind), ("images", "png"))
     return SavedFiles(key, extension, folder, prefix if isinstance(prefix, str) else "linked")

@@ -41,11 +41,18 @@ EXTENSIONS = (
     "UltimateSDUpscale",
     "UltralyticsDetectorProvider",
     "UnetLoaderGGUF",
+    "VHS_LoadAudio",
     "VHS_LoadAudioUpload",
     "VHS_LoadVideo",
-    "WD14Tagger|pysssss",
 )
-SAVING_EXTENSIONS = ("Image Save", "VHS_VideoCombine", "SaveImageExtended", "ShowText|pysssss")
+SAVING_EXTENSIONS = (
+    "Image Save",
+    "SaveImageExtended",
+    "ShowText|pysssss",
+    "VHS_VideoCombine",
+    "WD14Tagger|pysssss",
+    "easy showAnything",
+)
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,8 @@ class ComfyUi:
         await self._send(item, "executing", {"node": None, "prompt_id": item.id})
 
     async def _generate(self, item: Item) -> dict[str, Any]:
+        if validation.lost_links(item.prompt, item.outputs):
+            await asyncio.Event().wait()  # the thread that works has ended
         work = graphs.work(item.prompt)
         item.job = Job(item.id, work.model, work.steps, work.batch, work.prompt)
         before, after = graphs.around_sampling(item.prompt)
@@ -132,7 +134,7 @@ class ComfyUi:
         await self._send_executing(item, after)
         if self.sim.faults.take("no-output", item.id):
             return {}
-        outputs: dict[str, Any] = {}
+        outputs: dict[str, Any] = graphs.shown(item.prompt, item.outputs)
         for node, made in graphs.outputs(item.prompt, item.outputs).items():
             count = work.batch if made.extension == "png" else 1
             outputs[node] = {made.key: [self._save(item, work, made, n) for n in range(count)]}
@@ -173,9 +175,8 @@ class ComfyUi:
         if self.sim.faults.take("refuse", str(body.get("prompt_id"))):
             return web.Response(status=500, text="a simulated refusal")
         name = body.get("prompt_id") if self.version >= KEEPS_IDS else None
-        verdict = validation.id_error(name, self.version) or validation.validate(
-            prompt, self.sim.models, self.files.uploads()
-        )
+        models, uploads = self.sim.models, self.files.uploads()
+        verdict = validation.id_error(name, self.version) or validation.validate(prompt, models, uploads)
         if verdict.error is not None or prompt is None:
             return web.json_response(verdict.body(), status=400)
         self.counter += 1
@@ -200,9 +201,8 @@ class ComfyUi:
 
     async def _queue(self, _: web.Request) -> web.Response:
         running = [self.running.row()] if self.running else []
-        return web.json_response(
-            {"queue_running": running, "queue_pending": [item.row() for item in self.pending]}
-        )
+        pending = [item.row() for item in self.pending]
+        return web.json_response({"queue_running": running, "queue_pending": pending})
 
     async def _unqueue(self, request: web.Request) -> web.Response:
         body = await request.json()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,16 @@ def _needed(prompt: Graph, output: str) -> set[str]:
         found.add(node_id)
         waiting += [str(value[0]) for value in prompt[node_id].get("inputs", {}).values() if _is_link(value)]
     return found
+
+
+def lost_links(prompt: Graph, outputs: Iterable[str]) -> bool:
+    """Whether a node that these outputs need has a link to none, in an input that no class of nodes declares.
+
+    The real server does not check such inputs, and the thread that runs prompts ends when it follows them.
+    """
+    needed = {node_id for output in outputs for node_id in _needed(prompt, output)}
+    links = [link for node_id in needed for link in prompt[node_id].get("inputs", {}).values()]
+    return any(_is_link(link) and isinstance(link[0], str) and link[0] not in prompt for link in links)
 
 
 def _is_link(value: Any) -> bool:

@@ -285,6 +285,34 @@ async def test_a_workflow_that_leaves_no_file_fails_with_the_reason(sim: Sim, co
         await run_task(comfyui, task("pipeline", workflow()))
 
 
+async def test_a_link_to_no_node_is_refused_before_it_ends_the_thread_of_the_runtime(comfyui: ComfyUi):
+    graph = workflow(other=["77", 0])
+
+    with pytest.raises(TaskError, match=r"bad_workflow.*node 3 \(KSampler\): other is linked to node 77"):
+        await run_task(comfyui, task("pipeline", graph))
+
+    assert (await run_task(comfyui, task("pipeline", workflow()))).result.outputs
+
+
+@pytest.mark.parametrize("kind", ["PreviewAny", "easy showAnything", "WD14Tagger|pysssss"])
+async def test_a_workflow_that_only_shows_a_text_delivers_it_as_one(comfyui: ComfyUi, kind: str):
+    graph = workflow()
+    graph["9"] = {"class_type": kind, "inputs": {"source": ["8", 0], "anything": ["8", 0]}}
+
+    outputs = (await run_task(comfyui, task("pipeline", graph))).result.outputs
+
+    shown = graph["6"]["inputs"]["text"]
+    assert [(text.kind, text.data.read().decode()) for text in outputs] == [("text", shown)]
+
+
+async def test_a_file_whose_name_reads_like_a_fault_does_not_restart_the_runtime(comfyui: ComfyUi):
+    graph = {**workflow(), "10": {"class_type": "LoadImage", "inputs": {"image": "cudnn.png"}}}
+    graph["9"]["inputs"]["images"] = ["10", 0]
+
+    with pytest.raises(TaskError, match="bad_workflow"):
+        await run_task(comfyui, task("pipeline", graph))
+
+
 async def test_a_running_prompt_is_interrupted(sim: Sim, comfyui: ComfyUi):
     sim.fault("slow")
     asked = task("pipeline", workflow())

@@ -23,6 +23,24 @@ def test_files_of_every_kind_are_found():
     assert [(text.data.read(), text.kind) for text in texts(outputs)] == [(b"a caption", "text")]
 
 
+def shown(outputs: dict[str, object], *, every: bool = False) -> list[str]:
+    return [text.data.read().decode() for text in texts(outputs, every=every)]
+
+
+def test_a_bare_text_of_which_comfyui_made_a_list_of_characters_is_one_text():
+    assert shown({"1": {"text": list("Width: 512 , Height: 768")}}) == ["Width: 512 , Height: 768"]
+    assert shown({"1": {"string": ["a caption", "x"]}}) == ["a caption", "x"]
+    assert shown({"1": {"text": ["7"]}}) == ["7"]
+
+
+def test_texts_under_other_keys_are_the_result_only_when_there_is_nothing_else():
+    tagged = {"1": {"tags": ["1girl, sky"], "value": [7]}}
+
+    assert shown(tagged) == []
+    assert shown(tagged, every=True) == ["1girl, sky"]
+    assert shown({**tagged, "2": {"text": ["a caption"]}}, every=True) == ["a caption"]
+
+
 @pytest.mark.parametrize("kind", ["torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError"])
 def test_out_of_memory_is_known_with_every_version_of_torch(kind: str):
     error = {"exception_type": kind, "exception_message": "Allocation on device"}
@@ -31,6 +49,20 @@ def test_out_of_memory_is_known_with_every_version_of_torch(kind: str):
     error = failure(entry)
 
     assert isinstance(error, RuntimeUnavailable) and error.code == "out_of_memory"
+
+
+def test_a_text_of_the_task_in_its_error_is_not_taken_for_a_fault_of_the_gpu():
+    graph = {"1": {"class_type": "Math", "inputs": {"expression": "CUDA error + nccl"}}}
+    error = {"exception_type": "SyntaxError", "exception_message": "not valid: CUDA error + nccl"}
+    entry = {
+        "prompt": [1, "id", graph, {}, ["1"]],
+        "status": {"status_str": "error", "messages": [["execution_error", error]]},
+    }
+
+    assert isinstance(failure(entry), TaskError)
+
+    error["exception_message"] = "CUDA error: an illegal memory access was encountered"
+    assert isinstance(failure(entry), RuntimeUnavailable)
 
 
 def rejection(kind: str, details: str) -> dict[str, object]:
@@ -56,7 +88,7 @@ def rejection(kind: str, details: str) -> dict[str, object]:
 def test_a_check_that_failed_because_of_the_machine_is_not_the_tasks_fault(
     kind: str, details: str, code: str
 ):
-    error = rejected(rejection(kind, details))
+    error = rejected(rejection(kind, details), {})
 
     assert isinstance(error, RuntimeUnavailable) and error.code == code
 
@@ -71,13 +103,22 @@ def test_a_check_that_failed_because_of_the_machine_is_not_the_tasks_fault(
     ],
 )
 def test_any_other_rejection_is_the_tasks_fault(kind: str, details: str):
-    error = rejected(rejection(kind, details))
+    error = rejected(rejection(kind, details), {})
+
+    assert isinstance(error, TaskError) and error.code == "bad_workflow"
+
+
+@pytest.mark.parametrize("name", ["nccl.png", "CUDA error.png", "no space left on device.png"])
+def test_the_name_of_a_file_that_reads_like_a_fault_is_none(name: str):
+    graph = {"4": {"class_type": "LoadImage", "inputs": {"image": name}}}
+
+    error = rejected(rejection("custom_validation_failed", f"image - Invalid image file: {name}"), graph)
 
     assert isinstance(error, TaskError) and error.code == "bad_workflow"
 
 
 def test_a_long_value_that_was_rejected_is_not_repeated_in_full():
-    error = rejected(rejection("value_not_in_list", f"image: '{'iVBORw0KGgo' * 1000}' not in ['a.png']"))
+    error = rejected(rejection("value_not_in_list", f"image: '{'iVBORw0KGgo' * 1000}' not in ['a.png']"), {})
 
     assert len(error.message) < 600 and error.message.endswith("not in ['a.png']")
 

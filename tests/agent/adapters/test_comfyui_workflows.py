@@ -114,6 +114,22 @@ async def test_a_fetched_file_is_uploaded_and_the_node_gets_its_name(
     assert prepared.payload["prompt"]["10"]["inputs"][name] == f"{asked.id}-0.{file.extension}"
 
 
+async def test_a_fetched_file_goes_to_the_loader_of_uploads_where_the_node_takes_a_path(comfyui: ComfyUi):
+    path = ("10", "inputs", "audio_file")
+    asked = task("pipeline", loading("VHS_LoadAudio", audio_file=URL, seek_seconds=2, duration=3))
+
+    prepared = await comfyui.prepare(asked, {path: InputImage(Blob(WAV), "audio/x-wav", "wav")})
+
+    inputs = {"audio": f"{asked.id}-0.wav", "start_time": 2, "duration": 3}
+    assert prepared.payload["prompt"]["10"] == {"class_type": "VHS_LoadAudioUpload", "inputs": inputs}
+
+
+async def test_a_path_on_the_machine_stays_a_path(comfyui: ComfyUi):
+    content = loading("VHS_LoadAudio", audio_file="input/a.wav")
+
+    assert (await comfyui.prepare(task("pipeline", content), {})).payload["prompt"] == content
+
+
 @pytest.mark.parametrize("text", [as_text(picture()), f"data:image/png;base64,{as_text(picture())}"])
 async def test_an_image_may_come_as_base64(comfyui: ComfyUi, text: str):
     asked = task("pipeline", loading("LoadImage", image=text))
@@ -158,6 +174,7 @@ async def test_what_is_neither_a_name_nor_a_file_is_refused_in_a_few_words(
         ("%date:yyyy-MM-dd%/x", "t1-2-%date:yyyy-MM-dd%-x"),
         (["7", 0], "t1-2"),
         ("", "t1-2-"),
+        ("\u00e9" * 200, f"t1-2-{chr(0xE9) * 64}"),
     ],
 )
 def test_a_saved_file_is_named_after_task_and_attempt_without_a_folder(prefix: Any, name: str):

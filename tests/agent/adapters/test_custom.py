@@ -46,7 +46,7 @@ async def test_a_fetched_picture_is_sent_as_data_uri_in_its_place(custom: Custom
 
     prepared = await custom.prepare(asked, {("images", 1): as_input(picture())})
 
-    document = json.loads(prepared.payload.read())
+    document = json.loads(prepared.payload.body.read())
     assert document["content"]["images"] == ["kept", f"data:image/png;base64,{as_text(picture())}"]
     assert document["id"] == asked.id
 

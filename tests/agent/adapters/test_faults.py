@@ -1,7 +1,7 @@
 """Whose fault the error of a runtime is. The texts are those of the programs that raise them."""
 
 import pytest
-from queue_agent.adapters.shared.faults import execution_error
+from queue_agent.adapters.shared.faults import execution_error, words_of
 from queue_agent.contract import RuntimeUnavailable, TaskError
 
 DEVICE = [
@@ -27,11 +27,25 @@ DEVICE = [
     ("RuntimeError", "hipErrorNoBinaryForGpu: Unable to find code object for all current devices"),
     ("RuntimeError", "HSA_STATUS_ERROR_EXCEPTION: An HSAIL operation resulted in a hardware exception"),
     ("RuntimeError", "0 active drivers ([]). There should only be one."),
+    ("RuntimeError", "Unexpected error from cudaGetDeviceCount(). Error 802: system not yet initialized"),
+    ("torch.cuda.DeferredCudaCallError", "CUDA call failed lazily at initialization with error: device >= 0"),
+    ("RuntimeError", "all CUDA-capable devices are busy or unavailable"),
+    ("RuntimeError", "Attempting to deserialize object on CUDA but torch.cuda.is_available() is False"),
+    ("RuntimeError", "PyTorch is not linked with support for cuda devices"),
+    ("onnxruntime.capi.onnxruntime_pybind11_state.Fail", "CUDA failure 999: unknown error ; GPU=0"),
+    ("cupy_backends.cuda.api.runtime.CUDARuntimeError", "cudaErrorMisalignedAddress: misaligned address"),
+    ("RuntimeError", "[TRT] Error Code 1: Cuda Runtime (invalid resource handle)"),
+    ("RuntimeError", "No HIP GPUs are available"),
+    ("RuntimeError", "miopenStatusUnknownError"),
+    ("RuntimeError", "Unable to determine the device handle for GPU 0000:00:1E.0: Unknown Error"),
+    ("Exception", "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."),
+    ("RuntimeError", "GPU has fallen off the bus"),
 ]
 MEMORY = [
     ("torch.OutOfMemoryError", "Allocation on device"),
     ("torch.cuda.OutOfMemoryError", "CUDA out of memory. Tried to allocate 2.00 GiB."),
     ("RuntimeError", "CUDA error: out of memory"),
+    ("RuntimeError", "GET was unable to find an engine to execute this computation"),
 ]
 NODE = [
     ("OSError", "[Errno 107] Transport endpoint is not connected: '/opt/ml/code/models/checkpoints'"),
@@ -51,6 +65,13 @@ NODE = [
     ("OSError", "[Errno 19] No such device: '/opt/ml/code/models'"),
     ("RuntimeError", "std::bad_alloc"),
     ("onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException", "Failed to allocate memory for 64"),
+    ("subprocess.CalledProcessError", "Command '['ffmpeg']' died with <Signals.SIGKILL: 9>."),
+    ("RuntimeError", "DataLoader worker (pid 123) is killed by signal: Killed."),
+    ("concurrent.futures.process.BrokenProcessPool", "A process in the pool was terminated abruptly"),
+    ("OSError", "[Errno 117] Structure needs cleaning: '/data/output'"),
+    ("OSError", "[Errno 103] Software caused connection abort: '/opt/ml/code/models'"),
+    ("OSError", "[Errno 6] No such device or address"),
+    ("RuntimeError", "[enforce fail at inline_container.cc:626] . unexpected pos 576 vs 470"),
 ]
 NETWORK = [
     ("OSError", "We couldn't connect to 'https://huggingface.co' to load this file"),
@@ -70,6 +91,24 @@ NETWORK = [
     ("requests.exceptions.SSLError", "certificate verify failed: unable to get local issuer certificate"),
     ("requests.exceptions.ChunkedEncodingError", "Connection broken: IncompleteRead(5 bytes read)"),
     ("huggingface_hub.errors.OfflineModeIsEnabled", "Cannot reach https://huggingface.co/x: offline mode"),
+    ("urllib.error.HTTPError", "HTTP Error 503: Service Unavailable"),
+    ("urllib.error.HTTPError", "HTTP Error 429: Too Many Requests"),
+    ("httpx.HTTPStatusError", "Server error '502 Bad Gateway' for url 'https://huggingface.co/x'"),
+    ("httpx.HTTPStatusError", "Client error '429 Too Many Requests' for url 'https://huggingface.co/x'"),
+    ("httpx.ConnectError", "All connection attempts failed"),
+    ("httpx.RemoteProtocolError", "peer closed connection without sending complete message body"),
+    ("ssl.SSLError", "EOF occurred in violation of protocol (_ssl.c:1007)"),
+    ("TimeoutError", "The read operation timed out"),
+    ("socket.timeout", "timed out"),
+    ("aiohttp.client_exceptions.ConnectionTimeoutError", "Connection timeout to host https://hf.co/x"),
+    ("aiohttp.client_exceptions.ClientPayloadError", "Response payload is not completed"),
+    ("RuntimeError", "fatal: unable to access 'https://github.com/a/b/': Could not resolve host: github.com"),
+    ("OSError", "[Errno -5] No address associated with hostname: huggingface.co"),
+    (
+        "OSError",
+        "Can't load tokenizer for 'a'. If you were trying to load it from 'https://huggingface.co/models'",
+    ),
+    ("huggingface_hub.errors.FileMetadataError", "Distant resource does not seem to be on huggingface.co."),
 ]
 TASK = [
     ("ValueError", "could not broadcast input array from shape (3,64,64) into shape (3,32,32)"),
@@ -87,6 +126,11 @@ TASK = [
     ("requests.exceptions.HTTPError", "404 Client Error: Not Found for url: https://example.com/a.png"),
     ("ValueError", "steps timed out of range"),
     ("RuntimeError", "PytorchStreamReader failed reading zip archive: failed finding central directory"),
+    ("RuntimeError", "Expected all tensors to be on the same device, but found cuda:0 and cpu!"),
+    ("NotImplementedError", "Could not run 'aten::empty' with arguments from the 'CUDA' backend."),
+    ("urllib.error.HTTPError", "HTTP Error 403: Forbidden"),
+    ("RuntimeError", "Could not resolve host: no-such-host.example"),
+    ("OSError", "[Errno 36] File name too long: '/data/output/a.png'"),
 ]
 
 
@@ -117,3 +161,12 @@ def test_any_other_error_is_the_tasks(kind: str, message: str):
 
     assert isinstance(error, TaskError) and error.code == "execution_error"
     assert error.message.startswith(f"KSampler: {kind}: ")
+
+
+def test_what_the_task_itself_says_does_not_count():
+    own = words_of({"1": {"inputs": {"image": "NCCL.png", "text": ["nothing", {"CUDA error": 1}]}}})
+
+    assert own == {"nccl", "cuda error"}
+    assert isinstance(execution_error("ValueError", "no such file: nccl.png", "N", own), TaskError)
+    assert isinstance(execution_error("RuntimeError", "cuDNN error: nccl", "N", own), RuntimeUnavailable)
+    assert words_of({"image": "nccl" * 20_000}) == set()  # a file in base64

@@ -91,6 +91,7 @@ class ComfyUi:
             )
         graph = await off_loop(task.size, graphs.checked, task)
         files.check_paths(graph)
+        await self._prompts.check_links(graph)
         assets = await self._upload_assets(task, graph, images)
         by_input = {path[-3:]: image for path, image in images.items() if path not in assets}
         for n, file in enumerate(loaded_files(graph)):
@@ -98,7 +99,7 @@ class ComfyUi:
             image = image or await data_uris.input_file(file.value, file.place, media=file.media)
             if image is not None:
                 name = f"{task.id}-{n}.{image.extension}"
-                graph[file.node]["inputs"][file.name] = await self._upload(name, image)
+                files.put(graph[file.node], file.name, await self._upload(name, image))
         files.own_names(graph, task)
         extra = task.content.get("extra_data")
         extra = dict(extra) if isinstance(extra, Mapping) and "class_type" not in extra else {}
@@ -209,7 +210,7 @@ class ComfyUi:
         except ResponseTooLarge:
             await self._prompts.forget(client)
             raise
-        outputs += history.texts(entry_outputs)
+        outputs += history.texts(entry_outputs, every=not outputs)
         await self._prompts.forget(client)
         if not outputs:
             text = "the workflow saved no file: it needs a node such as SaveImage"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from queue_agent.adapters.shared.faults import execution_error, runtime_error
+from queue_agent.adapters.shared.faults import NO_WORDS, execution_error, runtime_error, words_of
 from queue_agent.blobs import Blob
 from queue_agent.contract import Cancelled, Output, RuntimeUnavailable, TaskError
 
@@ -15,6 +15,8 @@ CHECK_FAILED = (
     "custom_validation_failed",
 )
 NO_FILES = "not in []"
+# Keys under which nodes show texts: PreviewAny, ShowText, those of WAS. Others, such as `tags` of WD14Tagger,
+# are notes beside the pictures of a workflow, and its result only when it makes nothing else.
 TEXT_KEYS = ("text", "string")
 # ComfyUI repeats a value that it rejects in full, even if it is a whole image in base64.
 DETAIL_MAX_CHARACTERS = 300
@@ -33,10 +35,11 @@ def failure(entry: Mapping[str, Any]) -> Exception | None:
     if not isinstance(error, Mapping):
         return RuntimeUnavailable("runtime_error", "the task failed and the runtime gave no reason")
     kind, message = str(error.get("exception_type", "")), str(error.get("exception_message", "unknown"))
-    return execution_error(kind, message, str(error.get("node_type", "node")))
+    own = words_of(entry.get("prompt"))
+    return execution_error(kind, message, str(error.get("node_type", "node")), own)
 
 
-def rejected(document: Any) -> TaskError | RuntimeUnavailable:
+def rejected(document: Any, graph: Mapping[str, Any]) -> TaskError | RuntimeUnavailable:
     """The error for a workflow that the server has rejected; `document` is its response.
 
     The id of the prompt is the agent's, and a check of a node may fail because of the machine.
@@ -46,7 +49,8 @@ def rejected(document: Any) -> TaskError | RuntimeUnavailable:
     if any(error.get("type") == "invalid_prompt_id" for error in errors):
         return RuntimeUnavailable("invalid_prompt_id", reason)
     checks = [_joined(error) for error in errors if error.get("type") in CHECK_FAILED]
-    faults = (runtime_error(text, reason) for text in checks)
+    own = words_of(graph) if checks else NO_WORDS
+    faults = (runtime_error(text, reason, own) for text in checks)
     return next(filter(None, faults), TaskError("bad_workflow", reason))
 
 
@@ -67,6 +71,15 @@ def choices(document: Any, node: str, name: str) -> list[Any]:
     except (LookupError, TypeError, ValueError):
         return []
     return values if isinstance(values, list) else []
+
+
+def declares(document: Any, node: str, name: str) -> bool:
+    """Whether `/object_info/{node}` lists an input; also when it does not know the node."""
+    try:
+        inputs = document[node]["input"]
+        return any(name in inputs.get(part, {}) for part in ("required", "optional"))
+    except (LookupError, TypeError, AttributeError):
+        return True
 
 
 def _errors(document: Any) -> Iterator[Mapping[str, Any]]:
@@ -105,14 +118,26 @@ def files(outputs: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return [(node, item) for node, item in every if item.get("type") != "temp"] or every
 
 
-def texts(outputs: Mapping[str, Any]) -> Iterator[Output]:
-    """Every text that a node shows."""
-    for node, output in outputs.items():
-        for key in TEXT_KEYS:
-            lines = output.get(key) if isinstance(output, Mapping) else None
-            for text in lines if isinstance(lines, list) else ():
-                if isinstance(text, str) and text:
-                    yield Output(Blob(text.encode()), "text/plain", "text", "txt", {"node": node})
+def texts(outputs: Mapping[str, Any], *, every: bool = False) -> list[Output]:
+    """Every text that a node shows; with `every` those under any key, if there are no others."""
+    found = [
+        (key, Output(Blob(text.encode()), "text/plain", "text", "txt", {"node": node}))
+        for node, output in outputs.items()
+        for key, lines in (output.items() if isinstance(output, Mapping) else ())
+        for text in _whole(lines)
+    ]
+    return [text for key, text in found if key in TEXT_KEYS] or [text for _, text in found if every]
+
+
+def _whole(lines: Any) -> list[str]:
+    """The texts in a list. ComfyUI makes a list of characters of what a node returns as a bare text.
+
+    As it adds up the lists of all runs of a node: `get_output_from_returns` in its execution.py.
+    """
+    found = [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
+    if len(found) > 1 and all(len(line) == 1 for line in found):
+        found = ["".join(found)]
+    return [line for line in found if line]
 
 
 def _joined(error: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from queue_agent.adapters.comfyui import history
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import RuntimeUnavailable, TaskError
-from queue_agent.task.workflow import class_of
+from queue_agent.task.workflow import class_of, lost_links
 
 NAMESPACE = uuid.UUID("6f9d4b0e-2c55-4f0a-9d52-0c8f3f6b7a11")
 # The place of the extra data in a prompt's row, in `/queue` and in the history.
@@ -75,7 +75,7 @@ class Prompts:
         if response.status == 413:
             raise TaskError("bad_workflow", "the workflow is too large")
         if response.status == 400:
-            raise await self._rejection(response.json())
+            raise await self._rejection(response.json(), body["prompt"])
         if not response.ok:
             reason = f"{response.status}: {response.reason()}"
             raise await self._unknown_node(body["prompt"]) or RuntimeUnavailable("runtime_error", reason)
@@ -87,16 +87,25 @@ class Prompts:
         prompt = self._named(client, name)
         if not receipt.get("node_errors"):
             return prompt
-        return replace(prompt, rejection=history.rejected(receipt))
+        return replace(prompt, rejection=history.rejected(receipt, body["prompt"]))
 
-    async def _rejection(self, document: Any) -> TaskError | RuntimeUnavailable:
+    async def check_links(self, graph: Mapping[str, Any]) -> None:
+        """Raise `TaskError` for a lost link that the server would follow without a check."""
+        for node_id, name, source in lost_links(graph):
+            kind = class_of(graph[node_id])
+            response = await self._http.call("GET", f"/object_info/{quote(kind, safe='')}")
+            if response.ok and not history.declares(response.json(), kind, name):
+                text = f"node {node_id} ({kind}): {name[:80]} is linked to node {source[:80]}"
+                raise TaskError("bad_workflow", f"{text}, which the workflow does not have")
+
+    async def _rejection(self, document: Any, graph: Mapping[str, Any]) -> TaskError | RuntimeUnavailable:
         """The error for a workflow that was rejected. Without any model, the mount of the bucket is gone."""
         if not history.finds_no_files(document):
-            return history.rejected(document)
+            return history.rejected(document, graph)
         for node, name in MODEL_LOADERS:
             response = await self._http.call("GET", f"/object_info/{node}")
             if response.ok and history.choices(response.json(), node, name):
-                return history.rejected(document)
+                return history.rejected(document, graph)
         return RuntimeUnavailable("node_error", f"there are no models: {history.rejection(document)}")
 
     async def _unknown_node(self, graph: Mapping[str, Any]) -> TaskError | None:

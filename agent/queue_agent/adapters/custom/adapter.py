@@ -7,15 +7,17 @@ runs no task twice. `failed_response` in shared/faults.py says after which statu
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from yarl import URL
 
 from queue_agent.adapters.shared import bodies, data_uris
-from queue_agent.adapters.shared.faults import failed_response
+from queue_agent.adapters.shared.faults import failed_response, words_of
 from queue_agent.adapters.shared.http import Http
 from queue_agent.adapters.shared.outputs import BrokenOutput, output_of
 from queue_agent.blobs import Blob
+from queue_agent.concurrency import off_loop
 from queue_agent.contract import (
     FieldPath,
     FinishedRun,
@@ -32,6 +34,12 @@ from queue_agent.contract import (
 
 IMAGE_KEYS = ("image", "mask")
 IMAGE_LISTS = ("images", "init_images")
+
+
+@dataclass(frozen=True)
+class _Request:
+    body: Blob
+    own: frozenset[str]  # see `words_of`
 
 
 class Custom:
@@ -87,20 +95,22 @@ class Custom:
                 content[str(path[0])] = values
         document = {"id": task.id, "tasktype": task.tasktype, "context": task.context, "content": content}
         body = await bodies.encode(document, task.size, self._http.scratch)
-        return Prepared(task, body, body.size)
+        own = await off_loop(task.size, words_of, task.content)
+        return Prepared(task, _Request(body, own), body.size)
 
     async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:
         """Send the request once and wait for the response."""
+        request: _Request = prepared.payload
         self._running += 1
         try:
             response = await self._http.call(
-                "POST", self._task_path, body=prepared.payload, seconds=None,
+                "POST", self._task_path, body=request.body, seconds=None,
                 headers={"Idempotency-Key": prepared.task.id}, max_output_bytes=self._http.max_bytes,
             )  # fmt: skip
         finally:
             self._running -= 1
         if not response.ok:
-            raise failed_response(response)
+            raise failed_response(response, own=request.own)
         on_progress(Progress(1.0))
         return FinishedRun(prepared.task, response)
 

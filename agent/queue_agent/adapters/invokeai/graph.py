@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from queue_agent.adapters.shared.faults import runtime_error
+from queue_agent.adapters.shared.faults import runtime_error, words_of
 from queue_agent.adapters.shared.http import REASON_MAX_CHARACTERS
 from queue_agent.contract import EXECUTION_ERROR, Cancelled, FieldPath, TaskError
 from queue_agent.task.invokeai import mappings, nodes_of, used_values
@@ -84,7 +84,8 @@ def failure(item: Mapping[str, Any]) -> Exception:
         return Cancelled()
     kind, message = str(item.get("error_type") or ""), str(item.get("error_message") or "unknown")
     reason = f"{kind}: {message}"[:REASON_MAX_CHARACTERS]
-    return runtime_error(f"{kind}: {message}", reason) or TaskError(EXECUTION_ERROR, reason)
+    own = words_of((item.get("session") or {}).get("graph"))
+    return runtime_error(f"{kind}: {message}", reason, own) or TaskError(EXECUTION_ERROR, reason)
 
 
 def rejection(document: Any) -> str:

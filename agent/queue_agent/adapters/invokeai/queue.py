@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from queue_agent.adapters.invokeai import graph as graphs
-from queue_agent.adapters.shared.faults import failed_response
+from queue_agent.adapters.shared.faults import failed_response, words_of
 from queue_agent.adapters.shared.http import Http
 from queue_agent.contract import RuntimeUnavailable, TaskError
 
@@ -53,7 +53,7 @@ class Queue:
         if response.status in {400, 413, 422}:
             raise TaskError("bad_graph", graphs.rejection(response.json()))
         if response.status >= 500:
-            raise failed_response(response)
+            raise failed_response(response, own=words_of(batch))
         if not response.ok or response.content_type != JSON:
             raise RuntimeUnavailable("runtime_error", f"{response.status}: {response.reason()}")
         receipt = response.json()
