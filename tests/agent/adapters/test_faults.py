@@ -163,10 +163,11 @@ def test_any_other_error_is_the_tasks(kind: str, message: str):
     assert error.message.startswith(f"KSampler: {kind}: ")
 
 
-def test_what_the_task_itself_says_does_not_count():
+def test_what_the_task_itself_says_does_not_count_in_an_exception_about_a_value():
     own = words_of({"1": {"inputs": {"image": "NCCL.png", "text": ["nothing", {"CUDA error": 1}]}}})
 
     assert own == {"nccl", "cuda error"}
     assert isinstance(execution_error("ValueError", "no such file: nccl.png", "N", own), TaskError)
-    assert isinstance(execution_error("RuntimeError", "cuDNN error: nccl", "N", own), RuntimeUnavailable)
+    assert isinstance(execution_error("ValueError", "cuDNN error: nccl", "N", own), RuntimeUnavailable)
+    assert isinstance(execution_error("RuntimeError", "NCCL error", "N", own), RuntimeUnavailable)
     assert words_of({"image": "nccl" * 20_000}) == set()  # a file in base64

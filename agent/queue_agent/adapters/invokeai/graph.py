@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from queue_agent.adapters.shared.faults import runtime_error, words_of
+from queue_agent.adapters.shared.faults import execution_error, words_of
 from queue_agent.adapters.shared.http import REASON_MAX_CHARACTERS
-from queue_agent.contract import EXECUTION_ERROR, Cancelled, FieldPath, TaskError
+from queue_agent.contract import Cancelled, FieldPath
 from queue_agent.task.invokeai import mappings, nodes_of, used_values
 
 MODEL_FIELDS = ("key", "hash", "name", "base", "type")
@@ -83,9 +83,7 @@ def failure(item: Mapping[str, Any]) -> Exception:
     if item.get("status") == "canceled":
         return Cancelled()
     kind, message = str(item.get("error_type") or ""), str(item.get("error_message") or "unknown")
-    reason = f"{kind}: {message}"[:REASON_MAX_CHARACTERS]
-    own = words_of((item.get("session") or {}).get("graph"))
-    return runtime_error(f"{kind}: {message}", reason, own) or TaskError(EXECUTION_ERROR, reason)
+    return execution_error(kind, message, "", words_of((item.get("session") or {}).get("graph")))
 
 
 def rejection(document: Any) -> str:

@@ -170,6 +170,20 @@ WITHOUT_REASON = (
 
 
 ALL_MARKS = (*OUT_OF_MEMORY, *DEVICE, *NODE, *NETWORK, *UNKNOWN_HOST)
+# Exceptions about a value, which they repeat. Those of a GPU, a disk or a network are others.
+VALUE_ERRORS = (
+    "AttributeError",
+    "FileNotFoundError",
+    "IndexError",
+    "JSONDecodeError",
+    "KeyError",
+    "LookupError",
+    "NameError",
+    "SyntaxError",
+    "TypeError",
+    "UnidentifiedImageError",
+    "ValueError",
+)
 # A longer text in a task is a file in base64.
 MAX_WORDS_CHARACTERS = 2**16
 NO_WORDS: frozenset[str] = frozenset()
@@ -178,7 +192,7 @@ NO_WORDS: frozenset[str] = frozenset()
 def words_of(content: Any) -> frozenset[str]:
     """Which of the texts that tell faults apart the task itself has, as in the name of a file.
 
-    Runtimes repeat such names in their errors; there they say nothing about the machine.
+    Where a runtime repeats such a name in its error, it says nothing about the machine.
     """
     words = "\n".join(_texts(content)).lower()
     return frozenset(mark for mark in ALL_MARKS if mark in words)
@@ -189,9 +203,11 @@ def execution_error(
 ) -> TaskError | RuntimeUnavailable:
     """The error of a task whose run ended with an exception of class `kind`; `place` is where.
 
-    `own`: `words_of` its content.
+    `own`: `words_of` its content, which count for nothing in an exception about a value.
     """
-    reason = f"{place}: {kind}: {message.strip()}"[:REASON_MAX_CHARACTERS]
+    prefix = f"{place}: " if place else ""
+    reason = f"{prefix}{kind}: {message.strip()}"[:REASON_MAX_CHARACTERS]
+    own = own if _repeats(kind) else NO_WORDS
     return runtime_error(f"{kind}: {message}", reason, own) or TaskError(EXECUTION_ERROR, reason)
 
 
@@ -211,6 +227,7 @@ def failed_response(
         return TaskError("rejected", text)
     if response.content_type == "text/html" or reason.strip().lower() in WITHOUT_REASON:
         return RuntimeUnavailable("runtime_error", text)
+    own = own if _repeats(reason.partition(":")[0]) else NO_WORDS
     return runtime_error(reason, text, own) or TaskError(EXECUTION_ERROR, reason)
 
 
@@ -226,6 +243,11 @@ def runtime_error(text: str, reason: str, own: frozenset[str] = NO_WORDS) -> Run
     if _has(lower, UNKNOWN_HOST, own):
         return RuntimeUnavailable("network_error", reason) if _has(lower, HUBS) else None
     return RuntimeUnavailable("network_error", reason) if _has(lower, NETWORK, own) else None
+
+
+def _repeats(kind: str) -> bool:
+    """Whether exceptions of this class are about a value; `kind` may have the name of its module."""
+    return kind.rpartition(".")[2] in VALUE_ERRORS
 
 
 def _has(text: str, marks: tuple[str, ...], own: frozenset[str] = NO_WORDS) -> bool:
