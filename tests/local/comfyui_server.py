@@ -92,6 +92,11 @@ class Server:
             shutil.rmtree(self.data / name)
             (self.data / name).mkdir()
 
+    def settle(self) -> None:
+        """Wait until every prompt has ended, and delete the history."""
+        wait_for(lambda: self.ask("/prompt")["exec_info"]["queue_remaining"] == 0)
+        self.ask("/history", {"clear": True})
+
     def has(self, node: str) -> bool:
         """Whether this version knows the node."""
         return bool(self.ask(f"/object_info/{node}"))

@@ -287,6 +287,7 @@ async def test_the_api_and_the_server_agree_on_a_workflow(server: Server, comfyu
         taken = False
 
     assert (node_errors(graph, nodes) == []) is taken
+    await asyncio.to_thread(server.settle)
 
 
 async def test_a_link_to_no_node_is_refused_before_it_ends_the_thread_of_the_server(comfyui: ComfyUi):
