@@ -91,7 +91,7 @@ class GGUFReader:
     def __init__(self, path, mode="r"): self.data = np.memmap(path, mode=mode)
 """,
     "comfy/__init__.py": "",
-    "comfy/utils.py": "DISABLE_MMAP = True",
+    "comfy/utils.py": "DISABLE_MMAP = True\ndef load_safetensors(ckpt): return {}, ckpt",
     "invokeai/__init__.py": "",
     "invokeai/backend/__init__.py": "",
     "invokeai/backend/model_manager/__init__.py": "",
@@ -325,6 +325,17 @@ print(data == open(path, "rb").read(), GGUFReader(path, "r+").data)
 
 def test_comfyui_makes_no_second_copy(python: Python) -> None:
     assert python("import comfy.utils\nprint(comfy.utils.DISABLE_MMAP)") == "False"
+
+
+def test_a_file_that_comfyui_maps_for_dynamic_vram_is_named_in_the_log(python: Python) -> None:
+    program = (
+        "import sys, comfy.utils\nsys.stderr = sys.stdout\nprint(comfy.utils.load_safetensors('/m/a.sft'))"
+    )
+    said, answer = python(program).splitlines()
+    assert said.startswith(
+        "sd-on-eks: /m/a.sft is mapped into memory, which is slower on a mount: set --disable-"
+    )
+    assert answer == "({}, '/m/a.sft')"
 
 
 def test_other_frameworks_keep_the_packages_own_function(python: Python) -> None:

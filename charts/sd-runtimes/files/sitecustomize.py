@@ -68,9 +68,23 @@ def change_gguf(module):
 
 
 def change_comfyui(module):
-    """Leave out the copy that --disable-mmap makes of each tensor: what `safe_open` gives is not mapped."""
+    """Leave out the copy that --disable-mmap makes of each tensor: what `safe_open` gives is not mapped.
+
+    `load_safetensors` maps, and is called only where dynamic VRAM is on: the log says so.
+    """
     if hasattr(module, "DISABLE_MMAP"):
         module.DISABLE_MMAP = False
+    load = getattr(module, "load_safetensors", None)
+    if load is None:
+        return
+
+    @functools.wraps(load)
+    def load_aloud(ckpt, *more, **named):
+        help = "set --disable-dynamic-vram (docs/model-loading.md)"
+        sys.stderr.write(f"sd-on-eks: {ckpt} is mapped into memory, which is slower on a mount: {help}\n")
+        return load(ckpt, *more, **named)
+
+    module.load_safetensors = load_aloud
 
 
 def change_model_on_disk(module):
