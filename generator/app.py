@@ -252,10 +252,10 @@ def whatif(solved: Solved, trace: str, options: "WhatIf") -> list["Forecast"]:
     from generator.plan import whatif as planning
     from generator.scaling import trace as traces
 
-    solution, known_facts = solved.solution, facts()
+    solution = solved.solution
     tasks = traces.parse(trace, {runtime.name for runtime in solution.runtimes})
-    question = planning.Question(solution, plan(solution), known_facts, defaults(), options)
-    return [planning.forecast(question, runtime, tasks) for runtime in planning.runtimes(solution, tasks)]
+    question = planning.Question(solution, plan(solution), facts(), defaults(), options, tasks)
+    return list(planning.forecasts(question))
 
 
 def subject(solution: Solution, day: date | None = None) -> "Subject":

@@ -2,33 +2,33 @@
 
 import argparse
 import math
+import re
 import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from generator import app
-from generator.cli import flags, output, plan
+from generator.cli import flags, forecast_text, output, plan
 from generator.errors import Exit
 from generator.plan.whatif import WhatIf
-from generator.scaling.policy import Policy
+from generator.scaling import trace
 from generator.scaling.trace import TraceError
-from generator.scaling.whatif import Forecast, Row
 
 DESCRIPTION = """\
 Show how long the tasks of a trace wait for their pictures, and what GPUs cost, under the scaling of the
-config and under others. With --p95, recommend the cheapest queueLength, cooldownPeriod and number of warm
-pods that meet it.
+config and under others. With --p95, recommend the cheapest queueLength, cooldownPeriod, and pods or nodes
+to keep warm, at all times or at some hours, that meet it.
 """
 EXAMPLES = """\
   generator whatif config.yaml trace.csv               the config, and one key changed at a time
   generator whatif config.yaml trace.csv --p95 90      the cheapest with a p95 of at most 90 seconds
   generator whatif config.yaml trace.csv --format json
 
-  trace.csv has a line for each task; seconds of the run are optional:
-    timestamp,runtime,seconds
-    2026-11-27T09:30:00Z,sdxl-turbo,4.2
-    2026-11-27T09:30:07Z,sdxl-turbo,
+  trace.csv has a line for each task; seconds of the run and its priority are optional:
+    timestamp,runtime,seconds,priority
+    2026-11-27T09:30:00Z,sdxl-turbo,4.2,high
+    2026-11-27T09:30:07Z,sdxl-turbo,,
 """
 
 
@@ -47,6 +47,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--seconds", metavar="GPU=SECONDS", action="append", default=[], type=plan.seconds,
         help="how long a picture takes on a GPU, for tasks without seconds (t4, a10g, l4, …)",
     )  # fmt: skip
+    parser.add_argument(
+        "--start",
+        metavar="DATE",
+        type=date,
+        help="when a trace of seconds starts, such as 2026-11-27T09:30:00Z",
+    )
+    spot = parser.add_argument_group("spot nodes", "where the config allows them")
+    spot.add_argument(
+        "--spot-price", metavar="TYPE=PRICE", action="append", default=[], type=price,
+        help="what a spot node costs an hour (default: the savings that AWS's Spot Instance Advisor had)",
+    )  # fmt: skip
+    spot.add_argument(
+        "--interruptions",
+        metavar="PERCENT",
+        type=percent,
+        help="percent of spot nodes interrupted in an hour",
+    )
     group = parser.add_argument_group("cold start", "`generator status --cold` shows what yours take")
     for name, text in (
         ("node", "until a new node has joined"),
@@ -61,6 +78,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         )
 
 
+LONGEST = 86_400
+
+
 def positive(text: str) -> float:
     """A number of seconds above 0. Raises ArgumentTypeError."""
     if (number := not_negative(text)) == 0:
@@ -69,24 +89,49 @@ def positive(text: str) -> float:
 
 
 def not_negative(text: str) -> float:
-    """A number of seconds. Raises ArgumentTypeError."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    """A number of seconds, up to a day. Raises ArgumentTypeError."""
+    if not 0 <= (number := _number(text)) <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to {LONGEST}")
     return number
+
+
+def percent(text: str) -> float:
+    """A number from 0 to 100. Raises ArgumentTypeError."""
+    if not 0 <= (number := _number(text)) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100")
+    return number
+
+
+def price(text: str) -> tuple[str, float]:
+    """An instance type and its price. Raises ArgumentTypeError."""
+    name, _, amount = text.partition("=")
+    if not re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+", name) or not 0 < _number(amount) < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an instance type and its price, as in g6.xlarge=0.35"
+        )
+    return name, float(amount)
+
+
+def date(text: str) -> float:
+    """A date with time, UTC without a time zone, in seconds since 1970. Raises ArgumentTypeError."""
+    if (moment := trace.date(text)) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-11-27T09:30:00Z")
+    return moment[0]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def run(args: argparse.Namespace) -> Exit:
     """Print the forecasts."""
     solved = flags.solved(args)
-    flags_of = {"node": args.node_seconds, "image": args.image_seconds, "start": args.start_seconds}
-    delays = {name: seconds for name, seconds in flags_of.items() if seconds is not None}
     try:
         text = Path(args.trace).read_text("utf-8-sig")
-        forecasts = app.whatif(solved, text, WhatIf(args.p95, delays, dict(args.seconds)))
+        forecasts = app.whatif(solved, text, _question(args))
     except TraceError as error:
         for item in error.problems:
             place = f"{args.trace}:{item.line}:{item.column}"
@@ -97,88 +142,30 @@ def run(args: argparse.Namespace) -> Exit:
     except (OSError, ValueError) as error:
         return output.fail("whatif", error, Exit.CONFIG)
     if args.format == "json":
-        output.write_json([_as_data(forecast) for forecast in forecasts])
+        output.write_json([_finite(asdict(forecast)) for forecast in forecasts])
         return Exit.DONE
     for forecast in forecasts:
-        _print(forecast, args)
+        forecast_text.print_forecast(forecast, args)
     return Exit.DONE
 
 
-def _as_data(forecast: Forecast) -> dict[str, object]:
-    """The forecast; infinite times, which JSON does not have, are null."""
-    data = asdict(forecast)
-    for row in (*data["rows"], data["recommended"], data["fastest"]):
-        if row and math.isinf(row["policy"]["consolidate_after"]):
-            row["policy"]["consolidate_after"] = None
-    return data
-
-
-def _print(forecast: Forecast, args: argparse.Namespace) -> None:
-    node, delays = forecast.node, forecast.delays
-    print(
-        f"{forecast.runtime}: {forecast.tasks} tasks in {forecast.hours:.2f} hours, on {node.instance_type};"
-        f" cold start {delays.node + delays.image + delays.start:.0f} s and a check of the queue"
+def _question(args: argparse.Namespace) -> WhatIf:
+    flags_of = {"node": args.node_seconds, "image": args.image_seconds, "start": args.start_seconds}
+    delays = {name: seconds for name, seconds in flags_of.items() if seconds is not None}
+    return WhatIf(
+        p95=args.p95,
+        delays=delays,
+        seconds=dict(args.seconds),
+        spot=dict(args.spot_price),
+        interruptions=args.interruptions,
+        start=args.start,
     )
-    columns = (
-        "",
-        "queueLength",
-        "cooldownPeriod",
-        "warm pods",
-        "p50",
-        "p95",
-        "GPU hours",
-        "cost",
-        "pods started",
-    )
-    table = output.new_table(*columns, *(("in time",) if forecast.target is not None else ()))
-    for row, label in _labeled(forecast):
-        output.add_row(table, _cells(row, label))
-    output.print_table(table, args)
-    for line in _advice(forecast):
-        print(line)
-    print()
 
 
-def _labeled(forecast: Forecast) -> Iterator[tuple[Row, str]]:
-    best = forecast.recommended
-    rows = list(forecast.rows)
-    for number, row in enumerate(rows):
-        labels = (["config"] if number == 0 else []) + (["recommended"] if row == best else [])
-        yield row, ", ".join(labels)
-    if best and best not in rows:
-        yield best, "recommended"
-
-
-def _cells(row: Row, label: str) -> Sequence[str]:
-    policy = row.policy
-    cost = "unknown" if row.cost is None else f"{row.cost:.2f}"
-    cells = [label, str(policy.queue_length), f"{policy.cooldown:.0f} s", str(policy.warm)]
-    cells += [f"{row.p50:.0f} s", f"{row.p95:.0f} s", f"{row.gpu_hours:.2f}", cost, str(row.pods)]
-    return [*cells, *([f"{row.within:.0%}"] if row.within is not None else [])]
-
-
-def _advice(forecast: Forecast) -> Iterator[str]:
-    if forecast.target is None:
-        return
-    best, fastest = forecast.recommended, forecast.fastest
-    if best is None:
-        limit = f" of {fastest.p95:.0f} s" if fastest else ""
-        yield f"No policy has a p95 of {forecast.target:.0f} s; the smallest is one{limit}."
-        yield "Raise maxReplicaCount, shorten the cold start (docs/cold-start.md), or use a faster GPU."
-        return
-    if best == forecast.rows[0]:
-        yield f"The config has a p95 of {best.p95:.0f} s, and nothing that was compared is cheaper."
-        return
-    yield f"For a p95 of {forecast.target:.0f} s, set for {forecast.runtime}:"
-    yield from _settings(best.policy)
-    if best.policy.warm:
-        yield "    # For some hours only: scaling.warm with start and end instead of minReplicaCount."
-
-
-def _settings(policy: Policy) -> Iterator[str]:
-    yield "    extraValues:"
-    yield "      runtime:"
-    yield "        scaling:"
-    yield f"          minReplicaCount: {policy.warm}"
-    yield f"          queueLength: {policy.queue_length}"
-    yield f"          cooldownPeriod: {policy.cooldown:.0f}"
+def _finite(data: Any) -> Any:
+    """The same with null for infinite numbers, which JSON does not have."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and math.isinf(data) else data

@@ -64,10 +64,33 @@ class PriceList:
 
 
 @dataclass(frozen=True)
+class SpotFacts:
+    """How much cheaper spot is than on-demand, and how many nodes AWS interrupts in a month, in percent."""
+
+    savings: int
+    interruptions: int
+
+
+@dataclass(frozen=True)
+class SpotList:
+    """Spot by region and instance type, from AWS's Spot Instance Advisor on a day."""
+
+    date: datetime.date
+    source: str
+    regions: Mapping[str, Mapping[str, SpotFacts]]
+
+    def of(self, region: str, partition: str, instance_type: str) -> SpotFacts | None:
+        """The facts of a type, in partition `aws` if need be of the reference region; None if unknown."""
+        types = self.regions.get(region) or (self.regions[REFERENCE_REGION] if partition == "aws" else {})
+        return types.get(instance_type)
+
+
+@dataclass(frozen=True)
 class Prices:
-    """All price lists, and the assumed seconds per image by GPU."""
+    """All price lists, spot, and the assumed seconds per image by GPU."""
 
     lists: Mapping[str, PriceList]
+    spot: SpotList
     seconds_per_image: Mapping[str, float]
     seconds_about: str
 
@@ -86,7 +109,15 @@ def load(folder: Path) -> Prices:
         for region, row in data["instances"].items()
     }
     seconds = data["seconds_per_image"]
-    return Prices(lists, seconds["gpus"], seconds["about"])
+    return Prices(lists, _spot(data["spot"]), seconds["gpus"], seconds["about"])
+
+
+def _spot(data: dict[str, Any]) -> SpotList:
+    regions = {
+        region: {name: SpotFacts(*row) for name, row in types.items()}
+        for region, types in data["regions"].items()
+    }
+    return SpotList(datetime.date.fromisoformat(data["date"]), data["source"], regions)
 
 
 def _price_list(region: str, instances: dict[str, Any], services: dict[str, Any] | None) -> PriceList:

@@ -2,234 +2,145 @@
 
 KEDA checks the queue every `polling` seconds: it starts the first pod, and removes the last one `cooldown`
 seconds after the queue was empty. Between, the HorizontalPodAutoscaler sets tasks / queueLength pods every 15
-seconds, at most doubled or four more at a time, and fewer only after `stabilization` seconds.
+seconds, at most doubled or four more at a time, and fewer only after `stabilization` seconds. Checks from
+which nothing can follow are left out.
 https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/#algorithm-details
 """
 
 import heapq
 import math
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import partial
 
-from generator.scaling.policy import Delays, Outcome, Policy
+from generator.scaling import placement, schedule
+from generator.scaling.nodes import Nodes
+from generator.scaling.placement import Run
+from generator.scaling.policy import Bound, Pool, PoolOutcome, Workload
+from generator.scaling.schedule import Level
+from generator.scaling.tasks import HPA_SYNC, Tasks, tick
 
-HPA_SYNC = 15.0
-TOLERANCE = 0.1
 # The HPA's own policies for more pods: the larger of twice as many, and four more, in 15 seconds.
 GROW_FACTOR, GROW_PODS = 2, 4
 
-# Seconds since the first task, and how long its run takes.
-Arrival = tuple[float, float]
 
-
-@dataclass
-class _Node:
-    """A node: when it was launched and has joined, when its images are there, how many pods are on it."""
-
-    launched: float
-    joined: float
-    pulled: float | None = None
-    pods: int = 0
-    empty_since: float | None = None
-    ended: float | None = None
-
-
-@dataclass(eq=False)
-class _Pod:
-    """A pod. `leaving`: it takes no other task."""
-
-    node: _Node
-    ready: float
-    busy: bool = False
-    leaving: bool = False
-    gone: bool = False
-
-
-@dataclass
-class _Run:
-    """The state of one simulation."""
-
-    policy: Policy
-    delays: Delays
-    pods_per_node: int
-    queue: deque[Arrival] = field(default_factory=deque)
-    pods: list[_Pod] = field(default_factory=list)
-    nodes: list[_Node] = field(default_factory=list)
-    events: list[tuple[float, int, str, object]] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
-    advice: deque[tuple[float, int]] = field(default_factory=deque)
-    last_active: float = 0.0
-    started: int = 0
-    number: int = 0
-    planned: set[str] = field(default_factory=set)
-
-    def at(self, time: float, kind: str, subject: object = None) -> None:
-        """Plan an event."""
-        self.number += 1
-        heapq.heappush(self.events, (time, self.number, kind, subject))
-
-    def tick(self, now: float, kind: str, period: float) -> None:
-        """Plan the next check of KEDA or the HPA, unless it is planned."""
-        if kind not in self.planned:
-            self.planned.add(kind)
-            self.at((math.floor(now / period) + 1) * period, kind)
-
-    @property
-    def staying(self) -> list[_Pod]:
-        """The pods that count as replicas."""
-        return [pod for pod in self.pods if not pod.leaving]
-
-    @property
-    def tasks(self) -> int:
-        """The tasks that KEDA counts."""
-        running = sum(pod.busy for pod in self.pods) if self.policy.in_flight else 0
-        return len(self.queue) + running
-
-    def wake(self, now: float) -> None:
-        """Plan the checks that something may follow from."""
-        if self.tasks or len(self.staying) > self.policy.warm:
-            self.tick(now, "poll", self.policy.polling)
-            self.tick(now, "sync", HPA_SYNC)
-
-
-def simulate(arrivals: Sequence[Arrival], policy: Policy, delays: Delays, pods_per_node: int = 1) -> Outcome:
-    """What the arrivals of one runtime with nodes of its own lead to. `arrivals` are sorted by time."""
-    run = _Run(policy, delays, pods_per_node)
-    for _ in range(policy.warm):
-        _add_pod(run, 0.0, warm=True)
-    for arrival in arrivals:
-        run.at(arrival[0], "arrival", arrival)
+def simulate(workloads: Sequence[Workload], pool: Pool, bound: Bound | None = None) -> PoolOutcome | None:
+    """What the arrivals of the runtimes of a node pool, sorted by time, lead to; None beyond the bound."""
+    runtimes = [
+        Tasks(workload, index, bound if bound and bound.index == index else None)
+        for index, workload in enumerate(workloads)
+    ]
+    run = Run(runtimes, Nodes(pool), _wake, [1 / workload.pods_per_node for workload in workloads])
+    last = max((one.arrivals[-1].at for one in workloads if one.arrivals), default=0.0)
+    for tasks in runtimes:
+        _keep_warm(run, tasks, schedule.levels(tasks.workload.policy.kept, pool.start, last))
+    run.instant = False
     now = 0.0
-    while run.events:
-        now, _, kind, subject = heapq.heappop(run.events)
-        _HANDLERS[kind](run, now, subject)
-    seconds = sum((now if node.ended is None else node.ended) - node.launched for node in run.nodes)
-    return Outcome(tuple(run.waits), seconds, len(run.nodes), run.started)
+    while run.due or not all(one.done for one in runtimes):
+        now = max(now, _advance(run))
+        if bound and runtimes[bound.index].hopeless:
+            return None
+        if run.due == 0 and math.isinf(min(one.next_event() for one in runtimes)):
+            # What waits for a node waits for ever.
+            break
+        if run.events and run.events[0][0] <= now:
+            now, _, due, handler = heapq.heappop(run.events)
+            run.due -= due
+            handler(now)
+            if bound and run.nodes.seconds(now) > bound.node_seconds:
+                return None
+    outcomes = tuple(one.outcome() for one in runtimes)
+    return PoolOutcome(outcomes, run.nodes.seconds(now), run.nodes.launched, run.nodes.interrupted)
 
 
-def _arrived(run: _Run, now: float, subject: object) -> None:
-    run.queue.append(subject)  # type: ignore[arg-type]
-    _give_tasks(run, now)
-    run.wake(now)
+def _advance(run: Run) -> float:
+    """Run tasks of one runtime, that whose turn it is: until an event, the next one's turn, or a check."""
+    until = run.events[0][0] if run.events else math.inf
+    tasks, first, second = run.runtimes[0], math.inf, math.inf
+    for one in run.runtimes:
+        time = one.next_event()
+        if time < first:
+            tasks, first, second = one, time, first
+        elif time < second:
+            second = time
+    more = ("sync" if tasks.pods else "poll", tasks.index) not in run.planned
+    idle = ("idle", tasks.index) not in run.planned
+    now = tasks.advance(min(until, second), more=more, idle=idle)
+    _wake(run, tasks, now)
+    return now
 
 
-def _ready(run: _Run, now: float, _: object) -> None:
-    _give_tasks(run, now)
-    run.wake(now)
-
-
-def _done(run: _Run, now: float, subject: object) -> None:
-    pod = subject
-    assert isinstance(pod, _Pod)  # noqa: S101 - what `_give_tasks` planned
-    pod.busy = False
-    if pod.leaving:
-        _remove(run, now, pod)
-    _give_tasks(run, now)
-    run.wake(now)
-
-
-def _give_tasks(run: _Run, now: float) -> None:
-    for pod in run.pods:
-        if not run.queue:
-            return
-        if not pod.busy and not pod.leaving and pod.ready <= now:
-            arrived, seconds = run.queue.popleft()
-            pod.busy = True
-            run.waits.append(now + seconds - arrived)
-            run.at(now + seconds, "done", pod)
-
-
-def _poll(run: _Run, now: float, _: object) -> None:
-    """KEDA: from zero to one, and from one to zero."""
-    run.planned.discard("poll")
-    replicas = len(run.staying)
-    if run.tasks:
-        run.last_active = now
-        if replicas == 0:
-            _add_pod(run, now)
-    elif run.policy.warm == 0 and replicas and now - run.last_active >= run.policy.cooldown:
-        _scale(run, now, 0)
-        run.advice.clear()
-    run.wake(now)
-
-
-def _sync(run: _Run, now: float, _: object) -> None:
-    """The HorizontalPodAutoscaler: as many pods as the tasks ask for."""
-    run.planned.discard("sync")
-    replicas = len(run.staying)
-    if replicas:
-        wanted = _wanted(run, replicas)
-        run.advice.append((now, wanted))
-        while run.advice[0][0] < now - run.policy.stabilization:
-            run.advice.popleft()
-        if wanted > replicas:
-            _scale(run, now, min(wanted, max(replicas * GROW_FACTOR, replicas + GROW_PODS)))
-        else:
-            _scale(run, now, min(replicas, max(count for _, count in run.advice)))
-    run.wake(now)
-
-
-def _wanted(run: _Run, replicas: int) -> int:
-    policy = run.policy
-    ratio = run.tasks / policy.queue_length
-    close = abs(ratio / replicas - 1) <= TOLERANCE
-    wanted = replicas if close else math.ceil(ratio)
-    return min(policy.maximum, max(1, policy.warm, wanted))
-
-
-def _scale(run: _Run, now: float, count: int) -> None:
-    staying = run.staying
-    for _ in range(count - len(staying)):
-        _add_pod(run, now)
-    # Pods that are not ready go first, then idle ones; one that works ends its task.
-    surplus = sorted(staying, key=lambda pod: (pod.busy, pod.ready <= now, -pod.ready))
-    for pod in surplus[: max(0, len(staying) - count)]:
-        pod.leaving = True
-        if not pod.busy:
-            _remove(run, now, pod)
-
-
-def _add_pod(run: _Run, now: float, *, warm: bool = False) -> None:
-    node = next((one for one in run.nodes if one.ended is None and one.pods < run.pods_per_node), None)
-    if node is None:
-        node = _Node(now, now if warm else now + run.delays.node, now if warm else None)
-        run.nodes.append(node)
-    node.pods, node.empty_since = node.pods + 1, None
-    if node.pulled is None:
-        node.pulled = max(now, node.joined) + run.delays.image
-    pod = _Pod(node, now if warm else max(now, node.pulled) + run.delays.start)
-    run.pods.append(pod)
-    run.started += 1
-    run.at(pod.ready, "ready", pod)
-
-
-def _remove(run: _Run, now: float, pod: _Pod) -> None:
-    if pod.gone:
+def _wake(run: Run, tasks: Tasks, now: float) -> None:
+    """Plan the checks that something may follow from."""
+    policy, pods, count = tasks.workload.policy, len(tasks.pods), tasks.count
+    if pods == 0:
+        if count or tasks.kept:
+            run.once("poll", tasks, tick(now, policy.polling), _poll)
         return
-    pod.gone = True
-    run.pods.remove(pod)
-    pod.node.pods -= 1
-    if pod.node.pods == 0:
-        pod.node.empty_since = now
-        if math.isfinite(run.policy.consolidate_after):
-            run.at(now + run.policy.consolidate_after, "empty", pod.node)
+    if pods != min(tasks.floor, policy.maximum) or tasks.wants_more(count):
+        run.once("sync", tasks, tick(now, HPA_SYNC), _sync)
+    if count == 0 and policy.warm == 0 and tasks.kept == 0:
+        end = math.ceil((tasks.last_active + policy.cooldown) / policy.polling) * policy.polling
+        run.once("idle", tasks, max(end, tick(now, policy.polling)), _idle)
 
 
-def _empty(run: _Run, now: float, subject: object) -> None:
-    """Karpenter removes a node that has been empty for long enough."""
-    node = subject
-    assert isinstance(node, _Node)  # noqa: S101 - what `_remove` planned
-    since = node.empty_since
-    if node.ended is None and since is not None and now - since >= run.policy.consolidate_after - 1e-6:
-        node.ended = max(now, node.joined)
+def _keep_warm(run: Run, tasks: Tasks, levels: Sequence[Level]) -> None:
+    """Start with what is kept, and plan what changes that."""
+    first, *later = levels
+    _set_level(run, tasks, first, 0.0)
+    for _ in range(min(max(tasks.workload.policy.warm, tasks.kept), tasks.workload.policy.maximum)):
+        placement.add_pod(run, tasks, 0.0)
+    for level in later:
+        run.at(level.at, partial(_set_level, run, tasks, level))
 
 
-_HANDLERS = {
-    "arrival": _arrived,
-    "ready": _ready,
-    "done": _done,
-    "poll": _poll,
-    "sync": _sync,
-    "empty": _empty,
-}
+def _set_level(run: Run, tasks: Tasks, level: Level, now: float) -> None:
+    polling = tasks.workload.policy.polling
+    if tasks.kept and not level.pods:
+        tasks.last_active = max(tasks.last_active, (math.ceil(now / polling) - 1) * polling)
+    tasks.kept = level.pods
+    if run.instant:
+        placement.set_placeholders(run, tasks, level.nodes, now)
+    else:
+        change = partial(placement.set_placeholders, run, tasks, level.nodes)
+        run.at(tick(now, polling), change)
+        _wake(run, tasks, now)
+
+
+def _poll(run: Run, tasks: Tasks, now: float) -> None:
+    """KEDA: from zero to one."""
+    if tasks.count or tasks.kept:
+        tasks.last_active = now
+        if not tasks.pods:
+            placement.add_pod(run, tasks, now)
+
+
+def _idle(run: Run, tasks: Tasks, now: float) -> None:
+    """KEDA: from one to zero."""
+    policy = tasks.workload.policy
+    if tasks.count == 0 and tasks.kept == 0 and now - tasks.last_active >= policy.cooldown:
+        _scale(run, tasks, 0, now)
+        tasks.advice.clear()
+
+
+def _sync(run: Run, tasks: Tasks, now: float) -> None:
+    """The HorizontalPodAutoscaler: as many pods as the tasks ask for."""
+    replicas = len(tasks.pods)
+    if replicas == 0:
+        return
+    wanted, advice = tasks.wanted(), tasks.advice
+    advice.append((now, wanted))
+    while advice[0][0] < now - tasks.workload.policy.stabilization:
+        advice.popleft()
+    if wanted > replicas:
+        _scale(run, tasks, min(wanted, max(replicas * GROW_FACTOR, replicas + GROW_PODS)), now)
+    else:
+        _scale(run, tasks, min(replicas, max(count for _, count in advice)), now)
+
+
+def _scale(run: Run, tasks: Tasks, count: int, now: float) -> None:
+    for _ in range(count - len(tasks.pods)):
+        placement.add_pod(run, tasks, now)
+    # Pods that are not ready go first, then idle ones; one that works ends its task.
+    surplus = sorted(tasks.pods, key=lambda pod: (pod.task is not None, pod.ready <= now, -pod.ready))
+    for pod in surplus[: max(0, len(tasks.pods) - count)]:
+        placement.end_pod(run, tasks, pod, now, pod.end)

@@ -1,4 +1,4 @@
-"""Reads arrivals of tasks from a CSV file: a time, a runtime and, if known, the seconds of the run."""
+"""Reads arrivals of tasks from a CSV file: time, runtime and, if known, seconds of the run and priority."""
 
 import csv
 import io
@@ -7,7 +7,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-COLUMNS = ("timestamp", "runtime", "seconds")
+COLUMNS = ("timestamp", "runtime", "seconds", "priority")
+PRIORITIES = ("normal", "high")
+# The longest run of a task, in seconds: an SQS message can be invisible for 12 hours.
+MAX_SECONDS = 43_200
+MAX_DAYS = 400
+# Numbers from here on are seconds since 1970, as dates are. From the second one on, the year 5138, they are
+# more likely milliseconds.
+FIRST_UNIX_TIME, MILLISECONDS = 1e9, 1e11
 # The most tasks: a simulation of each policy takes some seconds for so many.
 MAX_TASKS = 200_000
 MAX_PROBLEMS = 20
@@ -20,6 +27,15 @@ class TraceTask:
     at: float
     runtime: str
     seconds: float | None = None
+    high: bool = False
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The tasks in the order of their times. `start`: the first in seconds since 1970; None without dates."""
+
+    tasks: tuple[TraceTask, ...]
+    start: float | None
 
 
 @dataclass(frozen=True)
@@ -54,22 +70,28 @@ class _Cell:
 
 @dataclass(frozen=True)
 class _Row:
-    """The cells of a task; times are seconds since 1970, or since any start (`is_date` false)."""
+    """The cells of a task; `way`: how its time is written."""
 
     at: float
-    is_date: bool
+    way: str
     runtime: str
     seconds: float | None
+    high: bool
     first: _Cell
 
 
-def parse(text: str, runtimes: Collection[str] | None = None) -> tuple[TraceTask, ...]:
-    """The tasks of a trace, in the order of their times. Raises TraceError.
+def parse(text: str, runtimes: Collection[str] | None = None) -> Trace:
+    """The tasks of a trace. Raises TraceError.
 
     The first line names the columns, in any order; without it they are timestamp, runtime, seconds.
     `runtimes`: those that tasks may have; None for any.
     """
-    lines = list(_lines(text.removeprefix("\ufeff")))
+    try:
+        lines = list(_lines(text.removeprefix("\ufeff")))
+    except csv.Error as error:
+        raise TraceError(
+            [TraceProblem(1, 1, f"not a CSV file: {error}", "write a line for each task")]
+        ) from error
     if not lines:
         raise TraceError([TraceProblem(1, 1, "the file has no tasks", "write a line such as 0.5,sdxl-turbo")])
     header = [cell.text.lower() for cell in lines[0]]
@@ -83,17 +105,15 @@ def parse(text: str, runtimes: Collection[str] | None = None) -> tuple[TraceTask
             problems.append(row)
         else:
             rows.append(row)
-    problems += _mixed(rows)
-    if len(rows) > MAX_TASKS:
-        message = f"the file has {len(rows)} tasks; the maximum is {MAX_TASKS}"
-        problems.append(rows[MAX_TASKS].first.problem(message, "take the busiest days of it"))
+    problems += _of_all(rows)
     if not rows and not problems:
         problems.append(TraceProblem(1, 1, "the file has no tasks", "add a line for each task"))
     if problems:
         raise TraceError(sorted(problems, key=lambda item: (item.line, item.column))[:MAX_PROBLEMS])
     start = min(row.at for row in rows)
-    tasks = (TraceTask(row.at - start, row.runtime, row.seconds) for row in rows)
-    return tuple(sorted(tasks, key=lambda task: task.at))
+    tasks = (TraceTask(row.at - start, row.runtime, row.seconds, row.high) for row in rows)
+    dated = rows[0].way != _NUMBER or start >= FIRST_UNIX_TIME
+    return Trace(tuple(sorted(tasks, key=lambda task: task.at)), start if dated else None)
 
 
 def _lines(text: str) -> Iterator[list[_Cell]]:
@@ -125,34 +145,54 @@ def _row(
 ) -> _Row | TraceProblem:
     if len(line) > width:
         return line[width].problem(f"{len(line)} cells instead of at most {width}", "remove the others")
-    time, runtime, seconds = (cells.get(name) for name in COLUMNS)
+    time, runtime, seconds, priority = (cells.get(name) for name in COLUMNS)
     if time is None or runtime is None:
         return line[-1].problem("the line has no runtime", "write a line such as 0.5,sdxl-turbo")
     at = _time(time.text)
-    if at is None:
+    if at is None or at[0] >= MILLISECONDS:
+        unit = ": the unit is seconds, not milliseconds" if at else ""
         help = "write 2026-11-27T09:30:00Z, or seconds such as 12.5"
-        return time.problem(f"{time.text!r} is not a time", help)
+        return time.problem(f"{time.text!r} is not a time{unit}", help)
     if runtimes is not None and runtime.text not in runtimes:
         help = f"the runtimes of the config are {', '.join(sorted(runtimes))}"
         return runtime.problem(f"the config has no runtime {runtime.text!r}", help)
+    if problem := _optional_problem(seconds, priority):
+        return problem
+    duration = float(seconds.text) if seconds and seconds.text else None
+    high = priority is not None and priority.text == PRIORITIES[1]
+    return _Row(at[0], at[1], runtime.text, duration, high, line[0])
+
+
+def _optional_problem(seconds: _Cell | None, priority: _Cell | None) -> TraceProblem | None:
     duration = _number(seconds.text) if seconds and seconds.text else None
-    if seconds and seconds.text and not (duration and duration > 0):
-        return seconds.problem(
-            f"{seconds.text!r} is not a number of seconds above 0", "leave it empty if unknown"
-        )
-    return _Row(at[0], at[1], runtime.text, duration, line[0])
+    if seconds and seconds.text and not (duration and 0 < duration <= MAX_SECONDS):
+        message = f"{seconds.text!r} is not a number of seconds above 0, up to {MAX_SECONDS}"
+        return seconds.problem(message, "leave it empty if unknown")
+    if priority and priority.text not in ("", *PRIORITIES):
+        return priority.problem(f"{priority.text!r} is not a priority", f"write {' or '.join(PRIORITIES)}")
+    return None
 
 
-def _time(text: str) -> tuple[float, bool] | None:
-    """Seconds, and whether they are those of a date."""
-    if (number := _number(text)) is not None:
-        return number, False
+_NUMBER, _WITH_ZONE, _WITHOUT_ZONE = "seconds", "dates with a time zone", "dates without a time zone"
+
+
+def _time(text: str) -> tuple[float, str] | None:
+    """Seconds, and the way in which they are written."""
+    number = _number(text)
+    return date(text) if number is None else (number, _NUMBER)
+
+
+def date(text: str) -> tuple[float, str] | None:
+    """A date with time as seconds since 1970, and the way in which it is written; None for anything else."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        # Without a zone: all times of the file are of the same one.
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
-    # Without a zone: all times of the file are of the same one.
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), True
+    if not 0 <= seconds < MILLISECONDS:
+        return None
+    return seconds, _WITH_ZONE if moment.tzinfo else _WITHOUT_ZONE
 
 
 def _number(text: str) -> float | None:
@@ -163,8 +203,16 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _mixed(rows: Sequence[_Row]) -> list[TraceProblem]:
-    other = next((row for row in rows if row.is_date is not rows[0].is_date), None)
-    if other is None:
-        return []
-    return [other.first.problem("dates and seconds cannot be mixed", "write all times in the same way")]
+def _of_all(rows: Sequence[_Row]) -> Iterator[TraceProblem]:
+    """What is wrong with the lines taken together."""
+    if other := next((row for row in rows if row.way != rows[0].way), None):
+        message = f"{rows[0].way} and {other.way} cannot be mixed"
+        yield other.first.problem(message, "write all times in the same way")
+    elif rows:
+        start, last = min(row.at for row in rows), max(rows, key=lambda row: row.at)
+        if (days := (last.at - start) / 86_400) > MAX_DAYS:
+            message = f"the file spans {days:.0f} days; the maximum is {MAX_DAYS}"
+            yield last.first.problem(message, "take a part of it, with times in seconds")
+    if len(rows) > MAX_TASKS:
+        message = f"the file has {len(rows)} tasks; the maximum is {MAX_TASKS}"
+        yield rows[MAX_TASKS].first.problem(message, "take the busiest days of it")

@@ -37,11 +37,15 @@ class Cron:
 
     def minutes(self) -> list[int]:
         """When it fires, in minutes since the start of FIRST_DAY, in order."""
-        times = sorted(hour * 60 + minute for hour in self.hour.values for minute in self.minute.values)
-        days = (day for day in range(DAYS) if self._matches(FIRST_DAY + timedelta(day)))
+        times = self.times()
+        days = (day for day in range(DAYS) if self.matches(FIRST_DAY + timedelta(day)))
         return [day * MINUTES_A_DAY + time for day in days for time in times]
 
-    def _matches(self, day: date) -> bool:
+    def times(self) -> list[int]:
+        """The minutes of a day at which it fires, in order."""
+        return sorted(hour * 60 + minute for hour in self.hour.values for minute in self.minute.values)
+
+    def matches(self, day: date) -> bool:
         """Day of month and day of week: both must match, or if both are restricted, one of them."""
         if day.month not in self.month.values:
             return False

@@ -100,4 +100,167 @@ def test_without_flags_the_cold_start_is_that_of_the_plan(
 
     [forecast] = json.loads(capsys.readouterr().out)
     start = pytest.approx(stages["start"] + stages["model"])
-    assert forecast["delays"] == {"node": stages["node"], "image": 7, "start": start}
+    assert forecast["delays"] == {"node": stages["node"], "image": 7, "start": start, "removal": 20}
+
+
+def forecast_of(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """The forecast of the runtime `graphs`."""
+    assert main.main(["whatif", "config.yaml", "trace.csv", "--format", "json", *arguments]) == 0
+    return next(one for one in json.loads(capsys.readouterr().out) if one["runtime"] == "graphs")
+
+
+def write(folder: Path, scaling: Any = None, provisioner: Any = None, pool: str = "own") -> None:
+    """A config with these settings of `graphs`; both runtimes are in the pool."""
+    config = json.loads(json.dumps(CONFIG))
+    for runtime in config["modelsRuntime"]:
+        karpenter = {"nodePool": pool, "provisioner": provisioner or {}}
+        runtime["extraValues"] = {"karpenter": karpenter}
+    config["modelsRuntime"][1]["extraValues"]["runtime"] = {"scaling": scaling or {}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+HOURS = {"pods": 1, "timezone": "Europe/Berlin", "start": "0 8 * * *", "end": "0 18 * * *"}
+
+
+def test_pods_that_are_kept_at_some_hours_are_warm_at_these_hours_only(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"warm": [HOURS]})
+    row = forecast_of(folder, capsys, "--start", "2026-11-27T10:00:00Z")["rows"][0]
+    # In Berlin it is 11 o'clock; at night nobody keeps a pod.
+    night = forecast_of(folder, capsys, "--start", "2026-11-27T20:00:00Z")["rows"][0]
+
+    assert row["p95"] == 10
+    assert night["p95"] > 60
+    assert night["gpu_hours"] != row["gpu_hours"]
+
+
+def test_a_trace_without_dates_says_when_it_is_taken_to_start(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"warm": [HOURS]})
+    assert main.main(["whatif", "config.yaml", "trace.csv"]) == 0
+
+    assert "the trace has no dates: it is taken to start on a Monday at 00:00 UTC" in capsys.readouterr().out
+
+
+def test_a_free_node_saves_the_launch_and_the_pull(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cold = forecast_of(folder, capsys)["rows"][0]
+    write(folder, {"warm": [{"nodes": 1}]})
+    row = forecast_of(folder, capsys)["rows"][0]
+
+    assert row["p95"] == pytest.approx(
+        cold["p95"] - 40 - forecast_of(folder, capsys)["delays"]["image"], abs=0.2
+    )
+    assert row["gpu_hours"] > cold["gpu_hours"]
+
+
+def test_spot_is_cheaper_than_on_demand_and_may_be_interrupted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    types = {"instanceType": ["g6.xlarge"]}
+    write(folder, provisioner={**types, "capacityType": {"spot": False, "onDemand": True}})
+    on_demand = forecast_of(folder, capsys, "--interruptions", "100")
+    write(folder, provisioner=types)
+    spot = forecast_of(folder, capsys)
+    given = forecast_of(folder, capsys, "--spot-price", "g6.xlarge=0.1")
+    storm = forecast_of(folder, capsys, "--interruptions", "100")
+
+    assert (on_demand["node"]["market"], spot["node"]["market"]) == ("on-demand", "spot")
+    assert on_demand["interruptions"] == 0
+    # The Spot Instance Advisor had 49 % for the type.
+    assert spot["rows"][0]["cost"] == pytest.approx(on_demand["rows"][0]["cost"] * 0.51, rel=0.01)
+    assert given["rows"][0]["cost"] == pytest.approx(given["rows"][0]["gpu_hours"] * 0.1, abs=0.001)
+    assert storm["rows"][0]["interrupted"] > 0
+
+
+def test_a_warm_node_of_a_shared_pool_serves_the_other_runtime(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "trace.csv").write_text("timestamp,runtime,seconds\n0,webui,10\n900,webui,10\n")
+    waits = {}
+    for pool in ("own", "all"):
+        write(folder, {"warm": [{"nodes": 1}]}, pool=pool)
+        assert main.main(["whatif", "config.yaml", "trace.csv", "--format", "json"]) == 0
+        [forecast] = json.loads(capsys.readouterr().out)
+        waits[pool] = forecast["rows"][0]["p95"]
+
+    assert forecast["shares_with"] == ["graphs"]
+    # The node is there, its image is not.
+    assert waits["all"] == pytest.approx(waits["own"] - forecast["delays"]["node"], abs=0.2)
+
+
+def test_tasks_of_high_priority_do_not_wait_for_others_where_they_have_a_queue(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"0,graphs,10,{'high' if n >= 95 else 'normal'}\n" for n in range(100))
+    (folder / "trace.csv").write_text(f"timestamp,runtime,seconds,priority\n{rows}")
+    config = json.loads(json.dumps(CONFIG))
+    config["modelsRuntime"][1] |= {"priorityQueue": True}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+    row = forecast_of(folder, capsys)["rows"][0]
+
+    assert row["high"] < row["p50"]
+
+
+def test_hours_are_recommended_where_the_trace_has_days(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        f"2026-11-{day:02}T{hour:02}:{minute:02}:00Z,graphs,30\n"
+        for day in range(2, 14)
+        for hour in range(9, 17)
+        for minute in range(0, 60, 4)
+        if day not in (7, 8)
+    ]
+    (folder / "trace.csv").write_text("timestamp,runtime,seconds\n" + "".join(lines))
+
+    best = forecast_of(folder, capsys, "--p95", "40")["recommended"]
+
+    [entry] = best["policy"]["kept"]
+    assert (entry["start"], entry["end"], entry["timezone"]) == ("0 9 * * 1-5", "0 17 * * 1-5", "UTC")
+    assert best["policy"]["warm"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--start", "soon"], "'soon' is not a date"),
+        (["--start", "9999-01-01"], "'9999-01-01' is not a date"),
+        (["--spot-price", "g6=1"], "'g6=1' is not an instance type and its price"),
+        (["--spot-price", "g6.xlarge=nan"], "is not an instance type and its price"),
+        (["--interruptions", "101"], "'101' is not a number from 0 to 100"),
+        (["--node-seconds", "1e308"], "'1e308' is not a number of seconds from 0 to 86400"),
+    ],
+)
+def test_a_flag_that_cannot_be_used_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], text: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["whatif", "config.yaml", "trace.csv", *arguments])
+
+    assert text in capsys.readouterr().err
+
+
+def test_a_runtime_without_keda_gets_settings_that_turn_it_on(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"enabled": False})
+    lines = "".join(f"{n},graphs,100\n" for n in range(0, 400, 40))
+    (folder / "trace.csv").write_text("timestamp,runtime,seconds\n" + lines)
+    assert main.main(["whatif", "config.yaml", "trace.csv", "--p95", "150"]) == 0
+
+    out = capsys.readouterr().out
+    assert "          enabled: true\n" in out
+
+
+def test_without_a_node_for_its_pods_a_task_is_never_done(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limit = {"resourceLimits": {"nvidia.com/gpu": 1}}
+    write(folder, {"minReplicaCount": 1}, limit, pool="all")
+    (folder / "trace.csv").write_text("timestamp,runtime,seconds\n0,webui,10\n")
+    assert main.main(["whatif", "config.yaml", "trace.csv"]) == 0
+
+    assert "never" in capsys.readouterr().out

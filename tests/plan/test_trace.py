@@ -24,11 +24,11 @@ RUNTIMES = {"sdxl", "flux"}
     ],
 )
 def test_a_trace_is_read(text: str, tasks: list[tuple[float, str, float | None]]) -> None:
-    assert trace.parse(text, RUNTIMES) == tuple(TraceTask(*task) for task in tasks)
+    assert trace.parse(text, RUNTIMES).tasks == tuple(TraceTask(*task) for task in tasks)
 
 
 def test_without_names_any_runtime_is_taken() -> None:
-    assert trace.parse("0,anything\n") == (TraceTask(0, "anything"),)
+    assert trace.parse("0,anything\n").tasks == (TraceTask(0, "anything"),)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,13 @@ def test_without_names_any_runtime_is_taken() -> None:
         ("timestamp,runtime,runtime\n1,sdxl,sdxl\n", 1, 11, "column runtime is there twice"),
         ("timestamp,seconds\n1,2\n", 1, 11, "column runtime is missing"),
         ("timestamp,runtime\n1,sdxl\n2026-11-27,sdxl\n", 3, 1, "cannot be mixed"),
+        ("2026-11-27T09:30:00Z,sdxl\n2026-11-27T09:31:00,sdxl\n", 2, 1, "cannot be mixed"),
+        ("1764235800000,sdxl\n", 1, 1, "'1764235800000' is not a time: the unit is seconds"),
+        ("1,sdxl,1e300\n", 1, 8, "'1e300' is not a number of seconds above 0, up to 43200"),
+        ("1,sdxl,4,urgent\n", 1, 10, "'urgent' is not a priority"),
+        ("1,sdxl\n40000000,sdxl\n", 2, 1, "the file spans 463 days; the maximum is 400"),
+        ("0001-01-01T00:00:00+14:00,sdxl\n", 1, 1, "is not a time"),
+        ("1," + "x" * 200_000 + "\n", 1, 1, "not a CSV file: field larger than field limit"),
     ],
 )
 def test_a_fault_has_its_place(text: str, line: int, column: int, message: str) -> None:
@@ -74,3 +81,23 @@ def test_a_trace_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
     with pytest.raises(TraceError, match="4:1: the file has 3 tasks; the maximum is 2"):
         trace.parse("timestamp,runtime\n1,sdxl\n2,sdxl\n3,sdxl\n", RUNTIMES)
+
+
+def test_priority_is_high_only_where_the_line_says_so() -> None:
+    tasks = trace.parse("1,sdxl,,high\n2,sdxl,,normal\n3,sdxl,,\n4,sdxl\n").tasks
+
+    assert [task.high for task in tasks] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("time", "start"),
+    [
+        ("1970-01-02T00:00:00Z", 86400),
+        ("1970-01-02T01:00:00+01:00", 86400),
+        ("1970-01-02", 86400),
+        ("1764235800", 1764235800),
+        ("12.5", None),
+    ],
+)
+def test_a_trace_with_dates_has_a_start(time: str, start: float | None) -> None:
+    assert trace.parse(f"{time},sdxl\n").start == start
