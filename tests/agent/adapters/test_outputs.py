@@ -1,6 +1,7 @@
 """What an output is, from its bytes, not from the name a runtime gives it."""
 
 import io
+import zipfile
 from typing import Any
 
 import pytest
@@ -35,6 +36,13 @@ def movie(brand: bytes) -> bytes:
     return b"\0\0\0\x18ftyp" + brand + bytes(40)
 
 
+def zipped(name: str) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(name, "content")
+    return data.getvalue()
+
+
 @pytest.mark.parametrize(
     ("data", "name", "expected"),
     [
@@ -67,6 +75,16 @@ def movie(brand: bytes) -> bytes:
         (b"fLaC" + bytes(30), "", ("audio/x-flac", "audio", "flac")),
         (b"a caption", "", ("text/plain", "text", "txt")),
         (b'{"a": 1}', "", ("application/json", "file", "json")),
+        (b"a: 1", "a.yaml", ("text/yaml", "text", "yaml")),
+        (
+            bytes(8) + b"{}" + bytes(1024),
+            "ComfyUI_00001_.latent",
+            ("application/octet-stream", "file", "latent"),
+        ),
+        (zipped("scene.usda"), "mesh.usdz", ("model/vnd.usdz+zip", "model", "usdz")),
+        (zipped("a.npy"), "a.npz", ("application/zip", "file", "npz")),
+        (zipped("a.npy"), "", ("application/zip", "file", "zip")),
+        (b"\x1f\x8b\x08" + bytes(20), "a.spz", ("application/gzip", "file", "spz")),
         (b"\xff\x00\x01", "latent.bin", ("application/octet-stream", "file", "bin")),
         (b"\xff\x00\x01", "", ("application/octet-stream", "file", "bin")),
     ],
