@@ -1,10 +1,17 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from queue_agent.aws.retry import MAX_BACKOFF_SECONDS, AwsUnavailable, backoff_seconds, call_with_retry
+from queue_agent.aws.retry import (
+    MAX_BACKOFF_SECONDS,
+    AwsUnavailable,
+    backoff_seconds,
+    call_with_retry,
+    is_permanent,
+)
 
 
-def refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code}}, "PutObject")
+def refusal(code: str, status: int = 0) -> ClientError:
+    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "PutObject")
 
 
 class Flaky:
@@ -55,6 +62,47 @@ async def test_what_only_a_person_can_end_is_not_retried_for_long_after_a_run(
         await call_with_retry("Publish", call, 3600, call.note, hold_permanent=False)
 
     assert refused.value.permanent and 2 <= len(call.noted) <= 4
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("AccessDenied", 403),
+        ("AccountProblem", 403),
+        ("EntityTooLarge", 400),
+        ("KmsAccessDenied", 400),
+        ("KMS.KMSInvalidStateException", 400),
+        ("MethodNotAllowed", 405),
+        ("NotSignedUp", 403),
+        ("QueueDoesNotExist", 400),
+        ("403", 403),
+    ],
+)
+def test_what_aws_refuses_is_permanent(code: str, status: int):
+    assert is_permanent(refusal(code, status))
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("InternalError", 500),
+        ("SlowDown", 503),
+        ("ThrottlingException", 400),
+        ("KMSThrottling", 400),
+        ("KmsThrottled", 400),
+        ("RequestThrottled", 403),
+        ("ExpiredToken", 400),
+        ("RequestTimeTooSkewed", 403),
+        ("RequestTimeout", 400),
+        ("BadDigest", 400),
+        ("ConditionalRequestConflict", 409),
+        ("OperationAborted", 409),
+        ("429", 429),
+    ],
+)
+def test_what_ends_by_itself_is_not_permanent(code: str, status: int):
+    assert not is_permanent(refusal(code, status))
+    assert not is_permanent(TimeoutError())
 
 
 def test_pauses_grow_to_a_limit():

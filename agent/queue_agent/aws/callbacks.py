@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from queue_agent.aws.retry import AwsUnavailable, OnRetry, call_with_retry, error_code
+from queue_agent.aws.retry import AwsUnavailable, OnRetry, call_with_retry
 from queue_agent.task.protocol import SNS_MAX_BYTES
 from queue_agent.task.record import TaskRecord, callback
 
@@ -66,7 +66,7 @@ class Callbacks:
                 hold_permanent=False,
             )
         except ClientError as error:  # the topic is gone
-            raise AwsUnavailable("Publish", error_code(error)) from error
+            raise AwsUnavailable("Publish", error) from error
 
 
 def payload(record: TaskRecord, links: Links = NO_LINKS) -> str:

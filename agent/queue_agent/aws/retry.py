@@ -24,10 +24,39 @@ FINAL_CODES = frozenset(
     }
 )
 
-# Errors that a person has to end: rights, a resource that was deleted, a request that AWS never accepts. New
-# rights of a role take some seconds to arrive, so even these are retried for a short time.
-# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+# Errors with a status of 4xx that end by themselves: limits of calls, clocks and credentials that are about
+# to be set right, a request that was damaged on its way.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+# https://docs.aws.amazon.com/sns/latest/api/CommonErrors.html
+PASSING_CODES = frozenset(
+    {
+        "BadDigest",
+        "BandwidthLimitExceeded",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteBody",
+        "InvalidToken",
+        "LimitExceededException",
+        "OverLimit",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestExpired",
+        "RequestLimitExceeded",
+        "RequestTimeTooSkewed",
+        "RequestTimeout",
+        "SignatureDoesNotMatch",
+        "SlowDown",
+        "TokenRefreshRequired",
+        "TooManyRequestsException",
+        "XAmzContentSHA256Mismatch",
+    }
+)
+PASSING_WORD = "throttl"  # Throttling, ThrottlingException, KMSThrottling, RequestThrottled …
+# Conflicts of writers, and limits.
+PASSING_STATUSES = (408, 409, 425, 429)
+# All others with 4xx a person has to end: rights, a resource that was deleted, a key that is disabled, a
+# request that AWS never accepts. These are known by their codes alone.
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 PERMANENT_CODES = frozenset(
     {
         "AccessDenied",
@@ -58,6 +87,7 @@ PERMANENT_CODES = frozenset(
         "ValidationException",
     }
 )
+# New rights of a role take some seconds to arrive, so even permanent errors are retried for a short time.
 PERMANENT_RETRY_SECONDS = 15.0
 
 T = TypeVar("T")
@@ -67,14 +97,9 @@ OnRetry = Callable[[str, str], None]  # called with the name of the call and the
 class AwsUnavailable(Exception):  # noqa: N818 (a state, not an error of the task)
     """A call to AWS failed until its time to retry was over. `permanent`: a person has to end the error."""
 
-    def __init__(self, call: str, error: str) -> None:
-        self.call, self.error = call, error
-        super().__init__(f"{call}: {error}")
-
-    @property
-    def permanent(self) -> bool:
-        """Whether more time would not have helped."""
-        return self.error in PERMANENT_CODES
+    def __init__(self, call: str, error: BaseException) -> None:
+        self.permanent = is_permanent(error)
+        super().__init__(f"{call}: {error_code(error)}")
 
 
 class NoObjectError(OSError):
@@ -100,6 +125,17 @@ def error_code(error: BaseException) -> str:
     return type(error).__name__
 
 
+def is_permanent(error: BaseException) -> bool:
+    """Whether more time would not help: a person has to end the error."""
+    if not isinstance(error, ClientError):
+        return False
+    code = error_code(error)
+    if code in PASSING_CODES or PASSING_WORD in code.lower():
+        return False
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return code in PERMANENT_CODES or (400 <= status < 500 and status not in PASSING_STATUSES)
+
+
 def backoff_seconds(failures: int, jitter: float) -> float:
     """Seconds until the next attempt after so many failures; `jitter` in 0 … 1 spreads the callers."""
     limit: float = min(MIN_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 16), MAX_BACKOFF_SECONDS)
@@ -116,7 +152,7 @@ async def call_with_retry(
 ) -> T:
     """The result of `call`, which is retried until `seconds` are over.
 
-    `hold_permanent`: errors of `PERMANENT_CODES` too; otherwise those are retried only for a short time.
+    `hold_permanent`: permanent errors too; otherwise those are retried only for a short time.
     Raises `ClientError` at once for an error of `FINAL_CODES`, and in the end `AwsUnavailable` for others.
     """
     began, failures = asyncio.get_running_loop().time(), 0
@@ -130,8 +166,8 @@ async def call_with_retry(
             failures += 1
             on_retry(name, code)
             wait = backoff_seconds(failures, random.random())  # noqa: S311 (spreads callers, guards nothing)
-            short = code in PERMANENT_CODES and not hold_permanent
+            short = not hold_permanent and is_permanent(error)
             patience = min(seconds, PERMANENT_RETRY_SECONDS) if short else seconds
             if asyncio.get_running_loop().time() + wait > began + patience:
-                raise AwsUnavailable(name, code) from error
+                raise AwsUnavailable(name, error) from error
         await asyncio.sleep(wait)

@@ -6,7 +6,7 @@ The API's function holds a copy: nothing but the standard library.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from queue_agent.task.url_rules import is_url
+from queue_agent.task.url_rules import URL_START, is_url
 
 MODEL_TASKS = ("text-to-image", "image-to-image")
 # Keys of v1alpha1 in `alwayson_scripts` that are not scripts.
@@ -70,8 +70,11 @@ def _name_parts(name: str) -> tuple[str, str]:
 
 
 def _url_paths(value: Any, path: _Path) -> Iterator[_Path]:
-    """The path of each URL in these arguments."""
-    if isinstance(value, str) and is_url(value):
+    """The path of each URL in these arguments.
+
+    Under a key for images a URL may have spaces; elsewhere such a text may as well be a prompt.
+    """
+    if isinstance(value, str) and (is_url(value) or (URL_START.match(value) and _is_for_images(path))):
         yield path
     elif isinstance(value, Mapping):
         for key, item in value.items():
@@ -79,6 +82,12 @@ def _url_paths(value: Any, path: _Path) -> Iterator[_Path]:
     elif isinstance(value, list):
         for n, item in enumerate(value):
             yield from _url_paths(item, (*path, n))
+
+
+def _is_for_images(path: _Path) -> bool:
+    """Whether the last key of the path is for images: `image`, `input_image`, `mask_image`, `mask` …"""
+    key = next((key for key in reversed(path) if isinstance(key, str)), "").lower()
+    return "image" in key or "mask" in key
 
 
 def _has_text(item: Any, key: str) -> bool:

@@ -62,6 +62,22 @@ async def test_a_single_picture_comes_back_larger(static: SdWebUi):
     assert result.outputs[0].data.read(16, 8) == (128).to_bytes(4, "big") + (96).to_bytes(4, "big")
 
 
+def test_a_url_with_spaces_is_an_image_under_a_key_for_images_and_else_a_prompt(static: SdWebUi):
+    units = [
+        {"input_image": "https://w/a cat.png"},
+        {"mask_image": ["s3://b/c d"]},
+        {"prompt": "https://w is"},
+    ]
+    content = {
+        "alwayson_scripts": {"ControlNet": {"args": units}, "other": {"args": ["https://w is a site"]}}
+    }
+
+    assert static.image_fields(task("image-to-image", content)) == [
+        ("alwayson_scripts", "ControlNet", "args", 0, "input_image"),
+        ("alwayson_scripts", "ControlNet", "args", 1, "mask_image", 0),
+    ]
+
+
 def test_every_place_of_an_image_is_known(static: SdWebUi):
     unit = {"image": "https://u", "mask": "s3://m", "module": "canny", "model": "a [1b]"}
     pair = {"image": ["http://p", "https://q"], "mask_image": "https://r", "effective_region_mask": "ftp://s"}
