@@ -309,3 +309,19 @@ def test_a_claim_that_s3_answers_with_an_error_at_200_is_not_taken_for_free(worl
 
     assert runtime.runs() == ["cat"]
     assert not [line for line in log_records(second) if line["level"] == "error"]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "answer", ["400 ExpiredToken", "403 RequestTimeTooSkewed", "400 ThrottlingException"]
+)
+def test_an_input_that_s3_refuses_for_a_while_is_not_the_tasks_fault(world: World, proxy: Proxy, answer: str):
+    runtime = world.runtime("--service-time", "0.1")
+    world.s3.put_object(Bucket=world.bucket, Key="inputs/a.png", Body=picture())
+    content = {"init_images": [f"s3://{world.bucket}/inputs/a.png"]}
+    with proxy.failing(Fault(calls_to("GetObject", "inputs/a.png"), answer=answer)) as fault:
+        world.send(["cat"], content, tasktype="image-to-image")
+        world.agent(runtime.url, INPUT_BUCKETS=world.bucket)
+        callback = world.callbacks_for(["cat"])["cat"]
+
+    assert (callback["status"], callback["attempt"], fault.seen) == ("completed", 2, 1)

@@ -113,6 +113,7 @@ ROUTES = [
     web.get("/big", answering(b"x" * 200_000)),
     web.get("/none", answering(b"", status=404)),
     web.get("/broken", answering(b"", status=503)),
+    web.get("/late", answering(b"", status=408)),
     web.get("/endless", endless),
     web.get("/slow", slow),
     web.get("/gone", redirect),
@@ -265,6 +266,7 @@ async def test_a_cookie_of_one_task_is_not_sent_with_another(fetch):
     "url",
     [
         "https://HERE/broken",
+        "https://HERE/late",
         "https://HERE/slow",
         f"https://{HOST}:1/cat.png",
         "https://dns-down.test/cat.png",

@@ -5,8 +5,8 @@ from queue_agent.aws.retry import (
     AwsUnavailable,
     backoff_seconds,
     call_with_retry,
-    is_permanent,
 )
+from queue_agent.aws_errors import is_permanent
 
 
 def refusal(code: str, status: int = 0) -> ClientError:

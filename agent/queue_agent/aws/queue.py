@@ -8,7 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from queue_agent.aws.retry import OnRetry, call_with_retry, error_code
+from queue_agent.aws.retry import OnRetry, call_with_retry
+from queue_agent.aws_errors import error_code
 
 SQS_MAX_RECEIVE = 10
 # SQS takes ten message attributes; one is left for the reason.

@@ -9,7 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from queue_agent.aws.retry import OnRetry, call_with_retry, error_code, etag_of
+from queue_agent.aws.retry import OnRetry, call_with_retry, etag_of
+from queue_agent.aws_errors import error_code
 from queue_agent.blobs import Blob
 
 ABSENT_CODES = ("NoSuchKey", "NotFound", "404")

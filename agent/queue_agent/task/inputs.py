@@ -21,6 +21,7 @@ from aiohttp.abc import AbstractResolver
 from botocore.exceptions import BotoCoreError, ClientError
 from yarl import URL
 
+from queue_agent.aws_errors import error_code, is_permanent
 from queue_agent.blobs import Blob, Scratch
 from queue_agent.concurrency import gather_or_cancel
 from queue_agent.contract import FieldPath, InputImage, RuntimeUnavailable, TaskError
@@ -45,6 +46,8 @@ NO_SUCH_HOST = (socket.EAI_NONAME, socket.EAI_NODATA)
 # As the HTTP API gives them.
 UPLOAD_NAME = re.compile("[0-9a-f]{32}")
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+# Besides 5xx, what another attempt may end: time-outs and limits.
+PASSING_STATUSES = (408, 425, 429)
 
 # A URL, and whether it is of a video or audio file; or a reference.
 _Source = tuple[str, bool] | Reference
@@ -215,10 +218,8 @@ class Inputs:
         try:
             response = await self._s3.get_object(Bucket=url.host, Key=url.path.removeprefix("/"))
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "Unknown")
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-            message = f"{without_query(url)} could not be read: {code}"
-            if 400 <= status < 500 and status != 429:
+            message = f"{without_query(url)} could not be read: {error_code(error)}"
+            if is_permanent(error):
                 raise TaskError("input_not_found", message) from error
             raise RuntimeUnavailable("input_unavailable", message) from error
         if not response.get("ETag"):  # the body is an error, which S3 answered with 200
@@ -254,7 +255,7 @@ class _Budget:
 
 
 def _check_response(response: ClientResponse, source: str) -> None:
-    if response.status >= 500 or response.status == 429:
+    if response.status >= 500 or response.status in PASSING_STATUSES:
         raise RuntimeUnavailable("input_unavailable", f"{source} returned HTTP {response.status}")
     if response.status != 200:
         raise TaskError("input_not_found", f"{source} returned HTTP {response.status}")
