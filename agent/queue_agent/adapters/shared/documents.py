@@ -130,7 +130,9 @@ class _String:
     def _decode(self, *, final: bool = False) -> bytes:
         """Write the bytes of the pending text. What is not base64 is no file: it is lost."""
         half = BACKSLASH if self._pending.endswith(BACKSLASH) else b""  # of an escaped slash
-        text = self._pending.removesuffix(half).replace(b"\\/", b"/")
+        text = self._pending.removesuffix(half)
+        if BACKSLASH in text:  # to look for one byte takes a fiftieth of the time of `replace`
+            text = text.replace(b"\\/", b"/")
         end = len(text) if final else len(text) // 4 * 4
         try:
             self._writer.write(binascii.a2b_base64(text[:end], strict_mode=True))
