@@ -56,8 +56,15 @@ AWS = AioConfig(
     user_agent="sd-on-eks-queue-agent",
     parameter_validation=False,
 )
-# Without it the SDK signs links by an old scheme, which newer regions refuse.
-S3 = AWS.merge(AioConfig(signature_version="s3v4"))
+S3 = AWS.merge(
+    AioConfig(
+        # Without it the SDK signs links by an old scheme, which newer regions refuse.
+        signature_version="s3v4",
+        # To sign a body the SDK hashes all of it in the event loop, while the GPU may wait for its next task.
+        # Outputs have a checksum instead, which S3 compares: see Store.put.
+        s3={"payload_signing_enabled": False},
+    )
+)
 
 
 def main() -> None:

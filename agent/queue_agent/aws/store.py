@@ -1,6 +1,7 @@
 """The bucket of the runtime: outputs, and JSON objects that are written only if nobody else was first."""
 
 import asyncio
+import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,9 +41,12 @@ class Store:
         self._on_retry = on_retry
         self.bucket = bucket
 
-    async def put(self, key: str, data: Blob, content_type: str) -> None:
-        """Write an object, whether or not there is one."""
-        await self._put(key, data, content_type, {}, self._retry_seconds, hold_permanent=False)
+    async def put(self, key: str, data: Blob, content_type: str, digest: bytes = b"") -> None:
+        """Write an object, whether or not there is one. S3 refuses other bytes than those of the SHA-256
+        `digest`, if there is one.
+        """
+        checksum = {"ChecksumSHA256": base64.b64encode(digest).decode()} if digest else {}
+        await self._put(key, data, content_type, checksum, self._retry_seconds, hold_permanent=False)
 
     async def create(self, key: str, data: bytes, retry_seconds: float | None = None) -> str | None:
         """Write a new JSON object and return its ETag; None when there is one already."""
@@ -90,7 +94,7 @@ class Store:
         key: str,
         data: Blob,
         content_type: str,
-        condition: dict[str, str],
+        headers: dict[str, str],
         retry_seconds: float,
         *,
         hold_permanent: bool = True,
@@ -98,7 +102,7 @@ class Store:
         async def put() -> str:
             return etag_of(
                 await self._s3.put_object(
-                    Bucket=self.bucket, Key=key, Body=data.body(), ContentType=content_type, **condition
+                    Bucket=self.bucket, Key=key, Body=data.body(), ContentType=content_type, **headers
                 )
             )
 
@@ -120,13 +124,13 @@ def _age(response: dict[str, Any]) -> float:
     return max(0.0, (now - written).total_seconds() - 1.0)
 
 
-async def sha256(data: Blob) -> str:
-    """The SHA-256 digest in hexadecimal."""
+async def sha256(data: Blob) -> bytes:
+    """The SHA-256 digest."""
     return _sha256(data) if data.size <= INLINE_HASH_BYTES else await asyncio.to_thread(_sha256, data)
 
 
-def _sha256(data: Blob) -> str:
+def _sha256(data: Blob) -> bytes:
     digest = hashlib.sha256()
     for chunk in data.chunks():
         digest.update(chunk)
-    return digest.hexdigest()
+    return digest.digest()

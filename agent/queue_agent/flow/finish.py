@@ -207,8 +207,8 @@ async def _store_output(services: Services, job: Job, number: int, output: Outpu
             thumbnail = await _store_thumbnail(services, job, number, converted.thumbnail)
     key = protocol.output_key(task.prefix, task.id, number, output.extension)
     digest, size = await sha256(output.data), output.data.size
-    await services.store.put(key, output.data, output.content_type)
-    stored = StoredOutput(key, output.content_type, size, digest, output.kind, output.metadata)
+    await services.store.put(key, output.data, output.content_type, digest)
+    stored = StoredOutput(key, output.content_type, size, digest.hex(), output.kind, output.metadata)
     return replace(stored, thumbnail=thumbnail, problem=problem)
 
 
