@@ -89,9 +89,13 @@ class Lease:
         self._seconds = min(self._seconds, seconds)
         self._ending = True
 
-    async def begin_attempt(self) -> None:
-        """Note that the task runs now. Raises `LeaseLost`."""
+    def begin_run(self) -> None:
+        """The task runs now: from the next renewal on, the claim says so."""
         self._running = True
+
+    async def begin_attempt(self) -> None:
+        """Note in the claim that the task runs now. Raises `LeaseLost`."""
+        self.begin_run()
         await self._extend({}, RELEASE_RETRY_SECONDS)
 
     async def renew(self, retry_seconds: float | None = None) -> None:

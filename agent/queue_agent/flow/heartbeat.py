@@ -58,8 +58,11 @@ class Heartbeat:
 
 
 async def count_attempt(job: Job, after: float) -> None:
-    """Note in the claim that the attempt has begun, `after` seconds after that. The runtime does not wait."""
-    await asyncio.sleep(after)
+    """Note in the claim that the attempt has begun, unless its outputs are here `after` seconds from now."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(after):
+            await job.collected.wait()
+            return
     try:
         if job.lease is not None:
             await job.lease.begin_attempt()

@@ -43,6 +43,7 @@ class Job:
     progress_at: float = 0.0
     place: Progress | None = None  # the last report of the runtime
     run_started: float = 0.0  # Unix time
+    collected: asyncio.Event = field(default_factory=asyncio.Event)  # its outputs are here
     output_bytes: int = 0  # of the runtime's response or of the outputs, until they are stored
     abandon_reason: str = ""
     # A change of its visibility that is on its way when the message is given back would hide it again.

@@ -96,6 +96,7 @@ class Scheduler:
     def mark_collected(self, job: Job, output_bytes: int) -> None:
         """The outputs of the job are here, and have this size."""
         job.output_bytes = output_bytes
+        job.collected.set()
         self.start_next()
 
     @property

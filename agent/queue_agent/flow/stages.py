@@ -44,8 +44,11 @@ RUNNING_CALLBACK_SECONDS = 60.0
 PREPARE_SECONDS = 60.0
 # A task whose inputs are late is not received again at once.
 LATE_RETRY_SECONDS = 10.0
-# A task's request to the runtime is sent before its attempt is counted, and before the last outputs are read.
+# A task's request to the runtime is sent before its start is logged, and before the last outputs are read.
 HEAD_START_SECONDS = 0.005
+# An attempt is counted in the claim when its outputs are not here after so long: a shorter run costs one call
+# less. Where its agent is killed, it counts as interrupted by the end of its pod (task/attempts.py).
+COUNT_AFTER_SECONDS = 0.5
 # Handling an error may fail too, and so may handling that failure.
 MAX_HANDLED_ERRORS = 3
 
@@ -131,8 +134,9 @@ class TaskRunner:
             started, finished_run, seconds, counting = await running
         with services.tracing.stage(trace, "finish"):
             await asyncio.sleep(HEAD_START_SECONDS)
-            # An agent that is killed by what it reads now has begun the attempt.
-            await counting
+            if seconds >= COUNT_AFTER_SECONDS:
+                # An agent that is killed by what it reads now has begun the attempt.
+                await counting
             collecting = self._collect(job, finished_run)
             del finished_run  # the response is freed before the outputs are stored
             return await finish.store(services, job, await collecting, started, seconds)
@@ -182,8 +186,9 @@ class TaskRunner:
                 await job.lease.ensure_valid()
             job.stage, started = Stage.RUNNING, time.time()
             job.run_started = started
-            self._announce_start(job, started)
-            counting = self.run_in_background(count_attempt(job, HEAD_START_SECONDS))
+            if job.lease is not None:
+                job.lease.begin_run()
+            counting = self.run_in_background(self._note_start(job, started))
             with self._reporting_failure(job):
                 finished_run = await run.run(
                     self._services.adapter,
@@ -251,11 +256,14 @@ class TaskRunner:
                 log.error("internal error", extra=job.log_fields(), exc_info=error)
                 await finish.retry_or_dead_letter(services, job, "internal_error", type(error).__name__)
 
-    def _announce_start(self, job: Job, started: float) -> None:
+    async def _note_start(self, job: Job, started: float) -> None:
+        """Log and announce that the task has started, and count its attempt, while the runtime is at work."""
+        await asyncio.sleep(HEAD_START_SECONDS)
         log.info("task started", extra=job.log_fields())
         if self._services.settings.callback_when_running:
             running = finish.running_record(self._services, job, started)
             self.run_in_background(self._services.callbacks.publish(running, RUNNING_CALLBACK_SECONDS))
+        await count_attempt(job, COUNT_AFTER_SECONDS - HEAD_START_SECONDS)
 
     @contextlib.contextmanager
     def _reporting_failure(self, job: Job) -> Iterator[None]:
