@@ -1,7 +1,8 @@
 """The baseline: receive, run, upload, publish and delete in sequence. `python -m bench.sequential`.
 
 With `--bare` it receives all messages first, then only runs the tasks and decodes their pictures: the upper
-bound without AWS.
+bound without AWS. It posts each task as soon as the response to the one before begins, on a connection that
+is open already.
 """
 
 import base64
@@ -10,9 +11,14 @@ import os
 import sys
 import time
 import urllib.request
+from http.client import HTTPConnection, HTTPResponse
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
+
+TXT2IMG = "/sdapi/v1/txt2img"
+HEADERS = {"Content-Type": "application/json"}
 
 
 def main() -> None:
@@ -46,18 +52,33 @@ def bare() -> None:
         tasks += [{**task["content"], "force_task_id": task["metadata"]["id"]} for task in messages]
         if tasks and not messages:
             break
-    for content in tasks:
-        for image in run(content)["images"]:
-            base64.b64decode(image)
+    place = urlsplit(os.environ["RUNTIME_URL"])
+    # The response to a task is read on the one while the next task runs on the other.
+    connections = [HTTPConnection(place.hostname or "", place.port or 80) for _ in range(2)]
+    for connection in connections:
+        connection.connect()
+    unread: HTTPResponse | None = None
+    for n, content in enumerate(tasks):
+        connection = connections[n % 2]
+        connection.request("POST", TXT2IMG, json.dumps(content).encode(), HEADERS)
+        if unread is not None:
+            decode(unread)
+        unread = connection.getresponse()
+    if unread is not None:
+        decode(unread)
     time.sleep(3600)
+
+
+def decode(response: HTTPResponse) -> None:
+    """Read a response and decode its pictures."""
+    for image in json.load(response)["images"]:
+        base64.b64decode(image)
 
 
 def run(content: dict[str, Any]) -> dict[str, Any]:
     """Generate pictures; the response of the runtime."""
     request = urllib.request.Request(
-        os.environ["RUNTIME_URL"] + "/sdapi/v1/txt2img",
-        json.dumps(content).encode(),
-        {"Content-Type": "application/json"},
+        os.environ["RUNTIME_URL"] + TXT2IMG, json.dumps(content).encode(), HEADERS
     )
     with urllib.request.urlopen(request, timeout=600) as answer:
         return dict(json.load(answer))

@@ -79,6 +79,11 @@ class Proxy:
         self.url = ""
         self._received, self._received_at = list[bytes](), 0.0
 
+    @property
+    def thread(self) -> int:
+        """The number that the kernel gives to its thread."""
+        return self._thread.native_id or 0
+
     def __enter__(self) -> "Proxy":
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()

@@ -43,3 +43,12 @@ def test_a_request_is_answered_as_by_the_real_one(sim: Sim, name: str):
     assert row.sizes is None or sizes(document) == row.sizes
     info = json.loads(document.get("info") or "{}") if row.info else {}
     assert {key: info[key] for key in row.info} == row.info
+
+
+def test_its_record_says_when_a_request_was_read_and_its_response_sent(sim: Sim):
+    answer(sim, Row("/txt2img", {"prompt": "a cat"}))
+
+    with urllib.request.urlopen(f"{sim.url}/_simulation/gpu", timeout=10) as response:
+        record = json.load(response)
+    run, exchange = record["runs"][-1], record["exchanges"][-1]
+    assert exchange["asked"] <= run["started"] <= run["ended"] <= exchange["answered"]

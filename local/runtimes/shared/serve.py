@@ -8,17 +8,28 @@ import json
 import os
 import signal
 import sys
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aiohttp import web
 
 from local.runtimes.shared import faults
-from local.runtimes.shared.gpu import Gpu
+from local.runtimes.shared.gpu import RUNS_KEPT, Gpu
 from local.runtimes.shared.picture import Artist
 
 MAX_BODY_BYTES = 256 * 2**20
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A POST and its response. Times are seconds of the system-wide monotonic clock."""
+
+    asked: float  # its head was read
+    answered: float  # the response begins to be sent
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,7 @@ class Simulation:
     artist: Artist
     models: list[str]
     options: argparse.Namespace
+    exchanges: deque[Exchange] = field(default_factory=lambda: deque(maxlen=RUNS_KEPT))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start work that continues when the client disconnects, as on a real runtime."""
@@ -83,13 +95,23 @@ def application(simulation: Simulation, routes: list[web.RouteDef]) -> web.Appli
     """The web application: the runtime's own routes, and `/_simulation/…` to control and observe it."""
 
     async def report(_: web.Request) -> web.Response:
-        return web.json_response({"simulation": simulation.name, **simulation.gpu.report()})
+        exchanges = [asdict(exchange) for exchange in simulation.exchanges]
+        document = {"simulation": simulation.name, "exchanges": exchanges, **simulation.gpu.report()}
+        return web.json_response(document)
 
     async def add_model(request: web.Request) -> web.Response:
         simulation.models.append(str((await request.json())["name"]))
         return web.json_response({"models": simulation.models})
 
-    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        asked = time.monotonic()
+        response = await handler(request)
+        if request.method == "POST":
+            simulation.exchanges.append(Exchange(asked, time.monotonic()))
+        return response
+
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[note])
     app.add_routes(routes)
     app.add_routes(faults.routes(simulation.faults))
     app.add_routes([web.get("/_simulation/gpu", report), web.post("/_simulation/models", add_model)])
