@@ -107,6 +107,8 @@ def shown(prompt: Graph, executed: Sequence[str]) -> dict[str, dict[str, list[st
 
 def _saved(node: Graph) -> SavedFiles:
     kind, prefix = node["class_type"], node.get("inputs", {}).get("filename_prefix", "ComfyUI")
+    if (path := node.get("inputs", {}).get("output_path")) and isinstance(prefix, str):
+        prefix = f"{path}/{prefix}"  # of "Image Save" by WAS, which saves anywhere
     if kind in SHOWN_TEXTS:
         return SavedFiles("", "", "output", "")
     folder = "temp" if "Preview" in kind else "output"

@@ -267,6 +267,19 @@ async def test_an_empty_file_is_not_a_picture(sim: Sim, comfyui: ComfyUi):
         await run_task(comfyui, task("pipeline", workflow()))
 
 
+async def test_a_file_that_is_saved_outside_of_the_output_folder_is_the_workflows_fault(
+    sim: Sim, comfyui: ComfyUi
+):
+    graph = workflow()
+    graph["9"] = {"class_type": "Image Save", "inputs": {"images": ["8", 0], "output_path": "../elsewhere"}}
+    graph["9"]["inputs"]["filename_prefix"] = "a"
+
+    with pytest.raises(TaskError, match=r"output_refused: node 9 saved \.\./elsewhere/.* outside"):
+        await run_task(comfyui, task("pipeline", graph))
+
+    assert sim.ask("GET", "/history") == {}
+
+
 async def test_a_broken_file_is_made_again_by_the_next_attempt(sim: Sim, comfyui: ComfyUi):
     sim.fault("broken-output")
     asked = task("pipeline", workflow())

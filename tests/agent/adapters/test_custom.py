@@ -183,6 +183,24 @@ async def test_base64_that_begins_like_a_path_is_base64(session: ClientSession):
         assert (await run_task(adapter, task("custom", SMALL))).result.outputs[0].content_type == "image/jpeg"
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type", "kind"),
+    [
+        (b"fLaC" + bytes(40), "application/octet-stream", "audio"),
+        (b"glTF\2\0\0\0" + bytes(20), "model/gltf-binary", "model"),
+        (picture(), "binary/octet-stream", "image"),
+    ],
+)
+async def test_a_file_whose_response_names_no_type_or_a_model_is_the_output(
+    session: ClientSession, body: bytes, content_type: str, kind: str
+):
+    async with program(lambda _: web.Response(body=body, content_type=content_type)) as url:
+        adapter = Custom(Http(session, url, 10_000), "/tasks", "/health")
+        (output,) = (await run_task(adapter, task("custom", SMALL))).result.outputs
+
+    assert output.kind == kind
+
+
 class program:  # noqa: N801 (used as a function is)
     """A program that answers every task so."""
 

@@ -40,6 +40,8 @@ from queue_agent.task.workflow import graph_of, loaded_files
 ACCEPTED_TASK_TYPES = TASK_TYPES["comfyui"]
 # For this long a prompt without a history entry counts as queued, without a look at the queue.
 ASSUME_QUEUED_SECONDS = 0.5
+# What `/view` answers for a file that is not in its folders (view_image in server.py).
+OUTSIDE_STATUSES = (400, 403)
 # It lists the files of all models, which are in a bucket.
 OBJECT_INFO_SECONDS = 120.0
 OBJECT_INFO_MAX_BYTES = 32 * 2**20
@@ -207,7 +209,7 @@ class ComfyUi:
             await self._prompts.forget(client)  # otherwise the next attempt would find the same files
             await self._prompts.clear_cache()
             raise
-        except ResponseTooLarge:
+        except (ResponseTooLarge, TaskError):
             await self._prompts.forget(client)
             raise
         outputs += history.texts(entry_outputs, every=not outputs)
@@ -228,6 +230,9 @@ class ComfyUi:
     async def _fetch(self, node: str, file: Mapping[str, Any], max_bytes: int) -> Output:
         params = {key: str(file.get(key, "")) for key in ("filename", "subfolder", "type")}
         response = await self._http.call("GET", "/view", params=params, max_output_bytes=max_bytes)
+        if response.status in OUTSIDE_STATUSES:
+            name = f"{params['subfolder']}/{params['filename']}".lstrip("/")
+            raise TaskError("output_refused", f"node {node} saved {name} outside of the output folder")
         if not response.ok:
             text = f"/view returned HTTP {response.status} for {params['filename']}"
             raise BrokenOutput(text)

@@ -6,6 +6,7 @@ must belong to the container itself. A container that supports the header `Idemp
 runs no task twice. `failed_response` in shared/faults.py says after which status the task is retried.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,9 +32,13 @@ from queue_agent.contract import (
     Task,
     TaskError,
 )
+from queue_agent.task.media_types import media_type
 
 IMAGE_KEYS = ("image", "mask")
 IMAGE_LISTS = ("images", "init_images")
+# The types of responses that are one file, and those that say nothing of it.
+MEDIA_TYPES = ("image/", "video/", "audio/", "model/")
+BINARY_TYPES = ("application/octet-stream", "binary/octet-stream")
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,9 @@ class Custom:
     async def collect(self, run: FinishedRun) -> RunResult:
         """The images in the response."""
         response = run.payload
-        if response.content_type.startswith(("image/", "video/", "audio/")):
+        if response.content_type.startswith(MEDIA_TYPES) or (
+            response.content_type in BINARY_TYPES and await asyncio.to_thread(media_type, response.body)
+        ):
             return RunResult([output_of(response.body, {})])
         parsed = await response.document()
         document = parsed.value
