@@ -1,7 +1,7 @@
 """The history's shapes, of which a simulation draws only one."""
 
 import pytest
-from queue_agent.adapters.comfyui.history import choices, failure, files, rejected, texts
+from queue_agent.adapters.comfyui.history import choices, failure, files, place, rejected, texts
 from queue_agent.contract import RuntimeUnavailable, TaskError
 
 
@@ -21,6 +21,21 @@ def test_files_of_every_kind_are_found():
         ("3", "c.glb"),
     ]
     assert [(text.data.read(), text.kind) for text in texts(outputs)] == [(b"a caption", "text")]
+
+
+@pytest.mark.parametrize(
+    ("more", "params"),
+    [
+        ({"subfolder": "video", "type": "temp"}, {"subfolder": "video", "type": "temp"}),
+        ({"subfolder": "", "type": "output", "format": "video/mp4"}, {"type": "output"}),
+        ({}, {}),
+        ({"type": ""}, {}),
+        ({"type": "video"}, {}),
+        ({"subfolder": None, "type": None}, {}),
+    ],
+)
+def test_a_file_without_a_type_is_asked_for_without_one(more: dict[str, object], params: dict[str, str]):
+    assert place({"filename": "a.mp4", **more}) == {"filename": "a.mp4", **params}
 
 
 def shown(outputs: dict[str, object], *, every: bool = False) -> list[str]:

@@ -228,15 +228,15 @@ class ComfyUi:
         return outputs
 
     async def _fetch(self, node: str, file: Mapping[str, Any], max_bytes: int) -> Output:
-        params = {key: str(file.get(key, "")) for key in ("filename", "subfolder", "type")}
+        params = history.place(file)
         response = await self._http.call("GET", "/view", params=params, max_output_bytes=max_bytes)
         if response.status in OUTSIDE_STATUSES:
-            name = f"{params['subfolder']}/{params['filename']}".lstrip("/")
+            name = "/".join(params[key] for key in ("subfolder", "filename") if key in params)
             raise TaskError("output_refused", f"node {node} saved {name} outside of the output folder")
         if not response.ok:
-            text = f"/view returned HTTP {response.status} for {params['filename']}"
+            text = f"/view returned HTTP {response.status} for {file['filename']}"
             raise BrokenOutput(text)
-        return output_of(response.body, {"node": node}, params["filename"])
+        return output_of(response.body, {"node": node}, str(file["filename"]))
 
     async def cancel(self, task: Task) -> None:
         """Delete it from the queue first: an interrupt before its start has no effect."""

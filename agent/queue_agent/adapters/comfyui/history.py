@@ -20,6 +20,7 @@ NO_FILES = "not in []"
 TEXT_KEYS = ("text", "string")
 # ComfyUI repeats a value that it rejects in full, even if it is a whole image in base64.
 DETAIL_MAX_CHARACTERS = 300
+FOLDERS = ("output", "temp", "input")
 REASON_MAX_CHARACTERS = 2000
 
 
@@ -116,6 +117,15 @@ def files(outputs: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         if isinstance(item, Mapping) and "filename" in item
     ]
     return [(node, item) for node, item in every if item.get("type") != "temp"] or every
+
+
+def place(file: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of `/view` for a file. Nodes of extensions leave out the type, or have types of their own.
+
+    Without a type it is in the output folder.
+    """
+    names = {key: str(file[key]) for key in ("filename", "subfolder") if file.get(key)}
+    return {**names, "type": file["type"]} if file.get("type") in FOLDERS else names
 
 
 def texts(outputs: Mapping[str, Any], *, every: bool = False) -> list[Output]:
