@@ -130,7 +130,15 @@ async def test_a_path_on_the_machine_stays_a_path(comfyui: ComfyUi):
     assert (await comfyui.prepare(task("pipeline", content), {})).payload["prompt"] == content
 
 
-@pytest.mark.parametrize("text", [as_text(picture()), f"data:image/png;base64,{as_text(picture())}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        as_text(picture()),
+        f"data:image/png;base64,{as_text(picture())}",
+        base64.encodebytes(picture()).decode(),
+        f"data:image/png;base64,{base64.encodebytes(picture()).decode()}",
+    ],
+)
 async def test_an_image_may_come_as_base64(comfyui: ComfyUi, text: str):
     asked = task("pipeline", loading("LoadImage", image=text))
 

@@ -120,7 +120,7 @@ def files(outputs: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def place(file: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters of `/view` for a file. Nodes of extensions leave out the type, or have types of their own.
+    """The parameters of `/view` for a file. Nodes of extensions leave out the type, or have their own types.
 
     Without a type it is in the output folder.
     """

@@ -10,17 +10,20 @@ from queue_agent.task.images import look
 from queue_agent.task.media_types import media_type
 
 SCHEME = "data:"
+LINE_BREAK = "\n"
 # The longest name of a file; a longer text in the place of a name is base64, or nothing that can be used.
 MAX_NAME_CHARACTERS = 255
 
 
 def decode(text: str) -> bytes:
-    """The bytes of base64 or of a data URI. Raises `ValueError` when the text is not valid base64."""
+    """The bytes of base64, which may have line breaks, or of a data URI. Raises `ValueError` for others."""
     body = text.partition(",")[2] if text.startswith(SCHEME) else text
     try:
         return base64.b64decode(body, validate=True)
     except binascii.Error as error:
-        raise ValueError(str(error)) from None
+        if LINE_BREAK not in body:
+            raise ValueError(str(error)) from None
+    return decode("".join(body.split()))
 
 
 async def input_file(text: str, source: str, *, media: bool = False) -> InputImage | None:
