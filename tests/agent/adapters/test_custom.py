@@ -46,7 +46,7 @@ async def test_a_fetched_picture_is_sent_as_data_uri_in_its_place(custom: Custom
 
     prepared = await custom.prepare(asked, {("images", 1): as_input(picture())})
 
-    document = json.loads(prepared.payload.body.read())
+    document = json.loads(prepared.payload.read())
     assert document["content"]["images"] == ["kept", f"data:image/png;base64,{as_text(picture())}"]
     assert document["id"] == asked.id
 
@@ -113,6 +113,14 @@ async def test_a_5xx_without_a_reason_or_by_gpu_and_node_is_worth_another_try(
     async with program(lambda _: web.Response(**answer)) as url:
         with pytest.raises(RuntimeUnavailable):
             await run_task(Custom(Http(session, url, 10_000), "/tasks", "/health"), task("custom", SMALL))
+
+
+async def test_a_value_of_the_task_that_reads_like_a_fault_is_the_tasks(session: ClientSession):
+    answer = web.json_response({"error": "ValueError", "detail": "no scheduler cudnn"}, status=500)
+    async with program(lambda _: answer) as url:
+        adapter = Custom(Http(session, url, 10_000), "/tasks", "/health")
+        with pytest.raises(TaskError, match="execution_error"):
+            await run_task(adapter, task("custom", {**SMALL, "scheduler": "cudnn", "image": "x" * 100_000}))
 
 
 @pytest.mark.parametrize(

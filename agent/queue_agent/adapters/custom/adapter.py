@@ -8,7 +8,6 @@ runs no task twice. `failed_response` in shared/faults.py says after which statu
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yarl import URL
@@ -39,12 +38,6 @@ IMAGE_LISTS = ("images", "init_images")
 # The types of responses that are one file, and those that say nothing of it.
 MEDIA_TYPES = ("image/", "video/", "audio/", "model/")
 BINARY_TYPES = ("application/octet-stream", "binary/octet-stream")
-
-
-@dataclass(frozen=True)
-class _Request:
-    body: Blob
-    own: frozenset[str]  # see `words_of`
 
 
 class Custom:
@@ -100,22 +93,22 @@ class Custom:
                 content[str(path[0])] = values
         document = {"id": task.id, "tasktype": task.tasktype, "context": task.context, "content": content}
         body = await bodies.encode(document, task.size, self._http.scratch)
-        own = await off_loop(task.size, words_of, task.content)
-        return Prepared(task, _Request(body, own), body.size)
+        return Prepared(task, body, body.size)
 
     async def run(self, prepared: Prepared, on_progress: ProgressCallback) -> FinishedRun:
         """Send the request once and wait for the response."""
-        request: _Request = prepared.payload
         self._running += 1
         try:
             response = await self._http.call(
-                "POST", self._task_path, body=request.body, seconds=None,
+                "POST", self._task_path, body=prepared.payload, seconds=None,
                 headers={"Idempotency-Key": prepared.task.id}, max_output_bytes=self._http.max_bytes,
             )  # fmt: skip
         finally:
             self._running -= 1
         if not response.ok:
-            raise failed_response(response, own=request.own)
+            asked = await self._http.document_of(prepared.payload)
+            own = await off_loop(prepared.payload.size, words_of, asked)
+            raise failed_response(response, own=own)
         on_progress(Progress(1.0))
         return FinishedRun(prepared.task, response)
 

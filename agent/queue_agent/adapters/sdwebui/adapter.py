@@ -15,7 +15,7 @@ from queue_agent.adapters.sdwebui import samplers
 from queue_agent.adapters.sdwebui.models import titles
 from queue_agent.adapters.sdwebui.results import Expected, info_of, progress_of, result_of
 from queue_agent.adapters.shared import bodies as json_bodies
-from queue_agent.adapters.shared.faults import NO_WORDS, failed_response, words_of
+from queue_agent.adapters.shared.faults import failed_response, words_of
 from queue_agent.adapters.shared.http import Http, OpenResponse
 from queue_agent.adapters.shared.listener import listening
 from queue_agent.blobs import Blob
@@ -56,7 +56,6 @@ class _Request:
     endpoint: str
     body: Blob
     expected: Expected
-    own: frozenset[str] = NO_WORDS  # see `words_of`
 
 
 @dataclass(frozen=True)
@@ -126,9 +125,7 @@ class SdWebUi:
         inputs, one_image = len(body.get("imageList") or ()), bool(body.get("script_name"))
         expected = Expected(model, bodies.batches(task.content), inputs, one_image)
         encoded = await json_bodies.encode(body, task.size, self._http.scratch)
-        own = await off_loop(task.size, words_of, task.content)
-        request = _Request(bodies.ENDPOINTS[task.tasktype], encoded, expected, own)
-        return Prepared(task, request, encoded.size)
+        return Prepared(task, _Request(bodies.ENDPOINTS[task.tasktype], encoded, expected), encoded.size)
 
     async def _checked_model(self, name: str | None) -> str | None:
         """The model that must make the image. For an unknown name SD WebUI would use the current model."""
@@ -197,7 +194,9 @@ class SdWebUi:
             response.close()
             raise Cancelled
         if not response.ok:
-            raise failed_response(await response.read(), REFUSALS, request.own)
+            asked = await self._http.document_of(request.body)
+            own = await off_loop(request.body.size, words_of, asked)
+            raise failed_response(await response.read(), REFUSALS, own)
         on_progress(Progress(1.0))
         return FinishedRun(prepared.task, _Finished(response, request.expected))
 

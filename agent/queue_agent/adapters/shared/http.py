@@ -137,6 +137,10 @@ class Http:
         except (ClientError, TimeoutError, OSError) as error:
             raise _down(error) from error
 
+    async def document_of(self, body: Blob) -> Any:
+        """The JSON of a request, without its files. Raises `RuntimeUnavailable` and `ScratchFull`."""
+        return (await asyncio.to_thread(documents.parse, body, self.scratch)).value
+
     async def post(self, path: str, body: Blob) -> "OpenResponse":
         """One POST of a JSON body without a timeout; returns as soon as the head of the response is here.
 
