@@ -245,12 +245,12 @@ def mounted(bench: Bench, path: Path, limits: Limits, dilate: float) -> set[str]
 
 
 @contextlib.contextmanager
-def mount(program: str, url: str, timeout: float) -> Iterator[Path]:
-    """The server's bucket as a folder."""
+def mount(program: str, url: str, timeout: float, *more: str) -> Iterator[Path]:
+    """The server's bucket as a folder. `more`: further arguments of Mountpoint."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = [BUCKET, folder, "--foreground", "--read-only", "--no-sign-request", "--force-path-style"]
         child = subprocess.Popen(
-            [program, *arguments, f"--endpoint-url={url}", "--region=us-east-1"],
+            [program, *arguments, *more, f"--endpoint-url={url}", "--region=us-east-1"],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:

@@ -107,13 +107,15 @@ class Models:
     """The bucket with a runtime's models; not mounted where a claim or an image of the user has them.
 
     `mount_options`: options of Mountpoint besides those that the chart sets itself. `direct`: the files that
-    a pod downloads, as paths in the folder that is mounted.
+    a pod downloads, as paths in the folder that is mounted. `cache`: bytes on the disk of the node in which
+    the mount keeps what is read; None: it keeps nothing.
     """
 
     bucket: str
     mounted: bool
     mount_options: tuple[str, ...] = ()
     direct: tuple[str, ...] = ()
+    cache: Decimal | None = None
 
     @property
     def prefix(self) -> str:

@@ -134,9 +134,18 @@ def pod_log_group(stack: str) -> str:
     return f"/sd-on-eks/{stack}/pods"
 
 
-def persistent_volume(stack: str, runtime: str) -> str:
-    """PersistentVolume of one runtime."""
-    return f"{stack}-{runtime}"
+def persistent_volume(stack: str, runtime: str, cache: str = "") -> str:
+    """PersistentVolume of one runtime, whose mount has a cache of this size."""
+    return f"{stack}-{runtime}{_cache(cache)}"
+
+
+def volume_claim(runtime: str, cache: str = "") -> str:
+    """Claim for the PersistentVolume of one runtime."""
+    return f"{runtime}-models{_cache(cache)}"
+
+
+def _cache(size: str) -> str:
+    return f".cache-{size.lower()}" if size else ""
 
 
 def node_pool(stack: str, pool: str) -> str:

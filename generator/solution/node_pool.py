@@ -96,12 +96,16 @@ def _requirements(provisioner: Data, prefix: str) -> Iterator[Requirement]:
         yield Requirement(label(key), "In", (str(value),), None, (*PROVISIONER, "labels", key))
 
 
-def pod_requests(runtime: Data, agent: Data, *, collector: bool, downloads: Decimal | None) -> Resources:
+def pod_requests(
+    runtime: Data, agent: Data, *, collector: bool, downloads: Decimal | None, cache: Decimal | None = None
+) -> Resources:
     """What one pod requests, from the `resources` of its containers, with its collector and its model loader.
 
     `downloads`: bytes of the volume for downloaded models; 0 or None in a pod without a model loader.
+    `cache`: bytes of the cache of the mount.
     """
     total = container_requests(runtime) + container_requests(agent)
+    total = total + Resources(storage=cache) if cache else total
     total = total + footprint.COLLECTOR if collector else total
     return total + footprint.MODEL_LOADER + Resources(storage=downloads) if downloads else total
 

@@ -97,7 +97,7 @@ def resolve_runtime(entry: Data, defaults: Defaults, scope: Scope) -> Runtime:
         models=models,
         arguments=_words(pods["inferenceApi"]["commandArguments"]),
         memory_limit=parse(pods["inferenceApi"]["resources"]["limits"].get("memory")),
-        pod=node_pool.pod_requests(*containers, collector=traces, downloads=downloads),
+        pod=node_pool.pod_requests(*containers, collector=traces, downloads=downloads, cache=models.cache),
         runtime_image=container_image(image, _at(extra_values, "runtime", "inferenceApi", "image"), scope),
         custom_nodes=added,
         agent_image=container_image(
@@ -174,6 +174,7 @@ def _models(full: Data, scope: Scope, nodes: Nodes) -> Models:
             mounted=mounted,
             disks=nodes.local_disks or scope.auto_mode,
         ),
+        cache=parse(models["cacheSize"]) if mounted and models["cacheSize"] else None,
     )
 
 

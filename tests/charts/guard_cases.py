@@ -67,6 +67,13 @@ CASES: dict[str, tuple[Values, str]] = {
         nested("runtime.models.files", ["../other/a.safetensors"]),
         "is not the path of a file in the models folder",
     ),
+    "cache-without-bucket": (
+        merged(
+            nested("runtime.models.cacheSize", "9Gi"), nested("runtime.persistence.existingClaim", "mine")
+        ),
+        "cacheSize: the models do not come from the bucket",
+    ),
+    "cache-of-old-driver": (nested("runtime.models.cacheSize", "9Gi"), "needs the CSI driver of EKS 1.29"),
     "models-over-downloads": (
         nested(f"{API}.modelMountPath", "/var/lib/sd-on-eks"),
         "conflicts with the volume that is mounted at /var/lib/sd-on-eks/models",

@@ -57,6 +57,7 @@ OTHER: dict[str, Any] = {
     "runtime.models.load": "mount",
     "runtime.models.files": ["VAE/a.pt"],
     "runtime.models.sizeLimit": "80Gi",
+    "runtime.models.cacheSize": "60Gi",
     "runtime.persistence.size": "1Ti",
     "runtime.persistence.accessModes": ["ReadWriteMany"],
     "runtime.persistence.s3.mountOptions": ["prefix team-a/"],

@@ -265,11 +265,18 @@ def download_space(runtime: ConfigNode, disks: bool) -> Decimal:
     return (downloads_of(runtime, disks) and parse(limit.value)) or Decimal(0)
 
 
+def cache_space(runtime: ConfigNode) -> Decimal:
+    """Bytes of the cache of the mount; 0 without one."""
+    size = runtime.at("extraValues", "runtime", "models", "cacheSize").text()
+    return (size and bucket_is_mounted(runtime) and parse(size)) or Decimal(0)
+
+
 def pod_requests_of(runtime: ConfigNode, downloads: Decimal) -> Resources:
     """What one pod of a runtime requests, with a model loader if it has space for downloads."""
     resources = (typed(container.at("resources")) for container in (inference(runtime), agent(runtime)))
     traces = any(agent(runtime).at(key, "enabled").flag() for key in ("xray", "XRay"))
-    return node_pool.pod_requests(*resources, collector=traces, downloads=downloads)
+    cache = cache_space(runtime)
+    return node_pool.pod_requests(*resources, collector=traces, downloads=downloads, cache=cache)
 
 
 def node_at(runtime: ConfigNode, path: Path) -> ConfigNode:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from generator.config.node import ConfigNode
-from generator.config.rules.base import WARNING, Case, Finding, agent, rule
+from generator.config.rules.base import WARNING, Case, Finding, agent, bucket_is_mounted, cache_space, rule
 from generator.config.rules.volumes import claims
+from generator.facts.quantity import GIB, parse
 from generator.facts.versions import CSI_POD_GRACE_SECONDS
 from generator.solution.limits import STORE_SECONDS
 
@@ -28,6 +29,39 @@ def mount_options_are_of_mountpoint(case: Case) -> Iterator[Finding]:
         texts = [str(item.value) for item in items]
         for fault in case.facts.mount_options.faults(texts, case.eks, region.partition if region else None):
             yield Finding(items[fault.index], fault.message, fault.help)
+
+
+@rule("SD320")
+def caches_can_be_used(case: Case) -> Iterator[Finding]:
+    """models.cacheSize needs models from the bucket, EKS 1.29 or later, and room for a model."""
+    for runtime in case.runtimes:
+        node = runtime.at("extraValues", "runtime", "models", "cacheSize")
+        size = parse(node.value) if node.text() else None
+        if size is None:
+            continue
+        if not bucket_is_mounted(runtime):
+            yield Finding(
+                node, "the models do not come from the bucket: nothing is cached", "remove the key", True
+            )
+        elif not case.facts.versions(case.eks).csi_has_pods:
+            facts = case.facts
+            first = next(eks for eks in facts.eks_versions() if facts.versions(eks).csi_has_pods)
+            message = f"the CSI driver of EKS {case.eks} has no cache that Kubernetes limits"
+            yield Finding(node, message, f"set eksVersion: {first} or later, or remove the key")
+        elif size < GIB:
+            yield Finding(node, f"{node.value} is less than any model", "set 1Gi or more")
+
+
+@rule("SD321", WARNING)
+def caches_are_on_fast_disks(case: Case) -> Iterator[Finding]:
+    """A cache on an EBS volume is hardly faster than the bucket; NVMe disks are."""
+    for pool in case.pools:
+        if cache_space(pool.runtime) and not (pool.nodes.local_disks or case.auto_mode):
+            node = pool.runtime.at("extraValues", "runtime", "models", "cacheSize")
+            message = "the nodes keep the cache on their EBS volume, which is not faster than the bucket"
+            yield Finding(
+                node, message, "set karpenter.nodeTemplate.instanceStorePolicy: RAID0, or remove the key"
+            )
 
 
 @rule("SD987", WARNING)

@@ -30,7 +30,8 @@ def derived_names_are_short_enough(case: Case) -> Iterator[Finding]:
         name, stack = runtime.at("name").text(), case.stack
         if not name or not stack:
             continue
-        excess, thing, derived, limit = max(_lengths(stack, name, case))
+        cache = runtime.at("extraValues", "runtime", "models", "cacheSize").text() or ""
+        excess, thing, derived, limit = max(_lengths(stack, name, cache, case))
         if excess > 0:
             message = (
                 f"the name of {thing} would be {derived!r}: {len(derived)} characters; the maximum is {limit}"
@@ -38,15 +39,15 @@ def derived_names_are_short_enough(case: Case) -> Iterator[Finding]:
             yield Finding(runtime.at("name"), message, f"shorten `name` or `stackName` by {excess}")
 
 
-def _lengths(stack: str, runtime: str, case: Case) -> list[tuple[int, str, str, int]]:
+def _lengths(stack: str, runtime: str, cache: str, case: Case) -> list[tuple[int, str, str, int]]:
     """For each derived name: the characters above the limit, what it names, the name, the limit."""
     account, region = case.context.account or "0" * 12, case.context.region or ""
     rows = [
         ("the dead-letter queue", names.dead_letter_queue(stack, runtime), names.SQS_NAME_MAX),
         ("the output bucket", names.output_bucket(stack, runtime, account, region), names.S3_NAME_MAX),
         ("the IAM role", names.runtime_role(stack, runtime), names.IAM_ROLE_NAME_MAX),
-        ("the PersistentVolume", names.persistent_volume(stack, runtime), names.KUBERNETES_NAME_MAX),
-        ("the volume claim", f"{runtime}-models", names.KUBERNETES_NAME_MAX),
+        ("the PersistentVolume", names.persistent_volume(stack, runtime, cache), names.KUBERNETES_NAME_MAX),
+        ("the volume claim", names.volume_claim(runtime, cache), names.KUBERNETES_NAME_MAX),
     ]
     return [(len(name) - limit, thing, name, limit) for thing, name, limit in rows]
 

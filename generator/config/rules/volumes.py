@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Iterator
 
 from generator.config.node import ConfigNode
-from generator.config.rules.base import WARNING, Case, Finding, download_space, inference, node_template, rule
+from generator.config.rules.base import (
+    WARNING,
+    Case,
+    Finding,
+    cache_space,
+    download_space,
+    inference,
+    node_template,
+    rule,
+)
 from generator.config.rules.nodes import listed
 from generator.facts.instance_types import usable
 from generator.facts.quantity import GIB, gib, parse
@@ -147,8 +156,11 @@ def ephemeral_storage_fits(case: Case) -> Iterator[Finding]:
         node = inference(pool.runtime).at("resources", "requests", "ephemeral-storage")
         downloads = download_space(pool.runtime, pool.nodes.local_disks or case.auto_mode)
         models = f", {gib(downloads)} of it for downloaded models" if downloads else ""
-        if downloads > pool.pod.storage / 2:
-            node = pool.runtime.at("extraValues", "runtime", "models", "sizeLimit")
+        cache = cache_space(pool.runtime)
+        models += f", {gib(cache)} of it for the cache" if cache else ""
+        for key, space in (("sizeLimit", downloads), ("cacheSize", cache)):
+            if space > pool.pod.storage / 2:
+                node = pool.runtime.at("extraValues", "runtime", "models", key)
         sizes = {"dataVolume": parse(pool.nodes.data_volume.size)}
         if pool.nodes.local_disks:
             sizes = {kind.name: kind.local_disks() for _, kind in listed(pool, case)}

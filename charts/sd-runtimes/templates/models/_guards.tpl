@@ -7,6 +7,7 @@
 - {{ printf "%s.runtime.models.files: %q is not the path of a file in the models folder: write it without a slash at its start, `.` and `..`" $.where . | quote }}
 {{- end }}
 {{- end }}
+{{- include "sd-runtimes.problems.cache" . }}
 {{- if .runtime.s3 }}
 {{- if not $p.s3.modelBucket }}
 - {{ printf "%s.runtime.persistence.s3.modelBucket is empty: set the bucket with the models, or existingClaim" .where | quote }}

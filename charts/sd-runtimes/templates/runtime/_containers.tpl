@@ -110,7 +110,7 @@ livenessProbe:
     periodSeconds: 10
     timeoutSeconds: 5
   resources:
-    {{- toYaml $agent.resources | nindent 4 }}
+    {{- include "sd-runtimes.cache.resources" (dict "runtime" . "resources" $agent.resources) | nindent 4 }}
   securityContext:
     {{- include "sd-runtimes.securityContext.agent" . | nindent 4 }}
   volumeMounts:
