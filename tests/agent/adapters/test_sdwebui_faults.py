@@ -162,6 +162,11 @@ async def test_what_sd_webui_refuses_is_the_tasks_fault(static: SdWebUi, content
         await run_task(static, task("text-to-image", {**SMALL, **content}))
 
 
+async def test_no_images_to_enlarge_are_the_tasks_fault(static: SdWebUi):
+    with pytest.raises(TaskError, match="rejected: imageList has no images"):
+        await run_task(static, task("extra-batch-images", {"imageList": [], "upscaler_1": "Lanczos"}))
+
+
 async def test_an_option_that_reads_like_a_fault_is_the_tasks(static: SdWebUi):
     with pytest.raises(TaskError, match="execution_error: KeyError"):
         await run_task(static, task("text-to-image", {**SMALL, "override_settings": {"cuda error": 1}}))

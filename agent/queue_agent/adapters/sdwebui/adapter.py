@@ -117,6 +117,8 @@ class SdWebUi:
                 "unknown_tasktype", f"{task.tasktype!r} is not one of {', '.join(bodies.ENDPOINTS)}"
             )
         body = await off_loop(task.size, bodies.request_body, task, images)
+        if body.get("imageList") == []:  # it would answer 200 without an image, at each attempt
+            raise TaskError("rejected", "imageList has no images")
         model = None
         if task.tasktype in MODEL_TASKS:
             await self._check_sampler(task.content)
