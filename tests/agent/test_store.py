@@ -44,9 +44,9 @@ async def test_the_event_loop_goes_on_while_a_large_output_is_hashed_and_sent(st
     writer = Scratch(memory_bytes=0).writer()
     await asyncio.to_thread(writer.write, LARGE)
     output = await writer.close()
-    begun = time.perf_counter()
+    begun = time.thread_time()
     digest = hashlib.sha256(LARGE).digest()
-    hashing = time.perf_counter() - begun
+    hashing = time.thread_time() - begun
 
     async def store_it() -> None:
         assert await sha256(output) == digest
@@ -54,9 +54,9 @@ async def test_the_event_loop_goes_on_while_a_large_output_is_hashed_and_sent(st
 
     storing, longest = asyncio.ensure_future(store_it()), 0.0
     while not storing.done():
-        begun = time.perf_counter()
+        begun = time.thread_time()  # of this thread only: the machine may be busy
         await asyncio.sleep(0)
-        longest = max(longest, time.perf_counter() - begun)
+        longest = max(longest, time.thread_time() - begun)
     await storing
 
     assert longest < hashing / 2
