@@ -13,6 +13,10 @@ from dataclasses import dataclass
 # Files that Python reads with pickle, which runs code that is in them.
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 SAFETENSORS = ".safetensors"
+# The ends of the names of files that a runtime reads, or reads next to a model: those, quantized models,
+# and the settings of a checkpoint. Sources: supported_pt_extensions in folder_paths.py of ComfyUI,
+# modules/sd_models_config.py of SD WebUI.
+READ = (*PICKLED, SAFETENSORS, ".sft", ".pt2", ".pkl", ".gguf", ".yaml", ".yml", ".json")
 # Everything in the bucket is mounted for a container of the user's.
 CUSTOM = "custom"
 

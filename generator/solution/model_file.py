@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from generator.facts.model_source import ModelSource
 
+# What is behind the name of a file in that of its record.
+RECORD = ".source.json"
+
 
 @dataclass(frozen=True)
 class ModelObject:
@@ -15,7 +18,7 @@ class ModelObject:
     @property
     def record(self) -> str:
         """The key of the record next to it: where the file comes from, its checksum, its license."""
-        return f"{self.key}.source.json"
+        return f"{self.key}{RECORD}"
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"

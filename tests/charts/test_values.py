@@ -127,7 +127,9 @@ def changed() -> Objects:
         with_keys = WITH_KEYS.get(path, {})
         runtimes[f"b{number:03}"] = with_keys
         runtimes[f"c{number:03}"] = merged(with_keys, nested(path, another_value(path, value)))
-    return template(str(RUNTIMES), json.dumps(merged(BASE, {"runtimes": runtimes})))
+    return template(
+        str(RUNTIMES), json.dumps(merged(BASE, {"global": {"eksVersion": "1.29"}, "runtimes": runtimes}))
+    )
 
 
 def manifests_of(objects: Objects, name: str) -> str:

@@ -230,6 +230,8 @@ def config(runtimes: list[Data]) -> Data:
         "stackName": "demo",
         "region": "us-west-2",
         "accountId": "123456789012",
+        # Of EKS 1.28, the S3 CSI driver has no cache.
+        "eksVersion": "1.29",
         "modelBucketArn": "arn:aws:s3:::demo-models",
         "modelsRuntime": runtimes,
     }

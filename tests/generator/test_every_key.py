@@ -51,7 +51,7 @@ def built(data: Data, chart: str) -> dict[str, str]:
 
 def manifests(data: Data) -> dict[str, str]:
     """For each runtime its objects as one text, in which its name and what derives from it are replaced."""
-    text = helm.template("demo", charts.folder(RUNTIMES_ALONE), "1.28", built(data, RUNTIMES_ALONE))
+    text = helm.template("demo", charts.folder(RUNTIMES_ALONE), "1.29", built(data, RUNTIMES_ALONE))
     texts: dict[str, str] = {}
     for manifest in yaml.load_all(text, yaml.CSafeLoader):
         name = manifest["metadata"]["labels"]["app.kubernetes.io/instance"]

@@ -1,18 +1,21 @@
 """The model files that `generator models pull` copies into the bucket."""
 
-import re
+import unicodedata
 from collections.abc import Iterator
 
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, bucket_is_mounted, rule
 from generator.facts import model_source, model_types, mount_options
 from generator.facts.model_source import CivitaiFile, HuggingFaceFile, ModelSource, SourceError
+from generator.solution.model_file import RECORD
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 KEY_BYTES_MAX = 1024
 # What may be in front of the path: the prefix of a mount, and after it: the name of the record.
 KEY_BYTES_RESERVED = 256
 _PAGE = "docs/models.md"
+# Categories of Unicode: control characters, those that change the direction or cannot be seen, line breaks.
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp")
 
 
 def _entries(case: Case) -> list[ConfigNode]:
@@ -61,8 +64,11 @@ def model_files_have_names(case: Case) -> Iterator[Finding]:
             )
             help = "set file, such as file: my-model.safetensors: runtimes and tasks name it"
             yield Finding(node, f"the name of the file is missing: {reason}", help)
-        elif re.search(r"[\x00-\x1f\x7f]", name):
-            yield Finding(node, f"{name!r} contains a control character", "write file without it")
+        elif any(unicodedata.category(character) in _UNSEEN for character in name):
+            yield Finding(node, f"{name!a} contains a control character", "write file without it")
+        elif name.lower().endswith(RECORD):
+            help = f"set file to another name: {RECORD} is the end of the record next to each file"
+            yield Finding(node, f"{name!r} is the name of a record", help)
         elif name.startswith("/") or {"", ".", ".."} & set(name.split("/")) or "\\" in name:
             help = "write file as a path below the folder of its type, such as sdxl/turbo.safetensors"
             yield Finding(node, f"{name!r} is not the path of a file", help)
@@ -166,4 +172,18 @@ def model_files_run_no_code(case: Case) -> Iterator[Finding]:
             message = f"{end} files are pickles, which can run code on your nodes when they are loaded"
             yield Finding(
                 _name_node(entry), message, "use a .safetensors file of the same model, if there is one"
+            )
+
+
+@rule("SD347", WARNING)
+def model_files_have_an_end_that_is_read(case: Case) -> Iterator[Finding]:
+    """The name of a model file should end as a runtime expects it: others are not found."""
+    if all(runtime.at("type").text() == model_types.CUSTOM for runtime in case.runtimes):
+        return
+    for entry in _entries(case):
+        name = _file(entry)
+        if name and not name.lower().endswith(model_types.READ):
+            message = f"runtimes read no file that is called {name!r}"
+            yield Finding(
+                _name_node(entry), message, "set file to a name that ends with .safetensors or .gguf"
             )
