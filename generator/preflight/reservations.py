@@ -11,7 +11,7 @@ from generator.facts.instance_types import KARPENTER_PREFIX
 from generator.plan.model import RuntimePlan
 from generator.preflight.check import Check, Subject
 from generator.preflight.result import CheckStatus, Result
-from generator.solution import capacity
+from generator.solution import requirements
 from generator.solution.nodes import Nodes, ReservationTerm
 
 THEME = "reserved capacity"
@@ -70,8 +70,8 @@ def _tenancy(nodes: Nodes) -> str:
     """
     left: Sequence[str] = TENANCIES
     for requirement in nodes.requirements:
-        if capacity.label(requirement.key) == TENANCY:
-            left = capacity.accepts(requirement, left) or left
+        if requirements.label(requirement.key) == TENANCY:
+            left = requirements.accepts(requirement, left) or left
     return left[0]
 
 

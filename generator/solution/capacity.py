@@ -8,18 +8,10 @@ from typing import Literal
 from generator.facts.facts import Facts, Region
 from generator.facts.instance_types import KARPENTER_PREFIX, InstanceType, Resources
 from generator.facts.quantity import gib, parse
+from generator.solution import requirements
 from generator.solution.node_pool import PROVISIONER
 from generator.solution.nodes import Nodes, Path, Requirement
 
-# Karpenter reads these keys as the ones on the right. Source: NormalizedLabels in pkg/apis/v1/labels.go of
-# kubernetes-sigs/karpenter.
-ALIASES = {
-    "beta.kubernetes.io/arch": "kubernetes.io/arch",
-    "beta.kubernetes.io/os": "kubernetes.io/os",
-    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
-    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
-    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
-}
 ARCH, OS = "kubernetes.io/arch", "kubernetes.io/os"
 CAPACITY, REGION = "karpenter.sh/capacity-type", "topology.kubernetes.io/region"
 RESERVED = "reserved"
@@ -57,47 +49,6 @@ class Selection:
 
     left: tuple[InstanceType, ...]
     exclusions: tuple[Exclusion, ...]
-
-
-def label(key: str) -> str:
-    """The key of a label under its present name."""
-    return ALIASES.get(key, key)
-
-
-def accepts(requirement: Requirement, values: Sequence[str]) -> tuple[str, ...] | None:
-    """Those values of a label that a requirement accepts; None when a node with them does not meet it.
-
-    No values: the node does not have the label. A requirement that is not valid accepts everything.
-    """
-    listed, operator = requirement.values, requirement.operator
-    if operator in ("In", "NotIn") and not listed:
-        return tuple(values)
-    if operator == "DoesNotExist" or (operator == "NotIn" and not values):
-        return None if values else ()
-    if operator == "In":
-        accepted = [value for value in values if value in listed]
-    elif operator == "NotIn":
-        accepted = [value for value in values if value not in listed]
-    elif operator in _BOUNDS:
-        accepted = [value for value in values if _within(operator, value, listed)]
-    else:
-        accepted = list(values)
-    return tuple(accepted) or None
-
-
-_BOUNDS = {
-    "Gt": lambda value, bound: value > bound,
-    "Gte": lambda value, bound: value >= bound,
-    "Lt": lambda value, bound: value < bound,
-    "Lte": lambda value, bound: value <= bound,
-}
-
-
-def _within(operator: str, value: str, listed: Sequence[str]) -> bool:
-    """Whether an integer is within the bound; a bound that is not one integer is another rule's error."""
-    if len(listed) != 1 or not listed[0].isdecimal():
-        return True
-    return value.isdecimal() and bool(_BOUNDS[operator](int(value), int(listed[0])))
 
 
 def select(nodes: Nodes, pod: Resources, place: Place, facts: Facts) -> Selection:
@@ -143,13 +94,13 @@ def _shared_labels(nodes: Nodes, place: Place) -> tuple[Mapping[str, tuple[str, 
         values |= {REGION: (place.region.name,), ZONE: zones, ZONE_ID: ids}
     conflicts = []
     for requirement in nodes.requirements:
-        key = label(requirement.key)
+        key = requirements.label(requirement.key)
         if key in RESERVATION_LABELS:
             key, accepted = CAPACITY, _with_reservation_label(requirement, values[CAPACITY])
         elif key not in values or not values[key]:
             continue
         else:
-            accepted = accepts(requirement, values[key])
+            accepted = requirements.accepts(requirement, values[key])
         if accepted is None:
             reason = f"{requirement}, but {_PLACES[key]} {words(values[key])},"
             conflicts.append(Exclusion("requirement", reason, requirement.path))
@@ -162,7 +113,7 @@ def _with_reservation_label(
     requirement: Requirement, capacity_types: Sequence[str]
 ) -> tuple[str, ...] | None:
     """The capacity types whose nodes meet a requirement on a label that only reserved nodes have."""
-    without_label = accepts(requirement, ()) is not None
+    without_label = requirements.accepts(requirement, ()) is not None
     with_label = requirement.operator != "DoesNotExist"
     accepted = (name for name in capacity_types if (with_label if name == RESERVED else without_label))
     return tuple(accepted) or None
@@ -196,8 +147,8 @@ def _exclusions(
         yield Exclusion("region", f"region {place.region.name}", listed)
     labels = kind.labels()
     for requirement in nodes.requirements:
-        key = label(requirement.key)
-        if key in labels and accepts(requirement, labels[key]) is None:
+        key = requirements.label(requirement.key)
+        if key in labels and requirements.accepts(requirement, labels[key]) is None:
             yield Exclusion("requirement", str(requirement), requirement.path)
         if key == ZONE_ID and place.region and not _is_offered(kind, place.region, shared[ZONE_ID]):
             yield Exclusion("requirement", str(requirement), requirement.path)
@@ -270,10 +221,10 @@ def most_pods(kind: InstanceType, nodes: Nodes, pod: Resources) -> int | None:
 def _scarce(nodes: Nodes, left: Sequence[InstanceType], place: Place) -> Iterator[Exclusion]:
     """Requirements of several values (minValues) with too few left: Karpenter then starts nothing."""
     for requirement in nodes.requirements:
-        values = _values(label(requirement.key), left, nodes, place)
+        values = _values(requirements.label(requirement.key), left, nodes, place)
         if left and values is not None and len(values) < (requirement.min_values or 0):
             names = tuple(kind.name for kind in left)
-            reason = f"minValues {requirement.min_values} of {short(requirement.key)}"
+            reason = f"minValues {requirement.min_values} of {requirements.short(requirement.key)}"
             reason += f", which has {len(values)} {'value' if len(values) == 1 else 'values'} left,"
             yield Exclusion("minValues", reason, (*requirement.path, "minValues"), names)
 
@@ -298,8 +249,3 @@ def _values(key: str, left: Sequence[InstanceType], nodes: Nodes, place: Place) 
 
 # Labels below these domains that are not in the facts may have any number of values.
 _KARPENTERS = (KARPENTER_PREFIX, "karpenter.sh/", "topology.k8s.aws/")
-
-
-def short(key: str) -> str:
-    """The key of a label, without Karpenter's prefix."""
-    return key.removeprefix(KARPENTER_PREFIX)

@@ -6,8 +6,8 @@ import pytest
 from generator.facts.auto_mode import load
 from generator.solution import limits
 
+from .auto_mode_cases import AUTO_MODE
 from .conftest import ROOT, Object, Objects, Render, Values, merged, nested
-from .guard_cases import AUTO_MODE
 from .rules import SPECS
 
 NODE = "karpenter.nodeTemplate"

@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from .auto_mode_cases import AUTO_MODE, AUTO_MODE_CASES
 from .conftest import BASE, PATHS, RUNTIMES, HelmError, Objects, Render, Values, merged, nested, template
 from .guard_cases import (
     API,
-    AUTO_MODE,
-    AUTO_MODE_CASES,
     CASES,
     LONG,
     OPTIONAL,

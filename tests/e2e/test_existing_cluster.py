@@ -20,8 +20,8 @@ from testing.cluster.deployed import deployed
 from testing.cluster.kubelet import Delays, Simulation
 from testing.cluster.system import System
 from testing.cluster.system import helm as run_helm
+from tests.charts.auto_mode_cases import AUTO_MODE
 from tests.charts.conftest import BASE, merged, nested
-from tests.charts.guard_cases import AUTO_MODE
 from tests.charts.rules import SPECS
 
 CONFIG = Path(__file__).parent / "configs" / "existing.yaml"

@@ -8,8 +8,9 @@ import yaml
 from generator.config import document, explain, validate
 from generator.errors import Problem, Severity
 from generator.solution.context import Context
+from tests.charts.auto_mode_cases import AUTO_MODE, AUTO_MODE_CASES
 from tests.charts.conftest import PATHS, Values, merged, nested
-from tests.charts.guard_cases import AUTO_MODE, AUTO_MODE_CASES, CASES, LONG, OPTIONAL, STACK
+from tests.charts.guard_cases import CASES, LONG, OPTIONAL, STACK
 from tests.charts.pool_cases import ALIKE, DIFFERENT, in_pool
 from tests.generator.configs import FACTS, SCHEMA, Config
 

@@ -10,7 +10,7 @@ from generator.config.schema import nearest
 from generator.facts.facts import USUAL_GPUS
 from generator.facts.instance_types import InstanceType
 from generator.facts.quantity import gib, parse
-from generator.solution import capacity
+from generator.solution import capacity, requirements
 from generator.solution.capacity import Exclusion, words
 from generator.solution.nodes import Path, Requirement
 
@@ -46,7 +46,7 @@ def _is_shown(exclusion: Exclusion, pool: Pool) -> bool:
     if requirement is None:
         return False
     too_few = requirement.operator == "In" and len(requirement.values) < (requirement.min_values or 0)
-    return too_few or capacity.label(requirement.key) in (capacity.ARCH, capacity.OS)
+    return too_few or requirements.label(requirement.key) in (capacity.ARCH, capacity.OS)
 
 
 def _requirement(path: Path, pool: Pool) -> Requirement | None:
@@ -84,7 +84,7 @@ _CURES = {
 def _cure(blamed: Exclusion, pool: Pool, case: Case) -> str:
     """The fix: zones of the cluster, a higher limit, or types that meet everything."""
     requirement = _requirement(blamed.path, pool)
-    key = capacity.label(requirement.key) if requirement else ""
+    key = requirements.label(requirement.key) if requirement else ""
     if blamed.cause == "limit":
         return _higher_limit(str(blamed.path[-1]), blamed.instance_types, case)
     if key == capacity.ZONE and pool.place.zones and not pool.nodes.own_subnets:
@@ -102,7 +102,7 @@ def _cure(blamed: Exclusion, pool: Pool, case: Case) -> str:
 
 def _similar_values(requirement: Requirement, case: Case) -> list[str]:
     """Values that GPU types have, for values of an In that none of them has."""
-    key = capacity.label(requirement.key)
+    key = requirements.label(requirement.key)
     present = {value for kind in case.facts.gpu_types for value in kind.labels().get(key, ())}
     if requirement.operator != "In" or present & set(requirement.values):
         return []
@@ -174,9 +174,9 @@ def zones_have_the_types(case: Case) -> Iterator[Finding]:
     for pool in case.pools:
         region = pool.place.region
         for requirement in pool.nodes.requirements if region and pool.selection.left else ():
-            if region is None or capacity.label(requirement.key) != capacity.ZONE:
+            if region is None or requirements.label(requirement.key) != capacity.ZONE:
                 continue
-            zones = capacity.accepts(requirement, tuple(region.zones)) or ()
+            zones = requirements.accepts(requirement, tuple(region.zones)) or ()
             offered = {zone for kind in pool.selection.left for zone in region.gpu_types.get(kind.name, ())}
             if zones and offered and not offered & {region.zones[zone] for zone in zones}:
                 message = f"in most accounts, {words(zones)} offers none of the instance types that are left"
@@ -213,9 +213,9 @@ def nodes_are_x86_linux(case: Case) -> Iterator[Finding]:
     """The chart requires x86 nodes with Linux, so requirements and labels must not exclude them."""
     for pool in case.pools:
         for requirement in pool.nodes.requirements:
-            key = capacity.label(requirement.key)
+            key = requirements.label(requirement.key)
             value = {capacity.ARCH: "amd64", capacity.OS: "linux"}.get(key)
-            if value and capacity.accepts(requirement, (value,)) is None:
+            if value and requirements.accepts(requirement, (value,)) is None:
                 node = _values(node_at(pool.runtime, requirement.path))
                 needs = (
                     "the images are for x86 processors" if value == "amd64" else "the images are for Linux"
