@@ -8,8 +8,6 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
-import uuid
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +24,8 @@ from api.node_checks import Nodes, node_errors
 from local import processes
 from testing.world import World, port_of, wait_for
 from tests.agent.adapters.conftest import as_text, picture, run_task, task
+from tests.local.comfyui_graphs import Graph, blank, changed, failing, node, sampled, sound
 from tests.local.comfyui_server import CHECKPOINT, Server, checkout, running
-
-Graph = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -40,39 +37,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def comfyui(server: Server, session: ClientSession) -> ComfyUi:
     return ComfyUi(Http(session, server.url, 100_000_000))
-
-
-def node(kind: str, **inputs: Any) -> dict[str, Any]:
-    return {"class_type": kind, "inputs": inputs}
-
-
-def blank(color: int = 255, kind: str = "SaveImage", **save: Any) -> Graph:
-    """A workflow that needs no model."""
-    save = {"filename_prefix": "blank", **save} if kind != "PreviewImage" else save
-    return {
-        "1": node("EmptyImage", width=64, height=48, batch_size=1, color=color),
-        "2": node(kind, images=["1", 0], **save),
-    }
-
-
-def sampled(steps: int = 2, seed: int = 7) -> Graph:
-    """A workflow with the small checkpoint."""
-    return {
-        "4": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
-        "5": node("EmptyLatentImage", width=64, height=64, batch_size=1),
-        "6": node("CLIPTextEncode", text="a lighthouse", clip=["4", 1]),
-        "3": node(
-            "KSampler", seed=seed, steps=steps, cfg=1.0, sampler_name="euler", scheduler="normal",
-            denoise=1.0, model=["4", 0], positive=["6", 0], negative=["6", 0], latent_image=["5", 0],
-        ),
-        "8": node("VAEDecode", samples=["3", 0], vae=["4", 2]),
-        "9": node("SaveImage", images=["8", 0], filename_prefix="a/b"),
-    }  # fmt: skip
-
-
-def failing(kind: str, message: str) -> Graph:
-    # A text of its own: ComfyUI does not run a node with the same inputs again.
-    return {"1": node("TestFail", error=kind, message=f"{message} {uuid.uuid4()}")}
 
 
 async def started(server: Server, asked: Task) -> None:
@@ -186,16 +150,6 @@ async def test_an_image_as_text_is_loaded(comfyui: ComfyUi, text: str):
     assert output.content_type == "image/png"
 
 
-def sound() -> str:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(8000)
-        writer.writeframes(b"\1\2" * 8000)
-    return f"data:audio/wav;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
 async def test_an_audio_file_is_loaded(server: Server, comfyui: ComfyUi):
     if not await asyncio.to_thread(server.has, "LoadAudio"):
         pytest.skip("this version has no audio")
@@ -244,12 +198,6 @@ async def test_an_invalid_workflow_is_the_tasks_fault(comfyui: ComfyUi, changes:
     with pytest.raises(TaskError, match=f"bad_workflow.*({words})"):
         await run_task(comfyui, task("pipeline", sampled() | changes))
     assert await comfyui.idle()
-
-
-def changed(name: str, **inputs: Any) -> Graph:
-    graph = sampled()
-    graph[name]["inputs"].update(inputs)
-    return graph
 
 
 @pytest.mark.parametrize(
