@@ -11,6 +11,7 @@ from generator.scaling.policy import Policy
 from generator.scaling.whatif import Forecast, Row
 from generator.solution.warm import WarmEntry
 
+A_DAY = 24
 _HOUR = re.compile(r"0 ([0-9]+) \* \* (\S+)")
 
 
@@ -115,6 +116,9 @@ def _advice(forecast: Forecast) -> Iterator[str]:
         return
     yield f"For a p95 of {forecast.target:g} s, set for {forecast.runtime}:"
     yield from settings(best.policy, scaled=forecast.scaled)
+    if (best.policy.warm or best.policy.kept) and forecast.hours < A_DAY:
+        counted = f"Counted for the {forecast.hours:.2f} hours of the trace"
+        yield f"    # {counted}: what is kept warm costs the rest of the day too."
 
 
 def settings(policy: Policy, *, scaled: bool) -> Iterator[str]:

@@ -37,6 +37,7 @@ def test_the_settings_that_it_recommends_are_valid_and_then_its_own(
 ) -> None:
     assert main.main(["whatif", "config.yaml", "trace.csv", "--p95", "30"]) == 0
     out = capsys.readouterr().out
+    assert "costs the rest of the day too" in out
     settings = yaml_loader.load(out[out.index("    extraValues:") :])
     changed = json.loads(json.dumps(CONFIG))
     changed["modelsRuntime"][1] |= settings
