@@ -1,11 +1,13 @@
 """`make deps` and `make chart-digests`: the charts of an EKS version, each the archive on record."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -149,14 +151,20 @@ def _packaged(chart: Path, destination: Path) -> bytes:
 
 def test_the_record_of_a_charts_files_holds_for_an_archive_of_another_day(tmp_path: Path) -> None:
     stand_in(tmp_path, "karpenter", "1.8.8")
-    first = _packaged(tmp_path / "karpenter", tmp_path / "first")
-    for path in (tmp_path / "karpenter").rglob("*"):
-        os.utime(path, (1e9, 1e9))
-    second = _packaged(tmp_path / "karpenter", tmp_path / "second")
+    archive = _packaged(tmp_path / "karpenter", tmp_path / "first")
+    later = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(archive)) as files,
+        tarfile.open(fileobj=later, mode="w:gz") as others,
+    ):
+        for entry in reversed(files.getmembers()):
+            content = files.extractfile(entry)
+            entry.mtime = 1_800_000_000
+            others.addfile(entry, content)
 
-    digests = ChartDigests({}, {"karpenter-1.8.8.tgz": chart_digests.content_digest(first)})
-    assert second != first
-    assert chart_digests.unexpected("karpenter-1.8.8.tgz", second, digests) is None
+    digests = ChartDigests({}, {"karpenter-1.8.8.tgz": chart_digests.content_digest(archive)})
+    assert later.getvalue() != archive
+    assert chart_digests.unexpected("karpenter-1.8.8.tgz", later.getvalue(), digests) is None
 
 
 @pytest.mark.parametrize(
