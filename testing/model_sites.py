@@ -52,6 +52,14 @@ class Faults:
     redirect: str = ""
     ranges: bool = True
     etag: bool = True
+    # Answer this status and body to whatever asks for bytes after the first time.
+    later: tuple[int, bytes] | None = None
+    opened: int = 0
+    # Answer this in place of the card of a repository.
+    card: tuple[int, bytes] | None = None
+    # Headers of Hugging Face's answer about a file, and another status.
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 302
 
 
 @dataclass
@@ -122,7 +130,8 @@ def _hugging_face(sites: ModelSites, handler: BaseHTTPRequestHandler, headers: d
     path = urlsplit(handler.path).path
     if path.startswith("/api/models/"):
         body = json.dumps({"cardData": sites.card, "sha": COMMIT, "tags": ["license:other"]}).encode()
-        _reply(handler, 200, {"Content-Type": "application/json"}, body)
+        status, body = sites.faults.card or (200, body)
+        _reply(handler, status, {"Content-Type": "application/json"}, body)
         return
     name = path.rpartition("/")[2]
     if path.startswith("/nobody/"):
@@ -147,7 +156,8 @@ def _hugging_face(sites: ModelSites, handler: BaseHTTPRequestHandler, headers: d
         return
     digest = sites.published.get(name, hashlib.sha256(content).hexdigest())
     linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(content))}
-    _reply(handler, 302, common | linked | {"Location": f"{sites.storage}/{name}?signature=valid"})
+    linked |= {"Location": f"{sites.storage}/{name}?signature=valid"}
+    _reply(handler, sites.faults.status, common | linked | sites.faults.headers)
 
 
 def _civitai(sites: ModelSites, handler: BaseHTTPRequestHandler, headers: dict[str, str]) -> None:
@@ -209,6 +219,10 @@ def _ranged(
     more: dict[str, str],
     faults: Faults,
 ) -> None:
+    faults.opened += 1
+    if faults.later and faults.opened > 1:
+        _reply(handler, faults.later[0], {"Content-Type": "text/plain"}, faults.later[1])
+        return
     span = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("range", ""))
     body, status, own = content, 200, {"Content-Type": "application/octet-stream"}
     if span and faults.ranges:

@@ -66,8 +66,8 @@ def run(args: argparse.Namespace) -> Exit:
         )
         return output.fail("models", reason, Exit.CONFIG)
     results: list[Pulled] = []
-    known = sites(os.environ)
     try:
+        known = sites(os.environ)
         with _progress() as progress:
             session = Session(Aws(solution.region), known, Web(known), progress)
             for result in batch.pulled(files, session, Options(args.dry_run, args.overwrite)):

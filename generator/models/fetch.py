@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from generator.facts.model_source import ModelSource
 from generator.models.remote import Remote, refused
-from generator.models.web import ATTEMPTS, Answer, PullError, Web, cause, host, is_ok
+from generator.models.web import ATTEMPTS, Answer, PullError, Web, cause, host, is_ok, number
 
 # Each part is in memory: with those on their way to S3, at most 9 times the size of a part.
 STREAMS = 4
@@ -45,15 +45,13 @@ class Fetcher:
             if "text/html" in answer.header("Content-Type").lower():
                 raise self._is_page(answer)
             if answer.status == PARTIAL:
-                total = answer.header("Content-Range").rpartition("/")[2]
-                ranges = total.isdecimal()
+                size, ranges = number(answer.header("Content-Range").rpartition("/")[2]), True
             else:
-                total, ranges = answer.header("Content-Length"), False
-            if not total.isdecimal():
+                size, ranges = number(answer.header("Content-Length")), False
+            if size is None:
                 raise PullError(
                     f"{host(answer.url)} does not say how large the file is", "use another source"
                 )
-            size = int(total)
             if self._remote.size not in (None, size):
                 message = f"the file has {size} bytes, and {self._remote.size} by what {self._source} says"
                 raise PullError(message, "run it again later, or use another source")
@@ -92,10 +90,7 @@ class Fetcher:
                 if answer.status != PARTIAL or answer.header("Content-Range") != expected:
                     message = f"{host(answer.url)} does not send the part that it is asked for"
                     raise PullError(message, "use another source")
-                if opened.etag and answer.header("ETag") not in ("", opened.etag):
-                    raise PullError(
-                        "the file changed at its source while it was read", "run the command again"
-                    )
+                _check_etag(answer, opened)
                 data = answer.response.read(end - start + 1)
             except (HTTPError, OSError) as error:
                 reason = cause(error)
@@ -109,8 +104,9 @@ class Fetcher:
 
     def _sequential(self, opened: Opened, part_bytes: int) -> Iterator[bytes]:
         """From a server that knows no ranges: one answer, which cannot be continued."""
-        answer = self._web.request("GET", self._remote.url)
+        answer = self._asked({})
         try:
+            _check_etag(answer, opened)
             read = 0
             while read < opened.size:
                 wanted = min(part_bytes, opened.size - read)
@@ -119,6 +115,8 @@ class Fetcher:
                     raise OSError(f"it sends {read + len(data)} of {opened.size} bytes")
                 read += wanted
                 yield data
+            if answer.response.read(1):
+                raise _changed()
         except (HTTPError, OSError) as error:
             message = f"{host(answer.url)} ended early: {cause(error)}"
             raise PullError(message, "run it again", unreachable=True) from error
@@ -126,8 +124,10 @@ class Fetcher:
             answer.close()
 
     def _request(self, start: int, end: int) -> Answer:
+        return self._asked({"Range": f"bytes={start}-{end}"})
+
+    def _asked(self, headers: Mapping[str, str]) -> Answer:
         """An answer of success, from where the last one came if that address still works."""
-        headers = {"Range": f"bytes={start}-{end}"}
         place = self._place
         answer = self._web.request("GET", place, headers)
         if not is_ok(answer.status) and place != self._remote.url:
@@ -148,6 +148,15 @@ class Fetcher:
         answer.close()
         help = f"look at {self._remote.page}; if it wants you to log in, set the token of the site"
         return PullError(f"{host(answer.url)} answers with a web page, not with a file", help)
+
+
+def _check_etag(answer: Answer, opened: Opened) -> None:
+    if opened.etag and answer.header("ETag") not in ("", opened.etag):
+        raise _changed()
+
+
+def _changed() -> PullError:
+    return PullError("the file changed at its source while it was read", "run the command again")
 
 
 def check_start(first: bytes, path: str) -> None:

@@ -2,9 +2,11 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal
 
 from generator.facts.model_types import SAFETENSORS
@@ -12,7 +14,7 @@ from generator.models import contents, header
 from generator.models.fetch import Fetcher, Opened, check_start
 from generator.models.header import HeaderError
 from generator.models.remote import Remote
-from generator.models.store import Present, Record, Store, Upload, part_bytes
+from generator.models.store import Present, Record, Store, Upload, metadata, part_bytes
 from generator.models.web import PullError, Web
 from generator.solution.model_file import ModelFile
 
@@ -54,7 +56,7 @@ class Pull:
             return self._adopted(present, fresh, record, dry_run=dry_run)
         if dry_run:
             return Copy("would copy", fresh)
-        replaced = replace(fresh, replaces=present.etag if present and ours else "")
+        replaced = replace(fresh, replaces=present.etag if present else "")
         done = replace(self._copy(opened, replaced, record), replaces="")
         self._store.write_record(done)
         return Copy("copied", done, self._warning)
@@ -82,7 +84,7 @@ class Pull:
 
         A run that was ended between the last part and the record leaves one.
         """
-        ended = earlier is not None and earlier.upload != "" and self._same_source(earlier, record)
+        ended = earlier is not None and self._is_complete(earlier, record)
         if (record.sha256 or ended) and present.size == record.size:
             checksum = present.sha256 or self._store.sha256(present.etag)
             if checksum == record.sha256 or (ended and not record.sha256):
@@ -107,25 +109,40 @@ class Pull:
 
     def _copy(self, opened: Opened, record: Record, earlier: Record | None) -> Record:
         size = part_bytes(opened.size)
+        parts = self._fetcher.parts(opened, size)
+        first = next(parts, b"")
+        record = self._started(first, record)
+        upload = self._resumed(record, earlier)
         if opened.size <= size:
-            data = b"".join(self._fetcher.parts(opened, size))
-            record = self._started(data, record)
-            self._progress(len(data), opened.size)
-            record = self._checked(hashlib.sha256(data).hexdigest(), record)
-            return replace(record, etag=self._store.put(data, record))
-        upload = self._resumed(record, earlier) or self._begun(record)
-        digest, record, count = self._send_all(opened, size, upload, record)
+            self._progress(len(first), opened.size)
+            record = self._checked(hashlib.sha256(first).hexdigest(), record)
+            return replace(record, etag=self._store.put(first, record))
+        upload = upload or self._begun(record)
         try:
+            digest, count = self._send_all(chain((first,), parts), opened, upload)
             record = self._checked(digest, record)
-        except PullError:
-            self._store.abort(upload)
+        except PullError as error:
+            if not error.unreachable:
+                with suppress(PullError):  # the first error is the one to show
+                    self._store.abort(upload)
             raise
         return replace(record, etag=self._store.complete(upload, count))
 
     def _resumed(self, record: Record, earlier: Record | None) -> Upload | None:
-        if earlier is None or not earlier.upload or not self._same_source(earlier, record):
+        """The upload of an earlier run. That of another file is dropped: S3 bills parts that nobody drops."""
+        if earlier is None or not earlier.upload:
             return None
-        return self._store.resume(earlier.upload)
+        # S3 keeps the metadata with which an upload began.
+        if self._same_source(earlier, record) and metadata(earlier) == metadata(record):
+            return self._store.resume(earlier.upload)
+        self._store.abort(Upload(earlier.upload))
+        return None
+
+    def _is_complete(self, earlier: Record, record: Record) -> bool:
+        """Whether an earlier run sent all parts of this file, and was ended before it wrote the record."""
+        if not earlier.upload or not self._same_source(earlier, record):
+            return False
+        return self._store.resume(earlier.upload) is None
 
     def _same_source(self, earlier: Record, record: Record) -> bool:
         return (earlier.source, earlier.size) == (record.source, record.size)
@@ -135,17 +152,15 @@ class Pull:
         self._store.write_record(replace(record, upload=upload.id))
         return upload
 
-    def _send_all(self, opened: Opened, size: int, upload: Upload, record: Record) -> tuple[str, Record, int]:
-        """Read and send all parts; the SHA-256 of the file, the record, the number of parts.
+    def _send_all(self, parts: Iterable[bytes], opened: Opened, upload: Upload) -> tuple[str, int]:
+        """Read and send all parts; the SHA-256 of the file, the number of parts.
 
         What S3 has of an earlier run is read again, for the checksum of the whole, and is not sent again.
         """
         digest, read, number = hashlib.sha256(), 0, 0
         sending: deque[Future[bool]] = deque()
         with ThreadPoolExecutor(UPLOADS) as pool:
-            for number, data in enumerate(self._fetcher.parts(opened, size), 1):
-                if number == 1:
-                    record = self._started(data, record)
+            for number, data in enumerate(parts, 1):
                 digest.update(data)
                 sending.append(pool.submit(self._store.send, upload, number, data))
                 if len(sending) >= UPLOADS:
@@ -154,7 +169,7 @@ class Pull:
                 self._progress(read, opened.size)
             for future in sending:
                 future.result()
-        return digest.hexdigest(), record, number
+        return digest.hexdigest(), number
 
     def _started(self, first: bytes, record: Record) -> Record:
         """Look at the first part before much is copied. Raises PullError for what is not a model file."""

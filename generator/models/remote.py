@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.facts.model_source import CivitaiFile, HuggingFaceFile, ModelSource, UrlFile
-from generator.models.web import Answer, PullError, Sites, Web, decoded, host, is_ok
+from generator.models.web import (
+    RETRIED,
+    Answer,
+    PullError,
+    Sites,
+    Web,
+    decoded,
+    host,
+    is_ok,
+    number,
+    printable,
+)
 
 SHA256_DIGITS = 64
 
@@ -65,8 +76,14 @@ def refused(answer: Answer, source: ModelSource, page: str, *, has_token: bool) 
         return PullError(f"{site} refuses {source} ({status})", "use a URL that needs no password")
     if status in (404, 410):
         return PullError(f"{site} does not have {source} ({status})", reason or f"look at {page}")
-    unreachable = status >= 500 or status == 429
-    return PullError(f"{site} answers {status} for {source}", reason, unreachable=unreachable)
+    help = f"look at {page}"
+    if status in RETRIED:
+        help = "run it again later: it continues"
+    if status == 429 and type(source) in _TOKENS and not has_token:
+        variable, settings = _TOKENS[type(source)]
+        help += f"; with a token of {settings} in {variable} the site allows more requests"
+    unreachable = status >= 500 or status in RETRIED
+    return PullError(f"{site} answers {status} for {source}", reason or help, unreachable=unreachable)
 
 
 def _hugging_face(source: HuggingFaceFile, web: Web, endpoint: str) -> Remote:
@@ -85,7 +102,7 @@ def _hugging_face(source: HuggingFaceFile, web: Web, endpoint: str) -> Remote:
         revision=commit,
         sha256=etag.lower() if len(etag) == SHA256_DIGITS else "",
         license=_hugging_face_license(source, web, endpoint, commit),
-        size=int(size) if size.isdecimal() else None,
+        size=number(size),
     )
 
 
@@ -93,10 +110,12 @@ def _hugging_face_license(source: HuggingFaceFile, web: Web, endpoint: str, comm
     """The license in the card of the repository, with its link where it is none of the usual ones."""
     answer = web.get_json(f"{endpoint}/api/models/{source.repository}/revision/{commit}")
     data = decoded(answer)
+    if answer.status in RETRIED:  # what is not known now must not be recorded as if there were no license
+        raise refused(answer, source, endpoint, has_token=web.has_token(endpoint))
     if not is_ok(answer.status) or not isinstance(data, dict):
         return ""
     card = _mapping(data, "cardData")
-    tags = (str(tag).partition(":")[2] for tag in data.get("tags") or () if str(tag).startswith("license:"))
+    tags = (_text(tag).partition(":")[2] for tag in _list(data, "tags") if _text(tag).startswith("license:"))
     name = _text(card.get("license_name")) or _text(card.get("license")) or next(tags, "")
     link = _text(card.get("license_link"))
     if link and "://" not in link:
@@ -109,16 +128,21 @@ def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _list(data: Mapping[str, Any], key: str) -> Sequence[Any]:
+    value = data.get(key)
+    return value if isinstance(value, list) else ()
+
+
 def _text(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
-    return value if isinstance(value, str) else ""
+        return ", ".join(_text(item) for item in value)
+    return printable(value) if isinstance(value, str) else ""
 
 
 def _civitai(source: CivitaiFile, web: Web, endpoint: str) -> Remote:
     version = _civitai_data(source, web, endpoint, f"model-versions/{source.version}")
     page = f"{endpoint}/models/{version.get('modelId')}?modelVersionId={source.version}"
-    files = [entry for entry in version.get("files") or () if isinstance(entry, dict)]
+    files = [entry for entry in _list(version, "files") if isinstance(entry, dict)]
     chosen = _chosen(source, files)
     hashes = _mapping(chosen, "hashes")
     # Without a choice Civitai sends the primary file.
@@ -141,7 +165,7 @@ def _chosen(source: CivitaiFile, files: Sequence[Mapping[str, Any]]) -> Mapping[
         and all(_has(file, name, value) for name, value in source.variant)
     ]
     if not fitting:
-        ids = ", ".join(f"fileId={file.get('id')} ({file.get('name')})" for file in files) or "none"
+        ids = ", ".join(f"fileId={file.get('id')} ({_text(file.get('name'))})" for file in files) or "none"
         raise PullError(f"{source} has no such file", f"its files are {ids}")
     return next((file for file in fitting if file.get("primary")), fitting[0])
 

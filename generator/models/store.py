@@ -173,8 +173,12 @@ class Store:
         return str(answer["ETag"])
 
     def abort(self, upload: Upload) -> None:
-        """Drop an upload and its parts."""
-        self._call("abort_multipart_upload", **self._where, UploadId=upload.id)
+        """Drop an upload and its parts, if it is still there."""
+        try:
+            self._client.abort_multipart_upload(**self._where, UploadId=upload.id)
+        except errors.refusals() as error:
+            if errors.code(error) not in ("NoSuchUpload", *ABSENT):
+                raise self._failed(error) from error
 
     def sha256(self, etag: str) -> str:
         """The SHA-256 of the object, which is read for it."""

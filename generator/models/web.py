@@ -1,6 +1,7 @@
 """Requests to the sites that models come from. A token goes to its own site, and to no other host."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ LONGEST_WAIT = 30.0
 TIMEOUT = urllib3.Timeout(connect=10, read=60)
 CONNECTIONS = 16
 JSON_BYTES_MAX = 8 << 20
+# Longer ones are none: no file has so many bytes.
+_NUMBER = re.compile("[0-9]{1,15}")
+_TOKEN = re.compile("[!-~]*")
 
 
 class PullError(Exception):
@@ -42,13 +46,31 @@ class Sites:
 
 
 def sites(environment: Mapping[str, str]) -> Sites:
-    """The sites that the environment names: HF_ENDPOINT, CIVITAI_ENDPOINT, HF_TOKEN, CIVITAI_TOKEN."""
+    """The sites that the environment names: HF_ENDPOINT, CIVITAI_ENDPOINT, HF_TOKEN, CIVITAI_TOKEN.
+
+    Raises PullError for what no request could have.
+    """
     return Sites(
-        hugging_face=(environment.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/"),
-        civitai=(environment.get("CIVITAI_ENDPOINT") or "https://civitai.com").rstrip("/"),
-        hugging_face_token=environment.get("HF_TOKEN", "").strip(),
-        civitai_token=environment.get("CIVITAI_TOKEN", "").strip(),
+        hugging_face=_endpoint(environment, "HF_ENDPOINT", "https://huggingface.co"),
+        civitai=_endpoint(environment, "CIVITAI_ENDPOINT", "https://civitai.com"),
+        hugging_face_token=_token(environment, "HF_TOKEN"),
+        civitai_token=_token(environment, "CIVITAI_TOKEN"),
     )
+
+
+def _endpoint(environment: Mapping[str, str], name: str, usual: str) -> str:
+    address = (environment.get(name) or usual).rstrip("/")
+    if (place := _place(address)) is None or place[0] not in ("https", "http"):
+        raise PullError(f"{name} is {address!r}, which is no address", f"write it as in {name}={usual}")
+    return address
+
+
+def _token(environment: Mapping[str, str], name: str) -> str:
+    token = environment.get(name, "").strip()
+    if not _TOKEN.fullmatch(token):
+        message = f"{name} has white space or a character that no token has"
+        raise PullError(message, f"copy the token anew, and set {name} to nothing else")
+    return token
 
 
 @dataclass(frozen=True)
@@ -64,8 +86,8 @@ class Answer:
         return self.response.status
 
     def header(self, name: str) -> str:
-        """A header; empty where there is none."""
-        return str(self.response.headers.get(name, ""))
+        """A header, fit to be printed; empty where there is none."""
+        return printable(str(self.response.headers.get(name, "")))
 
     def close(self) -> None:
         """Give the connection back; a body that is not read yet is dropped."""
@@ -98,7 +120,7 @@ class Web:
             location = answer.header("Location")
             if answer.status not in REDIRECTS or not location:
                 return answer
-            following = urljoin(url, location)
+            following = _following(url, location)
             if not leave_site and _origin(following) != _origin(url):
                 return answer
             answer.close()
@@ -122,7 +144,7 @@ class Web:
                 asked = answer.header("Retry-After")
                 reason = f"it answered {answer.status}"
                 answer.close()
-                wait = min(LONGEST_WAIT, float(asked)) if asked.isdecimal() else wait
+                wait = wait if number(asked) is None else min(LONGEST_WAIT, float(asked))
             except (HTTPError, OSError) as error:
                 reason = cause(error)
                 if attempt == ATTEMPTS:
@@ -157,13 +179,23 @@ def decoded(answer: Answer) -> Any:
     """The JSON of an answer; None where it is not JSON. Raises PullError when the connection ends early."""
     try:
         return json.loads(answer.response.read(JSON_BYTES_MAX))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     except (HTTPError, OSError) as error:
         message = f"{host(answer.url)} ended early: {cause(error)}"
         raise PullError(message, "run it again", unreachable=True) from error
     finally:
         answer.response.release_conn()
+
+
+def number(text: str) -> int | None:
+    """The number that a header has; None where it has none."""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def printable(text: str) -> str:
+    """A text of a site for a terminal: without characters that would move its cursor or change its title."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def host(url: str) -> str:
@@ -185,7 +217,26 @@ def is_ok(status: int) -> bool:
     return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
 
+def _following(url: str, location: str) -> str:
+    """The address that a redirect leads to. Raises PullError where it is none."""
+    try:
+        following = urljoin(url, location)
+    except ValueError:
+        following = ""
+    if _place(following) is None:
+        raise PullError(f"{host(url)} redirects to what is no address", "use another source")
+    return following
+
+
+def _place(url: str) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port of a URL; None for a text that is no URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return None
+    return (parts.scheme, parts.hostname.lower(), port) if parts.hostname else None
+
+
 def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").lower(), port
+    return _place(url) or ("", "", None)
