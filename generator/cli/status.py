@@ -76,8 +76,14 @@ def _print_starts(starts: Sequence[PodStart], args: argparse.Namespace) -> None:
         print("  ", end="", flush=True)
         _print_bar(row, longest, args)
         print(f"  {', '.join(f'{STAGES[one.name]}: {_seconds(one.seconds)}' for one in row)}")
+        if start.idle_seconds:
+            print(f"  not counted: it waited for a task for {bar.seconds(start.idle_seconds)}")
         if start.download_seconds is not None:
             print(f"  at the same time, the model was downloaded in {bar.seconds(start.download_seconds)}")
+        for problem in start.problems:
+            print(f"  note: {problem}")
+        if start.problems:
+            print(f"  help: `generator logs {args.file} {start.runtime}` shows what its containers wrote")
 
 
 def _print_bar(stages: Sequence[Stage], longest: float, args: argparse.Namespace) -> None:

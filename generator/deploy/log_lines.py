@@ -40,13 +40,18 @@ def timestamp(time: datetime) -> str:
 
 def event(line: Line) -> Event | None:
     """The event of a line of the queue agent; None for other lines."""
-    if line.container != AGENT or not line.message.startswith("{"):
-        return None
+    found = fields(line)
+    return Event(str(found.get("event", "")), str(found.get("task", ""))) if found else None
+
+
+def fields(line: Line, container: str = AGENT) -> dict[str, Any]:
+    """The fields of a line of a container; none where it is another's, or has no fields, or is cut off."""
+    if line.container != container or not line.message.startswith("{"):
+        return {}
     try:
-        fields: dict[str, Any] = json.loads(line.message)
-    except ValueError:
-        return None
-    return Event(str(fields.get("event", "")), str(fields.get("task", "")))
+        return dict(json.loads(line.message))
+    except (ValueError, RecursionError):
+        return {}
 
 
 def of_task(lines: Iterable[Line], task: str) -> Iterator[Line]:

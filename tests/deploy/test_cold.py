@@ -118,9 +118,119 @@ def test_a_container_that_was_restarted_started_at_an_unknown_time() -> None:
 
 
 def test_clocks_that_differ_make_no_negative_stages() -> None:
-    start = cold.pod_start(pod(), [claim()], EVENTS, [line(50, "the runtime is ready")])
+    ahead = [line(45, "agent started"), line(50, "the runtime is ready"), line(55, "task ended")]
 
-    assert seconds(start)["start"] == 0
+    start = cold.pod_start(pod(), [claim()], EVENTS, ahead)
+
+    assert seconds(start) == {"node": 41, "image": 16, "start": 0, "picture": 0}
+    assert start.seconds == 57
+
+
+def test_the_hours_that_a_ready_pod_waits_for_its_first_task_are_no_part_of_its_start() -> None:
+    lines = [*LINES[:3], line(7290, "task ended", status="completed", duration=2.5)]
+
+    start = cold.pod_start(pod(), [claim()], EVENTS, lines)
+
+    assert (seconds(start)["picture"], start.idle_seconds, start.seconds) == (2.5, 7199.5, 90.5)
+
+
+def test_a_task_that_failed_is_no_first_picture() -> None:
+    lines = [*LINES[:3], line(89, "task ended", status="failed"), line(95, "task ended", status="completed")]
+
+    assert seconds(cold.pod_start(pod(), [claim()], EVENTS, lines))["picture"] == 7
+
+
+@pytest.mark.parametrize("lost", ["the agent was started again", "the log was rotated"])
+def test_a_log_without_the_start_of_the_agent_says_nothing_about_the_start_of_the_pod(lost: str) -> None:
+    rotated = lost == "the log was rotated"
+    again = {"name": "queue-agent", "restartCount": 2, "lastState": {"terminated": {"reason": "OOMKilled"}}}
+    running = pod()["status"]["containerStatuses"]
+    day = [line(90_020, "the runtime is ready"), line(90_100, "task ended", status="completed")]
+    lines = day if rotated else [line(90_010, "agent started"), *day]
+
+    start = cold.pod_start(
+        pod(containerStatuses=running if rotated else [*running, again]), [claim()], EVENTS, lines
+    )
+
+    assert seconds(start) == {"node": 41, "image": 16, "start": None, "picture": None}
+    said = "queue-agent: started again, 2 times, the last time after OOMKilled"
+    assert start.problems == (() if rotated else (said,))
+
+
+def test_the_pull_of_a_restart_is_not_that_of_the_start() -> None:
+    restarted = {"name": "runtime", "restartCount": 1}
+    events = [event("Pulled", 9000), event("Pulled", 57)]
+
+    later = cold.pod_start(pod(containerStatuses=[restarted]), [claim()], events[:1], LINES)
+    kept = cold.pod_start(
+        pod(containerStatuses=[restarted]), [claim()], [event("Scheduled", 41), *events], LINES
+    )
+
+    assert seconds(later)["image"] is None
+    assert seconds(kept)["image"] == 16
+
+
+NO_TIME = {"type": "PodScheduled", "status": "True", "lastTransitionTime": None}
+
+
+@pytest.mark.parametrize(
+    ("status", "events", "lines"),
+    [
+        ({"conditions": None, "containerStatuses": None}, EVENTS, LINES),
+        ({"conditions": [NO_TIME]}, [], LINES),
+        ({"containerStatuses": [{"name": "runtime", "state": None}]}, [], LINES),
+        ({}, [{"metadata": {}}, {"involvedObject": {"uid": "u-1"}}], LINES),
+        ({}, [{**event("Pulled", 1), "firstTimestamp": None}], LINES),
+        ({}, EVENTS, [Line(LINES[0].time, "one-5d-x", "model-loader", '{"event": "cut o')]),
+        ({}, EVENTS, [Line(LINES[0].time, "one-5d-x", "model-loader", '{"seconds": NaN}')]),
+    ],
+)
+def test_what_kubernetes_leaves_out_leaves_a_stage_unknown(
+    status: dict[str, Any], events: list[dict[str, Any]], lines: list[Line]
+) -> None:
+    bare = pod(**status)
+    del bare["metadata"]["labels"]
+    unnamed = {"metadata": {"creationTimestamp": at(1), "labels": None}, "status": None}
+
+    start = cold.pod_start(bare, [unnamed], events, lines)
+
+    assert start.runtime == "" and all(one.seconds is None or one.seconds >= 0 for one in start.stages)
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        (
+            {
+                "conditions": [
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "reason": "Unschedulable",
+                        "message": "0/3\nnodes",
+                    }
+                ]
+            },
+            "Unschedulable: 0/3 nodes",
+        ),
+        (
+            {
+                "containerStatuses": [
+                    {
+                        "name": "runtime",
+                        "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no x"}},
+                    }
+                ]
+            },
+            "runtime: ImagePullBackOff: no x",
+        ),
+        ({"reason": "Evicted", "message": "low on memory"}, "Evicted: low on memory"),
+    ],
+)
+def test_a_pod_that_is_not_ready_says_why(status: dict[str, Any], problem: str) -> None:
+    assert cold.pod_start(pod(**status), [claim()], [], []).problems == (problem,)
+    usual = [{"name": "runtime", "state": {"waiting": {"reason": "PodInitializing"}}}]
+    assert cold.pod_start(pod(containerStatuses=usual), [claim()], [], []).problems == ()
 
 
 @pytest.fixture
@@ -159,6 +269,32 @@ def test_a_cluster_that_does_not_answer_is_an_error(bench: MakeBench) -> None:
 
     with pytest.raises(AwsError, match="`kubectl get pods` failed: connection refused"):
         cold.starts(made.job)
+
+
+def test_without_karpenter_only_the_types_of_nodes_are_unknown(answers: MakeBench) -> None:
+    made = answers("one")
+    made.when("kubectl get nodeclaims", "echo 'no resource type \"nodeclaims\"' >&2; exit 1")
+
+    [start] = cold.starts(made.job)
+
+    assert (start.instance_type, start.new_node, start.seconds) == ("", None, 99.5)
+    assert any("the types of nodes are not known" in line for line in made.messages)
+
+
+def test_the_command_prints_what_is_wrong_with_a_pod_and_where_to_look(
+    answers: MakeBench, account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crash = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}}
+    loop = [{"name": "runtime", "restartCount": 7, "state": crash}]
+    answers("one")
+    (tmp_path / "pods").write_text(json.dumps({"items": [pod(containerStatuses=loop)]}))
+    config = write_config(tmp_path, account, {"name": "one", "type": "comfyui"})
+
+    assert main.main(["status", str(config), "--cold"]) == Exit.DONE
+    out = capsys.readouterr().out
+    assert "  note: runtime: CrashLoopBackOff: back-off 5m0s" in out
+    assert "  note: runtime: started again, 7 times" in out
+    assert f"generator logs {config} one" in out
 
 
 def test_the_command_prints_bars_without_color(
