@@ -1,6 +1,6 @@
 .PHONY: test-images base-image
 # BASE=NAME: the base image, where the Dockerfile's own cannot be pulled; `make base-image` makes one.
-# COMFYUI=DIR: also ComfyUI's image, from a clone of its repository; needs 30 GB on the disk.
+# COMFYUI=DIR: also ComfyUI's image, from a clone of its repository; needs 40 GB on the disk.
 # BUILD_FLAGS: more flags of `buildah build`, such as a volume with the certificates of a proxy.
 BASE_NAME ?= localhost/sd-on-eks/base:python3.12
 BASE_PYTHON ?= python3.12
