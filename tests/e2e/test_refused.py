@@ -34,6 +34,7 @@ NOT_REJECTED = {
     *("warm-on-sunday", "warm-backwards", "warm-for-no-time", "warm-without-keda"),
     *("download-of-elsewhere", "models-over-downloads", "two-queues-in-one", "failed-tasks-first"),
     *("mount-option-twice", "mount-option-exclusive", "mount-option-newer"),
+    *("cache-of-old-driver", "cache-without-bucket"),
 }
 # What kubectl prints for a rejection; other errors, such as an unreachable server, are not rejections.
 REJECTIONS = (
