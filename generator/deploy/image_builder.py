@@ -74,13 +74,15 @@ def _digest(image: Image, asker: Asker) -> str | None:
 def _built(image: Image, asker: Asker, is_new: bool) -> BuiltImage:
     digest = ecr.digest(image_reference.parse(image.tagged if is_new else image.name), asker)
     if digest is None:
-        raise AwsError(f"{image.tagged} was built, but ECR does not have it")
+        help = "was it deleted? Else look at the log of its build, and run it again"
+        raise AwsError(f"{image.tagged} was built, but ECR does not have it: {help}")
     return BuiltImage(image, digest, is_new)
 
 
 def _build(job: Job, images: Sequence[Image]) -> None:
     root = paths.root()
     builds: dict[str, Image] = {}
+    refused: list[str] = []
     for image in images:
         _create_repository(job, image_reference.parse(image.name))
         source = image_source.archive(image, root, job.files)
@@ -90,8 +92,25 @@ def _build(job: Job, images: Sequence[Image]) -> None:
                 job.say(f"$ {shlex.join(command)}")
             continue
         templates.upload(job, key, source)
-        builds[_start(job, image, key)] = image
-    _wait(job, builds)
+        try:
+            builds[_start(job, image, key)] = image
+        except errors.refusals() as error:
+            refused.append(_refusal(image, error))
+            break
+    # Those that have started go on, and are billed, in any case.
+    if failed := [*_wait(job, builds), *refused]:
+        raise AwsError("\n".join(failed))
+
+
+def _refusal(image: Image, error: Exception) -> str:
+    """Why CodeBuild does not start a build. The quotas of new accounts are as low as 0 or 1."""
+    help = ""
+    if errors.code(error) == "AccountLimitExceededException":
+        help = (
+            ": ask for more concurrently running builds of CodeBuild in Service Quotas, or wait until others"
+            " have ended; then run it again, it builds what is missing"
+        )
+    return f"{image.part}: no build was started: {errors.reason(error)}{help}"
 
 
 def _equivalent(job: Job, image: Image, key: str) -> list[list[str]]:
@@ -139,13 +158,16 @@ def _start(job: Job, image: Image, key: str) -> str:
     return str(build["id"])
 
 
-def _wait(job: Job, builds: Mapping[str, Image]) -> None:
-    """Print the phases of all builds until they end. Raises AwsError where one failed."""
+def _wait(job: Job, builds: Mapping[str, Image]) -> list[str]:
+    """Print the phases of all builds until they end; why builds failed. Raises AwsError."""
     running, phases, failed = dict(builds), dict.fromkeys(builds, ""), []
     while running:
-        for build in job.aws.client("codebuild").batch_get_builds(ids=list(running))["builds"]:
+        answer = _ask(job, running)
+        gone = sorted(running.keys() & set(answer.get("buildsNotFound", ())))
+        failed += [f"{running.pop(name).part}: the build {name} was deleted: run it again" for name in gone]
+        for build in answer["builds"]:
             name, image = build["id"], running[build["id"]]
-            if (phase := str(build.get("currentPhase", ""))) != phases[name]:
+            if (phase := str(build.get("currentPhase") or "")) != phases[name]:
                 phases[name] = phase
                 job.say(f"  {image.part}: {phase.lower().replace('_', ' ')}")
             if build["buildStatus"] == "IN_PROGRESS":
@@ -156,21 +178,31 @@ def _wait(job: Job, builds: Mapping[str, Image]) -> None:
                 failed.append(_failure(job, image, build))
         if running:
             time.sleep(POLL_SECONDS)
-    if failed:
-        raise AwsError("\n".join(failed))
+    return failed
+
+
+def _ask(job: Job, builds: Iterable[str]) -> Mapping[str, Any]:
+    """What CodeBuild says about builds."""
+    try:
+        answer: Mapping[str, Any] = job.aws.client("codebuild").batch_get_builds(ids=list(builds))
+    except errors.refusals() as error:
+        help = f"{', '.join(builds)} may go on: look at CodeBuild, and run it again when they have ended"
+        raise AwsError(f"the builds could not be followed: {errors.reason(error)}: {help}") from error
+    return answer
 
 
 def _failure(job: Job, image: Image, build: Mapping[str, Any]) -> str:
     """The reason of a failed build: that of its phase, and the end of its log."""
     contexts = [
-        f"{phase['phaseType'].lower()}: {context['message']}"
-        for phase in build.get("phases", ())
-        for context in phase.get("contexts", ())
+        f"{phase.get('phaseType', 'build').lower()}: {context['message']}"
+        for phase in build.get("phases") or ()
+        for context in phase.get("contexts") or ()
         if context.get("message")
     ]
-    for line in _log(job, build.get("logs", {})):
+    logs = build.get("logs") or {}
+    for line in _log(job, logs):
         job.say(f"  | {line}")
-    link = build.get("logs", {}).get("deepLink")
+    link = logs.get("deepLink")
     status = build["buildStatus"].lower().replace("_", " ")
     reason = "; ".join(contexts) or "CodeBuild gave no reason"
     return f"{image.part}: build {status}: {reason}{f' ({link})' if link else ''}"

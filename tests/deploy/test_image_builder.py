@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from generator import paths, yaml_loader
 from generator.build import image_builder as builder_stack
@@ -151,6 +152,71 @@ def test_a_failed_build_ends_with_its_reason_and_the_end_of_its_log(
         image_builder.run(here.job, built_here(here)[:1])
 
     assert "  | ERROR: no wheel" in here.messages
+
+
+def refuse(bench: Bench, operation: str, code: str, *, from_call: int = 1) -> None:
+    """CodeBuild refuses an operation from this call on."""
+    calls: list[str] = []
+
+    def answer(**_: Any) -> None:
+        calls.append(operation)
+        if len(calls) >= from_call:
+            raise ClientError({"Error": {"Code": code, "Message": "as the test wants"}}, operation)
+
+    bench.job.aws.client("codebuild").meta.events.register(f"before-call.codebuild.{operation}", answer)
+
+
+def test_a_build_that_is_refused_does_not_leave_those_before_it_unwatched(bench: MakeBench) -> None:
+    here = bench("graphs")
+    started = push_when_built(here)
+    refuse(here, "StartBuild", "AccountLimitExceededException", from_call=2)
+
+    with pytest.raises(AwsError, match=r"queue agent: no build was started: .* in Service Quotas") as error:
+        image_builder.run(here.job, built_here(here))
+
+    assert "runtime graphs: succeeded" in here.messages
+    assert "runtime graphs" not in str(error.value)
+    assert [build["environmentVariablesOverride"][0]["value"].count("comfyui") for build in started] == [1, 0]
+
+
+def test_a_build_that_was_deleted_ends_the_wait(bench: MakeBench) -> None:
+    here = bench("graphs")
+    push_when_built(here)
+
+    def gone(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["buildsNotFound"] = [build["id"] for build in parsed["builds"]]
+        parsed["builds"] = []
+
+    here.job.aws.client("codebuild").meta.events.register_first("after-call.codebuild.BatchGetBuilds", gone)
+
+    with pytest.raises(
+        AwsError, match=r"runtime graphs: the build demo-images:\S+ was deleted: run it again"
+    ):
+        image_builder.run(here.job, built_here(here)[:1])
+
+
+def test_builds_that_cannot_be_followed_are_named(bench: MakeBench) -> None:
+    here = bench("graphs")
+    push_when_built(here)
+    refuse(here, "BatchGetBuilds", "AccessDeniedException")
+
+    with pytest.raises(AwsError, match=r"demo-images:\S+, demo-images:\S+ may go on: look at CodeBuild"):
+        image_builder.run(here.job, built_here(here))
+
+
+@pytest.mark.parametrize("said", [{"phases": None, "logs": None}, {"phases": [{"contexts": [{}]}]}, {}])
+def test_a_build_that_failed_without_a_reason_says_so(bench: MakeBench, said: dict[str, Any]) -> None:
+    here = bench("graphs")
+    push_when_built(here)
+
+    def fail(parsed: dict[str, Any], **_: Any) -> None:
+        for build in parsed["builds"]:
+            build |= {"buildStatus": "TIMED_OUT", **said}
+
+    here.job.aws.client("codebuild").meta.events.register_first("after-call.codebuild.BatchGetBuilds", fail)
+
+    with pytest.raises(AwsError, match="runtime graphs: build timed out: CodeBuild gave no reason"):
+        image_builder.run(here.job, built_here(here)[:1])
 
 
 def test_an_image_that_no_build_pushed_is_an_error(bench: MakeBench) -> None:
