@@ -149,7 +149,12 @@ class Pull:
 
     def _begun(self, record: Record) -> Upload:
         upload = self._store.begin(record)
-        self._store.write_record(replace(record, upload=upload.id))
+        try:
+            self._store.write_record(replace(record, upload=upload.id))
+        except PullError:  # no other run would find it
+            with suppress(PullError):
+                self._store.abort(upload)
+            raise
         return upload
 
     def _send_all(self, parts: Iterable[bytes], opened: Opened, upload: Upload) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from generator.aws import errors
+from generator.aws import errors, explanation
 from generator.models.web import PullError
 from generator.solution.model_file import ModelObject
 
@@ -18,6 +18,7 @@ READ_BYTES = 16 << 20
 # User-defined metadata has 2 KB at most.
 METADATA_MAX = 400
 ABSENT = ("404", "NoSuchKey", "NotFound")
+OTHER_REGION = ("301", "PermanentRedirect", "AuthorizationHeaderMalformed")
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,19 @@ class Store:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> PullError:
-        return PullError(f"{self._target}: {errors.reason(error)}", unreachable=True)
+        where, help = f"the bucket {self._target.bucket}", ""
+        if errors.denied(error):
+            help = (
+                "allow it as iam/models-policy.json of the build does, and see the policies of bucket and key"
+            )
+        elif errors.code(error) in OTHER_REGION:
+            help = (
+                "the bucket is in another region: set its region in the config, or use a bucket of this one"
+            )
+        elif not errors.explained(error):
+            help = "run it again: it continues"
+        reason = explanation.one_line(error) if help else errors.reason(error)
+        return PullError(f"{where}: {reason}", help, unreachable=True)
 
 
 def metadata(record: Record) -> Mapping[str, str]:
