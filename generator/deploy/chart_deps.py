@@ -94,8 +94,10 @@ def _check(folder: Path, rows: Sequence[Dependency], digests: ChartDigests) -> N
     """Raises AwsError for an archive of others that is not the one on record."""
     ours = {f"{row.name}-{row.version}.tgz" for row in rows if row.ours}
     for archive in sorted(folder.glob("*.tgz")):
+        if archive.name in ours:
+            continue
         problem = chart_digests.unexpected(archive.name, archive.read_bytes(), digests)
-        if archive.name not in ours and problem:
+        if problem:
             raise AwsError(problem)
 
 

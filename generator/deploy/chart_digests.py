@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+import zlib
 
 from generator.facts.versions import ChartDigests
 
@@ -15,7 +16,7 @@ def content_digest(archive: bytes) -> str:
 
     That of the lines that `sha256sum` prints for the files, sorted by path: in a checkout of the chart
     `find -L values.yaml templates crds -type f | LC_ALL=C sort | xargs sha256sum | sha256sum`.
-    Raises tarfile.TarError.
+    Raises tarfile.TarError, EOFError, OSError and zlib.error for a broken archive.
     """
     digests = {}
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
@@ -33,7 +34,10 @@ def unexpected(archive: str, content: bytes, digests: ChartDigests) -> str | Non
     if archive in digests.archives:
         expected, digest, what = digests.archives[archive], hashlib.sha256(content).hexdigest(), "its SHA-256"
     elif archive in digests.contents:
-        expected, digest, what = digests.contents[archive], content_digest(content), "that of its files"
+        try:
+            expected, digest, what = digests.contents[archive], content_digest(content), "that of its files"
+        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+            return f"{archive} is not a chart ({error}). Nothing was installed. Download it again"
     else:
         return f"{archive} has no SHA-256 on record: run `make chart-digests`"
     if expected == digest:

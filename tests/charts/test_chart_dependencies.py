@@ -186,6 +186,17 @@ def test_a_file_that_helm_renders_cannot_be_changed_or_added(tmp_path: Path, pat
     assert "is not the chart that this version was tested with" in str(problem)
 
 
+@pytest.mark.parametrize("part", ["nothing", "a page", "half"])
+def test_a_broken_archive_is_refused_in_words(tmp_path: Path, part: str) -> None:
+    stand_in(tmp_path, "karpenter", "1.8.8")
+    archive = _packaged(tmp_path / "karpenter", tmp_path / "first")
+    content = {"nothing": b"", "a page": b"<html>", "half": archive[: len(archive) // 2]}[part]
+
+    digests = ChartDigests({}, {"karpenter-1.8.8.tgz": chart_digests.content_digest(archive)})
+    problem = chart_digests.unexpected("karpenter-1.8.8.tgz", content, digests)
+    assert str(problem).startswith("karpenter-1.8.8.tgz is not a chart (")
+
+
 def test_a_chart_that_is_not_on_record_is_refused() -> None:
     problem = chart_digests.unexpected("karpenter-9.9.9.tgz", b"", ChartDigests({}, {}))
     assert problem == "karpenter-9.9.9.tgz has no SHA-256 on record: run `make chart-digests`"
