@@ -33,6 +33,15 @@ class BuiltImage:
     is_new: bool
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A build that has not ended: the image that it pushes, the place of its source."""
+
+    id: str
+    image: str
+    source: str
+
+
 def run(job: Job, images: Sequence[Image], *, again: bool = False) -> list[BuiltImage]:
     """Build what ECR does not have yet, or with `again` everything, and wait. Raises RefusedError, AwsError.
 
@@ -83,6 +92,7 @@ def _build(job: Job, images: Sequence[Image]) -> None:
     root = paths.root()
     builds: dict[str, Image] = {}
     refused: list[str] = []
+    running = () if job.dry_run else _running(job)
     for image in images:
         _create_repository(job, image_reference.parse(image.name))
         source = image_source.archive(image, root, job.files)
@@ -90,6 +100,13 @@ def _build(job: Job, images: Sequence[Image]) -> None:
         if job.dry_run:
             for command in _equivalent(job, image, key):
                 job.say(f"$ {shlex.join(command)}")
+            continue
+        if earlier := next((build for build in running if build.image == image.tagged), None):
+            if earlier.source != _location(job, key):
+                refused.append(_other_files(job, image, earlier))
+                continue
+            job.say(f"{image.part}: build {earlier.id} is running already")
+            builds[earlier.id] = image
             continue
         templates.upload(job, key, source)
         try:
@@ -100,6 +117,33 @@ def _build(job: Job, images: Sequence[Image]) -> None:
     # Those that have started go on, and are billed, in any case.
     if failed := [*_wait(job, builds), *refused]:
         raise AwsError("\n".join(failed))
+
+
+def _running(job: Job) -> Sequence[_Running]:
+    """The builds that have not ended: of a command that was interrupted, or of somebody else's."""
+    client = job.aws.client("codebuild")
+    project = names.image_builder(job.stack)
+    # The newest hundred: a build ends after two hours.
+    ids = client.list_builds_for_project(projectName=project, sortOrder="DESCENDING").get("ids")
+    builds = client.batch_get_builds(ids=ids)["builds"] if ids else ()
+    return [_as_running(build) for build in builds if build["buildStatus"] == "IN_PROGRESS"]
+
+
+def _as_running(build: Mapping[str, Any]) -> _Running:
+    variables = (build.get("environment") or {}).get("environmentVariables") or ()
+    image = next((entry["value"] for entry in variables if entry["name"] == image_builder.IMAGE), "")
+    return _Running(build["id"], image, (build.get("source") or {}).get("location") or "")
+
+
+def _location(job: Job, key: str) -> str:
+    return f"{job.solution.templates_bucket}/{key}"
+
+
+def _other_files(job: Job, image: Image, earlier: _Running) -> str:
+    """Two builds that push the same tag: whichever ends last would be the image."""
+    stop = f"aws codebuild stop-build --id {earlier.id} --region {job.solution.region}"
+    reason = f"the build {earlier.id} of other files is pushing {image.tagged}"
+    return f"{image.part}: no build was started: {reason}: wait until it has ended, or end it with `{stop}`"
 
 
 def _refusal(image: Image, error: Exception) -> str:
@@ -115,7 +159,7 @@ def _refusal(image: Image, error: Exception) -> str:
 
 def _equivalent(job: Job, image: Image, key: str) -> list[list[str]]:
     """The equivalent AWS CLI commands; the archive is that of this run."""
-    location = f"{job.solution.templates_bucket}/{key}"
+    location = _location(job, key)
     variable = f"name={image_builder.IMAGE},value={image.tagged}"
     start = ["aws", "codebuild", "start-build", "--project-name", names.image_builder(job.stack)]
     start += ["--source-type-override", "S3", "--source-location-override", location]
@@ -149,7 +193,7 @@ def _start(job: Job, image: Image, key: str) -> str:
         projectName=names.image_builder(job.stack),
         sourceTypeOverride="S3",
         buildspecOverride=image_builder.buildspec(),
-        sourceLocationOverride=f"{job.solution.templates_bucket}/{key}",
+        sourceLocationOverride=_location(job, key),
         environmentVariablesOverride=[
             {"name": image_builder.IMAGE, "value": image.tagged, "type": "PLAINTEXT"}
         ],
@@ -160,6 +204,14 @@ def _start(job: Job, image: Image, key: str) -> str:
 
 def _wait(job: Job, builds: Mapping[str, Image]) -> list[str]:
     """Print the phases of all builds until they end; why builds failed. Raises AwsError."""
+    try:
+        return _followed(job, builds)
+    except KeyboardInterrupt:
+        job.say("the builds go on: the same command follows them")
+        raise
+
+
+def _followed(job: Job, builds: Mapping[str, Image]) -> list[str]:
     running, phases, failed = dict(builds), dict.fromkeys(builds, ""), []
     while running:
         answer = _ask(job, running)

@@ -19,6 +19,7 @@ from generator.solution.model import Solution
 REPOSITORIES = "sd-on-eks/*"
 # The folder of the bucket for templates with the sources of builds.
 SOURCES = "images"
+_BUILD = "BatchGetBuilds BatchGetProjects ListBuildsForProject StartBuild"
 _PUSH = """
     BatchCheckLayerAvailability BatchGetImage CompleteLayerUpload InitiateLayerUpload PutImage UploadLayerPart
 """
@@ -76,7 +77,7 @@ def deployer(solution: Solution) -> list[Statement]:
     return [
         # A project holds a role and the commands that it runs.
         allow("ShapeImageBuilder", actions("codebuild", shape), project, via_cloudformation()),
-        allow("BuildImages", actions("codebuild", "BatchGetBuilds BatchGetProjects StartBuild"), project),
+        allow("BuildImages", actions("codebuild", _BUILD), project),
         allow("GiveImageBuilderRole", "iam:PassRole", role_arn, passed),
         allow("ReadBuildLogs", "logs:GetLogEvents", group),
         allow("MakeRepositories", actions("ecr", "CreateRepository TagResource"), repositories(solution)),

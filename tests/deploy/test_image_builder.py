@@ -204,6 +204,86 @@ def test_builds_that_cannot_be_followed_are_named(bench: MakeBench) -> None:
         image_builder.run(here.job, built_here(here))
 
 
+def interrupted(bench: Bench, other_files_of: str = "none") -> None:
+    """Start the builds, and end the command while it waits, as Ctrl-C does; they go on until asked again.
+
+    The build of the image with `other_files_of` in its name is of other files than a second run has.
+    """
+    started: dict[str, dict[str, Any]] = {}
+    events = bench.job.aws.client("codebuild").meta.events
+
+    def note(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        context["started"] = params
+
+    def name(parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        started[parsed["build"]["id"]] = context["started"]
+
+    def tell(parsed: dict[str, Any], **_: Any) -> None:
+        for build in parsed["builds"]:
+            parameters = started[build["id"]]
+            build["environment"]["environmentVariables"] = parameters["environmentVariablesOverride"]
+            other = other_files_of in parameters["environmentVariablesOverride"][0]["value"]
+            build["source"]["location"] = parameters["sourceLocationOverride"] + ("x" if other else "")
+            asked.append(build["id"])
+            if asked.count(build["id"]) <= 2:  # the emulator ends a build as soon as it is asked
+                build["buildStatus"] = "IN_PROGRESS"
+
+    def interrupt(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    asked: list[str] = []
+    events.register("provide-client-params.codebuild.StartBuild", note)
+    events.register("after-call.codebuild.StartBuild", name)
+    events.register_first("after-call.codebuild.BatchGetBuilds", tell)
+    events.register("before-call.codebuild.BatchGetBuilds", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        image_builder.run(bench.job, built_here(bench))
+    events.unregister("before-call.codebuild.BatchGetBuilds", interrupt)
+
+
+def test_a_second_run_follows_the_builds_of_one_that_was_interrupted(bench: MakeBench) -> None:
+    here = bench("graphs")
+    started = push_when_built(here)
+    interrupted(here)
+    assert len(started) == 2
+    assert "the builds go on: the same command follows them" in here.messages
+    for repository in ("sd-on-eks/comfyui", "sd-on-eks/queue-agent"):  # not pushed yet
+        images_of = here.job.aws.client("ecr").list_images(repositoryName=repository)["imageIds"]
+        here.job.aws.client("ecr").batch_delete_image(repositoryName=repository, imageIds=images_of)
+    events = here.job.aws.client("codebuild").meta.events
+
+    def pushed(parsed: dict[str, Any], **_: Any) -> None:
+        for build in parsed["builds"]:
+            if build["buildStatus"] == "SUCCEEDED":
+                name = build["environment"]["environmentVariables"][0]["value"]
+                repository, _, tag = name.partition("/")[2].rpartition(":")
+                client = here.job.aws.client("ecr")
+                client.put_image(repositoryName=repository, imageTag=tag, imageManifest=MANIFEST)
+
+    events.register_last("after-call.codebuild.BatchGetBuilds", pushed)
+
+    built = image_builder.run(here.job, built_here(here))
+
+    assert len(started) == 2
+    assert {item.image.part: item.is_new for item in built} == {"runtime graphs": True, "queue agent": True}
+    assert sum("is running already" in line for line in here.messages) == 2
+
+
+def test_a_build_of_other_files_under_the_same_tag_is_not_raced(bench: MakeBench) -> None:
+    here = bench("graphs")
+    started = push_when_built(here)
+    interrupted(here, other_files_of="queue-agent")
+
+    with pytest.raises(
+        AwsError, match=r"queue agent: no build .* of other files .* stop-build --id"
+    ) as error:
+        image_builder.run(here.job, built_here(here), again=True)
+
+    assert "runtime graphs" not in str(error.value)
+    assert "runtime graphs: succeeded" in here.messages
+    assert len(started) == 2
+
+
 @pytest.mark.parametrize("said", [{"phases": None, "logs": None}, {"phases": [{"contexts": [{}]}]}, {}])
 def test_a_build_that_failed_without_a_reason_says_so(bench: MakeBench, said: dict[str, Any]) -> None:
     here = bench("graphs")

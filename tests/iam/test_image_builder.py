@@ -67,6 +67,7 @@ def test_a_solution_without_custom_nodes_needs_no_wider_boundary(solution_of: An
     [
         ("codebuild:StartBuild", {}, True),
         ("codebuild:BatchGetBuilds", {}, True),
+        ("codebuild:ListBuildsForProject", {}, True),
         ("codebuild:UpdateProject", {}, False),
         ("codebuild:UpdateProject", BY_STACK, True),
         ("codebuild:CreateProject", {}, False),
