@@ -7,6 +7,7 @@ goes on to use the path on the mount.
 # ruff: noqa: PTH110, PTH116, PTH118, PTH119 (a Path would be opened by what is replaced here)
 
 import builtins
+import functools
 import io
 import json
 import os
@@ -73,21 +74,44 @@ class Direct:
         return f"nothing has arrived for {silent:.0f} s" if silent > SILENCE_SECONDS else ""
 
 
-def install(direct, waits):
-    """Put the replacement into the functions that open files to read; `waits` says whether to wait now."""
+class OpenFile:
+    """In the place of the built-in `open`.
 
-    def opened(file, mode="r", *more, **named):
-        if "r" in mode and "+" not in mode:
-            file = direct.path(file, waits())
+    An object, not a function: classes keep it as an attribute (`pathlib` of Python 3.10 does), and there a
+    function would become a method, which the built-in does not.
+    """
+
+    def __init__(self, direct, waits):
+        self._direct, self._waits = direct, waits
+        functools.update_wrapper(self, open_file)
+
+    def __call__(self, file, mode="r", *more, **named):
+        """Open a file; one that is downloaded and only read, where it is downloaded."""
+        if isinstance(mode, str) and "r" in mode and "+" not in mode:
+            file = self._direct.path(file, self._waits())
         return open_file(file, mode, *more, **named)
 
-    def descriptor(path, flags, *more, **named):
+
+class OpenDescriptor:
+    """In the place of `os.open`; an object for the same reason."""
+
+    def __init__(self, direct, waits):
+        self._direct, self._waits = direct, waits
+        functools.update_wrapper(self, open_descriptor)
+
+    def __call__(self, path, flags, *more, **named):
+        """Open a descriptor; of a file that is downloaded and only read, where it is downloaded."""
         if flags & (os.O_WRONLY | os.O_RDWR) == 0 and not flags & getattr(os, "O_DIRECTORY", 0):
-            path = direct.path(path, waits())
+            path = self._direct.path(path, self._waits())
         return open_descriptor(path, flags, *more, **named)
 
-    builtins.open = io.open = opened
-    os.open = descriptor
+
+def install(direct, waits):
+    """Put the replacement into the functions that open files to read; `waits` says whether to wait now."""
+    builtins.open = io.open = OpenFile(direct, waits)
+    os.open = OpenDescriptor(direct, waits)
+    # What asks whether `os.open` takes `dir_fd`, such as `shutil.rmtree`, means this one from now on.
+    os.supports_dir_fd.add(os.open)
 
 
 def load(waits):
