@@ -7,14 +7,15 @@ import os
 import random
 import signal
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from queue_agent.models import download, parts
-from queue_agent.models.__main__ import size_limit, used
+from queue_agent.models import bucket, download, parts
+from queue_agent.models.__main__ import load, size_limit, used
 from queue_agent.models.bucket import Bucket, ModelError, version_of
 from queue_agent.models.download import Download
 from queue_agent.models.parts import Version
@@ -63,8 +64,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def loading(server: Server, tmp_path: Path, key: str = "team/a.safetensors") -> Download:
     target = tmp_path / "out" / "a.safetensors"
     target.parent.mkdir(exist_ok=True)
-    bucket = Bucket("models", "us-east-1", server.url)
-    return Download(bucket, key, target, tmp_path / "out" / ".progress", streams=4)
+    models = Bucket("models", "us-east-1", server.url)
+    return Download(models, key, target, tmp_path / "out" / ".progress", streams=4)
 
 
 def test_a_file_has_the_bytes_of_the_object(server: Server, tmp_path: Path) -> None:
@@ -200,6 +201,81 @@ def test_a_server_that_fails_is_asked_again(server: Server, tmp_path: Path, answ
     loading(server, tmp_path).run(ROOM)
 
     assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
+
+
+def test_a_bucket_that_is_asked_by_many_pods_is_asked_again_for_a_while(
+    server: Server, tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 scales within minutes, and answers 503 until then."""
+    monkeypatch.setattr(download, "WAIT_SECONDS", 0.01)
+    failures: dict[int, int] = {}
+
+    def slow_down(request: Request, answer: Answer) -> Answer:
+        failures[offset(request)] = failures.get(offset(request), 0) + 1
+        return answer if failures[offset(request)] > 7 or offset(request) < 0 else Answer("503 Slow Down", {})
+
+    answering(slow_down)
+    loading(server, tmp_path).run(ROOM)
+
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
+
+
+DENIED = "<Error><Code>AccessDenied</Code><Message>no right to kms:Decrypt &amp; more</Message></Error>"
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_a_refusal_is_told_in_the_words_of_s3(
+    server: Server, tmp_path: Path, answering: Answering, method: str
+) -> None:
+    """The answer to HeadObject, which S3 gives without a text, says only 403."""
+
+    def denied(request: Request, answer: Answer) -> Answer:
+        body = DENIED.encode() if request.method == "GET" else b""
+        refused = request.method in (method, "GET")
+        return Answer("403 Forbidden", {"Content-Length": str(len(body))}, body) if refused else answer
+
+    answering(denied)
+
+    with pytest.raises(ModelError, match=r"AccessDenied.*kms:Decrypt & more"):
+        loading(server, tmp_path).run(ROOM)
+
+
+def test_credentials_that_come_late_are_waited_for(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "aws"
+    folder.mkdir()
+    monkeypatch.setattr(bucket, "CREDENTIALS_PAUSE", 0.01)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))
+    text = "[default]\naws_access_key_id = a\naws_secret_access_key = b\n"
+    threading.Timer(0.3, lambda: (folder / "credentials").write_text(text)).start()
+
+    assert loading(server, tmp_path).run(ROOM).size == len(CONTENT)
+
+
+def test_without_credentials_the_mount_is_read(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "CREDENTIALS_SECONDS", 0.0)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    (tmp_path / "out").mkdir()
+
+    load(Bucket("models", "us-east-1", server.url), "team/", "a.safetensors", tmp_path / "out", ROOM)
+
+    assert "no credentials" in (tmp_path / "out" / "a.safetensors.failed").read_text()
+
+
+def test_a_journal_that_was_cut_off_and_continued_is_read_as_far_as_it_is_right() -> None:
+    version = Version(100, '"e"')
+    text = parts.journal_header(version, 4) + "\n0 11\n1 3415 77\n2 \n3 44\n4 5"
+
+    assert parts.journaled(text, version, 4) == {0: 11, 3: 44}
 
 
 def test_an_object_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:

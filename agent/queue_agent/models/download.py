@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import itertools
 import os
+import random
 import threading
 import time
 import zlib
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from queue_agent.models.bucket import Bucket, ModelError, connect
+from queue_agent.models.bucket import ERROR_BYTES, Bucket, ModelError, connect, refusal
 from queue_agent.models.parts import (
     Part,
     Version,
@@ -34,7 +35,8 @@ from queue_agent.models.parts import (
 
 STREAMS = 48
 BUFFER_BYTES = 256 << 10
-ATTEMPTS = 5
+# Many pods that start at once are told to slow down: 11 to 17 s of patience for each part.
+ATTEMPTS, WAIT_SECONDS, LONGEST_WAIT = 8, 0.2, 5.0
 # A node whose disk is fuller than 90 % evicts pods: https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
 LEAST_FREE_SHARE = 0.1
 
@@ -195,7 +197,8 @@ class Download:
                 connection.close()  # the next request opens it again
                 if attempt == ATTEMPTS or self._failed.is_set():
                     raise ModelError(f"{self._key}: {error or type(error).__name__}") from error
-                time.sleep(min(2.0, 0.1 * 2**attempt))
+                longest = min(LONGEST_WAIT, WAIT_SECONDS * 2 ** (attempt - 1))
+                time.sleep(random.uniform(0.6, 1) * longest)  # noqa: S311 - not all at once
         raise AssertionError
 
     def _send(self, connection: http.client.HTTPConnection, part: Part, etag: str | None) -> None:
@@ -214,7 +217,8 @@ class Download:
         if response.status >= 500 or response.status == 429:
             raise _TryAgainError(f"S3 answers {response.status}")
         if response.status != 206:
-            raise ModelError(f"{self._key}: S3 answers {response.status} {response.reason}")
+            reason = refusal(response.read(ERROR_BYTES)) or response.reason
+            raise ModelError(f"{self._key}: S3 answers {response.status} {reason}")
         if response.headers["ETag"] != target.version.etag:
             raise _TryAgainError("the object was replaced")
         crc = written = 0

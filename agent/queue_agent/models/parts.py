@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ PARTS_PER_STREAM = 4
 FIRST_PART, LARGEST_FIRST_PART = 1 << 20, 12 << 20
 # The polynomial of CRC-32, with its bits reversed (zlib, gzip, S3's ChecksumCRC32).
 CRC32_POLYNOMIAL = 0xEDB88320
+_ROW = re.compile("[0-9]{1,9} [0-9]{1,10}")
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ def journaled(text: str, version: Version, streams: int) -> dict[int, int]:
     header, *lines = text.split("\n")
     if header != journal_header(version, streams):
         return {}
-    # The last line may be incomplete: it is the one without an end.
-    rows = [line.split() for line in lines[:-1]]
+    # The last line may be incomplete: it is the one without an end. A restart goes on after it, in that line.
+    rows = [line.split(" ") for line in lines[:-1] if _ROW.fullmatch(line)]
     return {int(number): int(crc) for number, crc in rows}
 
 
