@@ -87,6 +87,9 @@ class Objects(dict[str, Object]):
         """The settings of a runtime's queue agent."""
         return self[f"ConfigMap/{runtime}-agent"]["data"]
 
+    def node_class(self, runtime: str) -> Object:
+        return self[f"EC2NodeClass/demo-{runtime}"]["spec"]
+
 
 Render = Callable[..., Objects]
 

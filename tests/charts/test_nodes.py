@@ -1,22 +1,17 @@
 """GPU nodes: what they may be, what is on them, when they go."""
 
-import tomllib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from .conftest import ROOT, Objects, Render
+from .conftest import Objects, Render
 
 SNAPSHOT = "snap-0123456789abcdef0"
 
 
 def pool(objects: Objects) -> dict[str, Any]:
     return objects["NodePool/demo-one"]["spec"]
-
-
-def node_class(objects: Objects) -> dict[str, Any]:
-    return objects["EC2NodeClass/demo-one"]["spec"]
 
 
 def requirements(objects: Objects) -> dict[str, tuple[str, list[str]]]:
@@ -27,7 +22,8 @@ def requirements(objects: Objects) -> dict[str, tuple[str, list[str]]]:
 
 
 def volumes(objects: Objects) -> dict[str, dict[str, Any]]:
-    return {mapping["deviceName"]: mapping["ebs"] for mapping in node_class(objects)["blockDeviceMappings"]}
+    mappings = objects.node_class("one")["blockDeviceMappings"]
+    return {mapping["deviceName"]: mapping["ebs"] for mapping in mappings}
 
 
 def test_a_node_is_an_x86_linux_with_nvme_disks(render: Render) -> None:
@@ -56,7 +52,7 @@ def test_nodes_use_reservations_before_other_capacity(with_value: Callable[..., 
     rendered = with_value(TERMS, RESERVATIONS)
     capacity = requirements(rendered)["karpenter.sh/capacity-type"]
     assert capacity == ("In", ["reserved", "spot", "on-demand"])
-    assert node_class(rendered)["capacityReservationSelectorTerms"] == RESERVATIONS
+    assert rendered.node_class("one")["capacityReservationSelectorTerms"] == RESERVATIONS
 
 
 def test_nodes_may_use_reservations_only(with_value: Callable[..., Objects]) -> None:
@@ -66,7 +62,7 @@ def test_nodes_may_use_reservations_only(with_value: Callable[..., Objects]) -> 
 
 
 def test_no_node_is_in_a_reservation_that_is_not_selected(render: Render) -> None:
-    assert "capacityReservationSelectorTerms" not in node_class(render(one={}))
+    assert "capacityReservationSelectorTerms" not in render(one={}).node_class("one")
 
 
 @pytest.mark.parametrize(("volume", "device"), [("osVolume", "/dev/xvda"), ("dataVolume", "/dev/xvdb")])
@@ -166,11 +162,11 @@ def test_node_labels_are_the_users_alone(render: Render) -> None:
 )
 def test_the_ami_is_the_one_asked_for(with_value: Callable[..., Objects], version: str, alias: str) -> None:
     rendered = with_value("karpenter.nodeTemplate.amiVersion", version)
-    assert node_class(rendered)["amiSelectorTerms"] == [{"alias": alias}]
+    assert rendered.node_class("one")["amiSelectorTerms"] == [{"alias": alias}]
 
 
 def test_nodes_are_in_private_subnets_with_the_clusters_security_group(render: Render) -> None:
-    spec = node_class(render(one={}))
+    spec = render(one={}).node_class("one")
     assert spec["subnetSelectorTerms"] == [
         {"tags": {"karpenter.sh/discovery": "demo", "kubernetes.io/role/internal-elb": "1"}}
     ]
@@ -179,13 +175,13 @@ def test_nodes_are_in_private_subnets_with_the_clusters_security_group(render: R
 
 def test_selectors_of_the_user_take_the_place_of_ours(render: Render) -> None:
     selectors = {"subnetSelector": {"net": "gpu"}, "securityGroupSelector": {"sg": "gpu"}}
-    spec = node_class(render(one={"karpenter": {"nodeTemplate": selectors}}))
+    spec = render(one={"karpenter": {"nodeTemplate": selectors}}).node_class("one")
     assert spec["subnetSelectorTerms"] == [{"tags": {"net": "gpu"}}]
     assert spec["securityGroupSelectorTerms"] == [{"tags": {"sg": "gpu"}}]
 
 
 def test_pods_cannot_ask_for_the_nodes_credentials(render: Render) -> None:
-    options = node_class(render(one={}))["metadataOptions"]
+    options = render(one={}).node_class("one")["metadataOptions"]
     assert (options["httpTokens"], options["httpPutResponseHopLimit"]) == ("required", 1)
 
 
@@ -218,105 +214,18 @@ def test_an_image_cache_is_not_hidden_by_the_nvme_disks(with_value: Callable[...
     rendered = with_value("karpenter.nodeTemplate.dataVolume.snapshotID", SNAPSHOT)
     volume = volumes(rendered)["/dev/xvdb"]
     assert (volume["snapshotID"], volume["volumeSize"]) == (SNAPSHOT, "100Gi")
-    assert "instanceStorePolicy" not in node_class(rendered)
+    assert "instanceStorePolicy" not in rendered.node_class("one")
     assert "karpenter.k8s.aws/instance-local-nvme" not in requirements(rendered)
-    assert "soci" not in node_class(rendered).get("userData", "")
+    assert "soci" not in rendered.node_class("one").get("userData", "")
 
 
 def test_nvme_disks_are_used_unless_the_user_says_no(
     with_value: Callable[..., Objects], render: Render
 ) -> None:
-    assert node_class(render(one={}))["instanceStorePolicy"] == "RAID0"
+    assert render(one={}).node_class("one")["instanceStorePolicy"] == "RAID0"
     rendered = with_value("karpenter.nodeTemplate.instanceStorePolicy", "None")
-    assert "instanceStorePolicy" not in node_class(rendered)
+    assert "instanceStorePolicy" not in rendered.node_class("one")
     assert "karpenter.k8s.aws/instance-local-nvme" not in requirements(rendered)
-
-
-def test_images_are_pulled_in_parallel_and_the_users_settings_stay(
-    with_value: Callable[..., Objects],
-) -> None:
-    rendered = with_value(
-        "karpenter.nodeTemplate.userData", "[settings.host-containers.admin]\nenabled = true\n"
-    )
-    settings = tomllib.loads(node_class(rendered)["userData"])["settings"]
-    assert settings["container-runtime"] == {"snapshotter": "soci"}
-    assert settings["host-containers"] == {"admin": {"enabled": True}}
-
-
-SOCI = tomllib.loads((ROOT / "charts/sd-runtimes/files/parallel-pull.toml").read_text("utf-8"))["settings"]
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("text", "own"),
-    [
-        ('settings.motd = "hello"', {"motd": "hello"}),
-        ('[settings]\nmotd = "hello"', {"motd": "hello"}),
-        ('settings.motd = "a # b"  # not a table: [settings.container-runtime]', {"motd": "a # b"}),
-        ("# container-runtime\n", {}),
-        ('settings.kernel.sysctl."vm.swappiness" = "10"', {"kernel": {"sysctl": {"vm.swappiness": "10"}}}),
-        (
-            '[settings.bootstrap-commands.a]\ncommands = [\n  ["apiclient", "get"], # x\n]\nmode = "once"',
-            {"bootstrap-commands": {"a": {"commands": [["apiclient", "get"]], "mode": "once"}}},
-        ),
-        ('settings.motd = """\n# a\n\'b\n"""', {"motd": "# a\n'b\n"}),
-    ],
-)
-def test_settings_for_image_pulls_fit_after_any_text(
-    with_value: Callable[..., Objects], text: str, own: dict[str, Any]
-) -> None:
-    rendered = with_value("karpenter.nodeTemplate.userData", text)
-
-    assert tomllib.loads(node_class(rendered)["userData"])["settings"] == {**own, **SOCI}
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    "text",
-    [
-        'settings = {motd = "hello"}',
-        '"settings" = {motd = "hello"}',
-        '[settings."container-runtime"]\nsnapshotter = "overlayfs"',
-        'settings.container-runtime.snapshotter = "overlayfs"',
-        '[settings]\n"container\\u002druntime" = {snapshotter = "overlayfs"}',
-        "[settings.container-runtime-plugins.soci-snapshotter]\npull-mode = 'parallel-pull-unpack'",
-    ],
-)
-def test_a_text_that_may_set_the_same_tables_is_taken_as_it_is(
-    with_value: Callable[..., Objects], text: str
-) -> None:
-    rendered = with_value("karpenter.nodeTemplate.userData", text)
-
-    assert tomllib.loads(node_class(rendered)["userData"]) == tomllib.loads(text)
-
-
-@pytest.mark.parametrize("text", ["", "  \n"])
-def test_an_empty_text_is_no_user_data(with_value: Callable[..., Objects], text: str) -> None:
-    assert "userData" not in node_class(with_value("karpenter.nodeTemplate.userData", text))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '# ["apiclient", "ephemeral-storage", "init"]',
-        'settings.motd = "ephemeral-storage is set up"',
-        'settings.motd = "x" # "ephemeral-storage"',
-    ],
-)
-def test_commands_for_the_disks_are_found_in_values_only(
-    with_value: Callable[..., Objects], text: str
-) -> None:
-    assert node_class(with_value("karpenter.nodeTemplate.userData", text))["instanceStorePolicy"] == "RAID0"
-
-
-def test_no_toml_table_is_defined_twice(with_value: Callable[..., Objects], render: Render) -> None:
-    user_data = '[settings.container-runtime]\nsnapshotter = "overlayfs"\n'
-    rendered = with_value("karpenter.nodeTemplate.userData", user_data)
-    settings = tomllib.loads(node_class(rendered)["userData"])["settings"]
-    assert settings == {"container-runtime": {"snapshotter": "overlayfs"}}
-    default = tomllib.loads(node_class(render(one={}))["userData"])["settings"]
-    plugin = default["container-runtime-plugins"]["soci-snapshotter"]
-    assert plugin["pull-mode"] == "parallel-pull-unpack"
 
 
 def test_tags_of_the_runtime_win_over_those_of_the_solution(render: Render) -> None:
@@ -324,5 +233,5 @@ def test_tags_of_the_runtime_win_over_those_of_the_solution(render: Render) -> N
         {"global": {"tags": {"team": "art", "cost": "1"}}},
         one={"karpenter": {"nodeTemplate": {"tags": {"team": "print"}}}},
     )
-    tags = node_class(rendered)["tags"]
+    tags = rendered.node_class("one")["tags"]
     assert (tags["team"], tags["cost"], tags["runtime"], tags["stack"]) == ("print", "1", "one", "demo")

@@ -16,7 +16,7 @@ from queue_agent.adapters.invokeai import content as contents
 from queue_agent.adapters.invokeai import graph as graphs
 from queue_agent.adapters.invokeai import models, socketio
 from queue_agent.adapters.invokeai.files import Files
-from queue_agent.adapters.invokeai.queue import ORIGIN, UNFINISHED, Item, Queue
+from queue_agent.adapters.invokeai.queue import ORIGIN, UNFINISHED, Item, Queue, is_broken, newest
 from queue_agent.adapters.shared import data_uris
 from queue_agent.adapters.shared.http import Http, ResponseTooLarge
 from queue_agent.adapters.shared.listener import listening, wait_for_event
@@ -153,9 +153,9 @@ class InvokeAi:
             batches[str(item["batch_id"])].append(item)
         self._cancelled &= batches.keys()
         usable = [items for items in batches.values() if _is_usable(items, task, count)]
-        earlier = max(usable, key=_newest, default=[])
+        earlier = max(usable, key=newest, default=[])
         for items in batches.values():
-            broken = any(_is_broken(item) or item["batch_id"] in self._cancelled for item in items)
+            broken = any(is_broken(item) or item["batch_id"] in self._cancelled for item in items)
             # An agent that was killed while it queued the graphs has left some of them.
             own = any(item.get("destination") == task.id for item in items)
             for item in items if items is not earlier and (broken or own) else ():
@@ -290,17 +290,9 @@ def _batch_id(task: Task) -> str:
     return f"{task.id}.{task.attempt}"
 
 
-def _is_broken(item: Item) -> bool:
-    return item.get("status") in ("failed", "canceled")
-
-
 def _is_usable(items: Sequence[Item], task: Task, count: int) -> bool:
     """Whether the items are all of an earlier attempt at the task, unfinished or completed."""
     return len(items) == count and all(
         item.get("destination") == task.id and item.get("status") in (*UNFINISHED, "completed")
         for item in items
     )
-
-
-def _newest(items: Sequence[Item]) -> int:
-    return max(int(item["item_id"]) for item in items)

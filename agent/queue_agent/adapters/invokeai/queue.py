@@ -4,7 +4,7 @@ Every unknown path returns 200 with a web page, so a response counts only when i
 shape.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from queue_agent.adapters.invokeai import graph as graphs
@@ -88,3 +88,13 @@ class Queue:
             raise RuntimeUnavailable("runtime_error", f"HTTP {response.status} for {path}")
         document = response.json()
         return document if isinstance(document, Mapping) else {}
+
+
+def is_broken(item: Item) -> bool:
+    """Whether the item ended without its outputs."""
+    return item.get("status") in ("failed", "canceled")
+
+
+def newest(items: Sequence[Item]) -> int:
+    """The id of the item that was queued last."""
+    return max(int(item["item_id"]) for item in items)
