@@ -176,3 +176,11 @@ def create_foreign_cluster(account: Account) -> None:
     account.client("eks").create_cluster(
         name="demo", version="1.34", roleArn=f"arn:aws:iam::{account.id}:role/x", resourcesVpcConfig={}
     )
+
+
+@pytest.fixture
+def fresh(bench: MakeBench) -> Bench:
+    """A job whose eksctl creates a network and a cluster in the emulator."""
+    bench_job = bench("one")
+    bench_job.creates_cluster("1.34")
+    return bench_job
