@@ -6,6 +6,7 @@ https://github.com/huggingface/safetensors#format
 import functools
 import json
 import math
+import re
 
 # https://github.com/huggingface/safetensors/blob/v0.8.0/bindings/python/py_src/safetensors/torch.py (_TYPES)
 # Types of less than a byte are left to the package: their shape in the file is not the tensor's.
@@ -29,6 +30,8 @@ DTYPES = {
     "U8": "uint8",
     "BOOL": "bool",
 }
+# Of less than a byte, or without a type in every PyTorch: the package reads such tensors.
+OTHER_DTYPES = {"F4", "F6_E2M3", "F6_E3M2", "F8_E8M0"}
 # The package refuses longer headers.
 MAX_HEADER_BYTES = 100_000_000
 
@@ -48,20 +51,35 @@ def parse(read, size):
     if not 0 < length <= min(MAX_HEADER_BYTES, size - 8):
         raise UnknownFormatError
     try:
-        header = json.loads(bytes(read(length, 8)))
+        header = json.loads(bytes(read(length, 8)).decode())
         metadata = header.pop("__metadata__", None)
+        if not all(isinstance(text, str) for text in (metadata or {}).values()):
+            raise UnknownFormatError
         entries = dict(sorted(header.items(), key=lambda item: item[1]["data_offsets"]))
         end = 0
         for entry in entries.values():
             begin, stop = entry["data_offsets"]
-            if begin != end or stop < begin:
+            if begin != end or stop < begin or not is_known(entry, stop - begin):
                 raise UnknownFormatError
             end = stop
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UnknownFormatError from None
     if 8 + length + end != size:
         raise UnknownFormatError
     return metadata, entries, 8 + length
+
+
+def is_known(entry, size):
+    """Whether the type and the shape of a tensor are those of such files, and make `size` bytes."""
+    known = entry["dtype"] in DTYPES or entry["dtype"] in OTHER_DTYPES
+    whole = all(type(side) is int and side >= 0 for side in entry["shape"])
+    return known and whole and math.prod(entry["shape"]) * bits(entry["dtype"]) == 8 * size
+
+
+@functools.cache
+def bits(name):
+    """How many bits a number of a type of the file has: 4 for F4, 8 for F8_E4M3."""
+    return 8 if name == "BOOL" else int(re.sub("^[A-Z]+|_.*", "", name))
 
 
 @functools.cache

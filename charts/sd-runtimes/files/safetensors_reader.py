@@ -68,6 +68,18 @@ class Staging:
                 event.synchronize()
 
 
+class Descriptor:
+    """An open file, closed when nothing has it any more."""
+
+    def __init__(self, filename):
+        self.number = os.open(filename, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+
+    def __del__(self):
+        number, self.number = getattr(self, "number", None), None
+        if number is not None:
+            os.close(number)
+
+
 class SafeOpen:
     """In the place of `safetensors.safe_open`: the same methods, without a mapping. Threads may share one."""
 
@@ -85,23 +97,18 @@ class SafeOpen:
 
     def _open(self, filename, device):
         self._filename, self._device = filename, device
-        self._descriptor = os.open(filename, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        size = os.fstat(self._descriptor).st_size
+        self._descriptor = Descriptor(filename)
+        size = os.fstat(self._descriptor.number).st_size
         self._metadata, self._entries, self._start = header.parse(self._header, size)
         self._stage = Staging(self._read) if size > PARTS * PART_BYTES and is_gpu(device) else None
 
     def _close(self):
-        descriptor, self._descriptor = getattr(self, "_descriptor", None), None
-        if descriptor is not None:
-            os.close(descriptor)
+        self._descriptor = None
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self._close()
-
-    def __del__(self):
         self._close()
 
     def keys(self):
@@ -148,8 +155,10 @@ class SafeOpen:
         return tensors
 
     def get_slice(self, name):
-        """A tensor of which a part is wanted."""
-        return SafeSlice(self, name, self._entry(name))
+        """A tensor of which a part is wanted, also after this file is closed."""
+        entry, own = self._entry(name), object.__new__(SafeOpen)
+        own.__dict__.update(self.__dict__)
+        return SafeSlice(own, name, entry)
 
     def _check_open(self):
         if self._descriptor is None:
@@ -162,13 +171,13 @@ class SafeOpen:
         return self._entries[name]
 
     def _header(self, count, offset):
-        return os.pread(self._descriptor, count, offset)
+        return os.pread(self._descriptor.number, count, offset)
 
     def _read(self, address, count, offset):
         # With an offset of its own, so that another thread's read does not move this one's.
         end = offset + count
         while offset < end:
-            step = pread(self._descriptor, address, end - offset, offset)
+            step = pread(self._descriptor.number, address, end - offset, offset)
             if step > 0:
                 address, offset = address + step, offset + step
             elif not step:
