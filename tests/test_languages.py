@@ -1,4 +1,4 @@
-"""Pages in English and Chinese say the same: commands, keys, structure. The words are for people to compare."""
+"""Pages in English and Chinese have the same commands, keys, structure and links; people compare the words."""
 
 import re
 from pathlib import Path
