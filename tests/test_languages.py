@@ -1,4 +1,4 @@
-"""Pages in English and Chinese have the same commands, keys, structure and links; people compare the words."""
+"""Pages in English and Chinese have the same commands, keys, structure and links; people compare words."""
 
 import re
 from pathlib import Path
