@@ -23,7 +23,7 @@ from generator.plan.model import (
     ResourceCount,
     RuntimePlan,
 )
-from generator.solution import capacity, warm
+from generator.solution import capacity, mounts, warm
 from generator.solution.capacity import Place
 from generator.solution.model import NodePool, Runtime, RuntimeType, Solution
 from generator.solution.nodes import Nodes
@@ -42,7 +42,7 @@ MODEL_LICENCES = (
 
 # Roles that eksctl creates in addition to those of service accounts: control plane, node group, VPC CNI.
 EKSCTL_ROLES = 3
-KUBERNETES_PER_RUNTIME = ("Deployment", "ScaledObject", "PersistentVolume")
+KUBERNETES_PER_RUNTIME = ("Deployment", "ScaledObject")
 
 
 def plan(
@@ -168,6 +168,8 @@ def _resources(solution: Solution, stack_resources: Mapping[str, int]) -> Iterat
         yield ResourceCount("charts", kind, len(solution.node_pools))
     for kind in KUBERNETES_PER_RUNTIME:
         yield ResourceCount("charts", kind, len(solution.runtimes))
+    if volumes := mounts.volumes(solution.runtimes):
+        yield ResourceCount("charts", "PersistentVolume", volumes)
     observability = solution.observability
     daemon_sets = observability.logs.enabled + observability.gpu_metrics
     if daemon_sets:

@@ -108,7 +108,8 @@ class Models:
 
     `mount_options`: options of Mountpoint besides those that the chart sets itself. `direct`: the files that
     a pod downloads, as paths in the folder that is mounted. `cache`: bytes on the disk of the node in which
-    the mount keeps what is read; None: it keeps nothing.
+    the mount keeps what is read; None: it keeps nothing. `claim`: size, access modes and size of the
+    cache, as they are written.
     """
 
     bucket: str
@@ -116,6 +117,7 @@ class Models:
     mount_options: tuple[str, ...] = ()
     direct: tuple[str, ...] = ()
     cache: Decimal | None = None
+    claim: tuple[str, ...] = ()
 
     @property
     def prefix(self) -> str:

@@ -134,18 +134,24 @@ def pod_log_group(stack: str) -> str:
     return f"/sd-on-eks/{stack}/pods"
 
 
-def persistent_volume(stack: str, runtime: str, cache: str = "") -> str:
-    """PersistentVolume of one runtime, whose mount has a cache of this size."""
-    return f"{stack}-{runtime}{_cache(cache)}"
+def persistent_volume(stack: str, runtime: str) -> str:
+    """PersistentVolume of one runtime, whose mount has no cache."""
+    return f"{stack}-{runtime}"
 
 
-def volume_claim(runtime: str, cache: str = "") -> str:
+def cached_volume(stack: str, size: str, mount: str) -> str:
+    """PersistentVolume of all runtimes with this mount, named after the cache and 8 characters of a hash."""
+    return f"{stack}.cache-{size.lower()}-{mount}"
+
+
+def volume_claim(runtime: str) -> str:
     """Claim for the PersistentVolume of one runtime."""
-    return f"{runtime}-models{_cache(cache)}"
+    return f"{runtime}-models"
 
 
-def _cache(size: str) -> str:
-    return f".cache-{size.lower()}" if size else ""
+def cached_claim(size: str, mount: str) -> str:
+    """Claim for a PersistentVolume with a cache."""
+    return f"models.cache-{size.lower()}-{mount}"
 
 
 def node_pool(stack: str, pool: str) -> str:

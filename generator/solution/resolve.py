@@ -53,7 +53,7 @@ def solution(data: Mapping[str, Any], defaults: Defaults, facts: Facts, context:
     zones, versions = facts.zones(scope.region, instance_types), facts.versions(config["eksVersion"])
     if versions.csi_has_pods:
         place = Place(facts.region(scope.region), zones)
-        runtimes = tuple(with_throughput(runtime, place, facts) for runtime in runtimes)
+        runtimes = with_throughput(runtimes, place, facts)
     return Solution(
         stack=scope.stack,
         region=scope.region,

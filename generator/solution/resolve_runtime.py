@@ -175,6 +175,7 @@ def _models(full: Data, scope: Scope, nodes: Nodes) -> Models:
             disks=nodes.local_disks or scope.auto_mode,
         ),
         cache=parse(models["cacheSize"]) if mounted and models["cacheSize"] else None,
+        claim=(str(persistence["size"]), *persistence["accessModes"], str(models["cacheSize"])),
     )
 
 

@@ -129,12 +129,12 @@ def helm() -> str:
 
 
 @functools.cache
-def template(chart: str, values: str, *options: str) -> Objects:
+def template(chart: str, values: str, *options: str, release: str = "release") -> Objects:
     """What `helm template` makes of values (JSON text), once for all tests that ask for the same."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(values)
         file.flush()
-        command = [helm(), "template", "release", chart, "--namespace", "kube-system", "-f", file.name]
+        command = [helm(), "template", release, chart, "--namespace", "kube-system", "-f", file.name]
         command += ["--kube-version", "1.28", *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
     if done.returncode:

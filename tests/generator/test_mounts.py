@@ -10,6 +10,7 @@ from generator.build import values as chart_values
 from generator.facts import mount_options
 from generator.facts.facts import Facts
 from generator.facts.mount_options import MountOption
+from generator.solution import mounts
 from generator.solution.model import Solution
 
 Solve = Callable[..., Solution]
@@ -121,3 +122,46 @@ def test_what_cannot_be_set_is_refused_with_the_reason(name: str) -> None:
     [fault] = OPTIONS.faults([f"{name}=1"], "1.34", "aws")
 
     assert fault.message == f"{name} cannot be set: {OPTIONS.refused[name]}"
+
+
+def cached(name: str, memory: str, **pods: Any) -> dict[str, Any]:
+    """A runtime of a shared node pool, whose mount has a cache and whose pods request this memory."""
+    resources = {"requests": {"memory": memory}, "limits": {"memory": memory}}
+    nodes = {"instanceType": ["g4dn.xlarge", "g6.2xlarge"]}
+    extra = {
+        "karpenter": {"nodePool": "shared", "provisioner": nodes},
+        "runtime": {"inferenceApi": {"resources": resources}, **pods},
+    }
+    return {"name": name, "namespace": "default", "type": "comfyui", "extraValues": extra}
+
+
+CACHE: dict[str, Any] = {"models": {"cacheSize": "60Gi"}}
+
+
+def limits(solution: Solution) -> list[str | None]:
+    return [mount_options.value(one.models.mount_options, mounts.THROUGHPUT) for one in solution.runtimes]
+
+
+def test_runtimes_with_a_cache_on_the_same_nodes_get_one_limit(solve: Solve) -> None:
+    """The mount of a pod that fits only the slower type must be the same, or the cache is not shared."""
+    small, large = cached("small", "4Gi", **CACHE), cached("large", "24Gi", **CACHE)
+
+    solution = solve(eksVersion="1.34", modelsRuntime=[small, large])
+
+    assert limits(solution) == ["25", "25"]
+    assert mounts.volumes(solution.runtimes) == 1
+
+
+def test_without_a_cache_each_runtime_has_a_volume(solve: Solve) -> None:
+    runtimes = [cached("a", "4Gi"), cached("b", "4Gi"), cached("c", "4Gi", **CACHE)]
+    own = cached("d", "4Gi", persistence={"existingClaim": "mine"})
+
+    solution = solve(eksVersion="1.34", modelsRuntime=[*runtimes, own])
+
+    assert mounts.volumes(solution.runtimes) == 3
+
+
+def test_without_a_cache_each_mount_has_the_limit_of_its_own_nodes(solve: Solve) -> None:
+    solution = solve(eksVersion="1.34", modelsRuntime=[cached("small", "4Gi"), cached("large", "24Gi")])
+
+    assert limits(solution) == ["25", "10"]

@@ -25,9 +25,3 @@ user's labels are added; they cannot override these.
 {{- $_ := set $own "sd-on-eks/type" .type -}}
 {{- toYaml (merge $own .runtime.labels) -}}
 {{- end -}}
-
-{{- /* sd-runtimes.modelLabels (runtime): labels of volume and claim, with `persistence.labels`. */ -}}
-{{- define "sd-runtimes.modelLabels" -}}
-{{- $labels := include "sd-runtimes.labels" (dict "runtime" . "component" "models") | fromYaml -}}
-{{- toYaml (merge $labels .runtime.persistence.labels) -}}
-{{- end -}}

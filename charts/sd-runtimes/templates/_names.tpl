@@ -3,14 +3,19 @@ Names of the objects. They depend on solution and runtime and not on the release
 the same object; guards check their lengths (63 characters). All take a resolved runtime (see sd-runtimes.resolve).
 */ -}}
 
-{{- /* sd-runtimes.name.volume (runtime): PersistentVolume. With a cache, a name of its own: its attributes are immutable. */ -}}
+{{- /* sd-runtimes.name.volume (runtime): PersistentVolume. */ -}}
 {{- define "sd-runtimes.name.volume" -}}
-{{ .global.stackName }}-{{ .name }}{{ include "sd-runtimes.name.cache" . }}
+{{ .global.stackName }}{{ if .cached }}{{ include "sd-runtimes.name.cache" . }}{{ else }}-{{ .name }}{{ end }}
 {{- end -}}
 
-{{- /* sd-runtimes.name.cache (runtime): the end of the names of volume and claim; no runtime's name has a dot. */ -}}
+{{- /*
+sd-runtimes.name.cache (runtime): the end of the names of volume and claim of a mount with a cache; no runtime's name has a
+dot. Runtimes whose mounts are the same have the same name, which makes them one volume: see models/_volumes.tpl.
+*/ -}}
 {{- define "sd-runtimes.name.cache" -}}
-{{ with .runtime.models.cacheSize }}.cache-{{ lower . }}{{ end }}
+{{- $p := .runtime.persistence -}}
+{{- $mount := list .release.Name .namespace $p.s3.modelBucket $p.size $p.accessModes (include "sd-runtimes.mountOptions" . | fromYamlArray) -}}
+.cache-{{ lower .runtime.models.cacheSize }}-{{ $mount | toJson | sha256sum | trunc 8 }}
 {{- end -}}
 
 {{- /* sd-runtimes.name.nodePool (runtime): NodePool and EC2NodeClass; value of karpenter.sh/nodepool. */ -}}
@@ -35,5 +40,6 @@ the same object; guards check their lengths (63 characters). All take a resolved
 
 {{- /* sd-runtimes.name.claim (runtime): PersistentVolumeClaim of the models. */ -}}
 {{- define "sd-runtimes.name.claim" -}}
-{{ .runtime.persistence.existingClaim | default (printf "%s-models%s" .name (include "sd-runtimes.name.cache" .)) }}
+{{- if .cached }}models{{ include "sd-runtimes.name.cache" . }}
+{{- else }}{{ .runtime.persistence.existingClaim | default (printf "%s-models" .name) }}{{ end }}
 {{- end -}}

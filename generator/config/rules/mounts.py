@@ -1,10 +1,12 @@
 """The mount of the model bucket: its options, and how long it lasts while a node is drained."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from generator.config.node import ConfigNode
 from generator.config.rules.base import WARNING, Case, Finding, agent, bucket_is_mounted, cache_space, rule
+from generator.config.rules.node_pools import shared_pools
 from generator.config.rules.volumes import claims
+from generator.facts import mount_options
 from generator.facts.quantity import GIB, parse
 from generator.facts.versions import CSI_POD_GRACE_SECONDS
 from generator.solution.limits import STORE_SECONDS
@@ -62,6 +64,41 @@ def caches_are_on_fast_disks(case: Case) -> Iterator[Finding]:
             yield Finding(
                 node, message, "set karpenter.nodeTemplate.instanceStorePolicy: RAID0, or remove the key"
             )
+
+
+@rule("SD322", WARNING)
+def caches_on_shared_nodes_are_one(case: Case) -> Iterator[Finding]:
+    """Runtimes that share nodes and read the same folder should share its cache: with equal mounts."""
+    for runtimes in shared_pools(case).values():
+        firsts: dict[tuple[str | None, str | None], ConfigNode] = {}
+        for runtime in filter(cache_space, runtimes):
+            first = firsts.setdefault(_folder(runtime), runtime)
+            name = first.at("name").value
+            for (node, value), (_, expected) in zip(_mount(runtime), _mount(first), strict=True):
+                if value != expected:
+                    size = runtime.at("extraValues", "runtime", "models", "cacheSize")
+                    message = f"{node.key} differs from that of runtime {name!r}, which shares the nodes: "
+                    message += "each node has two caches, each with this model folder"
+                    yield Finding(node if node.given else size, message, "set the same value for both")
+
+
+def _folder(runtime: ConfigNode) -> tuple[str | None, str | None]:
+    """The bucket and the folder in it that is mounted."""
+    mount = runtime.at("extraValues", "runtime", "persistence", "s3")
+    options = [item.text() or "" for item in mount.at("mountOptions").items()]
+    return mount.at("modelBucket").text(), mount_options.value(options, "prefix")
+
+
+def _mount(runtime: ConfigNode) -> Iterator[tuple[ConfigNode, Hashable]]:
+    """What must be equal for runtimes that share a cache, and its value."""
+    persistence = runtime.at("extraValues", "runtime", "persistence")
+    options = persistence.at("s3", "mountOptions")
+    yield runtime.at("namespace"), runtime.at("namespace").text()
+    size = runtime.at("extraValues", "runtime", "models", "cacheSize")
+    yield size, size.text()
+    yield options, frozenset(mount_options.parse(item.text() or "") for item in options.items())
+    yield persistence.at("size"), str(persistence.at("size").value)
+    yield persistence.at("accessModes"), tuple(persistence.at("accessModes").words())
 
 
 @rule("SD987", WARNING)

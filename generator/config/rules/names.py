@@ -42,12 +42,15 @@ def derived_names_are_short_enough(case: Case) -> Iterator[Finding]:
 def _lengths(stack: str, runtime: str, cache: str, case: Case) -> list[tuple[int, str, str, int]]:
     """For each derived name: the characters above the limit, what it names, the name, the limit."""
     account, region = case.context.account or "0" * 12, case.context.region or ""
+    volume, claim = names.persistent_volume(stack, runtime), names.volume_claim(runtime)
+    if cache:
+        volume, claim = names.cached_volume(stack, cache, "0" * 8), names.cached_claim(cache, "0" * 8)
     rows = [
         ("the dead-letter queue", names.dead_letter_queue(stack, runtime), names.SQS_NAME_MAX),
         ("the output bucket", names.output_bucket(stack, runtime, account, region), names.S3_NAME_MAX),
         ("the IAM role", names.runtime_role(stack, runtime), names.IAM_ROLE_NAME_MAX),
-        ("the PersistentVolume", names.persistent_volume(stack, runtime, cache), names.KUBERNETES_NAME_MAX),
-        ("the volume claim", names.volume_claim(runtime, cache), names.KUBERNETES_NAME_MAX),
+        ("the PersistentVolume", volume, names.KUBERNETES_NAME_MAX),
+        ("the volume claim", claim, names.KUBERNETES_NAME_MAX),
     ]
     return [(len(name) - limit, thing, name, limit) for thing, name, limit in rows]
 

@@ -19,7 +19,7 @@ def _pool_node(runtime: ConfigNode) -> ConfigNode:
     return karpenter(runtime).at("nodePool")
 
 
-def _shared_pools(case: Case) -> dict[str, list[ConfigNode]]:
+def shared_pools(case: Case) -> dict[str, list[ConfigNode]]:
     """The runtimes of each shared pool, in the order of the file."""
     pools: dict[str, list[ConfigNode]] = {}
     for runtime in case.runtimes:
@@ -31,7 +31,7 @@ def _shared_pools(case: Case) -> dict[str, list[ConfigNode]]:
 @rule("SD980")
 def runtimes_of_a_pool_agree(case: Case) -> Iterator[Finding]:
     """Runtimes that share a node pool must have the same settings below karpenter: the nodes are the same."""
-    for first, *others in _shared_pools(case).values():
+    for first, *others in shared_pools(case).values():
         expected = _settings(first, case)
         for runtime in others:
             settings = _settings(runtime, case)
@@ -96,7 +96,7 @@ def _text(value: Any) -> str:
 @rule("SD981")
 def pools_have_names_of_their_own(case: Case) -> Iterator[Finding]:
     """A shared node pool cannot have the name of a runtime with a pool of its own: both would be one pool."""
-    shared = _shared_pools(case)
+    shared = shared_pools(case)
     for runtime in case.runtimes:
         name = runtime.at("name").text() or ""
         if name in shared and _pool_node(runtime).text() in (None, node_pool.OWN):
@@ -109,7 +109,7 @@ def pools_have_names_of_their_own(case: Case) -> Iterator[Finding]:
 @rule("SD982")
 def names_of_pools_are_short_enough(case: Case) -> Iterator[Finding]:
     """The name of a shared node pool, with stackName before it, must fit a Kubernetes label."""
-    for pool, (first, *_) in _shared_pools(case).items():
+    for pool, (first, *_) in shared_pools(case).items():
         name = names.node_pool(case.stack or "", pool)
         excess = len(name) - names.KUBERNETES_NAME_MAX
         if excess > 0:
@@ -121,7 +121,7 @@ def names_of_pools_are_short_enough(case: Case) -> Iterator[Finding]:
 @rule("SD984", WARNING)
 def pools_are_shared(case: Case) -> Iterator[Finding]:
     """A shared node pool should have several runtimes."""
-    pools = _shared_pools(case)
+    pools = shared_pools(case)
     for pool, runtimes in pools.items():
         if len(runtimes) == 1:
             others = [node_pool.OWN, *(name for name in pools if name != pool)]

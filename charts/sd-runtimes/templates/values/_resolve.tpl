@@ -48,6 +48,7 @@ the name of the pool that it shares) and `shared` (whether it shares it).
 {{- $_ := set $rt "traces" (or $rt.runtime.queueAgent.xray.enabled (dig "XRay" "enabled" false $rt.runtime.queueAgent)) -}}
 {{- $p := $rt.runtime.persistence -}}
 {{- $_ := set $rt "s3" (and $p.enabled $p.s3.enabled (not $p.existingClaim)) -}}
+{{- $_ := set $rt "cached" (and $rt.s3 (not (empty $rt.runtime.models.cacheSize))) -}}
 {{- $_ := set $rt "snapshot" (not (empty $rt.karpenter.nodeTemplate.dataVolume.snapshotID)) -}}
 {{- $_ := set $rt "direct" (include "sd-runtimes.direct.files" $rt | fromJsonArray) -}}
 {{- $_ := set $rt "shared" (ne ($rt.karpenter.nodePool | default "own") "own") -}}
