@@ -3,9 +3,11 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 COLUMNS = ("timestamp", "runtime", "seconds", "priority")
 PRIORITIES = ("normal", "high")
@@ -18,6 +20,8 @@ FIRST_UNIX_TIME, MILLISECONDS = 1e9, 1e11
 # The most tasks: a simulation of each policy takes some seconds for so many.
 MAX_TASKS = 200_000
 MAX_PROBLEMS = 20
+# What separates cells: spreadsheets write semicolons where the comma is in numbers.
+DELIMITERS = ",;\t"
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,11 @@ class _Row:
 def parse(text: str, runtimes: Collection[str] | None = None) -> Trace:
     """The tasks of a trace. Raises TraceError.
 
-    The first line names the columns, in any order; without it they are timestamp, runtime, seconds.
+    The first line names the columns, in any order; without a line of names they are those of COLUMNS.
     `runtimes`: those that tasks may have; None for any.
     """
     try:
-        lines = list(_lines(text.removeprefix("\ufeff")))
+        lines = list(islice(_lines(text.removeprefix("\ufeff")), MAX_TASKS + 2))
     except csv.Error as error:
         raise TraceError(
             [TraceProblem(1, 1, f"not a CSV file: {error}", "write a line for each task")]
@@ -95,7 +99,9 @@ def parse(text: str, runtimes: Collection[str] | None = None) -> Trace:
     if not lines:
         raise TraceError([TraceProblem(1, 1, "the file has no tasks", "write a line such as 0.5,sdxl-turbo")])
     header = [cell.text.lower() for cell in lines[0]]
-    named = "timestamp" in header
+    named = "timestamp" in header or not re.search("[0-9]", header[0])
+    if len(lines) - named > MAX_TASKS:
+        raise TraceError([_too_long(text, named, lines[-1][0])])
     problems = list(_header_problems(lines[0], header)) if named else []
     columns = header if named else list(COLUMNS)
     rows: list[_Row] = []
@@ -118,11 +124,13 @@ def parse(text: str, runtimes: Collection[str] | None = None) -> Trace:
 
 def _lines(text: str) -> Iterator[list[_Cell]]:
     """The cells of each line that has any; quoted cells may hold commas."""
+    delimiter = ""
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
+        delimiter = delimiter or next((one for one in DELIMITERS if one in line), ",")
         cells, column = [], 1
-        for value in next(csv.reader(io.StringIO(line))):
+        for value in next(csv.reader(io.StringIO(line), delimiter=delimiter)):
             start = line.find(value, column - 1) + 1 or column
             cells.append(_Cell(value.strip(), number, start))
             column = start + len(value) + 1
@@ -136,8 +144,15 @@ def _header_problems(cells: Sequence[_Cell], header: Sequence[str]) -> Iterator[
             yield cell.problem(f"unknown column {cell.text!r}", f"the columns are {known}")
         elif header.count(name) > 1:
             yield cell.problem(f"column {name} is there twice", "keep one")
-    if "runtime" not in header:
-        yield cells[-1].problem("column runtime is missing", f"the columns are {known}")
+    for name in COLUMNS[:2]:
+        if name not in header:
+            yield cells[-1].problem(f"column {name} is missing", f"the columns are {known}")
+
+
+def _too_long(text: str, named: bool, first: _Cell) -> TraceProblem:
+    count = sum(1 for line in text.splitlines() if line.strip()) - named
+    message = f"the file has {count} tasks; the maximum is {MAX_TASKS}"
+    return first.problem(message, "take the busiest days of it")
 
 
 def _row(
@@ -185,7 +200,7 @@ def _time(text: str) -> tuple[float, str] | None:
 def date(text: str) -> tuple[float, str] | None:
     """A date with time as seconds since 1970, and the way in which it is written; None for anything else."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(re.sub(" ?UTC$", "Z", text))
         # Without a zone: all times of the file are of the same one.
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
@@ -213,6 +228,3 @@ def _of_all(rows: Sequence[_Row]) -> Iterator[TraceProblem]:
         if (days := (last.at - start) / 86_400) > MAX_DAYS:
             message = f"the file spans {days:.0f} days; the maximum is {MAX_DAYS}"
             yield last.first.problem(message, "take a part of it, with times in seconds")
-    if len(rows) > MAX_TASKS:
-        message = f"the file has {len(rows)} tasks; the maximum is {MAX_TASKS}"
-        yield rows[MAX_TASKS].first.problem(message, "take the busiest days of it")

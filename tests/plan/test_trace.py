@@ -21,6 +21,12 @@ RUNTIMES = {"sdxl", "flux"}
         ),
         ("2026-11-27 09:30:00,sdxl\n2026-11-27 09:30:01.5,sdxl\n", [(0, "sdxl", None), (1.5, "sdxl", None)]),
         ('timestamp,runtime\n"1","sdxl"\n', [(0, "sdxl", None)]),
+        ("timestamp;runtime;seconds\n1;sdxl;4.2\n", [(0, "sdxl", 4.2)]),
+        ("1\tsdxl\n2\tflux\n", [(0, "sdxl", None), (1, "flux", None)]),
+        (
+            "2026-11-27 09:30:00 UTC,sdxl\n2026-11-27 09:30:02.5 UTC,sdxl\n",
+            [(0, "sdxl", None), (2.5, "sdxl", None)],
+        ),
     ],
 )
 def test_a_trace_is_read(text: str, tasks: list[tuple[float, str, float | None]]) -> None:
@@ -47,6 +53,8 @@ def test_without_names_any_runtime_is_taken() -> None:
         ("timestamp,model\n1,sdxl\n", 1, 11, "unknown column 'model'"),
         ("timestamp,runtime,runtime\n1,sdxl,sdxl\n", 1, 11, "column runtime is there twice"),
         ("timestamp,seconds\n1,2\n", 1, 11, "column runtime is missing"),
+        ("@timestamp,runtime\n2026-11-27 09:30:00.000,sdxl\n", 1, 1, "unknown column '@timestamp'"),
+        ("runtime,seconds\nsdxl,2\n", 1, 9, "column timestamp is missing"),
         ("timestamp,runtime\n1,sdxl\n2026-11-27,sdxl\n", 3, 1, "cannot be mixed"),
         ("2026-11-27T09:30:00Z,sdxl\n2026-11-27T09:31:00,sdxl\n", 2, 1, "cannot be mixed"),
         ("1764235800000,sdxl\n", 1, 1, "'1764235800000' is not a time: the unit is seconds"),
