@@ -76,7 +76,10 @@ def main() -> None:
         policies["changed"] = _changed(ours, arguments.changes)
     traces = {name: TRACES[name] for name in arguments.traces}
     if arguments.trace:
-        tasks = trace_files.parse(arguments.trace.read_text("utf-8")).tasks
+        try:
+            tasks = trace_files.parse(arguments.trace.read_text("utf-8")).tasks
+        except (trace_files.TraceError, OSError, ValueError) as error:
+            parser.error(f"{arguments.trace}: {error}")
         traces = {"trace": lambda: [task.at for task in tasks]}
     by_trace = bench(policies, traces, arguments.faster)
     text = "\n\n".join(table(trace, columns) for trace, columns in by_trace.items()) + "\n"

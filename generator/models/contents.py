@@ -1,7 +1,7 @@
 """What a model file is, by the names and shapes of its tensors: kind, architecture, dtype, memory.
 
 The names are those with which ComfyUI (comfy/model_detection.py) and InvokeAI
-(invokeai/backend/model_manager/configs) recognize models, read on 2026-11-26.
+(invokeai/backend/model_manager/configs) recognize models, read on 2026-11-27.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from generator.models.header import Header, Tensor
 
 # Where a diffusion model is in a file: of a whole checkpoint, of a checkpoint without its other parts, alone.
-PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.", "")
+PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.", "net.", "")
 VAE_PREFIXES = ("first_stage_model.", "vae.")
 TEXT_PREFIXES = ("cond_stage_model.", "conditioner.", "text_encoders.")
 # Runtimes turn larger numbers into these on a GPU.
@@ -69,14 +69,28 @@ def contents(header: Header) -> Contents:
             kind = "checkpoint" if text or vae else "diffusionModel"
             return Contents(kind, architecture, dtype, header.file_size, diffusion, text, vae)
     kind = next((kind for is_kind, kind in _PARTS if is_kind(tensors)), "")
-    return Contents(kind, "", dtype, header.file_size)
+    text = _on_gpu(tensors, ("",)) if kind == "textEncoder" else 0
+    return Contents(kind, "", dtype, header.file_size, text=text)
 
 
 def architecture_of(model: Tensors) -> str:
     """The architecture of a diffusion model, from its own names; empty if it is not recognized."""
-    return _unet(model) or next((name for name, keys in _MARKS if all(key in model for key in keys)), "")
+    named = next((name for name, keys in _MARKS if all(_is_there(key, model) for key in keys)), "")
+    return _unet(model) or (_lumina(model) if named == _LUMINA else named)
 
 
+def _is_there(key: str, model: Tensors) -> bool:
+    """Whether a model has a tensor; the scale of a norm may be called its weight, too."""
+    return key in model or (key.endswith(".scale") and f"{key.removesuffix('.scale')}.weight" in model)
+
+
+def _lumina(model: Tensors) -> str:
+    """Z-Image has the tensors of Lumina 2 in another width."""
+    return "Z-Image" if model["cap_embedder.1.weight"].shape[:1] == (Z_IMAGE_WIDTH,) else _LUMINA
+
+
+Z_IMAGE_WIDTH = 3840
+_LUMINA = "Lumina 2"
 # In this order: some have the marks of others as well.
 _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("HunyuanVideo", ("txt_in.individual_token_refiner.blocks.0.norm1.weight",)),
@@ -88,8 +102,20 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("SD3", ("transformer_blocks.0.attn.add_k_proj.weight", "pos_embed.proj.weight")),
     ("Qwen-Image", ("transformer_blocks.0.img_mlp.net.0.proj.weight", "txt_norm.weight")),
     ("Wan", ("blocks.0.self_attn.norm_q.weight", "head.modulation")),
-    ("Z-Image", ("noise_refiner.0.attention.k_norm.weight", "cap_embedder.1.weight")),
+    (_LUMINA, ("noise_refiner.0.attention.k_norm.weight", "cap_embedder.1.weight")),
     ("PixArt", ("t_block.1.weight", "y_embedder.y_proj.fc1.weight")),
+    ("PixArt", ("adaln_single.emb.timestep_embedder.linear_1.bias", "pos_embed.proj.bias")),
+    ("LTX-Video", ("adaln_single.emb.timestep_embedder.linear_1.bias",)),
+    ("HiDream", ("caption_projection.0.linear.weight",)),
+    ("AuraFlow", ("double_layers.0.attn.w1q.weight",)),
+    ("Stable Cascade", ("clf.1.weight",)),
+    ("Hunyuan-DiT", ("mlp_t5.0.weight",)),
+    ("Mochi", ("t5_yproj.weight",)),
+    ("Cosmos", ("blocks.block0.blocks.0.block.attn.to_q.0.weight",)),
+    ("Anima", ("blocks.0.mlp.layer1.weight", "llm_adapter.blocks.0.cross_attn.q_proj.weight")),
+    ("Cosmos-Predict2", ("blocks.0.mlp.layer1.weight",)),
+    ("OmniGen2", ("time_caption_embed.timestep_embedder.linear_1.bias",)),
+    ("CogVideoX", ("blocks.0.norm1.linear.weight", "patch_embed.proj.weight")),
 )
 _CROSS_ATTENTION = "transformer_blocks.0.attn2.to_k.weight"
 # How wide the text is that a UNet attends to.
@@ -144,6 +170,6 @@ _PARTS: tuple[tuple[Test, str], ...] = (
     (_any_has("vision_model.encoder.layers.", "visual.transformer.resblocks."), "clipVision"),
     (_any_has("text_model.encoder.layers.", "encoder.block.0.layer.0.SelfAttention."), "textEncoder"),
     (_any_starts("model.layers.0.self_attn.", "layers.0.self_attn."), "textEncoder"),
-    (_any_has("decoder.conv_in.", "decoder.up_blocks.", "decoder.up.0.block."), "vae"),
+    (_any_has("decoder.conv_in.", "decoder.up_blocks.", "decoder.up.0.block.", "decoder.middle.0."), "vae"),
     (_any_starts("conv_first.", "model.0.weight", "layers.0.residual_group."), "upscaler"),
 )

@@ -61,7 +61,7 @@ def parse(text: bytes) -> Header:
     try:
         tensors = {name: _tensor(entry) for name, entry in entries.items() if name != "__metadata__"}
         end = max((int(entries[name]["data_offsets"][1]) for name in tensors), default=0)
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise HeaderError("its header does not describe tensors") from error
     return Header(tensors, LENGTH_BYTES + len(text) + end)
 

@@ -55,21 +55,27 @@ class Reader:
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a model needs: of weights on the GPU at one time, of other GPU memory, of main memory."""
+    """Bytes that a model needs: of GPU memory at least, of GPU memory to stay there whole, of main memory.
 
-    weights: Decimal
-    working: Decimal
+    Between the first two the program keeps a part in main memory, and is slower.
+    """
+
+    gpu: Decimal
+    whole: Decimal
     memory: Decimal
-    # The program can move a part of the weights to main memory, and is slower then.
-    can_split: bool
 
 
 def need(reader: Reader, model: Contents) -> Need:
     """What a runtime needs for a model."""
     memory = model_memory.main_memory(reader.runtime.type, model.size)
     if reader.keeps_all_on_gpu(model.architecture):
-        return Need(Decimal(model.on_gpu), model_memory.decoding(model.architecture), memory, can_split=False)
-    return Need(Decimal(max(model.diffusion, model.text)), model_memory.INFERENCE, memory, can_split=True)
+        all_parts = Decimal(model.on_gpu) + model_memory.decoding(model.architecture)
+        return Need(all_parts, all_parts, memory)
+    largest = Decimal(max(model.diffusion, model.text))
+    # A text encoder runs once for a picture, on the CPU if need be.
+    return Need(
+        Decimal(0) if model.kind == "textEncoder" else largest, largest + model_memory.INFERENCE, memory
+    )
 
 
 def judge(reader: Reader, name: str, model: Contents) -> Iterator[Result]:
@@ -92,7 +98,10 @@ def judge(reader: Reader, name: str, model: Contents) -> Iterator[Result]:
         help = "raise or remove inferenceApi.resources.limits.memory"
         yield Result(THEME, name, CheckStatus.FAILED, message, help)
         return
-    if split := [kind.name for kind in kinds if _gpu(kind) < needed.weights + needed.working]:
+    if not model.kind:
+        help = "compare its size with the memory of the GPUs yourself"
+        yield Result(THEME, name, CheckStatus.NOT_ASKED, f"{model}: nothing is known of its GPU memory", help)
+    elif split := [kind.name for kind in kinds if _gpu(kind) < needed.whole]:
         message = f"{model}: on {', '.join(split[:SHOWN])} a part of it stays in main memory, which is slower"
         yield Result(THEME, name, CheckStatus.WARNING, message, _cure(reader, kinds, needed, whole=True))
     elif runtime.type == "sdwebui" and model.architecture and model.architecture not in model_memory.A1111:
@@ -104,7 +113,7 @@ def judge(reader: Reader, name: str, model: Contents) -> Iterator[Result]:
 
 def shortage(reader: Reader, kind: InstanceType, needed: Need, *, whole: bool = False) -> str:
     """What a type has too little of; empty where it fits. `whole`: weights may not be split."""
-    at_least = needed.weights if needed.can_split and not whole else needed.weights + needed.working
+    at_least = needed.whole if whole else needed.gpu
     if _gpu(kind) < at_least:
         return f"{gib(_gpu(kind))} of GPU memory, of {gib(at_least)} needed"
     if (memory := _memory(reader, kind)) < needed.memory:

@@ -1,6 +1,7 @@
 """What a model file is, by the header alone; and headers that are none."""
 
 import json
+import math
 
 import pytest
 
@@ -51,6 +52,37 @@ KINDS: dict[str, tuple[Shapes, str, str]] = {
     "T5": ({"encoder.block.0.layer.0.SelfAttention.q.weight": (64, 64)}, "textEncoder", ""),
     "embedding": ({"emb_params": (4, 768)}, "embedding", ""),
     "upscaler": ({"conv_first.weight": (64, 3, 3, 3)}, "upscaler", ""),
+    "a norm that has a weight": (
+        {"double_blocks.0.img_attn.norm.key_norm.weight": (128,)},
+        "diffusionModel",
+        "Flux",
+    ),
+    "Z-Image": (
+        {"noise_refiner.0.attention.k_norm.weight": (128,), "cap_embedder.1.weight": (3840, 2560)},
+        "diffusionModel",
+        "Z-Image",
+    ),
+    "Lumina 2": (
+        {"noise_refiner.0.attention.k_norm.weight": (96,), "cap_embedder.1.weight": (2304, 2304)},
+        "diffusionModel",
+        "Lumina 2",
+    ),
+    "HiDream": (
+        {"model.diffusion_model.caption_projection.0.linear.weight": (2560, 4096)},
+        "diffusionModel",
+        "HiDream",
+    ),
+    "Cosmos": (
+        {"net.blocks.0.mlp.layer1.weight": (8192, 2048), "net.x_embedder.proj.1.weight": (2048, 68)},
+        "diffusionModel",
+        "Cosmos-Predict2",
+    ),
+    "LTX-Video": (
+        {"adaln_single.emb.timestep_embedder.linear_1.bias": (2048,), "proj_out.weight": (128, 2048)},
+        "diffusionModel",
+        "LTX-Video",
+    ),
+    "VAE of Wan": ({"decoder.middle.0.residual.0.gamma": (384, 1, 1, 1)}, "vae", ""),
     "something else": ({"classifier.weight": (10, 10)}, "", ""),
 }
 
@@ -70,6 +102,11 @@ def test_parts_of_a_checkpoint_are_counted_as_they_are_on_a_gpu() -> None:
     assert (single.diffusion, single.text, single.vae) == (half.diffusion, half.text, half.vae)
     assert 2 * eighth.diffusion == half.diffusion
     assert half.text == 2 * 8 * 768
+
+
+def test_a_text_encoder_alone_is_counted_too() -> None:
+    shapes: Shapes = {"model.layers.0.self_attn.q_proj.weight": (4096, 5120)}
+    assert contents_of(shapes, "F32").text == 2 * 4096 * 5120
 
 
 @pytest.mark.parametrize(
@@ -101,6 +138,8 @@ def test_the_longest_header_is_a_hundred_megabytes() -> None:
         {"a": {"dtype": "F16", "shape": [-1], "data_offsets": [0, 2]}},
         {"a": {"dtype": "F16", "shape": ["x"], "data_offsets": [0, 2]}},
         {"a": {"dtype": "F16", "shape": [1], "data_offsets": [0]}},
+        {"a": {"dtype": "F16", "shape": [math.inf], "data_offsets": [0, 2]}},
+        {"a": {"dtype": "F16", "shape": [1], "data_offsets": [0, math.inf]}},
     ],
     ids=str,
 )

@@ -132,6 +132,23 @@ def test_a_model_that_fits_only_without_room_to_work_is_a_warning_where_it_can_b
     assert "on g5.4xlarge a part of it stays in main memory" in result.message
 
 
+def test_a_text_encoder_that_is_larger_than_the_gpu_is_a_warning() -> None:
+    encoder = of_size({"model.layers.0.self_attn.q_proj.weight": (64, 64)}, 18, "model.layers.1")
+    result = judged(encoder, "comfyui", ["g4dn.8xlarge"])
+
+    assert result.status is CheckStatus.WARNING
+    assert "textEncoder, F16, 19.33 GB: on g4dn.8xlarge a part of it stays in main memory" in result.message
+
+
+def test_nothing_is_claimed_of_the_gpu_memory_of_a_model_that_is_not_recognized() -> None:
+    unknown = of_size({"blocks.0.new.weight": (64, 64)}, 30, "blocks.1")
+    result = judged(unknown, "comfyui", ["g5.12xlarge"])
+
+    assert result.status is CheckStatus.NOT_ASKED
+    assert "nothing is known of its GPU memory" in result.message
+    assert judged(unknown, "comfyui", ["g5.xlarge"]).status is CheckStatus.FAILED  # for its main memory
+
+
 def test_half_the_precision_needs_half_the_gpu() -> None:
     assert judged(FLUX_MODEL, "comfyui", ["g5.4xlarge"], dtype="F8_E4M3").status is CheckStatus.PASSED
 
