@@ -5,6 +5,7 @@ read here and handed to the pure core below.
 """
 # ruff: noqa: PLC0415 - `validate` and `--help` start without the modules that only some use cases need
 
+import codecs
 import contextlib
 import functools
 import json
@@ -146,7 +147,10 @@ def _files(data: Mapping[str, Any], folder: Path) -> dict[str, str]:
     texts = {}
     for name in filter(None, names):
         with contextlib.suppress(OSError, ValueError):
-            texts[name] = (folder / name).read_text("utf-8-sig")
+            content = (folder / name).read_bytes()
+            # PowerShell writes what a program prints as UTF-16.
+            is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            texts[name] = content.decode("utf-16" if is_utf_16 else "utf-8-sig")
     return texts
 
 

@@ -66,6 +66,8 @@ def of_commit(url: str, commit: str) -> Fault | None:
         message = f"{commit!r} is the beginning of a commit, of {len(commit)} characters instead of 40"
         return message, f"set all 40, which `git rev-parse {commit}` in a clone prints"
     repository = "URL" if of_repository(url) else url
+    if not commit:
+        return "the commit is missing", f"set the hash that `git ls-remote {repository} HEAD` prints"
     name = commit if _REFERENCE.fullmatch(commit) else "NAME"
     help = f"set the hash that `git ls-remote {repository} {name}` prints (of a tag with ^{{}}, that line's)"
     return f"{commit!r} is a branch or a tag, not a commit: it may move", help

@@ -12,8 +12,10 @@ import tomllib
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -31,6 +33,8 @@ ARCHIVE_MAX_BYTES = 1024 * 1024 * 1024
 # Of the image: images/comfyui/Dockerfile, make/images.mk.
 PYTHON, PLATFORM = "3.12", "x86_64-manylinux_2_28"
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
+# Options, addresses and files, which may also be of this machine.
+_NOT_A_PACKAGE = re.compile(r"[-./~\\]|.*://|[^;]*\.(whl|zip|tar\.gz)\s*(;|$)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -99,8 +103,8 @@ def _git(folder: str, *arguments: str, check: bool = True) -> "subprocess.Comple
 def _of_registry(node: RegistryNode) -> tuple[Archive, Source]:
     query = urlencode({"version": node.version})
     url = f"{REGISTRY}/nodes/{quote(node.id, safe='')}/install?{query}"
-    described = json.loads(_get(url, f"{node.id} {node.version} is not in the Comfy Registry"))
-    address = str(described.get("downloadUrl") or "")
+    described = _json(_get(url, f"{node.id} {node.version} is not in the Comfy Registry"))
+    address = str(described.get("downloadUrl") or "") if isinstance(described, dict) else ""
     if not address.startswith("https://"):
         raise RefusedError(
             f"{node.id}: the Comfy Registry names no https:// archive of version {node.version}"
@@ -114,17 +118,24 @@ def _of_registry(node: RegistryNode) -> tuple[Archive, Source]:
             project = (
                 packed.read("pyproject.toml").decode("utf-8", "replace") if "pyproject.toml" in names else ""
             )
-    except zipfile.BadZipFile as error:
-        raise RefusedError(f"{node.id}: {address} is not a ZIP file") from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise RefusedError(f"{node.id}: {address} is not a ZIP file that can be read") from error
     lines = tuple(_lines(text)) if text else tuple(_dependencies(project))
     return archive, Source(node.folder, lines, INSTALLER in names)
+
+
+def _json(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _dependencies(project: str) -> Iterator[str]:
     """The dependencies that a pyproject.toml names, as the registry shows them."""
     try:
-        listed = tomllib.loads(project).get("project", {}).get("dependencies", [])
-    except tomllib.TOMLDecodeError:
+        listed = tomllib.loads(project)["project"]["dependencies"]
+    except (tomllib.TOMLDecodeError, LookupError, TypeError):
         listed = []
     yield from (line for line in listed if isinstance(line, str))
 
@@ -134,10 +145,13 @@ def _get(url: str, problem: str) -> bytes:
     try:
         with urllib.request.build_opener().open(request, timeout=TIMEOUT_SECONDS) as response:
             content: bytes = response.read(ARCHIVE_MAX_BYTES + 1)
+            size = response.headers.get("Content-Length", "")
     except urllib.error.HTTPError as error:
         raise RefusedError(f"{problem}: {url} answers {error.code}") from error
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise RefusedError(f"{problem}: {url}: {getattr(error, 'reason', error)}") from error
+    if size.isdecimal() and len(content) < min(int(size), ARCHIVE_MAX_BYTES):
+        raise RefusedError(f"{problem}: {url} ended early: run it again")
     if len(content) > ARCHIVE_MAX_BYTES:
         raise RefusedError(f"{problem}: it is larger than 1 GiB")
     return content
@@ -160,7 +174,7 @@ def _resolved(sources: Iterable[Source], pins: Iterable[tuple[str, str]], say: C
     """Every package that the nodes add, with hashes; empty where they need nothing else."""
     lines = [(source.folder, line) for source in sources for line in source.requirements]
     for folder, line in lines:
-        if line.startswith("-") or "://" in line:
+        if _NOT_A_PACKAGE.match(line):
             reason = f"{folder}: its {REQUIREMENTS} has {line!r}, which cannot be locked by a hash"
             raise RefusedError(f"{reason}: set `requirements` of the node in the config")
     if not lines:

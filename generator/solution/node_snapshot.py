@@ -79,6 +79,8 @@ def _loaded(text: str) -> yaml.Node:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
         raise SnapshotError(f"{line}not valid {'JSON' if is_json else 'YAML'}") from error
+    except RecursionError as error:
+        raise SnapshotError("its lists and mappings are nested too deeply") from error
     if root is None:
         raise SnapshotError("the file is empty")
     return root
@@ -158,7 +160,7 @@ def _pins(node: yaml.Node | None) -> tuple[tuple[str, str], ...]:
         name, _, version = key.partition("==")
         version = version or _text(value)
         if _PACKAGE.fullmatch(name) and _PUBLIC_VERSION.fullmatch(version):
-            pins.append((name.lower().replace("_", "-"), version))
+            pins.append((re.sub("[-_.]+", "-", name).lower(), version))
     return tuple(sorted(pins))
 
 

@@ -35,6 +35,18 @@ NODE_ZIP = archive(
 )
 
 
+# What a registry with a bad day answers, by the node that is asked for or the archive.
+ODD_ANSWERS = {
+    "page": b"<!doctype html>",
+    "list": b"[]",
+    "cut": b'{"downloadUrl": "https://cdn.comfy.org/kj/1.0.5/node.zip"}',
+    "text": b'{"downloadUrl": "https://cdn.comfy.org/a/no-zip"}',
+    "no-zip": b"PK no archive",
+    "odd": b'{"downloadUrl": "https://cdn.comfy.org/a/odd-zip"}',
+    "odd-zip": archive({"pyproject.toml": 'project = "none"\n'}),
+}
+
+
 def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
     """The Comfy Registry, and the host of its archives."""
     if handler.path.startswith("/nodes/kj/install?version=1.0.5"):
@@ -43,11 +55,13 @@ def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
         ).encode()
     elif handler.path == "/kj/1.0.5/node.zip":
         body = NODE_ZIP
+    elif (name := handler.path.split("/")[2]) in ODD_ANSWERS:
+        body = ODD_ANSWERS[name]
     else:
         handler.send_error(404)
         return
     handler.send_response(200)
-    handler.send_header("Content-Length", str(len(body)))
+    handler.send_header("Content-Length", str(len(body) + handler.path.startswith("/nodes/cut/")))
     handler.end_headers()
     handler.wfile.write(body)
 
@@ -183,6 +197,9 @@ def test_an_installer_is_named_since_it_is_not_run(world: Path) -> None:
         ("--extra-index-url https://a.example\nalpha\n", "has '--extra-index-url https://a.example'"),
         ("git+https://github.com/a/b\n", "cannot be locked by a hash"),
         ("alpha @ https://a.example/alpha.whl\n", "cannot be locked by a hash"),
+        ("./wheels/alpha-1.0-py3-none-any.whl\n", "has './wheels/alpha.* cannot be locked by a hash"),
+        ("wheels/alpha-1.0-py3-none-any.whl ; sys_platform == 'win32'\n", "cannot be locked by a hash"),
+        ("..\\\\alpha\n", "cannot be locked by a hash"),
     ],
 )
 def test_what_cannot_be_locked_is_refused_with_the_node(world: Path, requirements: str, reason: str) -> None:
@@ -202,6 +219,26 @@ def test_a_commit_that_is_not_there_is_refused(world: Path) -> None:
 def test_a_version_that_is_not_there_is_refused(world: Path) -> None:
     with pytest.raises(RefusedError, match=r"kj 9\.9\.9 is not in the Comfy Registry: .* answers 404"):
         locked(CustomNodes(registry=(RegistryNode("kj", "9.9.9"),)))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("page", "names no https:// archive"),
+        ("list", "names no https:// archive"),
+        ("cut", "ended early"),
+        ("text", "is not a ZIP file"),
+    ],
+)
+def test_an_odd_answer_of_the_registry_is_refused_in_words(world: Path, name: str, reason: str) -> None:
+    with pytest.raises(RefusedError, match=reason):
+        locked(CustomNodes(registry=(RegistryNode(name, "1.0.5"),)))
+
+
+def test_a_project_file_that_names_no_packages_needs_none(world: Path) -> None:
+    text, _ = locked(CustomNodes(registry=(RegistryNode("odd", "1.0.5"),)))
+
+    assert packages_of(text) == []
 
 
 def test_without_git_the_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

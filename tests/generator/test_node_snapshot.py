@@ -1,10 +1,14 @@
 """Lists of custom nodes as ComfyUI-Manager, comfy-cli and ComfyUI Desktop write them."""
 
+import codecs
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from generator import app
+from generator.app import Target
 from generator.solution import node_snapshot
 from generator.solution.custom_nodes import GitNode, RegistryNode
 from generator.solution.node_snapshot import SnapshotError
@@ -30,6 +34,7 @@ MANAGER: dict[str, Any] = {
         "-e git+https://github.com/d/e#egg=e": "",
         "local": "file:///tmp/local.whl",
         "omegaconf==2.3.0": "",
+        "Jaraco.Classes==3.4.0": "",
     },
 }
 GIT = (
@@ -44,7 +49,7 @@ def test_a_snapshot_of_comfyui_manager() -> None:
 
     nodes = snapshot.custom_nodes()
     assert (nodes.git, nodes.registry) == (GIT, REGISTRY)
-    assert nodes.pins == (("omegaconf", "2.3.0"), ("pillow-simd", "9.0.0"))
+    assert nodes.pins == (("jaraco-classes", "3.4.0"), ("omegaconf", "2.3.0"), ("pillow-simd", "9.0.0"))
     assert [name for name, _ in snapshot.files] == ["mine.py"]
 
 
@@ -137,8 +142,23 @@ def test_a_snapshot_of_comfyui_desktop(data: dict[str, Any]) -> None:
         ('{"git_custom_nodes": {"https://a.b/c": "main"}}', "https://a.b/c is not a mapping"),
         ('{"file_custom_nodes": {"a": 1}}', "file_custom_nodes is not a list"),
         ('{"snapshots": [{}, {}]}', "it has 2 snapshots"),
+        ('{"git_custom_nodes": ' + "[" * 5000, "nested too deeply"),
     ],
 )
 def test_another_file_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(SnapshotError, match=reason):
         node_snapshot.parse(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_file_of_windows_is_read_in_its_encoding(tmp_path: Path, encoding: str) -> None:
+    """PowerShell 5 writes what a program prints as UTF-16 with a byte order mark."""
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    (tmp_path / "nodes.json").write_bytes(mark + json.dumps(MANAGER).encode(encoding))
+    data = {"modelsRuntime": [{"name": "graphs", "type": "comfyui", "customNodesFile": "nodes.json"}]}
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps(data))
+
+    context = app.context(app.open_config(str(config)), Target(None, "123456789012"))
+
+    assert node_snapshot.parse(context.files["nodes.json"]).custom_nodes().git == GIT

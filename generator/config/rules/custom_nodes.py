@@ -119,8 +119,8 @@ def custom_nodes_files_can_be_used(case: Case) -> Iterator[Finding]:
             message = f"{name!r} is not in the folder of the config, or below it"
             yield Finding(node, message, "copy the file there, and write its path relative to the config")
         elif (text := case.context.files.get(name)) is None:
-            help = "copy the file to the folder of the config, and write its path relative to that"
-            yield Finding(node, f"{name} cannot be read", help)
+            help = "copy it, as UTF-8 text, to the folder of the config, and write its path relative to that"
+            yield Finding(node, f"{name} is not there, or is no text", help)
         else:
             yield from (Finding(node, f"{name}: {fault}", help) for fault, help in _file_faults(text))
 
