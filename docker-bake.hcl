@@ -1,5 +1,4 @@
 # The images that this repository builds: `docker buildx bake` builds all, `docker buildx bake queue-agent` one of them.
-# InvokeAI's is not here: the chart uses the one that its project publishes.
 variable "REGISTRY" {
   default = "sd-on-eks"
 }
@@ -9,7 +8,7 @@ variable "VERSION" {
 }
 
 group "default" {
-  targets = ["queue-agent", "comfyui", "sdwebui"]
+  targets = ["queue-agent", "comfyui", "sdwebui", "invokeai"]
 }
 
 target "_common" {
@@ -37,4 +36,12 @@ target "sdwebui" {
   context   = "images/sdwebui"
   platforms = ["linux/amd64"]
   tags      = ["${REGISTRY}/sdwebui:1.10.1"]
+}
+
+target "invokeai" {
+  inherits  = ["_common"]
+  context   = "images/invokeai"
+  contexts  = { files = "charts/sd-runtimes/files" }
+  platforms = ["linux/amd64"]
+  tags      = ["${REGISTRY}/invokeai:6.14.2"]
 }

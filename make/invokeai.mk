@@ -1,5 +1,6 @@
 .PHONY: test-invokeai invokeai-shapes invokeai-nodes
-INVOKEAI_VERSION = 6.14.2
+# The version of the image.
+INVOKEAI_VERSION = $(shell sed -n 's/^invokeai==//p' images/invokeai/requirements.in)
 
 .cache/invokeai/bin/invokeai-web:
 	@echo "installing InvokeAI $(INVOKEAI_VERSION) in .cache/invokeai (first time: minutes, and about 7 GB)" >&2

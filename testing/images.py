@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import secrets
 import shutil
 import subprocess
 import sys
@@ -115,7 +116,7 @@ class Containers:
         writable: bool = False,
     ) -> "Container":
         """Start an image, by its own program or by `command`; `volumes` are options of `podman run`."""
-        name = f"sd-on-eks-test-{os.getpid()}-{len(self._names)}"
+        name = f"sd-on-eks-test-{secrets.token_hex(4)}"
         self._names.append(name)
         variables = [f"--env={key}={value}" for key, value in environment.items()]
         program = [f"--entrypoint={json.dumps(list(command))}"] if command else []
@@ -154,9 +155,16 @@ class Container:
 
     def status(self) -> dict[str, str]:
         """/proc/PID/status of its first process, as the host sees it."""
-        number = self._ask("inspect", "--format={{.State.Pid}}", self.name).strip()
-        lines = Path(f"/proc/{number}/status").read_text().splitlines()
+        lines = Path(f"/proc/{self._first()}/status").read_text().splitlines()
         return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+    def processes(self) -> list[int]:
+        """The numbers of all its processes, as the host sees them."""
+        found = [self._first()]
+        for number in found:
+            children = Path(f"/proc/{number}/task/{number}/children").read_text()
+            found += [int(child) for child in children.split()]
+        return found
 
     def exited(self) -> bool:
         """Whether its first process has ended."""
@@ -173,6 +181,9 @@ class Container:
     def wait(self, seconds: float) -> int:
         """Wait for its end; the exit code. Raises TimeoutExpired."""
         return int(self._ask("wait", self.name, seconds=seconds))
+
+    def _first(self) -> int:
+        return int(self._ask("inspect", "--format={{.State.Pid}}", self.name))
 
     def _ask(self, *arguments: str, seconds: float = 60) -> str:
         done = subprocess.run(

@@ -3,7 +3,7 @@
 A runtime mounts the bucket as its models folder. Sources, read on 2026-11-26: modules/paths_internal.py
 and modules/cmd_args.py of SD WebUI v1.10.1 (its embeddings folder is not below models/),
 `extra_model_paths.yaml` in charts/sd-runtimes/profiles/comfyui.yaml, and the folder
-invokeai/backend/model_manager/configs of InvokeAI v6.14.1, which looks at every file of every folder (text
+invokeai/backend/model_manager/configs of InvokeAI v6.14.2, which looks at every file of every folder (text
 encoders only as folders in the format of diffusers).
 """
 

@@ -206,7 +206,7 @@ def test_images_are_pinned(types: Objects) -> None:
     assert images == {
         f"{ECR}/sd-on-eks/sdwebui:1.10.1",
         f"{ECR}/sd-on-eks/comfyui:0.28.1",
-        "ghcr.io/invoke-ai/invokeai:v6.14.1-cuda",
+        f"{ECR}/sd-on-eks/invokeai:6.14.2",
         f"{ECR}/sd-on-eks/queue-agent:0.1.0",
     }
 
@@ -217,7 +217,7 @@ def test_a_mirror_takes_the_place_of_every_registry(render: Render) -> None:
         {"global": {"imageRegistry": "mirror.example.com/sd"}}, one={"type": "invokeai", **xray}
     )
     assert [item["image"] for item in rendered.pod("one")["containers"]] == [
-        "mirror.example.com/sd/invoke-ai/invokeai:v6.14.1-cuda",
+        "mirror.example.com/sd/sd-on-eks/invokeai:6.14.2",
         "mirror.example.com/sd/sd-on-eks/queue-agent:0.1.0",
         "mirror.example.com/sd/aws-observability/aws-otel-collector:v0.43.1",
     ]

@@ -320,7 +320,10 @@ def test_validate_starts_without_the_slow_libraries() -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ["tests/local/sdwebui_checkpoint.py", "tests/local/comfyui_checkpoint.py", "images/sdwebui/tokenizer.py"],
+    [
+        *("tests/local/sdwebui_checkpoint.py", "tests/local/comfyui_checkpoint.py"),
+        *("tests/local/invokeai_model.py", "images/sdwebui/tokenizer.py"),
+    ],
 )
 def test_a_script_that_runs_with_the_python_of_another_program_imports_nothing_of_this_project(script: str):
     tree = ast.parse((ROOT / script).read_text("utf-8"))

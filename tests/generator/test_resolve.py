@@ -83,11 +83,10 @@ def test_an_image_without_a_registry_is_looked_for_in_the_accounts_own(solve: So
 
 
 def test_a_mirror_takes_the_place_of_the_registry_of_a_default_image(solve: Solve) -> None:
-    solution = solve(
-        imageRegistry="mirror.example.com/all", runtime={"type": "invokeai", "modelFilename": ""}
-    )
+    solution = solve(imageRegistry="mirror.example.com/all")
 
-    assert solution.runtimes[0].runtime_image.name.startswith("mirror.example.com/all/invoke-ai/invokeai:")
+    collector = solution.runtimes[0].collector_image.name
+    assert collector.startswith("mirror.example.com/all/aws-observability/")
 
 
 def test_an_image_that_the_user_placed_in_a_registry_stays_there(solve: Solve) -> None:

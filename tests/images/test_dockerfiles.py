@@ -13,8 +13,8 @@ from generator import paths, yaml_loader
 
 ROOT = paths.root()
 FOLDERS = ("sdwebui", "comfyui", "invokeai")
-# The two that install Python packages; InvokeAI's is based on the image of its project.
-LOCKED = ("sdwebui", "comfyui")
+# Those that take their program from a repository; InvokeAI's is one of its packages.
+FETCHED = ("sdwebui", "comfyui")
 
 
 def dockerfile(name: str) -> str:
@@ -43,7 +43,7 @@ def test_the_base_image_has_a_version_and_a_digest_and_can_be_replaced(name: str
     assert {stage.partition(" AS ")[0] for stage in stages} == {"${BASE}"}
 
 
-@pytest.mark.parametrize("name", LOCKED)
+@pytest.mark.parametrize("name", FOLDERS)
 def test_python_packages_are_installed_from_a_lock_by_hash(name: str) -> None:
     text = dockerfile(name).replace("\\\n", " ")
     locks = set()
@@ -58,7 +58,7 @@ def test_python_packages_are_installed_from_a_lock_by_hash(name: str) -> None:
     assert locks == {path.name for path in (ROOT / "images" / name).glob("*.lock")}
 
 
-@pytest.mark.parametrize("name", LOCKED)
+@pytest.mark.parametrize("name", FOLDERS)
 def test_every_package_of_a_lock_has_a_hash(name: str) -> None:
     for lock in (ROOT / "images" / name).glob("*.lock"):
         packages = re.findall(
@@ -68,7 +68,7 @@ def test_every_package_of_a_lock_has_a_hash(name: str) -> None:
         assert len(packages) == lock.read_text().count("==")
 
 
-@pytest.mark.parametrize("name", LOCKED)
+@pytest.mark.parametrize("name", FOLDERS)
 def test_a_lock_holds_what_its_input_names(name: str) -> None:
     for source in (ROOT / "images" / name).glob("*.in"):
         lock = source.with_suffix(".lock").read_text()
@@ -79,7 +79,7 @@ def test_a_lock_holds_what_its_input_names(name: str) -> None:
                 assert pins[canonicalize_name(requirement.name)] in requirement.specifier, line
 
 
-@pytest.mark.parametrize("name", LOCKED)
+@pytest.mark.parametrize("name", FETCHED)
 def test_sources_are_fetched_by_commit(name: str) -> None:
     text = dockerfile(name)
     fetched = re.findall(r"git fetch \S+ --depth 1 \S+ \"\$\{(\w+)\}\"", text)
@@ -89,7 +89,7 @@ def test_sources_are_fetched_by_commit(name: str) -> None:
     assert "git clone" not in text
 
 
-@pytest.mark.parametrize("name", LOCKED)
+@pytest.mark.parametrize("name", FOLDERS)
 def test_the_image_holds_no_build_tools(name: str) -> None:
     final = dockerfile(name).rsplit("FROM ", 1)[1]
     assert not re.search(r"\bgit\b|gcc|build-essential|pip install", final.replace("without git;", ""))
@@ -99,9 +99,16 @@ def test_the_image_holds_no_build_tools(name: str) -> None:
 def test_the_version_is_the_one_that_the_profile_names(name: str) -> None:
     image = profile(name)["image"]
     assert isinstance(image, dict)
-    version = re.sub(r"^v|-cuda$", "", image["tag"])
 
-    assert version in dockerfile(name).splitlines()[0]
+    assert image["tag"] in dockerfile(name).splitlines()[0]
+
+
+def test_the_version_of_invokeai_is_the_one_that_its_lock_holds() -> None:
+    image = profile("invokeai")["image"]
+    assert isinstance(image, dict)
+    lock = (ROOT / "images" / "invokeai" / "requirements.lock").read_text("utf-8")
+
+    assert f"\ninvokeai=={image['tag']} " in lock
 
 
 def run_serve(tmp_path: Path, **environment: str) -> list[str]:

@@ -139,7 +139,12 @@ def test_china_names_the_hosts_of_eks_own_add_ons() -> None:
 def test_images_of_this_project_are_built_from_folders_that_exist() -> None:
     built = [image for image in images.images(solve()) if image.how == "built"]
 
-    assert {image.source for image in built} == {"images/sdwebui", "images/comfyui", "agent"}
+    assert {image.source for image in built} == {
+        "images/sdwebui",
+        "images/comfyui",
+        "images/invokeai",
+        "agent",
+    }
     for image in built:
         assert (ROOT / image.source / "Dockerfile").is_file()
 
