@@ -37,7 +37,7 @@ class MeasuredStage:
 class PodStart:
     """The start of one pod, from its creation to its first task that succeeded.
 
-    `new_node`: whether its node was launched after the pod was created. `seconds`: of all stages.
+    `new_node`: whether its node was not there yet when the pod was created. `seconds`: of all stages.
     `idle_seconds`: how long the pod was ready before it had that task; no stage has them. `download_seconds`:
     how long its model loader worked, at the same time as the stages. `problems`: what keeps it from being
     ready, and restarts, which leave stages unknown.
@@ -92,7 +92,6 @@ def pod_start(
     metadata, node = pod["metadata"], _object(pod, "spec").get("nodeName") or ""
     created = _time(metadata.get("creationTimestamp"))
     claim = next((one for one in claims if node and _object(one, "status").get("nodeName") == node), {})
-    claimed = _time(_object(claim, "metadata").get("creationTimestamp"))
     # The log of an agent that was restarted begins with its last start.
     ready, first, idle = (None, None, 0.0) if _restarts(pod, log_lines.AGENT) else _agent_times(lines)
     # The pull ends before the container starts; of an image that was there, only the start is recorded.
@@ -108,13 +107,24 @@ def pod_start(
         instance_type=_object(_object(claim, "metadata"), "labels").get(
             "node.kubernetes.io/instance-type", ""
         ),
-        new_node=None if claimed is None or created is None else claimed >= created,
+        new_node=_is_new(claim, created),
         stages=tuple(MeasuredStage(name, one) for name, one in zip(STAGES, seconds, strict=True)),
         seconds=None if total is None else round(max(0.0, total - idle), 1),
         idle_seconds=round(idle, 1),
         download_seconds=_download(lines),
         problems=tuple(_problems(pod)),
     )
+
+
+def _is_new(claim: Object, created: datetime | None) -> bool | None:
+    """Whether a node was not ready for pods at a time: launched later, or on its way for other pods."""
+    claimed = _time(_object(claim, "metadata").get("creationTimestamp"))
+    if claimed is None or created is None:
+        return None
+    conditions = _object(claim, "status").get("conditions") or ()
+    ready = _condition(claim, "Initialized")
+    on_its_way = any(one["type"] == "Initialized" for one in conditions)
+    return ready >= created if ready else on_its_way or claimed >= created
 
 
 def _in_order(times: Iterable[datetime | None]) -> Iterator[datetime | None]:

@@ -92,6 +92,17 @@ def test_a_node_that_was_there_is_no_new_one() -> None:
     assert cold.pod_start(pod(), [], EVENTS, LINES).new_node is None
 
 
+@pytest.mark.parametrize(
+    ("status", "ready", "new"),
+    [("True", 40, True), ("True", -5, False), ("Unknown", -30, True), ("False", -30, True)],
+)
+def test_a_node_that_was_on_its_way_for_other_pods_is_a_new_one(status: str, ready: float, new: bool) -> None:
+    one = claim(-30)
+    one["status"]["conditions"] = [{"type": "Initialized", "status": status, "lastTransitionTime": at(ready)}]
+
+    assert cold.pod_start(pod(), [one], EVENTS, LINES).new_node is new
+
+
 def test_without_events_the_start_of_the_container_ends_the_pull() -> None:
     start = cold.pod_start(pod(), [claim()], [], LINES)
 
