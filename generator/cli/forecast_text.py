@@ -58,6 +58,10 @@ def _optional(forecast: Forecast) -> list[str]:
     ]
 
 
+# The days of start and of end, and whether they are on the same one, of hours that a few words can name.
+_DAYS = {("*", "*", True), ("*", "*", False), ("1-5", "1-5", True), ("1-5", "2-6", False)}
+
+
 def _labeled(forecast: Forecast) -> Iterator[tuple[Row, str]]:
     best = forecast.recommended
     rows = list(forecast.rows)
@@ -98,8 +102,10 @@ def _hours(entry: WarmEntry) -> str:
     start, end = _HOUR.fullmatch(entry.start), _HOUR.fullmatch(entry.end)
     if start is None or end is None:
         return " at some hours"
-    days = "" if start[2] == "*" else ", Mon-Fri" if start[2] == "1-5" else f", days {start[2]}"
-    return f" {start[1]}-{end[1]} h{days}"
+    if (start[2], end[2], int(start[1]) < int(end[1])) not in _DAYS:
+        return " at some hours"
+    zone = "" if entry.timezone == "UTC" else f" in {entry.timezone}"
+    return f" {start[1]}-{end[1]} h{'' if start[2] == '*' else ', Mon-Fri'}{zone}"
 
 
 def _advice(forecast: Forecast) -> Iterator[str]:

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from generator import yaml_loader
-from generator.cli import main
+from generator.cli import forecast_text, main
+from generator.scaling.policy import Policy
+from generator.solution.warm import WarmEntry
 
 CONFIG: dict[str, Any] = {
     "stackName": "demo",
@@ -222,6 +224,23 @@ def test_hours_are_recommended_where_the_trace_has_days(
     [entry] = best["policy"]["kept"]
     assert (entry["start"], entry["end"], entry["timezone"]) == ("0 9 * * 1-5", "0 17 * * 1-5", "UTC")
     assert best["policy"]["warm"] == 0
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "zone", "text"),
+    [
+        ("0 8 * * *", "0 20 * * *", "UTC", "1 pod 8-20 h"),
+        ("0 20 * * *", "0 4 * * *", "UTC", "1 pod 20-4 h"),
+        ("0 8 * * 1-5", "0 20 * * 1-5", "Asia/Tokyo", "1 pod 8-20 h, Mon-Fri in Asia/Tokyo"),
+        ("0 20 * * 1-5", "0 4 * * 2-6", "UTC", "1 pod 20-4 h, Mon-Fri"),
+        ("0 22 * * 5", "0 6 * * 1", "UTC", "1 pod at some hours"),
+        ("0 8 1 * *", "0 20 1 * *", "UTC", "1 pod at some hours"),
+        ("30 8 * * *", "0 20 * * *", "UTC", "1 pod at some hours"),
+    ],
+)
+def test_hours_have_words_only_where_these_are_exact(start: str, end: str, zone: str, text: str) -> None:
+    kept = (WarmEntry(1, 0, zone, start, end),)
+    assert forecast_text.warm(Policy(8, 45, 0, 20, 5, True, 150, 0, kept)) == text
 
 
 @pytest.mark.parametrize(
