@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from urllib.parse import urlencode
 
 from generator.facts import image_reference
@@ -89,9 +90,9 @@ def of_registry(name: str) -> DigestResult:
         digest = _head(url, {})
     except urllib.error.HTTPError as refusal:
         return DigestResult(None, f"{host} answers {refusal.code}")
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         return DigestResult(None, f"{host} does not answer: {getattr(error, 'reason', error)}")
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, AttributeError):
         return DigestResult(None, f"{host} asks for a login")
     return DigestResult(digest) if digest else DigestResult(None, f"{host} gives no digest")
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -73,6 +75,22 @@ def test_an_image_that_cannot_be_read_has_a_reason_and_no_digest(
 
     assert result.digest is None
     assert reason in result.reason
+
+
+def test_a_server_that_is_no_registry_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"220 mail.example.com ESMTP\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        result = image_digests.of_registry(f"{host}/team/tool:1")
+
+    assert result.digest is None
+    assert result.reason.startswith(f"{host} does not answer")
 
 
 def test_a_registry_that_is_not_there_is_named() -> None:
