@@ -271,6 +271,18 @@ def test_without_credentials_the_mount_is_read(
     assert "no credentials" in (tmp_path / "out" / "a.safetensors.failed").read_text()
 
 
+def test_a_file_whose_folder_is_a_file_does_not_stop_the_others(server: Server, tmp_path: Path) -> None:
+    """Keys of S3 may be both."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "vae").write_text("a model without an ending")
+    models = Bucket("models", "us-east-1", server.url)
+
+    for name in ("vae/a.safetensors", "a.safetensors"):
+        load(models, "team/", name, tmp_path / "out", ROOM)
+
+    assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
+
+
 def test_a_journal_that_was_cut_off_and_continued_is_read_as_far_as_it_is_right() -> None:
     version = Version(100, '"e"')
     text = parts.journal_header(version, 4) + "\n0 11\n1 3415 77\n2 \n3 44\n4 5"

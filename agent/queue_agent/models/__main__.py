@@ -11,6 +11,7 @@ if __name__ == "__main__":
     # The kernel drops a SIGTERM to PID 1 of a container that has no handler. What was begun can be completed.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
+import contextlib
 import json
 import sys
 import time
@@ -53,15 +54,17 @@ def load(bucket: Bucket, prefix: str, name: str, folder: Path, limit: int) -> No
     if path.exists():
         return
     failed = path.with_name(path.name + ".failed")
-    failed.unlink(missing_ok=True)
     began = time.monotonic()
     try:
+        failed.unlink(missing_ok=True)
         download = Download(bucket, prefix + name, path, folder / PROGRESS)
         version = download.run(limit - used(folder, path))
-    except ModelError as error:
+    except (ModelError, OSError) as error:
         log.error("model is read from the mount", extra={"file": name, "reason": str(error)})
-        failed.parent.mkdir(parents=True, exist_ok=True)
-        failed.write_text(str(error), "utf-8")
+        # Where even this cannot be written, the runtime reads the mount after a minute of silence.
+        with contextlib.suppress(OSError):
+            failed.parent.mkdir(parents=True, exist_ok=True)
+            failed.write_text(str(error), "utf-8")
         return
     seconds = time.monotonic() - began
     log.info(
