@@ -33,6 +33,8 @@ ARCHIVE_MAX_BYTES = 1024 * 1024 * 1024
 # Of the image: images/comfyui/Dockerfile, make/images.mk.
 PYTHON, PLATFORM = "3.12", "x86_64-manylinux_2_28"
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
+# Each of them is the module cv2, and none knows of the others: their files would be mixed in one folder.
+_OPENCV = re.compile(r"opencv-(contrib-)?python(-headless)?")
 # Options, addresses and files, which may also be of this machine.
 _NOT_A_PACKAGE = re.compile(r"[-./~\\]|.*://|[^;]*\.(whl|zip|tar\.gz)\s*(;|$)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -64,6 +66,9 @@ def lock(runtime: str, nodes: CustomNodes, say: Callable[[str], None]) -> str:
         if source.installer:
             say(f"note: {INSTALLER} of {source.folder} is not run: nothing could lock what it fetches")
     requirements = _resolved(sources, nodes.pins, say)
+    same = [f"{name} {version}" for name, version in _PINNED.findall(requirements) if _OPENCV.fullmatch(name)]
+    if len(same) > 1:
+        say(f"note: {', '.join(same)} are all the module cv2: with `requirements` in the config, keep one")
     return custom_nodes.lock_text(runtime, nodes, tuple(archives), requirements)
 
 

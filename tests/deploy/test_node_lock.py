@@ -188,6 +188,18 @@ def test_an_installer_is_named_since_it_is_not_run(world: Path) -> None:
     assert any(line.startswith("note: install.py of nodes") for line in messages)
 
 
+@pytest.mark.parametrize("requirements", ["opencv-python\nopencv-python-headless\n", "opencv-python\n"])
+def test_packages_that_are_the_same_module_are_named(world: Path, requirements: str) -> None:
+    for name in ("opencv_python", "opencv_python_headless"):
+        wheel(world.parent / "packages", name, "5.0")
+    head = commit(world, {"requirements.txt": requirements})
+
+    _, messages = locked(CustomNodes((GitNode(URL, head, "nodes"),)))
+
+    named = [line for line in messages if "opencv-python 5.0, opencv-python-headless 5.0 are all" in line]
+    assert len(named) == (1 if "headless" in requirements else 0)
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("requirements", "reason"),
