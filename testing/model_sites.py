@@ -71,6 +71,7 @@ class ModelSites:
     published: dict[str, str] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=lambda: {"license": "openrail++"})
     versions: dict[int, dict[str, Any]] = field(default_factory=dict)
+    commercial_use: object = field(default_factory=lambda: ["Image"])
     faults: Faults = field(default_factory=Faults)
     requests: list[Request] = field(default_factory=list)
     hugging_face: str = ""
@@ -171,7 +172,11 @@ def _civitai(sites: ModelSites, handler: BaseHTTPRequestHandler, headers: dict[s
             json.dumps(sites.versions[int(number)]).encode(),
         )
     elif parts.path.startswith("/api/v1/models/"):
-        rights = {"allowCommercialUse": ["Image"], "allowNoCredit": True, "allowDerivatives": False}
+        rights = {
+            "allowCommercialUse": sites.commercial_use,
+            "allowNoCredit": True,
+            "allowDerivatives": False,
+        }
         _reply(handler, 200, {"Content-Type": "application/json"}, json.dumps(rights).encode())
     elif parts.path == "/login":
         _reply(handler, 200, {"Content-Type": "text/html"}, b"<!DOCTYPE html><title>Sign in</title>")

@@ -132,7 +132,7 @@ def _unet(model: Tensors) -> str:
     )
     for place in places:
         if tensor := model.get(f"{place}.{_CROSS_ATTENTION}"):
-            return _WIDTHS.get(tensor.shape[-1], "")
+            return _WIDTHS.get(tensor.shape[-1], "") if tensor.shape else ""
     return ""
 
 

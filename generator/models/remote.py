@@ -189,7 +189,8 @@ def _civitai_license(source: CivitaiFile, web: Web, endpoint: str, model: object
     """What the creator allows, in words: Civitai has permissions, and the license of the base model."""
     data = _civitai_data(source, web, endpoint, f"models/{model}")
     uses = data.get("allowCommercialUse")
-    allowed = [str(use) for use in ([uses] if isinstance(uses, str) else uses or ()) if use != "None"]
+    listed = [uses] if isinstance(uses, str) else _list(data, "allowCommercialUse")
+    allowed = [text for use in listed if (text := _text(use)) not in ("", "None")]
     return "Civitai: " + "; ".join(_permissions(data, allowed))
 
 

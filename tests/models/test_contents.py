@@ -83,6 +83,11 @@ KINDS: dict[str, tuple[Shapes, str, str]] = {
         "LTX-Video",
     ),
     "VAE of Wan": ({"decoder.middle.0.residual.0.gamma": (384, 1, 1, 1)}, "vae", ""),
+    "a UNet of one number": (
+        {"model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": ()},
+        "",
+        "",
+    ),
     "something else": ({"classifier.weight": (10, 10)}, "", ""),
 }
 

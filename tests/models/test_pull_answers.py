@@ -105,6 +105,25 @@ def test_texts_of_a_site_cannot_steer_the_terminal(ground: Ground, small: bytes)
     assert "help:  ]0;title gone" in ground.err
 
 
+@pytest.mark.parametrize(
+    ("said", "license"),
+    [
+        ("Sell", "commercial use Sell"),
+        (["Image", "\x1b]0;gone\x07"], "commercial use Image,  ]0;gone "),
+        (True, "no commercial use"),
+        ([None, 3], "no commercial use"),
+        (None, "no commercial use"),
+    ],
+)
+def test_odd_permissions_of_civitai_are_none(
+    ground: Ground, style: bytes, said: object, license: str
+) -> None:
+    ground.sites.commercial_use = said
+
+    assert ground.pull(STYLE) == Exit.DONE and style
+    assert ground.record("Lora/styles/style.safetensors")["license"].startswith(f"Civitai: {license};")
+
+
 @pytest.mark.parametrize("listed", [5, {"a": 1}, [None], None])
 def test_a_version_without_a_list_of_files_has_no_such_file(
     ground: Ground, style: bytes, listed: object
