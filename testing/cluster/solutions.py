@@ -10,10 +10,10 @@ from testing import solving
 from testing.cluster.controllers import ACCOUNT, REGION
 
 
-def of(stack: str, runtimes: Sequence[Mapping[str, Any]]) -> Solution:
-    """The solution of a stack with these entries of `modelsRuntime`."""
+def of(stack: str, runtimes: Sequence[Mapping[str, Any]], **top: Any) -> Solution:
+    """The solution of a stack with these entries of `modelsRuntime`; `top` are other keys of the config."""
     bucket = f"arn:aws:s3:::{stack}-models-{ACCOUNT}"
-    data = {"stackName": stack, "modelBucketArn": bucket, "modelsRuntime": runtimes}
+    data = {"stackName": stack, "modelBucketArn": bucket, "modelsRuntime": runtimes, **top}
     return solving.solution(data, Context(REGION, ACCOUNT, date(2026, 1, 1)))
 
 
