@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import yaml
 from local import processes
 from local.emulator import free_port
 from local.processes import Child
-from testing import containers
+from testing import containers, throttled_s3
+from testing.throttled_s3 import Limits
 from testing.world import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +28,8 @@ CODE, CONFIG = "/opt/ml/code", "/etc/sd-on-eks"
 # Importing torch takes half a minute on two busy cores.
 START_SECONDS = 240
 CHECKPOINT = "tiny.safetensors"
+# Bytes a second with which the checkpoint of half a gigabyte is downloaded, if it is: longer than a start.
+SLOW = 8e6
 # A node that fails as its sender wishes: files of custom nodes, found by a path of their own.
 NODES = '''
 import time
@@ -108,8 +112,11 @@ def checkout() -> tuple[Path, Path]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, without: str = "") -> Iterator[Server]:
-    """Start a server whose files are all in `folder`, if need be without one of the profile's arguments."""
+def running(folder: Path, without: str = "", *, direct: bool = False) -> Iterator[Server]:
+    """Start a server whose files are all in `folder`, if need be without one of the profile's arguments.
+
+    `direct`: the checkpoint comes by the model loader from an S3 in `folder`, and the mount has no true copy.
+    """
     code, python = checkout()
     config, data, models, port = folder / "config", folder / "data", folder / "models", free_port()
     for path in (config, models / "Stable-diffusion", folder / "nodes"):
@@ -125,7 +132,7 @@ def running(folder: Path, without: str = "") -> Iterator[Server]:
     for name, text in profile["files"].items():
         (config / name).write_text(text.replace("$(MODELS_PATH)", str(models)))
     for name in profile["copies"]:
-        shutil.copy(CHART / "files" / name, config)
+        (config / name).write_text((CHART / "files" / name).read_text().replace(CONFIG, str(config)))
     environment = {
         **profile["env"],
         "DATA": str(data),
@@ -139,14 +146,44 @@ def running(folder: Path, without: str = "") -> Iterator[Server]:
     }
     command = [part.replace(CODE, str(code)).replace(CONFIG, str(config)) for part in profile["command"]]
     command = [part.replace(f" {without}", "") for part in command] if without else command
-    child = containers.start("comfyui", containers.with_init(command), environment, folder)
-    server = Server(f"http://127.0.0.1:{port}", child, data, environment)
+    with contextlib.ExitStack() as stack:
+        if direct:
+            stack.enter_context(_loading(checkpoint, config / "direct-models.json"))
+        child = containers.start("comfyui", containers.with_init(command), environment, folder)
+        yield from _ready(Server(f"http://127.0.0.1:{port}", child, data, environment))
+
+
+def _ready(server: Server) -> Iterator[Server]:
+    """The server as soon as it answers; it is stopped afterwards."""
+    child = server.child
     try:
         wait_for(lambda: _answers(server.url) or not child.alive, START_SECONDS)
         processes.check([child])
         yield server
     finally:
         processes.stop([child])
+
+
+@contextlib.contextmanager
+def _loading(checkpoint: Path, document: Path) -> Iterator[None]:
+    """Move a checkpoint into an S3, have it downloaded from there, and leave something else on the mount."""
+    folder, models = document.parent.parent, checkpoint.parents[1]
+    name = str(checkpoint.relative_to(models))
+    key = folder / "s3" / "bucket" / name
+    key.parent.mkdir(parents=True)
+    shutil.move(checkpoint, key)
+    checkpoint.write_bytes(b"not this one")
+    wanted = {"runtime": "comfyui", "bucket": "bucket", "prefix": "", "region": "us-east-1"}
+    wanted |= {"models": str(models), "folder": str(folder / "downloaded"), "sizeLimit": "20Gi"}
+    credentials = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    with throttled_s3.Server(folder / "s3", Limits(0.1, 2e6, SLOW)) as s3:
+        document.write_text(json.dumps(wanted | {"files": [name], "endpoint": s3.url}))
+        command = [sys.executable, "-m", "queue_agent.models", str(document)]
+        child = containers.start("loader", command, {**os.environ, **credentials}, folder)
+        try:
+            yield
+        finally:
+            processes.stop([child])
 
 
 def _answers(url: str) -> bool:

@@ -62,6 +62,19 @@ async def test_the_models_of_the_bucket_are_found(server: Server):
     assert CHECKPOINT in choices[0]
 
 
+async def test_a_checkpoint_is_waited_for_that_is_still_downloaded(tmp_path: Path, session: ClientSession):
+    with running(tmp_path, direct=True) as server:
+        complete = tmp_path / "downloaded" / "Stable-diffusion" / CHECKPOINT
+        early = not complete.exists()
+        done = await run_task(
+            ComfyUi(Http(session, server.url, 100_000_000)), task("pipeline", sampled(seed=21))
+        )
+
+    assert early and complete.exists()
+    (output,) = done.result.outputs
+    assert Image.open(io.BytesIO(output.data.read())).size == (64, 64)
+
+
 @pytest.mark.parametrize(("shim", "mapped"), [(True, "no"), (False, "yes")])
 def test_a_model_is_read_and_not_mapped(server: Server, tmp_path: Path, shim: bool, mapped: str):
     code, python = checkout()
