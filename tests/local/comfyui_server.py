@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ import yaml
 from local import processes
 from local.emulator import free_port
 from local.processes import Child
-from testing import containers, throttled_s3
-from testing.throttled_s3 import Limits
+from testing import containers
 from testing.world import wait_for
+from tests.local import model_loader
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "sd-runtimes"
@@ -28,8 +27,6 @@ CODE, CONFIG = "/opt/ml/code", "/etc/sd-on-eks"
 # Importing torch takes half a minute on two busy cores.
 START_SECONDS = 240
 CHECKPOINT = "tiny.safetensors"
-# Bytes a second with which the checkpoint of half a gigabyte is downloaded, if it is: longer than a start.
-SLOW = 8e6
 # A node that fails as its sender wishes: files of custom nodes, found by a path of their own.
 NODES = '''
 import time
@@ -148,7 +145,10 @@ def running(folder: Path, without: str = "", *, direct: bool = False) -> Iterato
     command = [part.replace(f" {without}", "") for part in command] if without else command
     with contextlib.ExitStack() as stack:
         if direct:
-            stack.enter_context(_loading(checkpoint, config / "direct-models.json"))
+            source, name = checkpoint.rename(folder / CHECKPOINT), f"Stable-diffusion/{CHECKPOINT}"
+            checkpoint.write_text("not this one")
+            document = config / "direct-models.json"
+            stack.enter_context(model_loader.loading(folder, source, models, name, document))
         child = containers.start("comfyui", containers.with_init(command), environment, folder)
         yield from _ready(Server(f"http://127.0.0.1:{port}", child, data, environment))
 
@@ -162,28 +162,6 @@ def _ready(server: Server) -> Iterator[Server]:
         yield server
     finally:
         processes.stop([child])
-
-
-@contextlib.contextmanager
-def _loading(checkpoint: Path, document: Path) -> Iterator[None]:
-    """Move a checkpoint into an S3, have it downloaded from there, and leave something else on the mount."""
-    folder, models = document.parent.parent, checkpoint.parents[1]
-    name = str(checkpoint.relative_to(models))
-    key = folder / "s3" / "bucket" / name
-    key.parent.mkdir(parents=True)
-    shutil.move(checkpoint, key)
-    checkpoint.write_bytes(b"not this one")
-    wanted = {"runtime": "comfyui", "bucket": "bucket", "prefix": "", "region": "us-east-1"}
-    wanted |= {"models": str(models), "folder": str(folder / "downloaded"), "sizeLimit": "20Gi"}
-    credentials = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-    with throttled_s3.Server(folder / "s3", Limits(0.1, 2e6, SLOW)) as s3:
-        document.write_text(json.dumps(wanted | {"files": [name], "endpoint": s3.url}))
-        command = [sys.executable, "-m", "queue_agent.models", str(document)]
-        child = containers.start("loader", command, {**os.environ, **credentials}, folder)
-        try:
-            yield
-        finally:
-            processes.stop([child])
 
 
 def _answers(url: str) -> bool:

@@ -106,6 +106,16 @@ async def test_the_models_of_the_bucket_are_found(server: Server):
     assert sorted(model["title"] for model in listed) == [OTHER, CHECKPOINT]
 
 
+async def test_a_checkpoint_that_is_downloaded_takes_the_place_of_the_mounts(
+    folder: Path, session: ClientSession
+):
+    with running(folder, direct=True) as server:
+        adapter = SdWebUi(Http(session, server.url, MAX_BYTES), CHECKPOINT, dynamic=False)
+        done = await run_task(adapter, task("text-to-image", SMALL))
+
+    assert len(done.result.outputs) == 1
+
+
 def loads_by_mapping(server: Server) -> bool:
     """Whether the file of another checkpoint is mapped at any time while it is loaded."""
     body = {**SMALL, "override_settings": {"sd_model_checkpoint": OTHER.partition(".")[0]}}

@@ -19,6 +19,7 @@ from local.emulator import free_port
 from testing import containers
 from testing.containers import Contained
 from testing.world import wait_for
+from tests.local import model_loader
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "sd-runtimes"
@@ -113,7 +114,8 @@ def prepare(folder: Path) -> None:
     for name, text in PROFILE["files"].items():
         (folder / "config" / name).write_text(text)
     for name in PROFILE["copies"]:
-        shutil.copy(CHART / "files" / name, folder / "config")
+        text = (CHART / "files" / name).read_text().replace(CONFIG, str(folder / "config"))
+        (folder / "config" / name).write_text(text)
     script = ROOT / "tests" / "local" / "sdwebui_checkpoint.py"
     checkpoint = folder / "bucket" / "Stable-diffusion" / CHECKPOINT
     command = [python, script, checkpoint]
@@ -142,10 +144,11 @@ def environment(folder: Path, port: int) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, bare: bool = False) -> Iterator[Server]:
+def running(folder: Path, *, bare: bool = False, direct: bool = False) -> Iterator[Server]:
     """Start a server in a folder that `prepare` has laid out, with a checkpoint, by the chart's profile.
 
     `bare`: without the profile's files, and on models that it may write to, which are only checkpoints.
+    `direct`: the checkpoint comes by the model loader, and the bucket that is mounted has no true copy.
     """
     port, code, bucket = free_port(), folder / "code", folder / "bucket"
     own = {"SD_MODEL_CHECKPOINT": CHECKPOINT}
@@ -153,8 +156,24 @@ def running(folder: Path, *, bare: bool = False) -> Iterator[Server]:
         own |= {"CONFIG_FILE": str(folder / "config" / NO_SETTINGS), "PYTHONPATH": ""}
         bucket = folder / "bare"
         shutil.copytree(folder / "bucket" / "Stable-diffusion", bucket / "Stable-diffusion")
+    with contextlib.ExitStack() as stack:
+        if direct:
+            bucket, name = folder / "direct-bucket", f"Stable-diffusion/{CHECKPOINT}"
+            shutil.copytree(folder / "bucket", bucket)
+            (bucket / name).write_text("not this one")
+            source, document = folder / "bucket" / name, folder / "config" / "direct-models.json"
+            stack.enter_context(model_loader.loading(folder, source, code / "models", name, document))
+            stack.callback(document.unlink)
+        yield from _started(folder, port, bucket, own, writable=bare)
+
+
+def _started(
+    folder: Path, port: int, bucket: Path, own: dict[str, str], *, writable: bool
+) -> Iterator[Server]:
+    """The server as soon as it answers; it is stopped afterwards."""
+    code = folder / "code"
     command = [part.replace(CODE, str(code)) for part in PROFILE["command"]]
-    mounted = _mounted(bucket, code / "models", containers.with_init(command), writable=bare)
+    mounted = _mounted(bucket, code / "models", containers.with_init(command), writable=writable)
     child = containers.start(f"sdwebui-{port}", mounted, environment(folder, port) | own, folder)
     server = Server(f"http://127.0.0.1:{port}", child, bucket)
     try:
