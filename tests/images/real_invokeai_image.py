@@ -1,11 +1,8 @@
 """InvokeAI's image, built and run on the CPU: `make test-images INVOKEAI=1`."""
 
-import contextlib
 import json
-import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +11,12 @@ import pytest
 from local.emulator import free_port
 from testing import pod_containers
 from testing.account import Account
-from testing.images import Container, Containers, Image
+from testing.images import Containers, Image
 from testing.world import World, wait_for
 from tests.images import runtime_images
-from tests.images.runtime_images import PYTHON, ROOT, answers
+from tests.images.runtime_images import NO_RIGHTS, PYTHON, ROOT, START_SECONDS, Server, answers, running
 from tests.local.invokeai_server import ask
 
-START_SECONDS = 300
 POD = pod_containers.rendered("invokeai")
 # What the bucket holds: a model, and a file that is none.
 MODEL, BROKEN = "main/tiny", "lora/broken.safetensors"
@@ -30,7 +26,6 @@ UNLICENSED = {
     *("flatbuffers", "nvidia-cusparselt-cu12", "onnxruntime", "sentencepiece", "spandrel", "tokenizers"),
     "trampoline",
 }
-RESTRICTED = dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), "0" * 16)
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +37,6 @@ def image() -> Image:
 def containers(tmp_path: Path) -> Iterator[Containers]:
     with Containers(tmp_path) as started:
         yield started
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server in a container, and its URL."""
-
-    container: Container
-    url: str
 
 
 @pytest.fixture(scope="module")
@@ -70,22 +57,8 @@ def bucket(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(image: Image, bucket: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(image, bucket, tmp_path_factory.mktemp("server")) as started:
+    with running(image, POD, bucket, tmp_path_factory.mktemp("server")) as started:
         yield started
-
-
-@contextlib.contextmanager
-def running(image: Image, models: Path, folder: Path) -> Iterator[Server]:
-    """A server that answers the startup probe of the chart's pod."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with Containers(folder) as started:
-        container = pod_containers.start(started, POD, image.name, models, folder / "files", port=port)
-        began = time.monotonic()
-        wait_for(lambda: container.exited() or answers(url + POD.probe), START_SECONDS, 0.5)
-        assert not container.exited(), container.log()
-        print(f"\nanswers its startup probe after {time.monotonic() - began:.0f} s")
-        yield Server(container, url)
 
 
 def test_it_does_not_run_as_root(image: Image) -> None:
@@ -107,11 +80,7 @@ def test_it_holds_the_licenses_of_its_packages(image: Image, containers: Contain
 
 
 def test_it_runs_without_rights_on_a_root_that_is_read_only(server: Server) -> None:
-    status = server.container.status()
-
-    assert status["Uid"].split() == ["1000"] * 4
-    assert RESTRICTED.items() <= status.items()
-    assert status["NoNewPrivs"] == "1"
+    assert NO_RIGHTS.items() <= server.container.status().items()
 
 
 def models(server: Server) -> dict[str, dict[str, Any]]:
@@ -169,20 +138,14 @@ def test_the_agent_makes_a_picture_with_a_model_of_the_bucket(
 
 
 def test_it_maps_no_file_of_the_bucket(server: Server) -> None:
-    maps = [Path(f"/proc/{number}/maps").read_text() for number in server.container.processes()]
-    mapped = {line.split()[-1] for text in maps for line in text.splitlines()}
+    paths = runtime_images.mapped(server.container)
 
-    assert [path for path in mapped if path.startswith("/opt/ml/code/models")] == []
+    assert [path for path in paths if path.startswith("/opt/ml/code/models")] == []
 
 
 def test_sigterm_ends_it(image: Image, bucket: Path, tmp_path: Path) -> None:
-    with running(image, bucket, tmp_path) as server:
-        began = time.monotonic()
-        server.container.signal("TERM")
-        code = server.container.wait(30)
-
-        print(f"\nends {time.monotonic() - began:.1f} s after SIGTERM, with {code}")
-        assert code in (0, 143), server.container.log()
+    with running(image, POD, bucket, tmp_path) as server:
+        assert runtime_images.ended(server.container) == 143, server.container.log()
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.5, 4.0])
@@ -192,11 +155,7 @@ def test_sigterm_ends_it_while_it_starts(
     container = pod_containers.start(containers, POD, image.name, bucket, tmp_path / "f", port=free_port())
     time.sleep(seconds)
 
-    container.signal("TERM")
-    with contextlib.suppress(subprocess.CalledProcessError):  # it may have ended
-        container.signal("TERM")
-
-    assert container.wait(30) in (0, 143), container.log()
+    assert runtime_images.ended(container) in (0, 143), container.log()
 
 
 def test_without_the_charts_files_it_starts_by_its_own_command(image: Image, containers: Containers) -> None:
@@ -211,5 +170,5 @@ def test_without_the_charts_files_it_starts_by_its_own_command(image: Image, con
 
 def test_a_bucket_that_is_empty_is_no_error(image: Image, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with running(image, tmp_path / "empty", tmp_path / "server") as server:
+    with running(image, POD, tmp_path / "empty", tmp_path / "server") as server:
         assert models(server) == {}

@@ -1,26 +1,80 @@
 """What the tests of the runtimes' images share: how they are built, and what they are asked."""
 
+import contextlib
 import json
 import os
 import shlex
+import subprocess
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
 from generator import paths
-from testing import images
-from testing.images import Containers, Image
+from local.emulator import free_port
+from testing import images, pod_containers
+from testing.images import Container, Containers, Image
+from testing.pod_containers import Pod
+from testing.world import wait_for
 
 ROOT = paths.root()
 CHART_FILES = ROOT / "charts" / "sd-runtimes" / "files"
 PYTHON = "/opt/venv/bin/python"
 BUILD_TOOLS = "for name in git gcc cc make /opt/venv/bin/pip; do command -v $name; done; true"
+START_SECONDS = 400
+END_SECONDS = 30
+# What a process without rights has in /proc/PID/status.
+NO_RIGHTS = {
+    **dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), "0" * 16),
+    "Uid": "1000\t1000\t1000\t1000",
+    "NoNewPrivs": "1",
+}
 PACKAGES = """
 import importlib.metadata as m
 print(*(f"{one.name}=={one.version}" for one in m.distributions()))
 """
+
+
+@dataclass(frozen=True)
+class Source:
+    """A repository that a Dockerfile fetches at the commit of an ARG, and a checkout that stands for it."""
+
+    url: str
+    argument: str
+    checkout: Path
+    without: tuple[str, ...] = ()
+    """Folders of the checkout that are not of the repository."""
+
+
+def from_checkouts(sources: Sequence[Source], folder: Path) -> list[str]:
+    """Flags of a build that takes its sources from checkouts in place of the network.
+
+    Each becomes a repository with one commit: the files as they are, whatever git knows of them.
+    """
+    flags = [f"--volume={folder}:/sources:ro", f"--volume={folder / 'gitconfig'}:/etc/gitconfig:ro"]
+    settings = ["[safe]", "directory = *"]
+    for number, source in enumerate(sources):
+        repository = folder / str(number)
+        git("init", "--quiet", str(repository))
+        add = ["add", "--all", "--force", "--", ".", *(f":(exclude,top){name}" for name in source.without)]
+        git("-C", str(repository), f"--work-tree={source.checkout.resolve()}", *add)
+        git("-C", str(repository), "commit", "--quiet", "--message=checkout")
+        commit = git("-C", str(repository), "rev-parse", "HEAD").strip()
+        flags.append(f"--build-arg={source.argument}={commit}")
+        settings += [f'[url "file:///sources/{number}"]', f"insteadOf = {source.url}"]
+    (folder / "gitconfig").write_text("\n".join([*settings, ""]), "utf-8")
+    return flags
+
+
+def git(*arguments: str) -> str:
+    """What a call of git prints; it reads no settings of this machine."""
+    who = {f"GIT_{role}_{part}": "test" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+    environment = {**os.environ, **who, "GIT_CONFIG_GLOBAL": "/dev/null"}
+    done = subprocess.run(["git", *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
 
 
 def build(kind: str, flags: Sequence[str] = (), *, base: str = "BASE") -> Image:
@@ -65,6 +119,45 @@ def locked(kind: str) -> set[tuple[str, str]]:
 def _package(text: str) -> tuple[str, str]:
     name, _, version = text.partition("==")
     return canonicalize_name(name), version
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server in a container, and its URL."""
+
+    container: Container
+    url: str
+
+
+@contextlib.contextmanager
+def running(image: Image, pod: Pod, models: Path, folder: Path) -> Iterator[Server]:
+    """The runtime's container of a pod, once the server answers its startup probe."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    began = time.monotonic()
+    with Containers(folder) as started:
+        container = pod_containers.start(started, pod, image.name, models, folder / "files", port=port)
+        wait_for(lambda: container.exited() or answers(url + pod.probe), START_SECONDS, 0.5)
+        assert not container.exited(), container.log()
+        print(f"\nanswers its startup probe after {time.monotonic() - began:.0f} s")
+        yield Server(container, url)
+
+
+def ended(container: Container) -> int:
+    """The exit code of a container that is told to end, twice. Raises TimeoutExpired if it does not."""
+    began = time.monotonic()
+    container.signal("TERM")
+    with contextlib.suppress(subprocess.CalledProcessError):  # it may have ended
+        container.signal("TERM")
+    code = container.wait(END_SECONDS)
+    print(f"\nends {time.monotonic() - began:.1f} s after SIGTERM, with {code}")
+    return code
+
+
+def mapped(container: Container) -> set[str]:
+    """The paths of files that the processes of a container have mapped."""
+    maps = [Path(f"/proc/{number}/maps").read_text() for number in container.processes()]
+    return {line.split(maxsplit=5)[-1] for text in maps for line in text.splitlines()}
 
 
 def answers(url: str) -> bool:

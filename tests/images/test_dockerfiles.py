@@ -89,6 +89,14 @@ def test_sources_are_fetched_by_commit(name: str) -> None:
     assert "git clone" not in text
 
 
+@pytest.mark.parametrize("name", FETCHED)
+def test_every_commit_is_named_in_full(name: str) -> None:
+    commits = re.findall(r"^ARG \w*COMMIT\w*=(.*)$", dockerfile(name), re.MULTILINE)
+
+    assert commits
+    assert [commit for commit in commits if not re.fullmatch(r"[0-9a-f]{40}", commit)] == []
+
+
 @pytest.mark.parametrize("name", FOLDERS)
 def test_the_image_holds_no_build_tools(name: str) -> None:
     final = dockerfile(name).rsplit("FROM ", 1)[1]
