@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import trustme
 
@@ -134,7 +134,7 @@ def _hugging_face(sites: ModelSites, handler: BaseHTTPRequestHandler, headers: d
         status, body = sites.faults.card or (200, body)
         _reply(handler, status, {"Content-Type": "application/json"}, body)
         return
-    name = path.rpartition("/")[2]
+    name = unquote(path.rpartition("/")[2])
     if path.startswith("/nobody/"):
         _reply(handler, 401, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
         return
@@ -157,7 +157,7 @@ def _hugging_face(sites: ModelSites, handler: BaseHTTPRequestHandler, headers: d
         return
     digest = sites.published.get(name, hashlib.sha256(content).hexdigest())
     linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(content))}
-    linked |= {"Location": f"{sites.storage}/{name}?signature=valid"}
+    linked |= {"Location": f"{sites.storage}/{quote(name)}?signature=valid"}
     _reply(handler, sites.faults.status, common | linked | sites.faults.headers)
 
 
@@ -190,7 +190,7 @@ def _civitai(sites: ModelSites, handler: BaseHTTPRequestHandler, headers: dict[s
             else:
                 _reply(handler, 302, {"Location": "/login?reason=download-auth"})
             return
-        _reply(handler, 307, {"Location": f"{sites.storage}/{name}?signature=valid"})
+        _reply(handler, 307, {"Location": f"{sites.storage}/{quote(name)}?signature=valid"})
     else:
         _reply(handler, 404, {"Content-Type": "application/json"}, b'{"error":"No model with this id"}')
 
@@ -200,7 +200,7 @@ def _storage(sites: ModelSites, handler: BaseHTTPRequestHandler, headers: dict[s
     if "authorization" in headers:
         _reply(handler, 400, {}, b"InvalidArgument: only one auth mechanism allowed")
         return
-    name = parts.path.lstrip("/")
+    name = unquote(parts.path.lstrip("/"))
     if name not in sites.files:
         _reply(handler, 404, {})
     elif faults.expired and headers.get("range") != "bytes=0-0":

@@ -1,13 +1,12 @@
 """Checks a config against the schema: a problem with position, message and help for each error."""
 
 import difflib
-import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from generator.config import hints
+from generator.config import hints, keywords
 from generator.config.document import ConfigDocument, Path, dotted
 from generator.config.node import Schema, resolved, top, walk
 from generator.errors import Problem, Severity
@@ -75,53 +74,9 @@ _LIMITS = {
 
 def problems(document: ConfigDocument, schema: Schema) -> Iterator[Problem]:
     """Every error against the schema, and every key without effect."""
-    from jsonschema import Draft7Validator, validators  # noqa: PLC0415 - not needed for invalid YAML
-
-    keywords = {"pattern": _pattern, "required": _required, "additionalProperties": _additional_properties}
-    # JSON Schema also takes 8.0 as an integer; rules, the chart and Kubernetes do not.
-    types = Draft7Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
-    extend: Any = validators.extend  # which is not typed
-    for error in extend(Draft7Validator, keywords, type_checker=types)(schema).iter_errors(document.data):
+    for error in keywords.errors(document.data, schema):
         yield _problem(error, document, schema)
     yield from _without_effect(document, schema)
-
-
-def _is_integer(_: Any, value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(_: Any, value: Any) -> bool:
-    """Whether JSON can hold the value: .inf and .nan are numbers in YAML only."""
-    return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _pattern(validator: Any, pattern: str, instance: Any, _: Schema) -> Iterator[Any]:
-    """As jsonschema's own, but `$` matches only at the end: Python's also matches before a final newline."""
-    if validator.is_type(instance, "string") and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
-        yield _error(pattern)
-
-
-def _required(validator: Any, required: list[str], instance: Any, _: Schema) -> Iterator[Any]:
-    """As jsonschema's own, with the missing key as the error's `validator_value`."""
-    if validator.is_type(instance, "object"):
-        yield from (_error(key) for key in required if key not in instance)
-
-
-def _additional_properties(validator: Any, allowed: Any, instance: Any, here: Schema) -> Iterator[Any]:
-    """As jsonschema's own, with one error for each unknown key, which is its `validator_value`."""
-    if not validator.is_type(instance, "object"):
-        return
-    for key in sorted(set(instance) - set(here.get("properties", {}))):
-        if isinstance(allowed, dict):
-            yield from validator.descend(instance[key], allowed, path=key)
-        elif not allowed:
-            yield _error(key)
-
-
-def _error(value: Any) -> Any:
-    from jsonschema import ValidationError  # noqa: PLC0415 - as above
-
-    return ValidationError("", validator_value=value)
 
 
 def _problem(error: Any, document: ConfigDocument, schema: Schema) -> Problem:
@@ -188,14 +143,9 @@ def _of_value(error: Any, raw: str) -> tuple[str, str, str]:
     """Code, message and help for a value."""
     value, here = error.instance, error.schema
     code, message, help = _of_keyword(error, raw)
-    slip = hints.of_value(value, lambda fixed: _is_valid(fixed, here)) if isinstance(value, str) else None
-    return code, message, slip or help
-
-
-def _is_valid(value: Any, here: Schema) -> bool:
-    from jsonschema import Draft7Validator  # noqa: PLC0415 - as above
-
-    return bool(Draft7Validator(dict(here)).is_valid(value))
+    if not isinstance(value, str):
+        return code, message, help
+    return code, message, hints.of_value(value, lambda fixed: keywords.is_valid(fixed, here)) or help
 
 
 def _of_keyword(error: Any, raw: str) -> tuple[str, str, str]:
@@ -225,12 +175,21 @@ def _of_type(value: Any, raw: str, types: list[str], here: Schema) -> tuple[str,
         )
     if "string" in types and raw and not isinstance(value, str):
         message = f"YAML reads {raw} as {_yaml_type(value)}, not as a string"
-        return "SD110", message, f'write it in quotes: "{raw}"'
+        return "SD110", message, _of_text(raw, here)
     if isinstance(value, str) and re.fullmatch(r"-?[0-9.]+|true|false", value):
         return "SD103", f"expected {expected}, got a string", f"remove the quotes: {value}"
     got = repr(value) if isinstance(value, str) else _yaml_type(value)
     help = hints.of_type(value, types) or f"set a value of type {kinds}{_such_as(here)}"
     return "SD103", f"expected {expected}, got {got}", help
+
+
+def _of_text(raw: str, here: Schema) -> str:
+    """What to write in place of a value that YAML does not read as text."""
+    if keywords.is_valid(raw, here):
+        return f'write it in quotes: "{raw}"'
+    if "enum" in here:
+        return f"write one of: {', '.join(map(str, here['enum']))}"
+    return f"write {here['x-expected']}" if "x-expected" in here else f"set a string{_such_as(here)}"
 
 
 def _with_article(kind: str) -> str:

@@ -121,11 +121,14 @@ ModelSource = HuggingFaceFile | CivitaiFile | UrlFile
 
 def parse(text: str) -> ModelSource:
     """The source that a text names. Raises SourceError."""
-    if re.search(r"[\s\x00-\x1f\x7f]", text):
-        raise SourceError(f"{text!r} has white space or a control character", "write the address without it")
+    in_repository = text.lower().startswith("hf://")
+    # A path in a repository is written as it is: some files have spaces in their names.
+    if re.search(r"[^\S ]|[\x00-\x1f\x7f]" if in_repository else r"[\s\x00-\x1f\x7f]", text):
+        help = "write the address without it" + ("" if in_repository else ", or %20 for a space in it")
+        raise SourceError(f"{text!r} has white space or a control character", help)
     if match := _AIR.fullmatch(text):
         return CivitaiFile(int(match[1]))
-    if text.lower().startswith("hf://"):
+    if in_repository:
         return _hugging_face(text)
     try:
         parts = urlsplit(text)

@@ -3,6 +3,7 @@
 import pytest
 
 from generator.errors import Exit
+from testing import model_files as files
 from testing.model_sites import COMMIT, TOKEN
 from tests.models.conftest import CHECKPOINT, KEY, NAME, SOURCE, STYLE, Ground, sha256
 
@@ -19,6 +20,16 @@ def test_a_file_gets_into_the_folder_of_its_type_with_a_record(ground: Ground, s
     metadata = ground.s3.head_object(Bucket=ground.bucket, Key=KEY)["Metadata"]
     assert metadata == {"source": SOURCE, "license": "openrail++", "sha256": sha256(small)}
     assert "license: openrail++" in ground.out and "holds: SDXL checkpoint" in ground.out
+
+
+def test_a_file_in_a_repository_may_have_spaces_in_its_name(ground: Ground) -> None:
+    ground.sites.files["my turbo.safetensors"] = content = files.model(files.SDXL)
+    source = f"hf://stabilityai/sdxl-turbo@{COMMIT}/my turbo.safetensors"
+
+    assert ground.pull({"source": source, "type": "checkpoint"}) == Exit.DONE, ground.err
+    key = KEY.replace(NAME, "my turbo.safetensors")
+    assert ground.stored(key) == content
+    assert ground.record(key)["source"] == source
 
 
 def test_a_large_file_is_uploaded_in_parts(ground: Ground, large: bytes) -> None:
