@@ -74,7 +74,9 @@ def library(source: str, device: str, **backend: str) -> Loaded:
 
 def copied(source: str, device: str) -> Loaded:
     """Each tensor copied out of the mapping, as ComfyUI's --disable-mmap does."""
-    return {name: tensor.to(device, copy=True) for name, tensor in library(source, "cpu").items()}
+    loaded = library(source, "cpu")
+    tensors = loaded.get("state_dict", loaded)
+    return {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
 
 
 def pread(source: str, device: str) -> Loaded:
