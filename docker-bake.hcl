@@ -28,7 +28,7 @@ target "comfyui" {
   context   = "images/comfyui"
   contexts  = { files = "charts/sd-runtimes/files" }
   platforms = ["linux/amd64"]
-  tags      = ["${REGISTRY}/comfyui:0.28.1"]
+  tags      = ["${REGISTRY}/comfyui:0.33.0"]
 }
 
 target "sdwebui" {

@@ -205,7 +205,7 @@ def test_images_are_pinned(types: Objects) -> None:
     }
     assert images == {
         f"{ECR}/sd-on-eks/sdwebui:1.10.1",
-        f"{ECR}/sd-on-eks/comfyui:0.28.1",
+        f"{ECR}/sd-on-eks/comfyui:0.33.0",
         f"{ECR}/sd-on-eks/invokeai:6.14.2",
         f"{ECR}/sd-on-eks/queue-agent:0.1.0",
     }

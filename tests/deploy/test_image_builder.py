@@ -395,7 +395,7 @@ def test_custom_nodes_without_a_lock_are_not_built(
 
     (tmp_path / "graphs.nodes.lock").write_text(LOCK)
     assert command(config, "--codebuild", "--dry-run") == 0
-    assert "sd-on-eks/comfyui:0.28.1-nodes-" in capsys.readouterr().out
+    assert "sd-on-eks/comfyui:0.33.0-nodes-" in capsys.readouterr().out
 
 
 def test_the_command_prints_the_lines_of_the_config_with_the_digest(
@@ -405,7 +405,7 @@ def test_the_command_prints_the_lines_of_the_config_with_the_digest(
     (tmp_path / "graphs.nodes.lock").write_text(LOCK)
     nodes = NODES.with_lock(LOCK)
     ecr = account.client("ecr")
-    for repository, tag in (("sd-on-eks/comfyui", nodes.tag("0.28.1")), ("sd-on-eks/queue-agent", "0.1.0")):
+    for repository, tag in (("sd-on-eks/comfyui", nodes.tag("0.33.0")), ("sd-on-eks/queue-agent", "0.1.0")):
         ecr.create_repository(repositoryName=repository)
         ecr.put_image(repositoryName=repository, imageTag=tag, imageManifest=MANIFEST)
 
@@ -415,7 +415,7 @@ def test_the_command_prints_the_lines_of_the_config_with_the_digest(
     out = capsys.readouterr().out
     lines = yaml_loader.load(out[out.index("    extraValues:") :])
     image = lines["extraValues"]["runtime"]["inferenceApi"]["image"]
-    assert image["tag"] == nodes.tag("0.28.1")
+    assert image["tag"] == nodes.tag("0.33.0")
     assert image["digest"].startswith("sha256:")
     write_config(tmp_path, account, WITH_NODES | lines)
     assert main.main(["validate", "--strict", str(config)]) in (0, 2)

@@ -2,8 +2,7 @@
 
 import json
 import os
-import shlex
-import subprocess
+import re
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -11,149 +10,148 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from generator import paths
+from generator import yaml_loader
 from local.emulator import free_port
-from testing import containers, images
-from testing.images import Container, Containers, Image
-from testing.world import wait_for
+from testing import pod_containers
+from testing.account import Account
+from testing.images import Containers, Image
+from testing.world import World, wait_for
+from tests.images import runtime_images
+from tests.images.runtime_images import NO_RIGHTS, ROOT, START_SECONDS, Server, Source, answers, running
 
-ROOT = paths.root()
-FOLDER = ROOT / "images" / "comfyui"
-CHART = ROOT / "charts" / "sd-runtimes"
-NAME = "localhost/sd-on-eks/comfyui:test"
 REPOSITORY = "https://github.com/Comfy-Org/ComfyUI.git"
-START_SECONDS = 240
-# The level `restricted`, volumes and files as the chart has them.
-SCRATCH = ("--tmpfs=/data:rw,mode=1777", "--tmpfs=/tmp:rw,mode=1777")
-BUILD_TOOLS = "for name in git gcc cc make /opt/venv/bin/pip; do command -v $name; done; true"
+# Of the checkout: its environment, what it was given and has made.
+NOT_OF_IT = (".venv", "venv", "models", "input", "output", "temp", "user")
+PROFILE = yaml_loader.load((ROOT / "charts/sd-runtimes/profiles/comfyui.yaml").read_text("utf-8"))
+POD = pod_containers.rendered(
+    "comfyui", extraValues={"runtime": {"inferenceApi": {"commandArguments": "--cpu"}}}
+)
+PROMPT = json.loads(PROFILE["firstTask"]["content"])
+# What these publish holds no text of a license: the list of packages names it (make sbom-images).
+UNLICENSED = {
+    *("PyOpenGL", "comfy-angle", "comfyui_frontend_package", "nvidia-cusparselt-cu12", "sentencepiece"),
+    *("spandrel", "tokenizers", "trampoline"),
+}
 
 pytestmark = pytest.mark.skipif("COMFYUI" not in os.environ, reason="COMFYUI= names a clone")
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """The image; its source is the checkout in place of the network, as a repository with one commit."""
-    source = tmp_path_factory.mktemp("source")
-    git("init", "--quiet", str(source))
-    git("-C", str(source), f"--work-tree={Path(os.environ['COMFYUI']).resolve()}", "add", "--all", "--force")
-    git("-C", str(source), "commit", "--quiet", "--message=checkout")
-    commit = git("-C", str(source), "rev-parse", "HEAD").strip()
-    settings = tmp_path_factory.mktemp("git") / "gitconfig"
-    settings.write_text(f'[safe]\n\tdirectory = *\n[url "file:///source"]\n\tinsteadOf = {REPOSITORY}\n')
-    flags = [f"--volume={source}:/source:ro", f"--volume={settings}:/etc/gitconfig:ro"]
-    flags += [f"--build-arg=COMFYUI_COMMIT={commit}", *shlex.split(os.environ.get("BUILD_FLAGS", ""))]
-    began = time.monotonic()
-    base = ("BASE", os.environ.get("BASE", ""))
-    built = images.build(NAME, FOLDER, base, contexts={"files": CHART / "files"}, flags=flags)
-    print(f"\n{NAME}: {built.size / 1e9:.1f} GB; {time.monotonic() - began:.0f} s")
-    return built
-
-
-def git(*arguments: str) -> str:
-    """What a call of git prints; it reads no settings of this machine."""
-    who = {f"GIT_{role}_{part}": "test" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-    environment = {**os.environ, **who, "GIT_CONFIG_GLOBAL": "/dev/null"}
-    done = subprocess.run(["git", *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout
+    """The image; its source is the checkout in place of the network."""
+    source = Source(REPOSITORY, "COMFYUI_COMMIT", Path(os.environ["COMFYUI"]), NOT_OF_IT)
+    return runtime_images.build(
+        "comfyui", runtime_images.from_checkouts([source], tmp_path_factory.mktemp("sources"))
+    )
 
 
 @pytest.fixture
-def started_containers(tmp_path: Path) -> Iterator[Containers]:
-    with Containers(tmp_path) as running:
-        yield running
+def containers(tmp_path: Path) -> Iterator[Containers]:
+    with Containers(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bucket without models: the workflow of the profile needs none."""
+    return tmp_path_factory.mktemp("bucket")
+
+
+@pytest.fixture(scope="module")
+def server(image: Image, bucket: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(image, POD, bucket, tmp_path_factory.mktemp("server")) as started:
+        yield started
 
 
 def test_it_does_not_run_as_root(image: Image) -> None:
     assert image.user == "1000:1000"
 
 
-def test_it_holds_no_build_tools(image: Image, started_containers: Containers) -> None:
-    assert started_containers.output(image.name, ["/bin/sh", "-c", BUILD_TOOLS]) == ""
+def test_it_holds_no_build_tools(image: Image, containers: Containers) -> None:
+    assert runtime_images.build_tools(image, containers) == ""
 
 
 def test_it_holds_the_license_of_the_program_and_of_its_packages(
-    image: Image, started_containers: Containers
+    image: Image, containers: Containers
 ) -> None:
-    text = started_containers.output(image.name, ["/bin/cat", "/opt/ml/code/LICENSE"])
-    output = started_containers.output(image.name, ["/opt/venv/bin/python", "-c", images.LICENSES])
-    without = {name for name, files in json.loads(output).items() if not files}
+    text = containers.output(image.name, ["/bin/cat", "/opt/ml/code/LICENSE"])
+    without = runtime_images.unlicensed(image, containers)
 
     assert "GNU GENERAL PUBLIC LICENSE" in text
-    # What these publish holds no text of a license: the list of packages names it (make sbom-images).
-    allowed = {
-        *("PyOpenGL", "comfy-angle", "comfyui_frontend_package", "nvidia-cusparselt-cu12", "sentencepiece"),
-        *("spandrel", "tokenizers", "trampoline"),
-    }
-    assert {name for name in without if not name.startswith("comfyui-workflow-templates-")} <= allowed
+    assert {name for name in without if not name.startswith("comfyui-workflow-templates-")} <= UNLICENSED
 
 
-def test_it_holds_what_its_lock_names(image: Image, started_containers: Containers) -> None:
-    lock = (FOLDER / "requirements.lock").read_text("utf-8").splitlines()
-    locked = {tuple(line.split(" ")[0].split("==")) for line in lock if "==" in line}
-    code = (
-        "import importlib.metadata as m; print(*(f'{one.name}=={one.version}' for one in m.distributions()))"
-    )
-    output = started_containers.output(image.name, ["/opt/venv/bin/python", "-c", code])
-    installed = {tuple(item.lower().replace("_", "-").split("==")) for item in output.split()}
-
-    assert installed == locked
+def test_it_holds_what_its_lock_names(image: Image, containers: Containers) -> None:
+    assert runtime_images.installed(image, containers) == runtime_images.locked("comfyui")
 
 
-@pytest.fixture
-def server(image: Image, started_containers: Containers, tmp_path: Path) -> tuple[Container, str]:
-    """The image, started by the command and with the files of the chart's profile, on the CPU."""
-    profile = yaml.safe_load((CHART / "profiles" / "comfyui.yaml").read_text("utf-8"))
-    config, models = tmp_path / "config", tmp_path / "models"
-    config.mkdir()
-    models.mkdir()
-    for name, text in profile["files"].items():
-        (config / name).write_text(text.replace("$(MODELS_PATH)", "/opt/ml/code/models"))
-    for name in profile["copies"]:
-        (config / name).write_text((CHART / "files" / name).read_text("utf-8"))
-    port = free_port()
-    variables = {"RUNTIME_PORT": str(port), "TASK_TIMEOUT_SECONDS": "1800", "EXTRA_CMD_ARG": "--cpu"}
-    volumes = (
-        *SCRATCH,
-        f"--volume={config}:/etc/sd-on-eks:ro",
-        f"--volume={models}:/opt/ml/code/models:ro",
-    )
-    command = containers.with_init(profile["command"])
-    container = started_containers.start(
-        image.name, profile["env"] | variables, command=command, volumes=volumes, writable=True
-    )
-    url = f"http://127.0.0.1:{port}"
-    wait_for(lambda: container.exited() or answers(url), START_SECONDS, 0.5)
-    assert container.exited() is False, container.log()
-    return container, url
+def test_it_is_the_version_that_the_profile_names(image: Image, containers: Containers) -> None:
+    version = containers.output(image.name, ["/bin/cat", "/opt/ml/code/comfyui_version.py"])
+
+    assert f'__version__ = "{PROFILE["image"]["tag"]}"' in version
 
 
-def answers(url: str) -> bool:
-    try:
-        return bool(ask(url, "/prompt"))
-    except OSError:
-        return False
+def test_it_has_every_argument_that_the_profile_passes_where_it_is_known(server: Server) -> None:
+    passed = set(re.findall(r"--[a-z][a-z-]+", " ".join(PROFILE["command"]))) - {"--help"}
+    commands = [
+        Path(f"/proc/{number}/cmdline").read_bytes().decode().split("\0")
+        for number in server.container.processes()
+    ]
+
+    [program] = [words for words in commands if words[1:2] == ["main.py"]]
+    assert passed | {"--cpu"} == {word for word in program if word.startswith("--")}
 
 
-def ask(url: str, path: str, body: object = None) -> Any:
+def ask(server: Server, path: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(server.url + path, data, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.loads(answer.read())
+        return json.load(answer)
 
 
-def test_a_prompt_makes_a_picture_and_sigterm_ends_it(server: tuple[Container, str]) -> None:
-    container, url = server
-    profile = yaml.safe_load((CHART / "profiles" / "comfyui.yaml").read_text("utf-8"))
-    prompt = json.loads(profile["firstTask"]["content"])
+def test_it_runs_without_rights(server: Server) -> None:
+    assert NO_RIGHTS.items() <= server.container.status().items()
 
-    number = ask(url, "/prompt", {"prompt": prompt})["prompt_id"]
-    history = wait_for(lambda: ask(url, f"/history/{number}"), 60)
-    status = container.status()
-    container.signal("TERM")
+
+def test_it_makes_a_picture(server: Server) -> None:
+    number = ask(server, "/prompt", {"prompt": PROMPT})["prompt_id"]
+    history = wait_for(lambda: ask(server, f"/history/{number}"), 60)
 
     assert history[number]["status"]["status_str"] == "success"
-    assert status["Uid"].split() == ["1000"] * 4
-    assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
-    assert container.wait(10) == 143, container.log()
+
+
+def test_the_agent_runs_a_task(account: Account, server: Server, tmp_path: Path) -> None:
+    with World(account.env, account.endpoint, tmp_path) as world:
+        world.agent(server.url, RUNTIME_TYPE="comfyui", MODEL_FILENAME="")
+        task = {"id": "one", "runtime": "painter", "tasktype": "pipeline"}
+        world.send_body(json.dumps({"metadata": task, "content": PROMPT}))
+        callback = world.callbacks_for(["one"], 120)["one"]
+
+    assert callback["status"] == "completed", (callback, server.container.log())
+
+
+def test_sigterm_ends_it(image: Image, bucket: Path, tmp_path: Path) -> None:
+    with running(image, POD, bucket, tmp_path) as server:
+        assert runtime_images.ended(server.container) == 143, server.container.log()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 4.0])
+def test_sigterm_ends_it_while_it_starts(
+    image: Image, bucket: Path, containers: Containers, tmp_path: Path, seconds: float
+) -> None:
+    container = pod_containers.start(containers, POD, image.name, bucket, tmp_path / "f", port=free_port())
+    time.sleep(seconds)
+
+    assert runtime_images.ended(container) in (0, 143), container.log()
+
+
+def test_without_the_charts_files_it_starts(image: Image, bucket: Path, containers: Containers) -> None:
+    port = free_port()
+    program = ["python", "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port)]
+    volumes = ("--tmpfs=/tmp:rw,U,mode=1777",)
+    container = containers.start(image.name, {}, command=program, volumes=volumes, writable=True)
+    url = f"http://127.0.0.1:{port}{POD.probe}"
+    wait_for(lambda: container.exited() or answers(url), START_SECONDS, 0.5)
+
+    assert not container.exited(), container.log()

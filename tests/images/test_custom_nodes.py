@@ -109,7 +109,7 @@ def test_the_pod_has_the_image_of_its_nodes_and_the_plain_one_keeps_its_own() ->
     nodes = solution.runtimes[0].custom_nodes
     assert nodes is not None
     repository = "123456789012.dkr.ecr.us-west-2.amazonaws.com/sd-on-eks/comfyui"
-    assert pods == {"graphs": f"{repository}:{nodes.tag('0.28.1')}", "plain": f"{repository}:0.28.1"}
+    assert pods == {"graphs": f"{repository}:{nodes.tag('0.33.0')}", "plain": f"{repository}:0.33.0"}
     assert {image.name for image in images.images(solution)} >= set(pods.values())
 
 

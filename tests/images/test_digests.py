@@ -147,14 +147,14 @@ def list_images(account: Account, tmp_path: Path) -> Iterator[Images]:
 @pytest.mark.thorough
 def test_the_list_has_the_digests_of_ecr_and_public_registries(account: Account, list_images: Images) -> None:
     ecr, manifest = account.client("ecr"), '{"schemaVersion": 2}'
-    for repository, tag in (("sd-on-eks/comfyui", "0.28.1"), ("sd-on-eks/queue-agent", "0.1.0")):
+    for repository, tag in (("sd-on-eks/comfyui", "0.33.0"), ("sd-on-eks/queue-agent", "0.1.0")):
         ecr.create_repository(repositoryName=repository)
         ecr.put_image(repositoryName=repository, imageTag=tag, imageManifest=manifest)
 
     rows = json.loads(list_images("--format", "json").stdout)
 
     digests = {row["name"].rpartition("/")[2]: row["digest"] for row in rows}
-    assert digests["comfyui:0.28.1"] == f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+    assert digests["comfyui:0.33.0"] == f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
     assert digests["keda:2.20.2"] == INDEX
 
 
@@ -173,7 +173,7 @@ def test_an_unknown_digest_is_reported_and_ends_with_three(list_images: Images) 
     assert (
         "no digest of public.ecr.aws/karpenter/controller:1.14.1: public.ecr.aws answers 404" in result.stderr
     )
-    assert "/sd-on-eks/comfyui:0.28.1: it is not in ECR" in result.stderr
+    assert "/sd-on-eks/comfyui:0.33.0: it is not in ECR" in result.stderr
 
 
 def test_an_image_that_is_not_built_yet_is_not_missing() -> None:
