@@ -69,6 +69,12 @@ def test_an_image_has_its_dockerfile_and_the_files_it_copies(name: str) -> None:
     assert all((ROOT / folder).is_dir() for folder in contexts.values())
 
 
+def test_the_workflow_builds_every_image() -> None:
+    workflow = yaml_loader.load(WORKFLOW)
+
+    assert set(workflow["jobs"]["image"]["strategy"]["matrix"]["target"]) == set(targets())
+
+
 def test_actions_are_named_by_commit() -> None:
     used = re.findall(r"uses: (\S+)", WORKFLOW)
 
