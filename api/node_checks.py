@@ -16,7 +16,7 @@ from api.node_inputs import NodeInput, declared_inputs, fits, type_name, value_e
 
 # Modules of ComfyUI's own nodes; those of extensions are in custom_nodes.
 _OWN_MODULES = ("nodes", "comfy_extras", "comfy_api_nodes")
-# ComfyUI's own nodes that check inputs themselves, in any version from 0.3.45 to 0.28.1; None: all inputs.
+# ComfyUI's own nodes that check inputs themselves, in any version from 0.3.45 to 0.33.0; None: all inputs.
 _OWN_CHECKS: Mapping[str, tuple[str, ...] | None] = {
     "ComfySoftSwitchNode": ("switch", "on_false", "on_true"),
     "CustomCombo": None,
@@ -31,6 +31,7 @@ _OWN_CHECKS: Mapping[str, tuple[str, ...] | None] = {
     "LoadImageSetNode": ("images", "resize_method"),
     "LoadLatent": ("latent",),
     "LoadVideo": ("file",),
+    "ModelAttentionBackend": ("attention",),
     "SelectCLIPDevice": ("device",),
     "SelectModelDevice": ("device",),
     "SelectVAEDevice": ("device",),
@@ -46,6 +47,8 @@ _FOLDER_LISTS = (
     ("LoadImageSetFromFolderNode", "folder"),
     ("LoadImageTextDataSetFromFolder", "folder"),
     ("LoadImageTextSetFromFolderNode", "folder"),
+    ("LoadVideoDataSetFromFolder", "folder"),
+    ("LoadVideoTextDataSetFromFolder", "folder"),
 )
 NO_OUTPUT = "the workflow has no output node, such as SaveImage: nothing would be made"
 

@@ -23,6 +23,19 @@ OBJECT_INFO["Enhance (pack)"] = {
     "output_node": False,
     "python_module": "custom_nodes.pack",
 }
+# Of 0.33.0, on a GPU without INT8 kernels: the file has the nodes of 0.28.1.
+OBJECT_INFO["ModelAttentionBackend"] = {
+    "input": {"required": {"model": ["MODEL"], "attention": [["pytorch attention"]]}},
+    "output": ["MODEL"],
+    "output_node": False,
+    "python_module": "comfy_extras.nodes_model_advanced",
+}
+OBJECT_INFO["LoadVideoDataSetFromFolder"] = {
+    "input": {"required": {"folder": ["COMBO", {"options": ["there"]}]}},
+    "output": ["VIDEO"],
+    "output_node": False,
+    "python_module": "comfy_extras.nodes_dataset",
+}
 REPLACED = {"OldLoader": [{"new_node_id": "CheckpointLoaderSimple"}]}
 
 
@@ -112,6 +125,10 @@ TAKEN = {
         scale_method="area",
     ),
     "a value that a node checks itself": with_node("50", "CustomCombo", choice="mine"),
+    "an attention that this GPU lacks": with_node(
+        "50", "ModelAttentionBackend", model=["4", 0], attention="comfy kitchen attention"
+    ),
+    "a folder of inputs that is not there yet": with_node("50", "LoadVideoDataSetFromFolder", folder="mine"),
     "a device that this machine lacks": with_node("50", "SelectModelDevice", model=["4", 0], device="gpu:7"),
     "an extension's value that is not listed": with_node(
         "50", "Enhance (pack)", mode="new", steps=100, any=["4", 0]
