@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pytest
 from queue_agent.models import bucket, download, parts
-from queue_agent.models.__main__ import load, size_limit, used
-from queue_agent.models.bucket import Bucket, ModelError, version_of
+from queue_agent.models.__main__ import load, used
+from queue_agent.models.bucket import Bucket, ModelError
 from queue_agent.models.download import Download
-from queue_agent.models.parts import Version
 
 from local import processes
 from testing import containers, throttled_s3
@@ -283,13 +282,6 @@ def test_a_file_whose_folder_is_a_file_does_not_stop_the_others(server: Server, 
     assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
 
 
-def test_a_journal_that_was_cut_off_and_continued_is_read_as_far_as_it_is_right() -> None:
-    version = Version(100, '"e"')
-    text = parts.journal_header(version, 4) + "\n0 11\n1 3415 77\n2 \n3 44\n4 5"
-
-    assert parts.journaled(text, version, 4) == {0: 11, 3: 44}
-
-
 def test_an_object_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"s3://models/absent.safetensors: .*404"):
         loading(server, tmp_path, "absent.safetensors").run(ROOM)
@@ -324,11 +316,6 @@ def test_what_is_here_already_counts_but_not_the_begun_file(tmp_path: Path) -> N
     assert used(tmp_path, path) == 15
 
 
-@pytest.mark.parametrize(("quantity", "size"), [("512Mi", 512 << 20), ("40Gi", 40 << 30), ("1Ti", 1 << 40)])
-def test_the_limit_of_the_volume_leaves_a_mebibyte_for_journals(quantity: str, size: int) -> None:
-    assert size_limit(quantity) == size - (1 << 20)
-
-
 def checksum(algorithm: str, content: bytes) -> str:
     number = zlib.crc32(content).to_bytes(4, "big")
     return base64.b64encode(number if algorithm == "crc32" else hashlib.sha256(content).digest()).decode()
@@ -351,39 +338,6 @@ def test_a_wrong_checksum_is_found(
     answering(with_checksum(CONTENT))
     loading(server, tmp_path).run(ROOM)
     assert (tmp_path / "out" / "a.safetensors").read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize(
-    ("first", "second"), [(b"", b"x"), (b"abc", b"defgh"), (b"a", b""), (b"a" * 999, b"b" * 70001)]
-)
-def test_checksums_are_combined(first: bytes, second: bytes) -> None:
-    combined = parts.crc32_combined(zlib.crc32(first), zlib.crc32(second), len(second))
-    assert combined == zlib.crc32(first + second)
-
-
-@pytest.mark.parametrize("size", [0, 1, 8 << 20, (8 << 20) + 1, 2_130_000_000, 6_940_000_000])
-def test_the_parts_are_the_file(size: int) -> None:
-    every = parts.parts(size, parts.part_bytes(size, 48), 48)
-
-    ends = [part.offset + part.count for part in every]
-    assert [part.offset for part in every] == [0, *ends][:-1]
-    assert ends[-1:] == ([size] if size else [])
-    assert all(0 < part.count <= 16 << 20 for part in every)
-    assert [part.number for part in every] == list(range(len(every)))
-
-
-def test_streams_do_not_end_their_first_parts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    first = [part.count for part in parts.parts(6_940_000_000, 16 << 20, 48)[:48]]
-
-    assert len(set(first)) > 40
-    assert first == sorted(first)
-
-
-def test_the_checksums_of_a_multipart_uploads_parts_are_not_the_objects() -> None:
-    head = {"ContentLength": 3, "ETag": '"e"', "ChecksumCRC32": "AAAAAQ==", "ChecksumSHA256": "AAAA-2"}
-    assert version_of(head) == Version(3, '"e"', crc32=1)
-    assert version_of(head | {"ChecksumType": "COMPOSITE"}) == Version(3, '"e"')
 
 
 def test_the_container_downloads_then_waits_until_it_is_stopped(server: Server, tmp_path: Path) -> None:

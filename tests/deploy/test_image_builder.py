@@ -5,54 +5,27 @@ import json
 import re
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from generator import paths, yaml_loader
+from generator import paths
 from generator.build import image_builder as builder_stack
-from generator.cli import main
 from generator.deploy import image_builder, image_source, uninstall
 from generator.deploy.job import RefusedError
 from generator.errors import AwsError
-from generator.images import images
 from generator.images.images import Image
-from generator.solution import custom_nodes
-from testing.account import Account, write_config
-from tests.deploy.conftest import Bench, MakeBench
-
-COMMIT = "727295b52e5f7b5429e81ca2179172865aa83b99"
-MANIFEST = '{"schemaVersion": 2}'
-NODES = custom_nodes.declared([{"repository": "https://github.com/a/b", "commit": COMMIT}])
-LOCK = custom_nodes.lock_text("graphs", NODES, (), f"piexif==1.1.3 \\\n    --hash=sha256:{'2' * 64}")
-
-
-def built_here(bench: Bench) -> list[Image]:
-    return [image for image in images.images(bench.job.solution) if image.how == "built"]
-
-
-def push_when_built(bench: Bench) -> list[dict[str, Any]]:
-    """Each build that is started pushes its image, as Docker would; the parameters of the builds."""
-    started: list[dict[str, Any]] = []
-    client = bench.job.aws.client("codebuild")
-    ecr = bench.job.aws.client("ecr")
-
-    def push(params: dict[str, Any], **_: Any) -> None:
-        started.append(params)
-        name = params["environmentVariablesOverride"][0]["value"]
-        repository, _, tag = name.partition("/")[2].rpartition(":")
-        ecr.put_image(repositoryName=repository, imageTag=tag, imageManifest=MANIFEST)
-
-    client.meta.events.register("provide-client-params.codebuild.StartBuild", push)
-    return started
-
-
-def source_of(bench: Bench, build: dict[str, Any]) -> zipfile.ZipFile:
-    bucket, _, key = build["sourceLocationOverride"].partition("/")
-    body = bench.job.aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    return zipfile.ZipFile(io.BytesIO(body))
+from testing.account import Account
+from tests.deploy.builds import (
+    LOCK,
+    MANIFEST,
+    built_here,
+    interrupted,
+    push_when_built,
+    refuse,
+    source_of,
+)
+from tests.deploy.conftest import MakeBench
 
 
 @pytest.fixture(autouse=True)
@@ -154,18 +127,6 @@ def test_a_failed_build_ends_with_its_reason_and_the_end_of_its_log(
     assert "  | ERROR: no wheel" in here.messages
 
 
-def refuse(bench: Bench, operation: str, code: str, *, from_call: int = 1) -> None:
-    """CodeBuild refuses an operation from this call on."""
-    calls: list[str] = []
-
-    def answer(**_: Any) -> None:
-        calls.append(operation)
-        if len(calls) >= from_call:
-            raise ClientError({"Error": {"Code": code, "Message": "as the test wants"}}, operation)
-
-    bench.job.aws.client("codebuild").meta.events.register(f"before-call.codebuild.{operation}", answer)
-
-
 def test_a_build_that_is_refused_does_not_leave_those_before_it_unwatched(bench: MakeBench) -> None:
     here = bench("graphs")
     started = push_when_built(here)
@@ -202,43 +163,6 @@ def test_builds_that_cannot_be_followed_are_named(bench: MakeBench) -> None:
 
     with pytest.raises(AwsError, match=r"demo-images:\S+, demo-images:\S+ may go on: look at CodeBuild"):
         image_builder.run(here.job, built_here(here))
-
-
-def interrupted(bench: Bench, other_files_of: str = "none") -> None:
-    """Start the builds, and end the command while it waits, as Ctrl-C does; they go on until asked again.
-
-    The build of the image with `other_files_of` in its name is of other files than a second run has.
-    """
-    started: dict[str, dict[str, Any]] = {}
-    events = bench.job.aws.client("codebuild").meta.events
-
-    def note(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-        context["started"] = params
-
-    def name(parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-        started[parsed["build"]["id"]] = context["started"]
-
-    def tell(parsed: dict[str, Any], **_: Any) -> None:
-        for build in parsed["builds"]:
-            parameters = started[build["id"]]
-            build["environment"]["environmentVariables"] = parameters["environmentVariablesOverride"]
-            other = other_files_of in parameters["environmentVariablesOverride"][0]["value"]
-            build["source"]["location"] = parameters["sourceLocationOverride"] + ("x" if other else "")
-            asked.append(build["id"])
-            if asked.count(build["id"]) <= 2:  # the emulator ends a build as soon as it is asked
-                build["buildStatus"] = "IN_PROGRESS"
-
-    def interrupt(**_: Any) -> None:
-        raise KeyboardInterrupt
-
-    asked: list[str] = []
-    events.register("provide-client-params.codebuild.StartBuild", note)
-    events.register("after-call.codebuild.StartBuild", name)
-    events.register_first("after-call.codebuild.BatchGetBuilds", tell)
-    events.register("before-call.codebuild.BatchGetBuilds", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        image_builder.run(bench.job, built_here(bench))
-    events.unregister("before-call.codebuild.BatchGetBuilds", interrupt)
 
 
 def test_a_second_run_follows_the_builds_of_one_that_was_interrupted(bench: MakeBench) -> None:
@@ -362,61 +286,3 @@ def test_the_job_is_the_deployers_own(bench: MakeBench) -> None:
     image_builder.run(replace(here.job, offline=True), built_here(here))
 
     assert len([line for line in here.messages if "start-build" in line]) == 2
-
-
-GRAPHS = {"name": "graphs", "type": "comfyui"}
-WITH_NODES = {**GRAPHS, "customNodes": [{"repository": "https://github.com/a/b", "commit": COMMIT}]}
-
-
-def command(config: Path, *flags: str) -> int:
-    return int(main.main(["images", str(config), "-o", str(config.parent / "out"), *flags]))
-
-
-def test_the_command_prints_its_commands(
-    bench: MakeBench, account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bench("graphs")  # the environment of the account
-
-    assert command(write_config(tmp_path, account, GRAPHS), "--codebuild", "--dry-run") == 0
-
-    assert capsys.readouterr().out.count("codebuild start-build") == 2
-    assert not (tmp_path / "out").exists()
-
-
-def test_custom_nodes_without_a_lock_are_not_built(
-    bench: MakeBench, account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bench("graphs")
-    config = write_config(tmp_path, account, WITH_NODES)
-
-    for flag in ("--codebuild", "--script"):
-        assert command(config, flag) == 2
-        assert "custom nodes of graphs are not locked" in capsys.readouterr().err
-
-    (tmp_path / "graphs.nodes.lock").write_text(LOCK)
-    assert command(config, "--codebuild", "--dry-run") == 0
-    assert "sd-on-eks/comfyui:0.33.0-nodes-" in capsys.readouterr().out
-
-
-def test_the_command_prints_the_lines_of_the_config_with_the_digest(
-    bench: MakeBench, account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bench("graphs")
-    (tmp_path / "graphs.nodes.lock").write_text(LOCK)
-    nodes = NODES.with_lock(LOCK)
-    ecr = account.client("ecr")
-    for repository, tag in (("sd-on-eks/comfyui", nodes.tag("0.33.0")), ("sd-on-eks/queue-agent", "0.1.0")):
-        ecr.create_repository(repositoryName=repository)
-        ecr.put_image(repositoryName=repository, imageTag=tag, imageManifest=MANIFEST)
-
-    config = write_config(tmp_path, account, WITH_NODES)
-    assert command(config, "--codebuild", "--yes") == 0
-
-    out = capsys.readouterr().out
-    lines = yaml_loader.load(out[out.index("    extraValues:") :])
-    image = lines["extraValues"]["runtime"]["inferenceApi"]["image"]
-    assert image["tag"] == nodes.tag("0.33.0")
-    assert image["digest"].startswith("sha256:")
-    write_config(tmp_path, account, WITH_NODES | lines)
-    assert main.main(["validate", "--strict", str(config)]) in (0, 2)
-    assert "SD35" not in capsys.readouterr().err
