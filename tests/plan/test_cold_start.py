@@ -95,8 +95,8 @@ def test_images_come_in_different_ways(karpenter: dict[str, Any], way: str, seco
 def test_a_model_through_the_mount_is_read_after_the_start() -> None:
     start = cold(static(runtime={"models": {"load": "mount"}}))
 
-    # 6.94 GB at three quarters of 10 Gbps.
-    assert stages(start)["model"] == pytest.approx(7.5, abs=0.1)
+    # 6.94 GB at 0.45 of 10 Gbps.
+    assert stages(start)["model"] == pytest.approx(12.4, abs=0.1)
     assert start.model == "mount"
 
 
@@ -235,5 +235,5 @@ def test_a_model_counts_with_the_size_that_the_config_has() -> None:
     start = cold(entry, models=models)
 
     assert start.model_gb == 2.13
-    # 2.13 GB at three quarters of 10 Gbps.
-    assert stages(start)["model"] == pytest.approx(2.4, abs=0.1)
+    # 2.13 GB at 0.45 of 10 Gbps.
+    assert stages(start)["model"] == pytest.approx(3.9, abs=0.1)

@@ -48,7 +48,7 @@ def test_a_mounted_file_takes_its_size_by_the_bandwidth() -> None:
     load = only(plan_of({**MODEL, "size": "7.5G"}, runtime={"models": {"load": "mount"}}))
 
     assert load.way == "mount"
-    assert load.slowest == load.fastest == pytest.approx(0.1 + 7.5e9 / (1.25e9 * 0.75))
+    assert load.slowest == load.fastest == pytest.approx(0.1 + 7.5e9 / (1.25e9 * 0.45))
 
 
 def test_a_downloaded_file_is_read_again_from_the_page_cache() -> None:
