@@ -34,7 +34,7 @@ class BuiltImage:
 
 
 @dataclass(frozen=True)
-class _Running:
+class _RunningBuild:
     """A build that has not ended: the image that it pushes, the place of its source."""
 
     id: str
@@ -119,7 +119,7 @@ def _build(job: Job, images: Sequence[Image]) -> None:
         raise AwsError("\n".join(failed))
 
 
-def _running(job: Job) -> Sequence[_Running]:
+def _running(job: Job) -> Sequence[_RunningBuild]:
     """The builds that have not ended: of a command that was interrupted, or of somebody else's."""
     client = job.aws.client("codebuild")
     project = names.image_builder(job.stack)
@@ -129,17 +129,17 @@ def _running(job: Job) -> Sequence[_Running]:
     return [_as_running(build) for build in builds if build["buildStatus"] == "IN_PROGRESS"]
 
 
-def _as_running(build: Mapping[str, Any]) -> _Running:
+def _as_running(build: Mapping[str, Any]) -> _RunningBuild:
     variables = (build.get("environment") or {}).get("environmentVariables") or ()
     image = next((entry["value"] for entry in variables if entry["name"] == image_builder.IMAGE), "")
-    return _Running(build["id"], image, (build.get("source") or {}).get("location") or "")
+    return _RunningBuild(build["id"], image, (build.get("source") or {}).get("location") or "")
 
 
 def _location(job: Job, key: str) -> str:
     return f"{job.solution.templates_bucket}/{key}"
 
 
-def _other_files(job: Job, image: Image, earlier: _Running) -> str:
+def _other_files(job: Job, image: Image, earlier: _RunningBuild) -> str:
     """Two builds that push the same tag: whichever ends last would be the image."""
     stop = f"aws codebuild stop-build --id {earlier.id} --region {job.solution.region}"
     reason = f"the build {earlier.id} of other files is pushing {image.tagged}"

@@ -37,6 +37,8 @@ _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 _OPENCV = re.compile(r"opencv-(contrib-)?python(-headless)?")
 # Options, addresses and files, which may also be of this machine.
 _NOT_A_PACKAGE = re.compile(r"[-./~\\]|.*://|[^;]*\.(whl|zip|tar\.gz)\s*(;|$)")
+# What to do where an archive of the Comfy Registry cannot be had.
+_INSTEAD = "check the id and the version, or name the node's repository and a commit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -112,7 +114,7 @@ def _of_registry(node: RegistryNode) -> tuple[Archive, Source]:
     address = str(described.get("downloadUrl") or "") if isinstance(described, dict) else ""
     if not address.startswith("https://"):
         raise RefusedError(
-            f"{node.id}: the Comfy Registry names no https:// archive of version {node.version}"
+            f"{node.id}: the Comfy Registry names no https:// archive of version {node.version}: {_INSTEAD}"
         )
     content = _get(address, f"the archive of {node.id} {node.version} cannot be read")
     archive = Archive(node.id, node.version, address, f"sha256:{hashlib.sha256(content).hexdigest()}")
@@ -123,8 +125,9 @@ def _of_registry(node: RegistryNode) -> tuple[Archive, Source]:
             project = (
                 packed.read("pyproject.toml").decode("utf-8", "replace") if "pyproject.toml" in names else ""
             )
+    # zipfile raises the last two for a way of compression that it does not know, and for a password.
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise RefusedError(f"{node.id}: {address} is not a ZIP file that can be read") from error
+        raise RefusedError(f"{node.id}: {address} is not a ZIP file that can be read: {_INSTEAD}") from error
     lines = tuple(_lines(text)) if text else tuple(_dependencies(project))
     return archive, Source(node.folder, lines, INSTALLER in names)
 
@@ -152,13 +155,13 @@ def _get(url: str, problem: str) -> bytes:
             content: bytes = response.read(ARCHIVE_MAX_BYTES + 1)
             size = response.headers.get("Content-Length", "")
     except urllib.error.HTTPError as error:
-        raise RefusedError(f"{problem}: {url} answers {error.code}") from error
+        raise RefusedError(f"{problem}: {url} answers {error.code}: {_INSTEAD}") from error
     except (OSError, HTTPException) as error:
-        raise RefusedError(f"{problem}: {url}: {getattr(error, 'reason', error)}") from error
+        raise RefusedError(f"{problem}: {url}: {getattr(error, 'reason', error)}: run it again") from error
     if size.isdecimal() and len(content) < min(int(size), ARCHIVE_MAX_BYTES):
         raise RefusedError(f"{problem}: {url} ended early: run it again")
     if len(content) > ARCHIVE_MAX_BYTES:
-        raise RefusedError(f"{problem}: it is larger than 1 GiB")
+        raise RefusedError(f"{problem}: it is larger than 1 GiB: {_INSTEAD}")
     return content
 
 

@@ -236,10 +236,10 @@ def test_a_version_that_is_not_there_is_refused(world: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("page", "names no https:// archive"),
+        ("page", "names no https:// archive of version .*: check the id and the version"),
         ("list", "names no https:// archive"),
         ("cut", "ended early"),
-        ("text", "is not a ZIP file"),
+        ("text", "is not a ZIP file that can be read: check the id"),
     ],
 )
 def test_an_odd_answer_of_the_registry_is_refused_in_words(world: Path, name: str, reason: str) -> None:
