@@ -46,12 +46,6 @@ def image() -> Image:
 
 
 @pytest.fixture
-def containers(tmp_path: Path) -> Iterator[Containers]:
-    with Containers(tmp_path) as started:
-        yield started
-
-
-@pytest.fixture
 def world(account: Account, tmp_path: Path) -> Iterator[World]:
     with World(account.env, account.endpoint, tmp_path) as running:
         yield running

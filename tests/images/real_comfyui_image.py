@@ -3,9 +3,7 @@
 import json
 import os
 import re
-import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from testing.account import Account
 from testing.images import Containers, Image
 from testing.world import World, wait_for
 from tests.images import runtime_images
-from tests.images.runtime_images import NO_RIGHTS, ROOT, START_SECONDS, Server, Source, answers, running
+from tests.images.runtime_images import NO_RIGHTS, ROOT, START_SECONDS, Server, Source, answers
 
 REPOSITORY = "https://github.com/Comfy-Org/ComfyUI.git"
 # Of the checkout: its environment, what it was given and has made.
@@ -46,30 +44,14 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     )
 
 
-@pytest.fixture
-def containers(tmp_path: Path) -> Iterator[Containers]:
-    with Containers(tmp_path) as started:
-        yield started
-
-
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bucket without models: the workflow of the profile needs none."""
     return tmp_path_factory.mktemp("bucket")
 
 
-@pytest.fixture(scope="module")
-def server(image: Image, bucket: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(image, POD, bucket, tmp_path_factory.mktemp("server")) as started:
-        yield started
-
-
-def test_it_does_not_run_as_root(image: Image) -> None:
-    assert image.user == "1000:1000"
-
-
-def test_it_holds_no_build_tools(image: Image, containers: Containers) -> None:
-    assert runtime_images.build_tools(image, containers) == ""
+class TestImage(runtime_images.EachImage):
+    """What holds for the image of each runtime."""
 
 
 def test_it_holds_the_license_of_the_program_and_of_its_packages(
@@ -129,21 +111,6 @@ def test_the_agent_runs_a_task(account: Account, server: Server, tmp_path: Path)
         callback = world.callbacks_for(["one"], 120)["one"]
 
     assert callback["status"] == "completed", (callback, server.container.log())
-
-
-def test_sigterm_ends_it(image: Image, bucket: Path, tmp_path: Path) -> None:
-    with running(image, POD, bucket, tmp_path) as server:
-        assert runtime_images.ended(server.container) == 143, server.container.log()
-
-
-@pytest.mark.parametrize("seconds", [0.0, 0.5, 4.0])
-def test_sigterm_ends_it_while_it_starts(
-    image: Image, bucket: Path, containers: Containers, tmp_path: Path, seconds: float
-) -> None:
-    container = pod_containers.start(containers, POD, image.name, bucket, tmp_path / "f", port=free_port())
-    time.sleep(seconds)
-
-    assert runtime_images.ended(container) in (0, 143), container.log()
 
 
 def test_without_the_charts_files_it_starts(image: Image, bucket: Path, containers: Containers) -> None:

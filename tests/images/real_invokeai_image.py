@@ -1,8 +1,6 @@
 """InvokeAI's image, built and run on the CPU: `make test-images INVOKEAI=1`."""
 
 import json
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +31,6 @@ def image() -> Image:
     return runtime_images.build("invokeai")
 
 
-@pytest.fixture
-def containers(tmp_path: Path) -> Iterator[Containers]:
-    with Containers(tmp_path) as started:
-        yield started
-
-
 @pytest.fixture(scope="module")
 def bucket(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bucket with a small Stable Diffusion 1, and a file that is no model."""
@@ -55,18 +47,8 @@ def bucket(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def server(image: Image, bucket: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(image, POD, bucket, tmp_path_factory.mktemp("server")) as started:
-        yield started
-
-
-def test_it_does_not_run_as_root(image: Image) -> None:
-    assert image.user == "1000:1000"
-
-
-def test_it_holds_no_build_tools(image: Image, containers: Containers) -> None:
-    assert runtime_images.build_tools(image, containers) == ""
+class TestImage(runtime_images.EachImage):
+    """What holds for the image of each runtime."""
 
 
 def test_it_holds_what_its_lock_names(image: Image, containers: Containers) -> None:
@@ -141,21 +123,6 @@ def test_it_maps_no_file_of_the_bucket(server: Server) -> None:
     paths = runtime_images.mapped(server.container)
 
     assert [path for path in paths if path.startswith("/opt/ml/code/models")] == []
-
-
-def test_sigterm_ends_it(image: Image, bucket: Path, tmp_path: Path) -> None:
-    with running(image, POD, bucket, tmp_path) as server:
-        assert runtime_images.ended(server.container) == 143, server.container.log()
-
-
-@pytest.mark.parametrize("seconds", [0.0, 0.5, 4.0])
-def test_sigterm_ends_it_while_it_starts(
-    image: Image, bucket: Path, containers: Containers, tmp_path: Path, seconds: float
-) -> None:
-    container = pod_containers.start(containers, POD, image.name, bucket, tmp_path / "f", port=free_port())
-    time.sleep(seconds)
-
-    assert runtime_images.ended(container) in (0, 143), container.log()
 
 
 def test_without_the_charts_files_it_starts_by_its_own_command(image: Image, containers: Containers) -> None:

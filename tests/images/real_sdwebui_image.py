@@ -4,9 +4,7 @@ import base64
 import io
 import json
 import os
-import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,6 @@ from tests.images.runtime_images import (
     Server,
     Source,
     answers,
-    running,
 )
 
 GITHUB = "https://github.com"
@@ -79,12 +76,6 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     return runtime_images.build("sdwebui", flags, base="SDWEBUI_BASE")
 
 
-@pytest.fixture
-def containers(tmp_path: Path) -> Iterator[Containers]:
-    with Containers(tmp_path) as started:
-        yield started
-
-
 @pytest.fixture(scope="module")
 def bucket(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bucket with the folders that SD WebUI needs, and a small checkpoint."""
@@ -100,18 +91,20 @@ def bucket(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def server(image: Image, bucket: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(image, POD, bucket, tmp_path_factory.mktemp("server")) as started:
-        yield started
+class TestImage(runtime_images.EachImage):
+    """What holds for the image of each runtime."""
 
+    end_codes = (0, 143)
 
-def test_it_does_not_run_as_root(image: Image) -> None:
-    assert image.user == "1000:1000"
-
-
-def test_it_holds_no_build_tools(image: Image, containers: Containers) -> None:
-    assert runtime_images.build_tools(image, containers) == ""
+    def test_sigterm_ends_it_while_it_loads(
+        self,
+        request: pytest.FixtureRequest,
+        image: Image,
+        bucket: Path,
+        containers: Containers,
+        tmp_path: Path,
+    ) -> None:
+        self.test_sigterm_ends_it_while_it_starts(request, image, bucket, containers, tmp_path, 15.0)
 
 
 def test_it_holds_what_its_lock_names_and_clip(image: Image, containers: Containers) -> None:
@@ -173,21 +166,6 @@ def test_the_agent_runs_a_task(account: Account, server: Server, tmp_path: Path)
         callback = world.callbacks_for(["one"], 300)["one"]
 
     assert callback["status"] == "completed", (callback, server.container.log())
-
-
-def test_sigterm_ends_it(image: Image, bucket: Path, tmp_path: Path) -> None:
-    with running(image, POD, bucket, tmp_path) as server:
-        assert runtime_images.ended(server.container) in (0, 143), server.container.log()
-
-
-@pytest.mark.parametrize("seconds", [0.0, 0.5, 4.0, 15.0])
-def test_sigterm_ends_it_while_it_starts(
-    image: Image, bucket: Path, containers: Containers, tmp_path: Path, seconds: float
-) -> None:
-    container = pod_containers.start(containers, POD, image.name, bucket, tmp_path / "f", port=free_port())
-    time.sleep(seconds)
-
-    assert runtime_images.ended(container) in (0, 143), container.log()
 
 
 def test_without_the_charts_files_it_starts_by_its_own_command(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from packaging.utils import canonicalize_name
 
 from generator import paths
@@ -167,3 +168,37 @@ def answers(url: str) -> bool:
             return isinstance(json.load(answer), dict | list)
     except (OSError, ValueError):
         return False
+
+
+class EachImage:
+    """Tests of each runtime's image. A subclass's module has POD and the fixtures `image` and `bucket`."""
+
+    end_codes: tuple[int, ...] = (143,)
+
+    def test_it_does_not_run_as_root(self, image: Image) -> None:
+        assert image.user == "1000:1000"
+
+    def test_it_holds_no_build_tools(self, image: Image, containers: Containers) -> None:
+        assert build_tools(image, containers) == ""
+
+    def test_sigterm_ends_it(
+        self, request: pytest.FixtureRequest, image: Image, bucket: Path, tmp_path: Path
+    ) -> None:
+        with running(image, request.module.POD, bucket, tmp_path) as server:
+            assert ended(server.container) in self.end_codes, server.container.log()
+
+    @pytest.mark.parametrize("seconds", [0.0, 0.5, 4.0])
+    def test_sigterm_ends_it_while_it_starts(
+        self,
+        request: pytest.FixtureRequest,
+        image: Image,
+        bucket: Path,
+        containers: Containers,
+        tmp_path: Path,
+        seconds: float,
+    ) -> None:
+        files, pod = tmp_path / "files", request.module.POD
+        container = pod_containers.start(containers, pod, image.name, bucket, files, port=free_port())
+        time.sleep(seconds)
+
+        assert ended(container) in (0, 143), container.log()
